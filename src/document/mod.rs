@@ -1,0 +1,164 @@
+//! Documents: what a store is given of a report, one JSON object a DMARC record or TLS policy.
+//!
+//! The field paths are those of the Ruby tool. What this program adds stands beside them.
+
+use serde::Serialize;
+
+use crate::{
+    message::Received,
+    report::{AggregateReport, Key, Kind, Report, TlsReport, aggregate::Record, rfc3339, tls::PolicyResult},
+};
+
+/// The documents of one report, made one at a time: what they share is serialised once.
+pub struct Documents<'r> {
+    report: &'r Report,
+    key: Key,
+    /// Everything in front of the record or policy.
+    head: Vec<u8>,
+}
+
+impl<'r> Documents<'r> {
+    /// The documents of `report`, which came with the mail `received`.
+    pub fn new(report: &'r Report, received: &Received) -> Self {
+        let head = match report {
+            Report::Aggregate(aggregate) => dmarc_head(aggregate, report, received),
+            Report::Tls(tls) => tls_head(tls, report, received),
+        };
+        Documents { report, key: report.key(), head }
+    }
+
+    /// Which index they belong to.
+    pub fn kind(&self) -> Kind {
+        self.report.kind()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.report.len()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends the `_id` of document `n`: the report's key and the record's position in the report.
+    pub fn write_id(&self, n: usize, out: &mut Vec<u8>) {
+        let position = match self.report {
+            Report::Aggregate(report) => report.records[n].position,
+            Report::Tls(report) => report.policies[n].position,
+        };
+        out.extend_from_slice(self.key.as_str().as_bytes());
+        out.push(b'-');
+        json(out, &position);
+    }
+
+    /// Appends document `n` as one line of JSON without the line's end.
+    pub fn write_source(&self, n: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.head);
+        match self.report {
+            Report::Aggregate(report) => write_record(&report.records[n], out),
+            Report::Tls(report) => write_policy(&report.policies[n], out),
+        }
+    }
+}
+
+fn dmarc_head(report: &AggregateReport, whole: &Report, received: &Received) -> Vec<u8> {
+    let mut out = shared_head(report.metadata.date_range.begin, whole, received);
+    out.extend_from_slice(br#""feedback":{"#);
+    if let Some(version) = &report.version {
+        out.extend_from_slice(br#""version":"#);
+        json(&mut out, version);
+        out.push(b',');
+    }
+    out.extend_from_slice(br#""report_metadata":"#);
+    json(&mut out, &report.metadata);
+    out.extend_from_slice(br#","policy_published":"#);
+    json(&mut out, &report.policy_published);
+    out.extend_from_slice(br#","record":"#);
+    out
+}
+
+fn write_record(record: &Record, out: &mut Vec<u8>) {
+    json(out, record);
+    let evaluated = &record.row.policy_evaluated;
+    let bool = |value| if value { &b"true"[..] } else { b"false" };
+    out.extend_from_slice(br#"},"dmarc":{"pass":"#);
+    out.extend_from_slice(bool(evaluated.pass()));
+    out.extend_from_slice(br#","spf_aligned":"#);
+    out.extend_from_slice(bool(evaluated.spf_aligned()));
+    out.extend_from_slice(br#","dkim_aligned":"#);
+    out.extend_from_slice(bool(evaluated.dkim_aligned()));
+    out.extend_from_slice(b"}}");
+}
+
+fn tls_head(report: &TlsReport, whole: &Report, received: &Received) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct Head<'r> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        organization_name: Option<&'r str>,
+        date_range: Range,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact_info: Option<&'r str>,
+        report_id: &'r str,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct Range {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        start_datetime: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        end_datetime: Option<String>,
+    }
+    let head = Head {
+        organization_name: report.organization_name.as_deref(),
+        date_range: Range {
+            start_datetime: rfc3339(report.date_range.begin),
+            end_datetime: rfc3339(report.date_range.end),
+        },
+        contact_info: report.contact_info.as_deref(),
+        report_id: &report.report_id,
+    };
+    let mut out = shared_head(report.date_range.begin, whole, received);
+    let start = out.len();
+    json(&mut out, &head);
+    // The object stays open: its members go on with the policy.
+    out.remove(start);
+    out.pop();
+    out.extend_from_slice(br#","policies":"#);
+    out
+}
+
+fn write_policy(policy: &PolicyResult, out: &mut Vec<u8>) {
+    json(out, policy);
+    out.push(b'}');
+}
+
+/// `{"@timestamp":…,"received":{…},`
+fn shared_head(begin: i64, report: &Report, received: &Received) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Provenance<'r> {
+        #[serde(flatten)]
+        received: &'r Received,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        repairs: &'r [&'static str],
+    }
+    let mut out = Vec::with_capacity(1024);
+    out.push(b'{');
+    if let Some(timestamp) = rfc3339(begin) {
+        out.extend_from_slice(br#""@timestamp":"#);
+        json(&mut out, &timestamp);
+        out.push(b',');
+    }
+    let provenance = Provenance { received, repairs: report.repairs().names() };
+    out.extend_from_slice(br#""received":"#);
+    json(&mut out, &provenance);
+    out.push(b',');
+    out
+}
+
+fn json(out: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(out, value)
+        .expect("writing to memory cannot fail, and every map key here is text or a number");
+}

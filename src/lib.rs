@@ -1,0 +1,9 @@
+//! Takes DMARC and SMTP TLS reports out of a mailbox and into a store.
+pub mod document;
+pub mod limits;
+pub mod message;
+pub mod report;
+pub mod sanitize;
+pub mod settle;
+pub mod sink;
+pub mod stop;

@@ -1,0 +1,2 @@
+//! The `email-report-processor` program.
+fn main() {}

@@ -1,0 +1,116 @@
+//! Unpack: gzip and zip, within the limits. An archive is taken whole or not at all: where its stream
+//! breaks off or a checksum is wrong, nobody knows what is missing.
+
+use std::io::{self, Cursor, Read};
+
+use flate2::bufread::GzDecoder;
+use zip::{ZipArchive, result::ZipError};
+
+use super::Unusable;
+use crate::limits::{LimitExceeded, Limits};
+
+/// The ratio of sizes says nothing about small files.
+const RATIO_FROM: u64 = 1 << 20;
+
+/// Why an archive can't be unpacked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{format} archive is broken: {reason}")]
+pub struct ArchiveError {
+    format: &'static str,
+    reason: String,
+}
+
+impl ArchiveError {
+    fn new(format: &'static str, reason: &impl ToString) -> Self {
+        ArchiveError { format, reason: reason.to_string() }
+    }
+}
+
+/// The bytes left of what one attachment may unpack to.
+struct Allowance<'l> {
+    limits: &'l Limits,
+    packed: u64,
+    unpacked: u64,
+}
+
+enum ReadError {
+    Io(io::Error),
+    Limit(LimitExceeded),
+}
+
+impl Allowance<'_> {
+    /// Reads to the end, or to a limit.
+    fn read(&mut self, mut from: impl Read, expected: u64) -> Result<Vec<u8>, ReadError> {
+        let by_ratio = self.packed.saturating_mul(self.limits.ratio).max(RATIO_FROM);
+        let room = self.limits.unpacked_bytes.min(by_ratio) - self.unpacked;
+        // The size that an archive claims is a hint, believed as far as a bit more than usual compression goes.
+        let hint = expected.min(room).min(self.packed.saturating_mul(32));
+        let mut out = Vec::with_capacity(usize::try_from(hint).unwrap_or(0) + 1);
+        from.by_ref().take(room + 1).read_to_end(&mut out).map_err(ReadError::Io)?;
+        if out.len() as u64 > room {
+            let by_size = by_ratio >= self.limits.unpacked_bytes;
+            return Err(ReadError::Limit(if by_size {
+                self.limits.too_much_unpacked()
+            } else {
+                self.limits.ratio_too_high()
+            }));
+        }
+        self.unpacked += out.len() as u64;
+        Ok(out)
+    }
+}
+
+/// Unpacks a gzip stream (RFC 1952). What follows the first member is further members of the same file, or,
+/// where it does not begin like one, padding.
+pub(super) fn gzip(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, Unusable> {
+    let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0 };
+    let mut rest = bytes;
+    let mut file = Vec::new();
+    let mut members = 0;
+    while rest.starts_with(&[0x1F, 0x8B]) {
+        members += 1;
+        if members > limits.members {
+            return Err(limits.too_many_members().into());
+        }
+        let expected = rest.last_chunk().map_or(0, |size| u64::from(u32::from_le_bytes(*size)));
+        let part = allowance.read(GzDecoder::new(&mut rest), expected).map_err(|error| error.name("gzip"))?;
+        if file.is_empty() {
+            file = part;
+        } else {
+            file.extend_from_slice(&part);
+        }
+    }
+    Ok(vec![file])
+}
+
+/// Unpacks all files of a zip archive.
+pub(super) fn zip(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, Unusable> {
+    let broken = |error: ZipError| ArchiveError::new("zip", &error);
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+    if archive.len() > limits.members {
+        return Err(limits.too_many_members().into());
+    }
+    let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0 };
+    let mut members = Vec::new();
+    for index in 0..archive.len() {
+        let member = archive.by_index(index).map_err(broken)?;
+        if !member.is_file() {
+            continue;
+        }
+        let expected = member.size();
+        members.push(allowance.read(member, expected).map_err(|error| error.name("zip"))?);
+    }
+    Ok(members)
+}
+
+impl ReadError {
+    fn name(self, format: &'static str) -> Unusable {
+        match self {
+            ReadError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                ArchiveError::new(format, &"it is cut off").into()
+            }
+            ReadError::Io(error) => ArchiveError::new(format, &error).into(),
+            ReadError::Limit(limit) => limit.into(),
+        }
+    }
+}

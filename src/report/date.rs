@@ -1,0 +1,27 @@
+//! Dates in reports: RFC 3339 as RFC 8460 demands, seconds since 1970 as RFC 7489 does, and what else is met.
+
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+
+/// Seconds since 1970-01-01 UTC. Takes whole and fractional seconds, RFC 3339, and dates without a zone (read as UTC).
+pub(super) fn parse(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<i64>() {
+        return Some(seconds);
+    }
+    let in_range = |seconds: &f64| seconds.is_finite() && seconds.abs() < 1e11;
+    if let Some(seconds) = text.parse::<f64>().ok().filter(in_range) {
+        #[expect(clippy::cast_possible_truncation, reason = "the range was checked, the fraction is not wanted")]
+        return Some(seconds as i64);
+    }
+    text.parse::<Timestamp>().ok().or_else(|| without_zone(text)).map(Timestamp::as_second)
+}
+
+fn without_zone(text: &str) -> Option<Timestamp> {
+    let civil: DateTime = text.trim_end_matches("UTC").trim_end().parse().ok()?;
+    TimeZone::UTC.to_timestamp(civil).ok()
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ`, or nothing for a time that no calendar has.
+pub fn rfc3339(seconds: i64) -> Option<String> {
+    Timestamp::from_second(seconds).ok().map(|timestamp| timestamp.to_string())
+}

@@ -1,0 +1,255 @@
+//! A pull reader for XML that strangers wrote: elements nest properly in what it returns, whatever the text does.
+//!
+//! quick-xml finds the markup; this layer mends what is not well-formed: end tags that are missing or do not match,
+//! `&` and `<` that were not escaped. Entities other than the five of XML and character references are never resolved.
+
+use std::borrow::Cow;
+
+use quick_xml::{Reader, events::Event};
+
+use super::{Repairs, Text, Unreadable};
+use crate::limits::Limits;
+
+const FORMAT: &str = "DMARC report";
+
+macro_rules! tags {
+    ($($tag:ident $name:literal)*) => {
+        /// The elements of aggregate reports, by local name, whatever their prefix and case.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Tag {
+            $(#[doc = concat!("`", $name, "`")] $tag,)*
+            /// Any other element.
+            Other,
+        }
+
+        impl Tag {
+            fn exact(name: &str) -> Option<Tag> {
+                match name {
+                    $($name => Some(Tag::$tag),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+tags! {
+    Feedback "feedback" Version "version" ReportMetadata "report_metadata" OrgName "org_name" Email "email"
+    ExtraContactInfo "extra_contact_info" ReportId "report_id" DateRange "date_range" Begin "begin" End "end"
+    Error "error" Generator "generator" PolicyPublished "policy_published" Domain "domain" Adkim "adkim" Aspf "aspf"
+    P "p" Sp "sp" Np "np" Pct "pct" Fo "fo" Testing "testing" DiscoveryMethod "discovery_method" Record "record"
+    Row "row" SourceIp "source_ip" Count "count" PolicyEvaluated "policy_evaluated" Disposition "disposition"
+    Dkim "dkim" Spf "spf" Reason "reason" Type "type" Comment "comment" Identifiers "identifiers"
+    HeaderFrom "header_from" EnvelopeFrom "envelope_from" EnvelopeTo "envelope_to" AuthResults "auth_results"
+    Selector "selector" Result "result" HumanResult "human_result" Scope "scope"
+}
+
+impl Tag {
+    /// The tag of a qualified name. Reports with capitals or hyphens in element names exist; they are rare.
+    fn of(name: &str) -> Tag {
+        let local = name.rsplit_once(':').map_or(name, |(_, local)| local);
+        Tag::exact(local).or_else(|| Tag::exact(&local.to_ascii_lowercase().replace('-', "_"))).unwrap_or(Tag::Other)
+    }
+}
+
+/// What comes next in the text.
+pub(super) enum Step<'x> {
+    /// An element begins.
+    Open(Tag),
+    /// Character data, entities resolved.
+    Text(Cow<'x, str>),
+    /// The innermost open element ends.
+    Close,
+    /// The text is over; elements may still be open.
+    End,
+}
+
+/// The reader; see the module.
+pub(super) struct Walker<'x> {
+    reader: Reader<&'x [u8]>,
+    limits: Limits,
+    open: Vec<Tag>,
+    /// Elements still to be closed before the reader goes on: an end tag that matched further out.
+    closing: usize,
+    /// Character data found while a tag was taken apart.
+    pending: Option<Text>,
+    /// What was mended.
+    pub(super) repairs: Repairs,
+}
+
+impl<'x> Walker<'x> {
+    pub(super) fn new(text: &'x str, limits: &Limits, repairs: Repairs) -> Self {
+        let mut reader = Reader::from_str(text);
+        let config = reader.config_mut();
+        config.allow_dangling_amp = true;
+        config.allow_unmatched_ends = true;
+        config.check_end_names = false;
+        config.expand_empty_elements = true;
+        Walker { reader, limits: limits.clone(), open: Vec::with_capacity(8), closing: 0, pending: None, repairs }
+    }
+
+    /// Elements open at this point, outermost first.
+    pub(super) fn open(&self) -> &[Tag] {
+        &self.open
+    }
+
+    /// The next step.
+    ///
+    /// # Errors
+    /// The text is broken beyond repair, or nests deeper than allowed.
+    pub(super) fn step(&mut self) -> Result<Step<'x>, Unreadable> {
+        loop {
+            if let Some(text) = self.pending.take() {
+                return Ok(Step::Text(Cow::Owned(text.into())));
+            }
+            if self.closing > 0 {
+                self.closing -= 1;
+                self.open.pop();
+                return Ok(Step::Close);
+            }
+            let event = self.reader.read_event().map_err(|error| broken(&error))?;
+            match event {
+                Event::Start(start) => match start.rfind('<') {
+                    None => {
+                        let tag = Tag::of(start.name().as_ref());
+                        return self.enter(tag);
+                    }
+                    // `bad<example.org</header_from>`: a `<` that was not escaped swallowed a tag.
+                    Some(at) => {
+                        self.repairs.note("unescaped-lt");
+                        let inner = start[at + 1..].trim_end();
+                        self.pending = Some(Text::from(format!("<{}", &start[..at])));
+                        match inner.strip_prefix('/') {
+                            Some(name) => self.leave(Tag::of(name)),
+                            None => return self.enter_after_pending(Tag::of(inner)),
+                        }
+                    }
+                },
+                Event::End(end) => {
+                    let tag = Tag::of(end.name().as_ref());
+                    self.leave(tag);
+                }
+                Event::Text(text) => return Ok(Step::Text(text.into_inner())),
+                Event::CData(data) => return Ok(Step::Text(data.into_inner())),
+                Event::GeneralRef(reference) => return Ok(Step::Text(self.resolve(&reference))),
+                Event::Eof => return Ok(Step::End),
+                Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+            }
+        }
+    }
+
+    /// The text of the element just opened, up to its end, trimmed and cut at the limit; nested elements are passed over.
+    pub(super) fn value(&mut self) -> Result<Text, Unreadable> {
+        let depth = self.open.len();
+        let mut value = Text::default();
+        let mut cut = false;
+        loop {
+            match self.step()? {
+                Step::Text(text) if self.open.len() == depth => {
+                    let room = self.limits.value_bytes.saturating_sub(value.len());
+                    let end = text.floor_char_boundary(room);
+                    cut |= end < text.len() && !text[end..].trim().is_empty();
+                    // Most values come in one piece.
+                    let piece = if value.is_empty() { text[..end].trim_start() } else { &text[..end] };
+                    value.push_str(piece);
+                }
+                Step::Close if self.open.len() < depth => break,
+                Step::Text(_) | Step::Open(_) | Step::Close => {}
+                Step::End => return Err(cut_off()),
+            }
+        }
+        if cut {
+            self.repairs.note("value-cut");
+        }
+        let trimmed = value.trim_end().len();
+        value.truncate(trimmed);
+        Ok(value)
+    }
+
+    /// [`Walker::value`], with nothing for an empty element.
+    pub(super) fn optional(&mut self) -> Result<Option<Text>, Unreadable> {
+        self.value().map(|value| Some(value).filter(|value| !value.is_empty()))
+    }
+
+    /// Passes over the rest of the element just opened.
+    pub(super) fn skip(&mut self) -> Result<(), Unreadable> {
+        let depth = self.open.len();
+        loop {
+            match self.step()? {
+                Step::Close if self.open.len() < depth => return Ok(()),
+                Step::End => return Err(cut_off()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Calls `child` for each child of the element just opened, up to its end; `child` consumes the element.
+    pub(super) fn children(
+        &mut self,
+        mut child: impl FnMut(&mut Self, Tag) -> Result<(), Unreadable>,
+    ) -> Result<(), Unreadable> {
+        let depth = self.open.len();
+        loop {
+            match self.step()? {
+                Step::Open(tag) => child(self, tag)?,
+                Step::Close if self.open.len() < depth => return Ok(()),
+                Step::Close | Step::Text(_) => {}
+                Step::End => return Err(cut_off()),
+            }
+        }
+    }
+
+    fn enter(&mut self, tag: Tag) -> Result<Step<'x>, Unreadable> {
+        if self.open.len() >= self.limits.xml_depth {
+            return Err(self.limits.xml_too_deep().into());
+        }
+        self.open.push(tag);
+        Ok(Step::Open(tag))
+    }
+
+    /// Like [`Walker::enter`], for an element found together with text before it; the text is dropped.
+    fn enter_after_pending(&mut self, tag: Tag) -> Result<Step<'x>, Unreadable> {
+        self.pending = None;
+        self.enter(tag)
+    }
+
+    /// An end tag: closes the innermost open element of that name and all within it; ignored where there is none.
+    fn leave(&mut self, tag: Tag) {
+        match self.open.iter().rev().position(|open| *open == tag) {
+            Some(0) => self.closing = 1,
+            Some(within) => {
+                self.repairs.note("missing-end-tag");
+                self.closing = within + 1;
+            }
+            None => self.repairs.note("stray-end-tag"),
+        }
+    }
+
+    /// The text of `&name;`: the five of XML and character references; any other stands for itself.
+    fn resolve(&mut self, reference: &str) -> Cow<'x, str> {
+        if let Some(text) = quick_xml::escape::resolve_xml_entity(reference) {
+            return Cow::Borrowed(text);
+        }
+        let number = reference.strip_prefix('#').and_then(|digits| {
+            let code = match digits.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                None => digits.parse().ok()?,
+            };
+            char::from_u32(code)
+        });
+        if let Some(character) = number {
+            return Cow::Owned(character.to_string());
+        }
+        self.repairs.note("unknown-entity");
+        Cow::Owned(format!("&{reference};"))
+    }
+}
+
+/// The error for a text that ends where it must not.
+pub(super) fn cut_off() -> Unreadable {
+    Unreadable::Broken { format: FORMAT, reason: "it is cut off".into() }
+}
+
+fn broken(error: &quick_xml::Error) -> Unreadable {
+    Unreadable::Broken { format: FORMAT, reason: error.to_string() }
+}

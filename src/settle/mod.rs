@@ -1,0 +1,271 @@
+//! Settle: what becomes of a mail once the store has spoken.
+//!
+//! A [`Delivery`] follows one mail from the moment it is taken up. Each batch that carries documents of it holds
+//! a [`Pending`]; when the last of these is gone, the mail is settled by what they were told. A `Pending` that is dropped
+//! unanswered (an error, a panic, the end of the program) leaves the mail where it is. So there is no way to forget a
+//! mail, and none to settle it before the store has acknowledged every document.
+
+pub mod maildir;
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    mpsc::{self, Receiver, Sender},
+};
+
+use crate::{message::Contents, report::Kind};
+
+pub use maildir::Maildir;
+
+/// Where a mail came from, and so what settling it means.
+#[derive(Debug)]
+pub enum Origin {
+    /// A mail in `new/` of a Maildir.
+    Maildir(maildir::Entry),
+    /// Something that is only read: a file, standard input, a place in an archive. The text names it.
+    Input(String),
+}
+
+impl Origin {
+    /// Names the mail for a person.
+    pub fn name(&self) -> String {
+        match self {
+            Origin::Maildir(entry) => entry.path().display().to_string(),
+            Origin::Input(name) => name.clone(),
+        }
+    }
+}
+
+/// What became of a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The store has every document of it.
+    Stored,
+    /// It can't be read, or the store refused a document for good; what could be stored is stored.
+    Failed(String),
+    /// It is mail of another kind.
+    Unrecognized(String),
+    /// The store has not acknowledged all of it: it stays where it is.
+    Left,
+}
+
+/// Numbers of a mail, or of many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// DMARC aggregate reports read.
+    pub dmarc_reports: u64,
+    /// Records in them.
+    pub records: u64,
+    /// SMTP TLS reports read.
+    pub tls_reports: u64,
+    /// Policies in them.
+    pub policies: u64,
+    /// Records and policies that could not be read.
+    pub lost: u64,
+    /// Documents that the store did not have before.
+    pub created: u64,
+    /// Documents that it had.
+    pub duplicates: u64,
+    /// Documents that it refused for good.
+    pub refused: u64,
+}
+
+impl Tally {
+    /// The numbers of what was read out of one mail.
+    fn of(contents: &Contents) -> Tally {
+        let mut tally = Tally::default();
+        for report in &contents.reports {
+            let documents = report.len() as u64;
+            match report.kind() {
+                Kind::Dmarc => {
+                    tally.dmarc_reports += 1;
+                    tally.records += documents;
+                }
+                Kind::Tls => {
+                    tally.tls_reports += 1;
+                    tally.policies += documents;
+                }
+            }
+            tally.lost += report.lost() as u64;
+        }
+        tally
+    }
+
+    /// Adds another's numbers.
+    pub fn add(&mut self, other: &Tally) {
+        self.dmarc_reports += other.dmarc_reports;
+        self.records += other.records;
+        self.tls_reports += other.tls_reports;
+        self.policies += other.policies;
+        self.lost += other.lost;
+        self.created += other.created;
+        self.duplicates += other.duplicates;
+        self.refused += other.refused;
+    }
+}
+
+/// A mail whose fate is known.
+#[derive(Debug)]
+pub struct Settlement {
+    /// The mail.
+    pub origin: Origin,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Its numbers.
+    pub tally: Tally,
+}
+
+/// The way from deliveries to the thread that settles.
+pub fn channel() -> (Settler, Receiver<Settlement>) {
+    let (sender, receiver) = mpsc::channel();
+    (Settler(sender), receiver)
+}
+
+/// Hands out deliveries; the receiving end sees the last settlement when this and all deliveries are gone.
+#[derive(Clone, Debug)]
+pub struct Settler(Sender<Settlement>);
+
+impl Settler {
+    /// Follows a mail that was read; `contents` must go to the sink with the delivery.
+    pub fn delivery(&self, origin: Origin, contents: &Contents) -> Delivery {
+        let verdict = match contents.complaint() {
+            None => Outcome::Stored,
+            Some(reason) if contents.is_something_else() => Outcome::Unrecognized(reason),
+            Some(reason) => Outcome::Failed(reason),
+        };
+        Delivery(Arc::new(Inner {
+            origin: Some(origin),
+            progress: Mutex::new(Progress { verdict, tally: Tally::of(contents) }),
+            settler: self.clone(),
+        }))
+    }
+}
+
+/// One mail on its way to the store.
+#[derive(Debug)]
+pub struct Delivery(Arc<Inner>);
+
+impl Delivery {
+    /// A share of the mail for documents that are about to travel; as many as there are batches.
+    pub fn pending(&self) -> Pending {
+        Pending { inner: Arc::clone(&self.0), answered: false }
+    }
+}
+
+/// What a store says of some documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Documents that are new to the store.
+    pub created: u64,
+    /// Documents that it had already.
+    pub duplicates: u64,
+    /// Documents that it will never take.
+    pub refused: u64,
+    /// Why it refused the first of them.
+    pub reason: Option<String>,
+}
+
+/// Documents of one mail that the store has not answered yet.
+#[derive(Debug)]
+#[must_use = "dropping it leaves the mail unsettled"]
+pub struct Pending {
+    inner: Arc<Inner>,
+    answered: bool,
+}
+
+impl Pending {
+    /// Passes on what the store said of all documents of this share.
+    pub fn acknowledge(mut self, answer: Acknowledgement) {
+        self.answered = true;
+        let mut progress = self.inner.progress();
+        progress.tally.created += answer.created;
+        progress.tally.duplicates += answer.duplicates;
+        progress.tally.refused += answer.refused;
+        if let (Some(reason), Outcome::Stored) = (answer.reason, &progress.verdict) {
+            progress.verdict = Outcome::Failed(format!("refused by the store: {reason}"));
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.inner.progress().verdict = Outcome::Left;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Progress {
+    /// What becomes of the mail if nothing else happens.
+    verdict: Outcome,
+    tally: Tally,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Taken out only when the mail is settled, in `drop`.
+    origin: Option<Origin>,
+    progress: Mutex<Progress>,
+    settler: Settler,
+}
+
+impl Inner {
+    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let Some(origin) = self.origin.take() else { return };
+        let progress = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let outcome = std::mem::replace(&mut progress.verdict, Outcome::Left);
+        // If nobody listens any more, the mail stays where it is: that is safe.
+        let _ = self.settler.0.send(Settlement { origin, outcome, tally: progress.tally });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_mail() -> (Delivery, Receiver<Settlement>) {
+        let (settler, receiver) = channel();
+        let report = crate::report::Report::Tls(crate::report::TlsReport::default());
+        let contents = Contents { reports: vec![report], ..Contents::default() };
+        (settler.delivery(Origin::Input("test".into()), &contents), receiver)
+    }
+
+    #[test]
+    fn settles_once_after_the_last_share() {
+        let (delivery, settled) = one_mail();
+        let (first, second) = (delivery.pending(), delivery.pending());
+        drop(delivery);
+        first.acknowledge(Acknowledgement { created: 2, ..Default::default() });
+        assert!(settled.try_recv().is_err(), "settled while a share was on its way");
+        second.acknowledge(Acknowledgement { duplicates: 1, ..Default::default() });
+        let settlement = settled.recv().expect("settled");
+        assert_eq!(settlement.outcome, Outcome::Stored);
+        assert_eq!((settlement.tally.created, settlement.tally.duplicates), (2, 1));
+        assert!(settled.recv().is_err(), "settled twice");
+    }
+
+    #[test]
+    fn an_unanswered_share_leaves_the_mail() {
+        let (delivery, settled) = one_mail();
+        let (first, second) = (delivery.pending(), delivery.pending());
+        drop(delivery);
+        drop(first);
+        second.acknowledge(Acknowledgement { refused: 1, reason: Some("no".into()), ..Default::default() });
+        assert_eq!(settled.recv().expect("settled").outcome, Outcome::Left);
+    }
+
+    #[test]
+    fn a_refused_document_fails_the_mail() {
+        let (delivery, settled) = one_mail();
+        let pending = delivery.pending();
+        drop(delivery);
+        pending.acknowledge(Acknowledgement { refused: 1, reason: Some("no".into()), ..Default::default() });
+        assert_eq!(settled.recv().expect("settled").outcome, Outcome::Failed("refused by the store: no".into()));
+    }
+}

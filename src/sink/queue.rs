@@ -1,0 +1,194 @@
+//! The queue between the parsers and a store: bounded by bytes, handed on in batches.
+//!
+//! It adapts by itself: a batch is handed on when it is large enough, when the parsers have nothing more to
+//! come, or when its oldest item has waited for [`LINGER`]. So a lone mail is stored at once and a burst in large batches.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long an item waits for company while more is being parsed.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// A queue of items that weigh something (bytes).
+#[derive(Debug)]
+pub struct Queue<T> {
+    state: Mutex<State<T>>,
+    filled: Condvar,
+    drained: Condvar,
+    batch_weight: usize,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    items: VecDeque<(usize, T)>,
+    weight: usize,
+    /// When the oldest item came.
+    since: Option<Instant>,
+    /// Nothing more is being parsed: do not wait for company.
+    urgent: bool,
+    closed: bool,
+}
+
+impl<T> Queue<T> {
+    /// A queue that hands on batches of about `batch_weight` bytes and holds about `capacity` bytes.
+    pub fn new(batch_weight: usize, capacity: usize) -> Self {
+        let state = State { items: VecDeque::new(), weight: 0, since: None, urgent: false, closed: false };
+        Queue { state: Mutex::new(state), filled: Condvar::new(), drained: Condvar::new(), batch_weight, capacity }
+    }
+
+    /// Adds an item; waits while the queue is full. In a closed queue the item is dropped.
+    pub fn push(&self, weight: usize, item: T) {
+        let mut state = self.lock();
+        while state.weight >= self.capacity && !state.closed {
+            state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.closed {
+            return;
+        }
+        if state.items.is_empty() {
+            state.since = Some(Instant::now());
+            state.urgent = false;
+            // A taker must learn when the item came.
+            self.filled.notify_one();
+        }
+        state.items.push_back((weight, item));
+        state.weight += weight;
+        if state.weight >= self.batch_weight {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Says that nothing more is to come for now: what is there is handed on.
+    pub fn hurry(&self) {
+        self.lock().urgent = true;
+        self.filled.notify_all();
+    }
+
+    /// No more items; what is there is handed on.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+        self.drained.notify_all();
+    }
+
+    /// No more items; what is there is dropped.
+    pub fn abandon(&self) {
+        let dropped = {
+            let mut state = self.lock();
+            state.closed = true;
+            state.weight = 0;
+            std::mem::take(&mut state.items)
+        };
+        // Outside the lock: dropping settles mails.
+        drop(dropped);
+        self.filled.notify_all();
+        self.drained.notify_all();
+    }
+
+    /// Waits for the next batch; nothing once the queue is closed and empty.
+    pub fn take(&self) -> Option<Vec<T>> {
+        let mut state = self.lock();
+        loop {
+            let waited = state.since.map_or(Duration::ZERO, |since| since.elapsed());
+            let ready = state.urgent || state.closed || state.weight >= self.batch_weight || waited >= LINGER;
+            if state.items.is_empty() {
+                if state.closed {
+                    return None;
+                }
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            } else if ready {
+                return Some(self.drain(&mut state));
+            } else {
+                let wait = self.filled.wait_timeout(state, LINGER.saturating_sub(waited));
+                state = wait.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+    }
+
+    /// Bytes waiting.
+    pub fn weight(&self) -> usize {
+        self.lock().weight
+    }
+
+    fn drain(&self, state: &mut State<T>) -> Vec<T> {
+        let mut batch = Vec::new();
+        let mut weight = 0;
+        while let Some((next, _)) = state.items.front() {
+            if !batch.is_empty() && weight + next > self.batch_weight {
+                break;
+            }
+            let Some((next, item)) = state.items.pop_front() else { break };
+            weight += next;
+            batch.push(item);
+        }
+        state.weight -= weight;
+        state.since = Some(Instant::now()).filter(|_| !state.items.is_empty());
+        self.drained.notify_all();
+        batch
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{sync::Arc, thread};
+
+    #[test]
+    fn batches_are_cut_by_weight_and_keep_their_order() {
+        let queue = Queue::new(10, 100);
+        (0..5).for_each(|n| queue.push(4, n));
+        queue.close();
+        let batches: Vec<_> = std::iter::from_fn(|| queue.take()).collect();
+        assert_eq!(batches, [vec![0, 1], vec![2, 3], vec![4]]);
+    }
+
+    #[test]
+    fn an_item_heavier_than_a_batch_travels_alone() {
+        let queue = Queue::new(10, 100);
+        queue.push(50, 'a');
+        queue.push(1, 'b');
+        queue.close();
+        assert_eq!(queue.take(), Some(vec!['a']));
+        assert_eq!(queue.take(), Some(vec!['b']));
+        assert_eq!(queue.take(), None);
+    }
+
+    #[test]
+    fn a_full_queue_makes_the_producer_wait() {
+        let queue = Arc::new(Queue::new(10, 20));
+        let producer = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || {
+                (0..100).for_each(|n| {
+                    queue.push(10, n);
+                    assert!(queue.weight() <= 20);
+                });
+                queue.close();
+            }
+        });
+        let all: Vec<_> = std::iter::from_fn(|| queue.take()).flatten().collect();
+        producer.join().expect("the producer saw no overweight");
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn abandoning_frees_a_waiting_producer() {
+        let queue = Arc::new(Queue::new(10, 10));
+        queue.push(10, ());
+        let producer = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || queue.push(10, ())
+        });
+        queue.abandon();
+        producer.join().expect("freed");
+        assert_eq!(queue.take(), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! Stop: the one place that says that work is to end before it is done, and why.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// Why work ends early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A person or the service manager asked for it.
+    Asked,
+    /// The store could not be reached for as long as the mode is willing to wait.
+    StoreUnreachable(String),
+}
+
+/// Shared by all threads of a run.
+#[derive(Debug, Default)]
+pub struct Stop {
+    reason: Mutex<Option<Reason>>,
+    changed: Condvar,
+}
+
+impl Stop {
+    /// Asks all threads to end; the first reason counts.
+    pub fn ask(&self, reason: Reason) {
+        self.lock().get_or_insert(reason);
+        self.changed.notify_all();
+    }
+
+    /// The reason, once there is one.
+    pub fn reason(&self) -> Option<Reason> {
+        self.lock().clone()
+    }
+
+    /// True once work is to end.
+    pub fn is_asked(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    /// Sleeps for `pause` or until work is to end; true if it is.
+    pub fn sleep(&self, pause: Duration) -> bool {
+        let (reason, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), pause, |reason| reason.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        reason.is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Reason>> {
+        // The value is whole at every moment, so a panic elsewhere does not spoil it.
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
