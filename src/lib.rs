@@ -2,8 +2,10 @@
 pub mod document;
 pub mod limits;
 pub mod message;
+pub mod pipeline;
 pub mod report;
 pub mod sanitize;
 pub mod settle;
 pub mod sink;
+pub mod source;
 pub mod stop;

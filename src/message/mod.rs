@@ -54,9 +54,17 @@ pub enum Unusable {
     /// A limit was exceeded.
     #[error("{0}")]
     Limit(#[from] LimitExceeded),
+    /// This program is at fault.
+    #[error("a bug in this program ({0}); please report it with the mail")]
+    Bug(String),
 }
 
 impl Contents {
+    /// Of a mail that was not looked into.
+    pub fn refused(why: impl Into<Unusable>) -> Contents {
+        Contents { failures: vec![why.into()], ..Contents::default() }
+    }
+
     /// Why the mail does not count as used up, in one line; nothing if all its reports could be read.
     pub fn complaint(&self) -> Option<String> {
         match (self.failures.as_slice(), &self.other) {
@@ -76,11 +84,10 @@ impl Contents {
 
 /// Reads one mail or bare report file.
 pub fn read(bytes: &[u8], limits: &Limits) -> Contents {
-    let mut contents = Contents::default();
     if bytes.len() as u64 > limits.mail_bytes {
-        contents.failures.push(limits.too_large().into());
-        return contents;
+        return Contents::refused(limits.too_large());
     }
+    let mut contents = Contents::default();
     let mut reader = Reader { limits, parts: 0, contents: &mut contents };
     match Payload::of(bytes) {
         Payload::Other => reader.mail(bytes, 0),

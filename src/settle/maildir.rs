@@ -5,7 +5,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File, OpenOptions},
-    io::{self, BufReader, Read, Write},
+    io::{self, Read, Write},
     os::unix::{
         ffi::{OsStrExt, OsStringExt},
         fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
@@ -200,23 +200,6 @@ impl Entry {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
-    }
-
-    /// Reads the whole mail, at most `limit` bytes and one more, by which the reader can tell that it is longer.
-    /// Nothing if another process has taken it away.
-    ///
-    /// # Errors
-    /// The mail is there and can't be read.
-    pub fn read(&self, limit: u64) -> io::Result<Option<Vec<u8>>> {
-        let file = match File::open(self.path()) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let size = file.metadata()?.len().min(limit);
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-        BufReader::with_capacity(0, file).take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
     }
 }
 

@@ -4,6 +4,8 @@
 //! has judged the documents: durably stored, already there, or refused for good. What it can't deliver it drops
 //! unanswered, and the mail stays where it was.
 
+pub mod opensearch;
+pub mod outage;
 pub mod queue;
 
 use crate::{message::Contents, settle::Delivery};

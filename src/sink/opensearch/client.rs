@@ -1,0 +1,176 @@
+//! The client: requests to one of several nodes, the next one when a node does not answer.
+
+use std::{
+    fs,
+    io::Write,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use flate2::{Compression, write::GzEncoder};
+use ureq::{
+    Agent,
+    http::{Method, Request},
+    tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
+};
+
+use super::config::{Auth, Config};
+
+/// Long enough for a bulk request on a node that is busy merging; a node that hangs longer counts as away.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// An answer to a bulk request has about 50 bytes a document; no sane one is larger than this.
+const ANSWER_BYTES: u64 = 64 << 20;
+
+/// A configuration that can't work.
+#[derive(Debug, thiserror::Error)]
+#[error("CA file {file}: {reason}")]
+pub struct CaFileError {
+    file: String,
+    reason: String,
+}
+
+/// Why no node gave an answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NoAnswer(String);
+
+/// What a node answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Status and the beginning of the body, for a log.
+    pub fn summary(&self) -> String {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            error: serde_json::Value,
+        }
+        let reason = match serde_json::from_slice::<Body>(&self.body) {
+            Ok(body) => match body.error.get("reason").unwrap_or(&body.error) {
+                serde_json::Value::String(reason) => reason.clone(),
+                other => other.to_string(),
+            },
+            Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
+        };
+        let reason: String = reason.chars().take(300).collect();
+        format!("HTTP status {}: {reason}", self.status)
+    }
+}
+
+/// The client; see the module.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    nodes: Vec<String>,
+    authorization: Option<String>,
+    gzip: bool,
+    next: AtomicUsize,
+}
+
+impl Client {
+    /// A client for the nodes in `config`; nothing is sent yet.
+    ///
+    /// # Errors
+    /// The CA file can't be used.
+    pub fn new(config: &Config) -> Result<Client, CaFileError> {
+        let mut tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
+        if let Some(file) = &config.ca_file {
+            let error = |reason: String| CaFileError { file: file.display().to_string(), reason };
+            let pem = fs::read(file).map_err(|e| error(e.to_string()))?;
+            let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
+                .filter_map(|item| match item {
+                    Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+                    Ok(_) => None,
+                    Err(e) => Some(Err(error(e.to_string()))),
+                })
+                .collect::<Result<_, _>>()?;
+            if certificates.is_empty() {
+                return Err(error("no certificate in it".into()));
+            }
+            tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
+        }
+        if config.insecure {
+            tls = tls.disable_verification(true);
+        }
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .tls_config(tls.build())
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(Some(REQUEST_TIMEOUT))
+            .max_idle_connections_per_host(config.in_flight + 1)
+            .user_agent(concat!("email-report-processor/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        let authorization = config.auth.as_ref().map(|auth| match auth {
+            Auth::Basic(user, password) => format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))),
+            Auth::ApiKey(key) => format!("ApiKey {key}"),
+        });
+        let nodes = config.nodes.clone();
+        Ok(Client { agent, nodes, authorization, gzip: config.gzip, next: AtomicUsize::new(0) })
+    }
+
+    /// Sends a request to one node, or, where it can't be reached, to the others in turn.
+    ///
+    /// # Errors
+    /// No node answered. The request may have been carried out all the same.
+    pub fn request(&self, method: &Method, path: &str, content_type: &str, body: &[u8]) -> Result<Answer, NoAnswer> {
+        let packed = (self.gzip && !body.is_empty()).then(|| gzip(body));
+        let first = self.next.load(Ordering::Relaxed);
+        let mut last_error = NoAnswer("no node configured".into());
+        for turn in 0..self.nodes.len() {
+            let node = &self.nodes[(first + turn) % self.nodes.len()];
+            match self.request_to(node, method, path, content_type, packed.as_deref().unwrap_or(body)) {
+                // A node that is up and can't do it: another may.
+                Ok(answer) if matches!(answer.status, 502..=504) && turn + 1 < self.nodes.len() => {
+                    last_error = NoAnswer(format!("{node}: {}", answer.summary()));
+                }
+                Ok(answer) => return Ok(answer),
+                Err(error) => last_error = NoAnswer(format!("{node}: {error}")),
+            }
+            // All threads go on with the next node.
+            let _ = self.next.compare_exchange(first + turn, first + turn + 1, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        Err(last_error)
+    }
+
+    fn request_to(
+        &self,
+        node: &str,
+        method: &Method,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Answer, ureq::Error> {
+        let mut request = Request::builder().method(method).uri(format!("{node}{path}"));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        let response = if body.is_empty() {
+            self.agent.run(request.body(())?)
+        } else {
+            request = request.header("content-type", content_type);
+            if self.gzip {
+                request = request.header("content-encoding", "gzip");
+            }
+            self.agent.run(request.body(body)?)
+        };
+        let mut response = response?;
+        let status = response.status().as_u16();
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec()?;
+        Ok(Answer { status, body })
+    }
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    // Documents repeat themselves: the fastest level already saves nine tenths.
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+    encoder.write_all(body).and_then(|()| encoder.finish()).expect("writing to memory cannot fail")
+}

@@ -1,0 +1,68 @@
+//! What the OpenSearch sink needs to know.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::report::Kind;
+
+/// Settings of the sink.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Base URLs of the nodes, without a slash at the end; at least one.
+    pub nodes: Vec<String>,
+    /// How to say who we are.
+    pub auth: Option<Auth>,
+    /// PEM file of the authorities to trust in place of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Do not check certificates.
+    pub insecure: bool,
+    /// Index and pipeline of DMARC records.
+    pub dmarc: Target,
+    /// Index and pipeline of TLS policies.
+    pub tlsrpt: Target,
+    /// Bytes of a `_bulk` body, about.
+    pub bulk_bytes: usize,
+    /// `_bulk` requests under way at once.
+    pub in_flight: usize,
+    /// Compress request bodies.
+    pub gzip: bool,
+    /// How long an outage may last before work is stopped; nothing waits for ever.
+    pub patience: Option<Duration>,
+}
+
+impl Config {
+    /// Where documents of a kind go.
+    pub fn target(&self, kind: Kind) -> &Target {
+        match kind {
+            Kind::Dmarc => &self.dmarc,
+            Kind::Tls => &self.tlsrpt,
+        }
+    }
+}
+
+/// Where documents of one kind go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Name of the index.
+    pub index: String,
+    /// Name of the ingest pipeline that they pass through.
+    pub pipeline: Option<String>,
+}
+
+/// Credentials.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// User and password (RFC 7617).
+    Basic(String, String),
+    /// An API key, as OpenSearch issues them: already encoded.
+    ApiKey(String),
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        // Secrets stay out of logs.
+        formatter.write_str(match self {
+            Auth::Basic(..) => "Basic(…)",
+            Auth::ApiKey(_) => "ApiKey(…)",
+        })
+    }
+}

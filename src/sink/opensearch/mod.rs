@@ -1,0 +1,345 @@
+//! The OpenSearch sink: documents of many mails in large `_bulk` requests, several under way, every item judged.
+//!
+//! Parsers append the bytes of their documents to a [`Queue`]; sender threads take batches, assemble the body and
+//! send it until each document is stored, already there or refused for good. Only documents that may still succeed
+//! are sent again. Documents are written with `create` and an id made from what identifies them, so a request whose answer
+//! was lost can be repeated.
+
+mod answer;
+mod client;
+pub mod config;
+mod template;
+
+use std::{
+    mem,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    thread::{self, JoinHandle},
+};
+
+use serde_json::Value;
+use tracing::{debug, info, warn};
+use ureq::http::Method;
+
+use self::{
+    answer::{Outcome, Verdict},
+    client::{CaFileError, Client},
+    config::{Config, Target},
+};
+use super::{Sink, outage::Outage, queue::Queue};
+use crate::{
+    document::Documents,
+    message::Contents,
+    report::Kind,
+    sanitize,
+    settle::{Acknowledgement, Delivery, Pending},
+    stop::Stop,
+};
+
+/// Documents of one mail travel together up to this many bytes; those of a huge report are spread over many batches.
+const ITEM_BYTES: usize = 1 << 20;
+
+/// The parts of the answer that are looked at; the others would be many times as long.
+const BULK_PATH: &str = "/_bulk?filter_path=items.create.status,items.create.error";
+
+/// Why the sink can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The CA file can't be used.
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
+    /// No thread could be started.
+    #[error("can't start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The sink; see the module.
+pub struct OpenSearchSink {
+    shared: Arc<Shared>,
+    senders: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Shared {
+    config: Config,
+    client: Client,
+    queue: Queue<Item>,
+    outage: Outage,
+    /// Templates and pipelines were looked at.
+    prepared: AtomicBool,
+    preparing: Mutex<()>,
+    /// What stands in front of an `_id`, for each kind.
+    dmarc_action: Vec<u8>,
+    tlsrpt_action: Vec<u8>,
+}
+
+/// Documents of one mail, as lines of a `_bulk` body.
+struct Item {
+    bytes: Vec<u8>,
+    /// Where each document ends.
+    ends: Vec<usize>,
+    pending: Pending,
+}
+
+impl Item {
+    fn document(&self, n: usize) -> Range<usize> {
+        let start = n.checked_sub(1).map_or(0, |before| self.ends[before]);
+        start..self.ends[n]
+    }
+}
+
+impl OpenSearchSink {
+    /// Starts the sender threads. Nothing is sent before the first document.
+    ///
+    /// # Errors
+    /// The CA file can't be used, or there is no room for a thread.
+    pub fn start(config: Config, stop: Arc<Stop>) -> Result<OpenSearchSink, StartError> {
+        let client = Client::new(&config)?;
+        let shared = Arc::new(Shared {
+            // Two batches wait while two are under way: senders never wait for parsers, and memory stays small.
+            queue: Queue::new(config.bulk_bytes, config.bulk_bytes * 2),
+            outage: Outage::new(config.nodes.join(", "), config.patience, stop),
+            prepared: AtomicBool::new(false),
+            preparing: Mutex::new(()),
+            dmarc_action: action(&config.dmarc),
+            tlsrpt_action: action(&config.tlsrpt),
+            client,
+            config,
+        });
+        let sender = |n| {
+            let shared = Arc::clone(&shared);
+            let thread = thread::Builder::new().name(format!("bulk-{n}"));
+            thread.spawn(move || shared.send_batches())
+        };
+        let senders = (0..shared.config.in_flight.max(1)).map(sender).collect::<Result<_, _>>()?;
+        Ok(OpenSearchSink { shared, senders: Mutex::new(senders) })
+    }
+}
+
+impl Sink for OpenSearchSink {
+    fn accept(&self, contents: Contents, delivery: &Delivery) {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        let push = |bytes: Vec<u8>, ends: Vec<usize>| {
+            self.shared.queue.push(bytes.len(), Item { bytes, ends, pending: delivery.pending() });
+        };
+        // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
+        let whole = delivery.pending();
+        for report in &contents.reports {
+            let documents = Documents::new(report, &contents.received);
+            let action = match documents.kind() {
+                Kind::Dmarc => &self.shared.dmarc_action,
+                Kind::Tls => &self.shared.tlsrpt_action,
+            };
+            for n in 0..documents.len() {
+                bytes.extend_from_slice(action);
+                documents.write_id(n, &mut bytes);
+                bytes.extend_from_slice(b"\"}}\n");
+                documents.write_source(n, &mut bytes);
+                bytes.push(b'\n');
+                ends.push(bytes.len());
+                if bytes.len() >= ITEM_BYTES {
+                    push(mem::take(&mut bytes), mem::take(&mut ends));
+                }
+            }
+        }
+        if !ends.is_empty() {
+            push(bytes, ends);
+        }
+        whole.acknowledge(Acknowledgement::default());
+    }
+
+    fn hurry(&self) {
+        self.shared.queue.hurry();
+    }
+
+    fn finish(&self) {
+        self.shared.queue.close();
+        let senders = mem::take(&mut *self.senders.lock().unwrap_or_else(PoisonError::into_inner));
+        for sender in senders {
+            // A sender that panicked has dropped its mails unanswered: they stay where they are.
+            let _ = sender.join();
+        }
+    }
+}
+
+/// `{"create":{"_index":"…","pipeline":"…","_id":"`, ready for an id.
+fn action(target: &Target) -> Vec<u8> {
+    let text = |text: &str| Value::from(text).to_string();
+    let pipeline = target.pipeline.as_deref().map(|name| format!(r#""pipeline":{},"#, text(name))).unwrap_or_default();
+    format!(r#"{{"create":{{"_index":{},{pipeline}"_id":""#, text(&target.index)).into_bytes()
+}
+
+/// Documents of a batch that the store has not judged finally: the item and the document's number in it.
+type Remaining = Vec<(usize, usize)>;
+
+impl Shared {
+    fn send_batches(&self) {
+        while let Some(items) = self.queue.take() {
+            if self.outage.stop().is_asked() || !self.prepare() {
+                drop(items);
+                self.queue.abandon();
+                return;
+            }
+            self.send(items);
+        }
+    }
+
+    /// Sends one batch until every document is judged, or work is to end.
+    fn send(&self, items: Vec<Item>) {
+        let mut remaining: Remaining = Vec::new();
+        for (n, item) in items.iter().enumerate() {
+            remaining.extend((0..item.ends.len()).map(|document| (n, document)));
+        }
+        let mut batch = Batch {
+            answers: items.iter().map(|item| (item.ends.len(), Acknowledgement::default())).collect(),
+            items: items.into_iter().map(Some).collect(),
+        };
+        self.send_part(&mut batch, remaining);
+    }
+
+    fn send_part(&self, batch: &mut Batch, mut remaining: Remaining) {
+        while !remaining.is_empty() {
+            let body = batch.body(&remaining);
+            let answer = self.client.request(&Method::POST, BULK_PATH, "application/x-ndjson", &body);
+            drop(body);
+            let trouble = match answer.map(|answer| answer::judge(&answer, remaining.len())) {
+                Ok(Outcome::Judged(verdicts)) => {
+                    let before = remaining.len();
+                    let trouble = batch.take_in(&mut remaining, verdicts);
+                    if remaining.len() < before {
+                        self.outage.over();
+                    }
+                    trouble
+                }
+                Ok(Outcome::TooLarge) if remaining.len() > 1 => {
+                    debug!(documents = remaining.len(), "bulk body too large for the node, sending it in halves");
+                    let half = remaining.split_off(remaining.len() / 2);
+                    self.send_part(batch, remaining);
+                    return self.send_part(batch, half);
+                }
+                Ok(Outcome::TooLarge) => {
+                    let verdict = Verdict::Refused("larger than the node takes (http.max_content_length)".into());
+                    batch.take_in(&mut remaining, vec![verdict])
+                }
+                Ok(Outcome::TryAgain(reason)) => Some(reason),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(reason) = trouble
+                && self.outage.pause(&reason)
+            {
+                return;
+            }
+        }
+    }
+
+    /// Looks at templates and pipelines before the first batch; false if work is to end before that was possible.
+    fn prepare(&self) -> bool {
+        let _one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        while !self.prepared.load(Ordering::Acquire) {
+            let both = self.prepare_kind(Kind::Dmarc).and_then(|()| self.prepare_kind(Kind::Tls));
+            match both {
+                Ok(()) => self.prepared.store(true, Ordering::Release),
+                Err(reason) if self.outage.pause(&reason) => return false,
+                Err(_) => {}
+            }
+        }
+        true
+    }
+
+    /// Installs the template of a kind where it is due, and sees that its pipeline exists: with a pipeline missing, each
+    /// document would be refused with a status that speaks of the document.
+    fn prepare_kind(&self, kind: Kind) -> Result<(), String> {
+        let Target { index, pipeline } = self.config.target(kind);
+        if let Some(pipeline) = pipeline {
+            let answer = self.get(&format!("/_ingest/pipeline/{pipeline}"))?;
+            if answer.status == 404 {
+                return Err(format!("there is no ingest pipeline {pipeline}"));
+            }
+        }
+        let path = format!("/_index_template/{}", template::name(index));
+        let answer = self.get(&path)?;
+        let present = match answer.status {
+            404 => None,
+            200 => {
+                let body: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+                body["index_templates"].get(0).map(|found| found["index_template"].clone())
+            }
+            // Not allowed to see it: the administrator has it in hand.
+            _ => {
+                warn!(%index, "can't look at the index template: {}", sanitize::line(&answer.summary()));
+                return Ok(());
+            }
+        };
+        match template::decide(present.as_ref()) {
+            template::Decision::Keep => {}
+            template::Decision::KeepChanged => info!(%index, "index template was changed by hand, left as it is"),
+            template::Decision::Install => {
+                let body = template::template(kind, index).to_string();
+                let put = self.client.request(&Method::PUT, &path, "application/json", body.as_bytes());
+                let answer = put.map_err(|error| error.to_string())?;
+                match answer.status {
+                    200 => info!(%index, "index template installed"),
+                    429 | 500.. => return Err(answer.summary()),
+                    _ => warn!(%index, "index template not installed: {}", sanitize::line(&answer.summary())),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn get(&self, path: &str) -> Result<client::Answer, String> {
+        let answer = self.client.request(&Method::GET, path, "", b"").map_err(|error| error.to_string())?;
+        match answer.status {
+            401 | 429 | 500.. => Err(answer.summary()),
+            _ => Ok(answer),
+        }
+    }
+}
+
+/// A batch under way. Items leave it as soon as their last document is judged.
+struct Batch {
+    items: Vec<Option<Item>>,
+    /// For each item: documents not judged yet, and what was said of the others.
+    answers: Vec<(usize, Acknowledgement)>,
+}
+
+impl Batch {
+    /// The body of a request for these documents.
+    fn body(&self, documents: &Remaining) -> Vec<u8> {
+        let lines = || {
+            documents.iter().filter_map(|(item, document)| {
+                self.items[*item].as_ref().map(|item| &item.bytes[item.document(*document)])
+            })
+        };
+        let mut body = Vec::with_capacity(lines().map(<[u8]>::len).sum());
+        lines().for_each(|line| body.extend_from_slice(line));
+        body
+    }
+
+    /// Takes in one verdict a document; leaves in `remaining` those that are to be sent again, and says why.
+    fn take_in(&mut self, remaining: &mut Remaining, verdicts: Vec<Verdict>) -> Option<String> {
+        let mut trouble = None;
+        for ((item, document), verdict) in mem::take(remaining).into_iter().zip(verdicts) {
+            let (open, answer) = &mut self.answers[item];
+            match verdict {
+                Verdict::Created => answer.created += 1,
+                Verdict::Duplicate => answer.duplicates += 1,
+                Verdict::Refused(reason) => {
+                    answer.refused += 1;
+                    answer.reason.get_or_insert(reason);
+                }
+                Verdict::TryAgain(reason) => {
+                    trouble.get_or_insert(reason);
+                    remaining.push((item, document));
+                    continue;
+                }
+            }
+            *open -= 1;
+            if *open == 0
+                && let Some(item) = self.items[item].take()
+            {
+                item.pending.acknowledge(mem::take(answer));
+            }
+        }
+        trouble
+    }
+}
