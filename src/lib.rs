@@ -1,7 +1,12 @@
 //! Takes DMARC and SMTP TLS reports out of a mailbox and into a store.
+pub mod cli;
+pub mod config;
 pub mod document;
+pub mod exit;
 pub mod limits;
+pub mod logging;
 pub mod message;
+pub mod mode;
 pub mod pipeline;
 pub mod report;
 pub mod sanitize;

@@ -1,2 +1,28 @@
-//! The `email-report-processor` program.
-fn main() {}
+//! The program: parses the command line, runs a mode, and tells by the exit code how it went.
+
+use clap::{CommandFactory, FromArgMatches};
+use email_report_processor::{cli::Cli, exit::Exit, logging, mode};
+use tracing::{error, level_filters::LevelFilter};
+
+fn main() -> Exit {
+    let matches = Cli::command().try_get_matches();
+    let parsed = matches.and_then(|matches| Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // If even that can't be written, the exit code still says it.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    logging::start(match (cli.shared.quiet, cli.shared.verbose) {
+        (true, _) => LevelFilter::WARN,
+        (false, 0) => LevelFilter::INFO,
+        (false, 1) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
+    });
+    mode::run(cli, &matches).unwrap_or_else(|error| {
+        error!("{error}");
+        error.exit()
+    })
+}

@@ -18,7 +18,6 @@ use tracing::{error, warn};
 use crate::{
     limits::Limits,
     message::{self, Contents},
-    sanitize,
     settle::{self, Origin, Outcome, Settlement, Settler, Tally},
     sink::Sink,
     source::{self, Bytes},
@@ -83,7 +82,7 @@ struct Stage {
 pub struct Mail {
     /// Where it came from.
     pub origin: Origin,
-    /// Its bytes; nothing if they are still to be read from the Maildir.
+    /// Its bytes; nothing if they are still to be read from the file where it lies.
     pub bytes: Option<Bytes>,
 }
 
@@ -148,9 +147,11 @@ impl Pipeline {
 
 impl Stage {
     fn process(&self, mail: Mail) {
+        let limit = self.limits.mail_bytes;
         let bytes = match (mail.bytes, &mail.origin) {
             (Some(bytes), _) => Ok(bytes),
-            (None, Origin::Maildir(entry)) => source::read_file(&entry.path(), self.limits.mail_bytes),
+            (None, Origin::Maildir(entry)) => source::read_file(&entry.path(), limit),
+            (None, Origin::File(path)) => source::read_file(path, limit),
             (None, Origin::Input(_)) => Ok(Bytes::Gone),
         };
         let contents = match bytes {
@@ -166,8 +167,8 @@ impl Stage {
             Ok(Bytes::TooLarge) => Contents::refused(self.limits.too_large()),
             Ok(Bytes::Gone) => return,
             Err(error) => {
-                let name = mail.origin.name();
-                error!(mail = %sanitize::line(&name), "can't be read, it stays where it is: {error}");
+                error!(mail = mail.origin.name(), "can't be read, it stays where it is: {error}");
+                self.settler.delivery(mail.origin, &Contents::default()).leave();
                 return;
             }
         };
@@ -190,7 +191,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Totals) {
     let Settlement { origin, outcome, tally } = settlement;
     let moved = match (origin, outcome) {
-        (_, Outcome::Left) | (Origin::Input(_), _) => Ok(true),
+        (_, Outcome::Left) | (Origin::File(_) | Origin::Input(_), _) => Ok(true),
         (Origin::Maildir(_), Outcome::Unrecognized(_)) if unrecognized == Unrecognized::Keep => Ok(true),
         (Origin::Maildir(entry), Outcome::Stored) => entry.settle_stored(),
         (Origin::Maildir(entry), Outcome::Failed(reason) | Outcome::Unrecognized(reason)) => {
@@ -198,8 +199,7 @@ fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Tota
         }
     };
     if let Err(error) = &moved {
-        let name = origin.name();
-        error!(mail = %sanitize::line(&name), "can't be moved, it stays where it is: {error}");
+        error!(mail = origin.name(), "can't be moved, it stays where it is: {error}");
     }
     match outcome {
         Outcome::Left => totals.left += 1,
@@ -207,18 +207,17 @@ fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Tota
         Outcome::Stored => totals.stored += 1,
         Outcome::Failed(reason) => {
             totals.failed += 1;
-            warn!(mail = %sanitize::line(&origin.name()), "failed: {}", sanitize::line(reason));
+            warn!(mail = origin.name(), "{reason}");
         }
         Outcome::Unrecognized(reason) => {
             totals.unrecognized += 1;
-            warn!(mail = %sanitize::line(&origin.name()), "{}", sanitize::line(reason));
+            warn!(mail = origin.name(), "{reason}");
         }
     }
     if *outcome != Outcome::Left {
         totals.tally.add(tally);
         if tally.lost > 0 {
-            let name = origin.name();
-            warn!(mail = %sanitize::line(&name), lost = tally.lost, "records that can't be read are missing");
+            warn!(mail = origin.name(), lost = tally.lost, "records that can't be read are missing");
         }
     }
 }

@@ -1,9 +1,18 @@
 //! Stop: the one place that says that work is to end before it is done, and why.
 
 use std::{
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    io, process,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
     time::Duration,
 };
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use crate::exit::Exit;
 
 /// Why work ends early.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +54,24 @@ impl Stop {
             .wait_timeout_while(self.lock(), pause, |reason| reason.is_none())
             .unwrap_or_else(PoisonError::into_inner);
         reason.is_some()
+    }
+
+    /// Has SIGINT and SIGTERM ask for the end; a second one does not wait for it, which is as safe as a crash.
+    ///
+    /// # Errors
+    /// The system does not let the signals be handled.
+    pub fn on_signals(self: &Arc<Self>) -> io::Result<()> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let stop = Arc::clone(self);
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            for _ in &mut signals {
+                if stop.is_asked() {
+                    process::exit(Exit::TryAgain.code().into());
+                }
+                stop.ask(Reason::Asked);
+            }
+        })?;
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Reason>> {

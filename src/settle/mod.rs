@@ -7,9 +7,12 @@
 
 pub mod maildir;
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    mpsc::{self, Receiver, Sender},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, Sender},
+    },
 };
 
 use crate::{message::Contents, report::Kind};
@@ -21,7 +24,9 @@ pub use maildir::Maildir;
 pub enum Origin {
     /// A mail in `new/` of a Maildir.
     Maildir(maildir::Entry),
-    /// Something that is only read: a file, standard input, a place in an archive. The text names it.
+    /// A file that is only read.
+    File(PathBuf),
+    /// Something else that is only read: standard input, a place in an archive. The text names it.
     Input(String),
 }
 
@@ -30,6 +35,7 @@ impl Origin {
     pub fn name(&self) -> String {
         match self {
             Origin::Maildir(entry) => entry.path().display().to_string(),
+            Origin::File(path) => path.display().to_string(),
             Origin::Input(name) => name.clone(),
         }
     }
@@ -140,11 +146,16 @@ impl Settler {
     }
 }
 
-/// One mail on its way to the store.
+/// One mail on its way to the store. Dropped without a share handed out, it is settled by what was read.
 #[derive(Debug)]
 pub struct Delivery(Arc<Inner>);
 
 impl Delivery {
+    /// The mail could not be looked at: it stays where it is.
+    pub fn leave(self) {
+        drop(self.pending());
+    }
+
     /// A share of the mail for documents that are about to travel; as many as there are batches.
     pub fn pending(&self) -> Pending {
         Pending { inner: Arc::clone(&self.0), answered: false }

@@ -4,6 +4,7 @@
 //! has judged the documents: durably stored, already there, or refused for good. What it can't deliver it drops
 //! unanswered, and the mail stays where it was.
 
+pub mod ndjson;
 pub mod opensearch;
 pub mod outage;
 pub mod queue;

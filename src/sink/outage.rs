@@ -9,10 +9,7 @@ use std::{
 
 use tracing::{info, warn};
 
-use crate::{
-    sanitize,
-    stop::{Reason, Stop},
-};
+use crate::stop::{Reason, Stop};
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -38,8 +35,7 @@ impl Outage {
         let lasted = {
             let mut since = self.lock();
             if since.is_none() {
-                let reason = reason.to_string();
-                warn!(store = %self.store, reason = %sanitize::line(&reason), "store unavailable, mails wait");
+                warn!(store = %self.store, %reason, "store unavailable, mails wait");
             }
             since.get_or_insert_with(Instant::now).elapsed()
         };

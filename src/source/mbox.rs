@@ -190,7 +190,7 @@ mod tests {
     fn a_long_line_is_kept_whole() {
         let line = "x".repeat(5000);
         let text = format!("From a 0:0\n\n{line}\n\nFrom {line} 1:1\n\ny\n");
-        let mails = read(&text, 10_000);
+        let mails = read(&text, 20_000);
         assert_eq!(mails[0].2, Some(format!("\n{line}\n\nFrom {line} 1:1\n\ny\n")));
         assert_eq!(read(&text, 4000)[0].2, None);
     }

@@ -31,7 +31,6 @@ use crate::{
     document::Documents,
     message::Contents,
     report::Kind,
-    sanitize,
     settle::{Acknowledgement, Delivery, Pending},
     stop::Stop,
 };
@@ -265,7 +264,7 @@ impl Shared {
             }
             // Not allowed to see it: the administrator has it in hand.
             _ => {
-                warn!(%index, "can't look at the index template: {}", sanitize::line(&answer.summary()));
+                warn!(%index, "can't look at the index template: {}", answer.summary());
                 return Ok(());
             }
         };
@@ -279,7 +278,7 @@ impl Shared {
                 match answer.status {
                     200 => info!(%index, "index template installed"),
                     429 | 500.. => return Err(answer.summary()),
-                    _ => warn!(%index, "index template not installed: {}", sanitize::line(&answer.summary())),
+                    _ => warn!(%index, "index template not installed: {}", answer.summary()),
                 }
             }
         }

@@ -1,0 +1,219 @@
+//! The command line as it was typed: every flag is defined here, once, and nothing is judged. [`crate::config`] does that.
+//!
+//! [`Settings`] are the flags that the environment and the configuration file know as well, under the same names.
+
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand};
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+/// Takes DMARC and SMTP TLS reports out of a mailbox and puts them into OpenSearch, or into a local SQLite file.
+///
+/// Without a command, each FILE (or standard input) is one mail or one bare report: .eml, .xml, .json, .gz or .zip,
+/// told by its content.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 all stored; 64 usage; 65 no report that can be read; 75 store unreachable, try again; \
+                        78 configuration.")]
+pub struct Cli {
+    /// What to do; see the commands.
+    #[command(subcommand)]
+    pub mode: Option<Mode>,
+    /// The mails to read where no command is given.
+    #[command(flatten)]
+    pub input: Input,
+    /// Flags of all modes.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Mode {
+    /// Store what is in new/ of Maildirs, move the mails, and exit
+    Once {
+        /// Maildirs (folders with new, cur and tmp)
+        #[arg(required = true, value_name = "MAILDIR")]
+        maildirs: Vec<PathBuf>,
+    },
+}
+
+/// The Ruby tool's form.
+#[derive(Args, Debug)]
+pub struct Input {
+    /// Mails or bare report files; - or none for standard input
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Each FILE is an mbox
+    #[arg(short = 'b', long, conflicts_with = "maildir")]
+    pub mbox: bool,
+    /// Each FILE is a Maildir: new/ and cur/ are read, nothing is moved
+    #[arg(short = 'd', long, requires = "files")]
+    pub maildir: bool,
+}
+
+/// `report`.
+#[derive(Args, Debug)]
+pub struct Report {
+    /// Only reports whose period begins at or after this: 2024-01-31, an RFC 3339 time, or an age such as 30d or 12h
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only reports whose period begins before the end of this
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only this domain and its subdomains
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// One JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// How many source addresses to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+}
+
+/// Flags of all modes.
+#[derive(Args, Debug)]
+pub struct Shared {
+    /// Settings that a configuration file may hold, too.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Configuration file (TOML, the names of the flags as keys) [default: /etc/email-report-processor.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Log warnings and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// The Ruby tool's; duplicates are now always recognised
+    #[arg(long, global = true, hide = true, value_name = "TIME")]
+    pub dedup_since: Option<String>,
+    /// The Ruby tool's; duplicates are now always recognised
+    #[arg(long, global = true, hide = true, value_name = "TIME")]
+    pub dedup_until: Option<String>,
+    /// The Ruby tool's; duplicates are now always recognised
+    #[arg(long, global = true, hide = true, value_name = "N")]
+    pub dedup_count: Option<String>,
+}
+
+/// Where mail that is no report goes.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unrecognized {
+    /// To the folder .failed
+    Fail,
+    /// It stays in new/
+    Keep,
+}
+
+macro_rules! settings {
+    ($($(#[$attribute:meta])* $name:ident: $type:ty,)*) => {
+        /// What flags, environment and configuration file can say alike; nothing where it was not said.
+        #[derive(Args, Clone, Debug, Default, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+        pub struct Settings {
+            $($(#[$attribute])* pub $name: Option<$type>,)*
+        }
+
+        impl Settings {
+            /// These settings, and those of `other` where these say nothing.
+            #[must_use]
+            pub fn or(self, other: Settings) -> Settings {
+                Settings { $($name: self.$name.or(other.$name),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Store documents in OpenSearch at this URL; repeat it for more nodes of one cluster
+    #[arg(long, global = true, value_name = "URL", env = "ERP_OPENSEARCH", value_delimiter = ',', help_heading = "Store")]
+    opensearch: Vec<String>,
+    /// Store documents in this SQLite file [default: reports.sqlite in the user's data folder]
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_STORE", help_heading = "Store")]
+    store: PathBuf,
+    /// Append documents to this file as lines of JSON; - for standard output
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_NDJSON", help_heading = "Store")]
+    ndjson: PathBuf,
+    /// How long to wait for a store that is away, such as 30s or 10m [default: depends on the mode]
+    #[arg(long, global = true, value_name = "TIME", env = "ERP_GIVE_UP_AFTER", help_heading = "Store")]
+    give_up_after: SignedDuration,
+
+    /// User for basic authentication
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_OPENSEARCH_USER", help_heading = "OpenSearch")]
+    opensearch_user: String,
+    /// File with the password; otherwise $ERP_OPENSEARCH_PASSWORD or the systemd credential opensearch-password
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_OPENSEARCH_PASSWORD_FILE", help_heading = "OpenSearch")]
+    opensearch_password_file: PathBuf,
+    /// File with an API key; otherwise $ERP_OPENSEARCH_API_KEY or the systemd credential opensearch-api-key
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_OPENSEARCH_API_KEY_FILE", help_heading = "OpenSearch")]
+    opensearch_api_key_file: PathBuf,
+    /// Trust the certificate authorities in this PEM file instead of the system's
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_CA_FILE", help_heading = "OpenSearch")]
+    ca_file: PathBuf,
+    /// Do not check certificates
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_INSECURE", help_heading = "OpenSearch",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    insecure: bool,
+    /// Index of DMARC records [default: dmarc-reports]
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_DMARC_INDEX", help_heading = "OpenSearch")]
+    dmarc_index: String,
+    /// Ingest pipeline for DMARC records
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_DMARC_PIPELINE", help_heading = "OpenSearch")]
+    dmarc_pipeline: String,
+    /// Index of SMTP TLS policies [default: tlsrpt-reports]
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_TLSRPT_INDEX", help_heading = "OpenSearch")]
+    tlsrpt_index: String,
+    /// Ingest pipeline for SMTP TLS policies
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_TLSRPT_PIPELINE", help_heading = "OpenSearch")]
+    tlsrpt_pipeline: String,
+    /// Size of a bulk request [default: 8MiB]
+    #[arg(long, global = true, value_name = "SIZE", env = "ERP_BULK_BYTES", help_heading = "OpenSearch")]
+    bulk_bytes: ByteSize,
+    /// Bulk requests under way at once [default: 2]
+    #[arg(long, global = true, value_name = "N", env = "ERP_BULK_IN_FLIGHT", help_heading = "OpenSearch")]
+    bulk_in_flight: usize,
+    /// Compress request bodies with gzip
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_GZIP", help_heading = "OpenSearch",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    gzip: bool,
+
+    /// What to do with mail in a Maildir that is no report [default: fail]
+    #[arg(long, global = true, value_enum, env = "ERP_UNRECOGNIZED", help_heading = "Mail")]
+    unrecognized: Unrecognized,
+    /// Threads that read mails [default: one a core]
+    #[arg(long, global = true, value_name = "N", env = "ERP_THREADS", help_heading = "Mail")]
+    threads: usize,
+
+    /// Size of a mail [default: 64MiB]
+    #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_MAIL_BYTES", help_heading = "Limits")]
+    limit_mail_bytes: ByteSize,
+    /// Size of an attachment after unpacking [default: 64MiB]
+    #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_UNPACKED_BYTES", help_heading = "Limits")]
+    limit_unpacked_bytes: ByteSize,
+    /// Unpacked bytes for each packed byte [default: 250]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_RATIO", help_heading = "Limits")]
+    limit_ratio: u64,
+    /// Archives and mails within each other [default: 5]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_NESTING", help_heading = "Limits")]
+    limit_nesting: usize,
+    /// MIME parts of a mail [default: 1000]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_PARTS", help_heading = "Limits")]
+    limit_parts: usize,
+    /// Members of an archive [default: 1000]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_MEMBERS", help_heading = "Limits")]
+    limit_members: usize,
+    /// Records of a report [default: 1000000]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_RECORDS", help_heading = "Limits")]
+    limit_records: usize,
+    /// Bytes of one value in a report, longer ones are cut [default: 4096]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_VALUE_BYTES", help_heading = "Limits")]
+    limit_value_bytes: usize,
+    /// Depth of XML elements [default: 64]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_XML_DEPTH", help_heading = "Limits")]
+    limit_xml_depth: usize,
+}

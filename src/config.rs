@@ -1,0 +1,360 @@
+//! What the command line, the environment and the configuration file mean together: checked, with all defaults filled in.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use bytesize::ByteSize;
+use clap::{ArgMatches, parser::ValueSource};
+use ureq::http::Uri;
+
+use crate::{
+    cli::{self, Settings},
+    limits::Limits,
+    pipeline::Unrecognized,
+    sink::opensearch::config::{Auth, Config as OpenSearch, Target},
+};
+
+/// Read if it is there and no other is named.
+const DEFAULT_FILE: &str = "/etc/email-report-processor.toml";
+
+/// A configuration that can't work.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that was named can't be read.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The configuration file is not what it should be.
+    #[error("{}: {error}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        error: toml::de::Error,
+    },
+    /// A value makes no sense.
+    #[error("{setting}: {reason}")]
+    Value {
+        /// The setting's name.
+        setting: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Two stores at once.
+    #[error("only one of opensearch, store and ndjson can be given, not {0} and {1}")]
+    TwoStores(&'static str, &'static str),
+    /// There is no place for the store.
+    #[error("no data folder is known for this user; say where the store is with --store FILE")]
+    NoDataFolder,
+}
+
+/// Where the documents go.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// An OpenSearch cluster.
+    OpenSearch(OpenSearch),
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// A file of JSON lines; nothing for standard output.
+    NdJson(Option<PathBuf>),
+}
+
+/// What all modes need to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the documents go.
+    pub store: Store,
+    /// How long to wait for a store that is away; nothing if the mode is to decide.
+    pub give_up_after: Option<Duration>,
+    /// What becomes of mail that is no report.
+    pub unrecognized: Unrecognized,
+    /// Threads that read mails.
+    pub threads: usize,
+    /// Limits for strangers' mail.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Reads the configuration file and makes sense of all settings. `matches` tells flags from environment.
+    ///
+    /// # Errors
+    /// A file can't be read, or a setting makes no sense.
+    pub fn load(shared: cli::Shared, matches: &ArgMatches) -> Result<Config, ConfigError> {
+        let mut typed = shared.settings;
+        choose_store(&mut typed, matches)?;
+        let file = match shared.config {
+            Some(path) => read_file(&path)?,
+            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
+            None => Settings::default(),
+        };
+        Config::new(layer(typed, file)?)
+    }
+
+    fn new(settings: Settings) -> Result<Config, ConfigError> {
+        let give_up_after = settings.give_up_after.map(|wait| {
+            Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative"))
+        });
+        Ok(Config {
+            give_up_after: give_up_after.transpose()?,
+            unrecognized: match settings.unrecognized {
+                Some(cli::Unrecognized::Keep) => Unrecognized::Keep,
+                Some(cli::Unrecognized::Fail) | None => Unrecognized::Fail,
+            },
+            threads: match settings.threads {
+                Some(0) => return Err(value("threads", "at least one is needed")),
+                Some(threads) => threads,
+                None => thread::available_parallelism().map_or(1, usize::from),
+            },
+            limits: limits(&settings),
+            store: store(settings)?,
+        })
+    }
+}
+
+fn value(setting: &'static str, reason: impl Into<String>) -> ConfigError {
+    ConfigError::Value { setting, reason: reason.into() }
+}
+
+fn read_file(path: &Path) -> Result<Settings, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })?;
+    let settings: Settings =
+        toml::from_str(&text).map_err(|error| ConfigError::Toml { path: path.to_owned(), error })?;
+    Ok(settings)
+}
+
+/// The stores that are named, by the names of their settings.
+fn named_stores(settings: &Settings) -> Vec<&'static str> {
+    let all = [
+        ("opensearch", settings.opensearch.is_some()),
+        ("store", settings.store.is_some()),
+        ("ndjson", settings.ndjson.is_some()),
+    ];
+    all.into_iter().filter_map(|(name, named)| named.then_some(name)).collect()
+}
+
+/// A store named by a flag puts those named by the environment out of force.
+fn choose_store(settings: &mut Settings, matches: &ArgMatches) -> Result<(), ConfigError> {
+    let mut matches = matches;
+    while let Some((_, inner)) = matches.subcommand() {
+        matches = inner;
+    }
+    let is_flag = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+    if named_stores(settings).into_iter().any(is_flag) {
+        settings.opensearch = settings.opensearch.take().filter(|_| is_flag("opensearch"));
+        settings.store = settings.store.take().filter(|_| is_flag("store"));
+        settings.ndjson = settings.ndjson.take().filter(|_| is_flag("ndjson"));
+    }
+    only_one_store(settings)
+}
+
+fn only_one_store(settings: &Settings) -> Result<(), ConfigError> {
+    match named_stores(settings).as_slice() {
+        [first, second, ..] => Err(ConfigError::TwoStores(first, second)),
+        _ => Ok(()),
+    }
+}
+
+/// Puts what was typed over the file. A store that was typed puts the file's store out of force.
+fn layer(typed: Settings, mut file: Settings) -> Result<Settings, ConfigError> {
+    only_one_store(&file)?;
+    if !named_stores(&typed).is_empty() {
+        (file.opensearch, file.store, file.ndjson) = (None, None, None);
+    }
+    Ok(typed.or(file))
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let default = Limits::default();
+    let bytes = |size: Option<ByteSize>, default| size.map_or(default, |size| size.as_u64());
+    Limits {
+        mail_bytes: bytes(settings.limit_mail_bytes, default.mail_bytes),
+        unpacked_bytes: bytes(settings.limit_unpacked_bytes, default.unpacked_bytes),
+        ratio: settings.limit_ratio.unwrap_or(default.ratio),
+        nesting: settings.limit_nesting.unwrap_or(default.nesting),
+        parts: settings.limit_parts.unwrap_or(default.parts),
+        members: settings.limit_members.unwrap_or(default.members),
+        records: settings.limit_records.unwrap_or(default.records),
+        value_bytes: settings.limit_value_bytes.unwrap_or(default.value_bytes),
+        xml_depth: settings.limit_xml_depth.unwrap_or(default.xml_depth),
+    }
+}
+
+fn store(settings: Settings) -> Result<Store, ConfigError> {
+    if let Some(nodes) = settings.opensearch {
+        let nodes = nodes.iter().map(|url| node(url)).collect::<Result<Vec<_>, _>>()?;
+        if nodes.is_empty() {
+            return Err(value("opensearch", "no URL"));
+        }
+        let target = |kind, index: Option<String>, default: &str, pipeline: Option<String>| {
+            Ok(Target {
+                index: index_name(kind, index.unwrap_or_else(|| default.into()))?,
+                pipeline: pipeline.filter(|name| !name.is_empty()),
+            })
+        };
+        let bulk_bytes = settings.bulk_bytes.map_or(8 << 20, |size| size.as_u64());
+        return Ok(Store::OpenSearch(OpenSearch {
+            nodes,
+            auth: auth(
+                settings.opensearch_user,
+                settings.opensearch_password_file,
+                settings.opensearch_api_key_file,
+            )?,
+            ca_file: settings.ca_file,
+            insecure: settings.insecure.unwrap_or(false),
+            dmarc: target("dmarc-index", settings.dmarc_index, "dmarc-reports", settings.dmarc_pipeline)?,
+            tlsrpt: target("tlsrpt-index", settings.tlsrpt_index, "tlsrpt-reports", settings.tlsrpt_pipeline)?,
+            bulk_bytes: match usize::try_from(bulk_bytes) {
+                Ok(bytes) if (1 << 10..=1 << 30).contains(&bytes) => bytes,
+                _ => return Err(value("bulk-bytes", "it must be between 1 KiB and 1 GiB")),
+            },
+            in_flight: match settings.bulk_in_flight.unwrap_or(2) {
+                n @ 1..=64 => n,
+                _ => return Err(value("bulk-in-flight", "it must be between 1 and 64")),
+            },
+            gzip: settings.gzip.unwrap_or(false),
+            patience: None,
+        }));
+    }
+    if let Some(file) = settings.ndjson {
+        return Ok(Store::NdJson(Some(file).filter(|file| file.as_os_str() != "-")));
+    }
+    match settings.store {
+        Some(file) => Ok(Store::Sqlite(file)),
+        None => Ok(Store::Sqlite(data_folder().ok_or(ConfigError::NoDataFolder)?.join("reports.sqlite"))),
+    }
+}
+
+/// A service's state folder (systemd's `StateDirectory=`), or the user's data folder.
+fn data_folder() -> Option<PathBuf> {
+    match env::var_os("STATE_DIRECTORY") {
+        Some(folder) if !folder.is_empty() => Some(folder.into()),
+        _ => dirs::data_dir().map(|folder| folder.join("email-report-processor")),
+    }
+}
+
+/// The base URL of a node, without a slash at the end.
+fn node(url: &str) -> Result<String, ConfigError> {
+    let fault = |reason: &str| value("opensearch", format!("{url}: {reason}"));
+    let uri: Uri = url.parse().map_err(|_| value("opensearch", "not a URL"))?;
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        // Not repeated in the message: it would put the password into the log.
+        return Err(value("opensearch", "no user and password in the URL, please; see --opensearch-user"));
+    }
+    match uri.scheme_str() {
+        Some("http" | "https") => {}
+        _ => return Err(fault("not an http or https URL")),
+    }
+    if uri.query().is_some() {
+        return Err(fault("a query makes no sense here"));
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// Rejects what would mean something else in a URL or what the cluster would refuse document by document.
+fn index_name(setting: &'static str, name: String) -> Result<String, ConfigError> {
+    let bad = |c: char| c.is_uppercase() || c.is_control() || " \"*\\<|,>/?#:".contains(c);
+    if name.is_empty() || name.len() > 255 || name.starts_with(['-', '_', '+', '.']) || name.contains(bad) {
+        return Err(value(setting, format!("{name:?} can't be the name of an index")));
+    }
+    Ok(name)
+}
+
+fn auth(
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+) -> Result<Option<Auth>, ConfigError> {
+    let key = secret(key_file, "ERP_OPENSEARCH_API_KEY", "opensearch-api-key")?;
+    let password = secret(password_file, "ERP_OPENSEARCH_PASSWORD", "opensearch-password")?;
+    match (user, password, key) {
+        (None, None, key) => Ok(key.map(Auth::ApiKey)),
+        (Some(user), Some(_), None) if user.contains(':') => Err(value("opensearch-user", "a colon can't be in it")),
+        (Some(user), Some(password), None) => Ok(Some(Auth::Basic(user, password))),
+        (Some(_), None, None) => Err(value("opensearch-user", "there is no password for it")),
+        (None, Some(_), None) => Err(value("opensearch-user", "there is a password, but no user")),
+        (_, _, Some(_)) => Err(value("opensearch-api-key-file", "not together with a user and password")),
+    }
+}
+
+/// A secret from the file that was named, from the environment, or from systemd's credentials.
+fn secret(file: Option<PathBuf>, variable: &str, credential: &str) -> Result<Option<String>, ConfigError> {
+    let read = |path: PathBuf| match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(error) => Err(ConfigError::File { path, error }),
+    };
+    if let Some(file) = file {
+        return read(file);
+    }
+    if let Ok(secret) = env::var(variable)
+        && !secret.is_empty()
+    {
+        return Ok(Some(secret));
+    }
+    let credential = env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(credential));
+    match credential {
+        Some(path) if path.exists() => read(path),
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(toml: &str) -> Settings {
+        toml::from_str(toml).expect("settings")
+    }
+
+    #[test]
+    fn the_file_knows_the_names_of_the_flags() {
+        let config = Config::new(settings(
+            "opensearch = ['https://a:9200/', 'https://b:9200']\nbulk-bytes = '1MiB'\ngzip = true\n\
+             limit-mail-bytes = '1kB'\nunrecognized = 'keep'\ngive-up-after = '2m'",
+        ))
+        .expect("a configuration");
+        let Store::OpenSearch(store) = config.store else { panic!("not OpenSearch") };
+        assert_eq!(store.nodes, ["https://a:9200", "https://b:9200"]);
+        assert_eq!((store.bulk_bytes, store.gzip, config.limits.mail_bytes), (1 << 20, true, 1000));
+        assert_eq!(config.unrecognized, Unrecognized::Keep);
+        assert_eq!(config.give_up_after, Some(Duration::from_mins(2)));
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error() {
+        assert!(toml::from_str::<Settings>("opensearhc = 'x'").is_err());
+    }
+
+    #[test]
+    fn what_was_typed_wins_over_the_file() {
+        let file = "opensearch = ['http://file:9200']\nthreads = 7\ndmarc-index = 'file'";
+        let both = layer(settings("store = 'typed.sqlite'\ndmarc-index = 'typed'"), settings(file)).expect("settings");
+        assert_eq!((both.opensearch, both.store), (None, Some("typed.sqlite".into())));
+        assert_eq!((both.threads, both.dmarc_index.as_deref()), (Some(7), Some("typed")));
+        assert!(layer(settings(""), settings("store = 'a'\nndjson = 'b'")).is_err());
+    }
+
+    #[test]
+    fn senseless_values_are_refused() {
+        for bad in [
+            "opensearch = ['http://user:secret@host:9200']",
+            "opensearch = ['ftp://host']",
+            "opensearch = ['host:9200']",
+            "opensearch = ['http://h']\ndmarc-index = 'a/b'",
+            "opensearch = ['http://h']\ndmarc-index = 'Upper'",
+            "opensearch = ['http://h']\nbulk-bytes = '1B'",
+            "opensearch = ['http://h']\nopensearch-user = 'without-password'",
+            "threads = 0",
+        ] {
+            let error = Config::new(settings(bad)).expect_err(bad).to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Logging to standard error: plain on a terminal, with the journal's priorities under systemd, with a time otherwise.
+//!
+//! Lines may quote mails, so each passes through [`sanitize::line`] here, at the one place where it leaves.
+
+use std::{
+    env, fmt,
+    io::{self, IsTerminal},
+};
+
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+};
+use tracing_subscriber::{
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    registry::LookupSpan,
+};
+
+use crate::sanitize;
+
+/// The look of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Terminal,
+    /// `<4>` in front: sd-daemon(3).
+    Journal,
+    Timestamped,
+}
+
+/// Starts logging; messages up to `level`.
+pub fn start(level: LevelFilter) {
+    let style = if env::var_os("JOURNAL_STREAM").is_some() {
+        Style::Journal
+    } else if io::stderr().is_terminal() {
+        Style::Terminal
+    } else {
+        Style::Timestamped
+    };
+    tracing_subscriber::fmt().event_format(style).with_max_level(level).with_writer(io::stderr).init();
+}
+
+impl<S, N> FormatEvent<S, N> for Style
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let level = *event.metadata().level();
+        match self {
+            Style::Terminal if level <= Level::WARN => write!(writer, "{}: ", level.as_str().to_lowercase())?,
+            Style::Terminal => {}
+            Style::Journal => write!(writer, "<{}>", priority(level))?,
+            Style::Timestamped => {
+                let now = jiff::Timestamp::now();
+                write!(writer, "{now:.3} {level:5} ")?;
+            }
+        }
+        let mut line = Line::default();
+        event.record(&mut line);
+        writeln!(writer, "{}", sanitize::line(&line.into_text()))
+    }
+}
+
+/// syslog(3).
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
+    }
+}
+
+/// The message, and after it the fields as `name=value`.
+#[derive(Default)]
+struct Line {
+    message: String,
+    fields: String,
+}
+
+impl Line {
+    fn into_text(self) -> String {
+        self.message + &self.fields
+    }
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        use fmt::Write;
+        // Writing to a String can't fail.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value}"),
+            name if value.contains([' ', '"', '=']) => write!(self.fields, " {name}={value:?}"),
+            name => write!(self.fields, " {name}={value}"),
+        };
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}

@@ -1,0 +1,177 @@
+//! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to the [`crate::pipeline`].
+
+mod once;
+mod pipe;
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use clap::ArgMatches;
+use tracing::{Level, error, info};
+
+use crate::{
+    cli::{Cli, Mode},
+    config::{Config, ConfigError, Store},
+    exit::Exit,
+    pipeline::{Pipeline, Totals},
+    settle::Settlement,
+    sink::{
+        Sink,
+        ndjson::NdJsonSink,
+        opensearch::{OpenSearchSink, StartError},
+        outage::Outage,
+    },
+    stop::{Reason, Stop},
+};
+
+/// Why a run could not begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ModeError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The OpenSearch sink can't start.
+    #[error(transparent)]
+    OpenSearch(#[from] StartError),
+    /// The command line asks for what can't be.
+    #[error("{0}")]
+    Usage(String),
+    /// What was named on the command line can't be opened.
+    #[error("{}: {error}", path.display())]
+    Path {
+        /// What was named.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The store can't be opened.
+    #[error("store {}: {error}", path.display())]
+    Store {
+        /// Where it is.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The system is out of something.
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
+impl ModeError {
+    /// The exit code for this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            ModeError::Config(_) | ModeError::OpenSearch(StartError::CaFile(_)) => Exit::Configuration,
+            ModeError::Usage(_) | ModeError::Path { .. } => Exit::Usage,
+            ModeError::Store { .. } | ModeError::System(_) | ModeError::OpenSearch(StartError::Thread(_)) => {
+                Exit::TryAgain
+            }
+        }
+    }
+}
+
+/// Does what the command line says. `matches` are what `cli` was made from.
+///
+/// # Errors
+/// Nothing could be done at all; trouble with single mails is logged and told by the exit code.
+pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, ModeError> {
+    let Cli { mode, input, shared } = cli;
+    if mode.is_some() && !input.files.is_empty() {
+        return Err(ModeError::Usage("files and a command can't be given together".into()));
+    }
+    if shared.dedup_since.is_some() || shared.dedup_until.is_some() || shared.dedup_count.is_some() {
+        info!("--dedup flags are not needed any more: duplicates are always recognised");
+    }
+    let config = Config::load(shared, matches)?;
+    match mode {
+        None => pipe::run(&input, config),
+        Some(Mode::Once { maildirs }) => once::run(&maildirs, config),
+    }
+}
+
+/// A run that stores mails: the pipeline and what surrounds it.
+struct Run {
+    pipeline: Pipeline,
+    stop: Arc<Stop>,
+    started: Instant,
+}
+
+impl Run {
+    /// Opens the store and starts the pipeline. `patience` is how long the mode waits for a store that is away, if
+    /// nothing else was configured.
+    fn start(
+        config: Config,
+        patience: Option<Duration>,
+        observe: impl FnMut(&Settlement) + Send + 'static,
+    ) -> Result<Run, ModeError> {
+        let stop = Arc::new(Stop::default());
+        stop.on_signals()?;
+        let sink = open_sink(config.store, config.give_up_after.or(patience), &stop)?;
+        let pipeline = Pipeline::start(config.threads, config.limits, sink, config.unrecognized, observe)?;
+        Ok(Run { pipeline, stop, started: Instant::now() })
+    }
+
+    /// Waits until all is settled and logs the summary, at `level`.
+    fn finish(self, level: Level) -> Finished {
+        let totals = self.pipeline.finish();
+        let summary = Summary { totals, lasted: self.started.elapsed() };
+        if level <= Level::INFO {
+            info!("{summary}");
+        } else {
+            tracing::debug!("{summary}");
+        }
+        let reason = self.stop.reason();
+        match &reason {
+            Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),
+            Some(Reason::Asked) => error!("stopped before all was done"),
+            None => {}
+        }
+        Finished { totals, complete: reason.is_none() && totals.left == 0 }
+    }
+}
+
+/// How a run that stores mails ended.
+struct Finished {
+    totals: Totals,
+    /// Every mail was settled.
+    complete: bool,
+}
+
+fn open_sink(store: Store, patience: Option<Duration>, stop: &Arc<Stop>) -> Result<Arc<dyn Sink>, ModeError> {
+    Ok(match store {
+        Store::OpenSearch(config) => {
+            Arc::new(OpenSearchSink::start(crate::sink::opensearch::config::Config { patience, ..config }, Arc::clone(stop))?)
+        }
+        Store::NdJson(file) => {
+            let name = file.as_deref().unwrap_or(Path::new("-"));
+            let outage = Outage::new(name.display().to_string(), patience, Arc::clone(stop));
+            let sink = NdJsonSink::open(file.as_deref(), outage);
+            Arc::new(sink.map_err(|error| ModeError::Store { path: name.to_owned(), error })?)
+        }
+        Store::Sqlite(_) => todo!(),
+    })
+}
+
+/// The line at the end of a run.
+struct Summary {
+    totals: Totals,
+    lasted: Duration,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Totals { stored: _, failed, unrecognized, left, tally } = self.totals;
+        write!(f, "{} mails, ", self.totals.mails())?;
+        write!(f, "{} reports ({} DMARC, {} TLS), ", tally.dmarc_reports + tally.tls_reports, tally.dmarc_reports, tally.tls_reports)?;
+        write!(f, "{} records, {} policies, ", tally.records, tally.policies)?;
+        write!(f, "{} duplicates, {failed} failed, {unrecognized} unrecognized, ", tally.duplicates)?;
+        if left > 0 {
+            write!(f, "{left} left, ")?;
+        }
+        write!(f, "{:.1} s", self.lasted.as_secs_f64())
+    }
+}

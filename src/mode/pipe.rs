@@ -1,0 +1,106 @@
+//! The Ruby tool's form: mails or bare reports from files or standard input. For `.forward`, and for a look by hand.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufReader},
+    path::Path,
+    time::Duration,
+};
+
+use tracing::{Level, error};
+
+use super::{ModeError, Run};
+use crate::{
+    cli::Input,
+    config::Config,
+    exit::Exit,
+    pipeline::Mail,
+    settle::{Maildir, Origin, maildir::Folder},
+    source::{self, mbox::Mbox},
+};
+
+/// Much shorter than a mail server waits for a command (Postfix: 1000 s); it tries again by itself.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Large enough that reading an mbox is not a matter of system calls.
+const BUFFER_BYTES: usize = 1 << 20;
+
+pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
+    let limit = config.limits.mail_bytes;
+    for file in input.files.iter().filter(|file| !is_stdin(file)) {
+        // A wrong name is found before anything is stored.
+        let metadata = fs::metadata(file).map_err(|error| ModeError::Path { path: file.clone(), error })?;
+        if metadata.is_dir() && !input.maildir {
+            let error = io::Error::new(io::ErrorKind::IsADirectory, "is a folder; see --maildir and the command once");
+            return Err(ModeError::Path { path: file.clone(), error });
+        }
+    }
+    // A single mail from a mail server needs no summary.
+    let level = if input.files.is_empty() && !input.mbox { Level::DEBUG } else { Level::INFO };
+    let run = Run::start(config, Some(PATIENCE), |_| {})?;
+    let mut all_read = true;
+    let stdin = [Path::new("-").to_owned()];
+    let files = if input.files.is_empty() { &stdin[..] } else { &input.files };
+    for file in files {
+        if run.stop.is_asked() {
+            break;
+        }
+        let submitted = match file.as_path() {
+            path if input.mbox && is_stdin(path) => mbox(io::stdin().lock(), "standard input", limit, &run),
+            path if input.mbox => {
+                File::open(path).and_then(|file| mbox(file, &path.display().to_string(), limit, &run))
+            }
+            path if input.maildir => maildir(path, &run),
+            path if is_stdin(path) => stdin_mail(limit, &run),
+            path => {
+                run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), bytes: None });
+                Ok(())
+            }
+        };
+        if let Err(error) = submitted {
+            error!("{}: can't be read: {error}", file.display());
+            all_read = false;
+        }
+    }
+    let finished = run.finish(level);
+    Ok(match finished.totals {
+        _ if !finished.complete || !all_read => Exit::TryAgain,
+        totals if totals.failed + totals.unrecognized > 0 => Exit::Unreadable,
+        _ => Exit::Ok,
+    })
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+fn stdin_mail(limit: u64, run: &Run) -> io::Result<()> {
+    let bytes = source::read(io::stdin().lock(), limit, 0)?;
+    run.pipeline.submit(Mail { origin: Origin::Input("standard input".into()), bytes: Some(bytes) });
+    Ok(())
+}
+
+fn mbox(file: impl io::Read, name: &str, limit: u64, run: &Run) -> io::Result<()> {
+    for mail in Mbox::new(BufReader::with_capacity(BUFFER_BYTES, file), 0, limit) {
+        if run.stop.is_asked() {
+            break;
+        }
+        let mail = mail?;
+        let origin = Origin::Input(format!("{name}, mail at byte {}", mail.offset));
+        run.pipeline.submit(Mail { origin, bytes: Some(mail.bytes) });
+    }
+    Ok(())
+}
+
+fn maildir(path: &Path, run: &Run) -> io::Result<()> {
+    let maildir = Maildir::open(path)?;
+    for folder in [Folder::New, Folder::Cur] {
+        for entry in maildir.entries(folder)? {
+            if run.stop.is_asked() {
+                break;
+            }
+            run.pipeline.submit(Mail { origin: Origin::File(entry?.path()), bytes: None });
+        }
+    }
+    Ok(())
+}

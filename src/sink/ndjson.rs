@@ -1,0 +1,156 @@
+//! The NDJSON sink: the documents as lines, appended to a file or written to standard output.
+//!
+//! A mail counts as stored once its lines are on disk, or handed to whoever reads a pipe. Lines written before
+//! are not looked at, so duplicates are not recognised.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    mem,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use super::{Sink, outage::Outage, queue::Queue};
+use crate::{
+    document::Documents,
+    message::Contents,
+    settle::{Acknowledgement, Delivery, Pending},
+    stop::Reason,
+};
+
+/// Lines of one mail travel together up to this many bytes.
+const ITEM_BYTES: usize = 1 << 20;
+/// Lines are synchronised to the disk in batches of about this many bytes.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// The sink; see the module.
+pub struct NdJsonSink {
+    queue: Arc<Queue<Item>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Item {
+    lines: Vec<u8>,
+    documents: u64,
+    pending: Pending,
+}
+
+impl NdJsonSink {
+    /// Appends to `file`, or writes to standard output.
+    ///
+    /// # Errors
+    /// The file can't be opened, or there is no room for a thread.
+    pub fn open(file: Option<&Path>, outage: Outage) -> io::Result<NdJsonSink> {
+        let queue = Arc::new(Queue::new(BATCH_BYTES, 2 * BATCH_BYTES));
+        let mut output = match file {
+            Some(path) => Output::File(OpenOptions::new().create(true).append(true).open(path)?),
+            None => Output::Pipe,
+        };
+        let from = Arc::clone(&queue);
+        let writer = thread::Builder::new().name("ndjson".into()).spawn(move || {
+            while let Some(batch) = from.take() {
+                if !write_batch(&mut output, batch, &outage) {
+                    from.abandon();
+                    return;
+                }
+            }
+        })?;
+        Ok(NdJsonSink { queue, writer: Mutex::new(Some(writer)) })
+    }
+}
+
+impl Sink for NdJsonSink {
+    fn accept(&self, contents: Contents, delivery: &Delivery) {
+        let (mut lines, mut documents) = (Vec::new(), 0);
+        let push = |lines: Vec<u8>, documents| {
+            self.queue.push(lines.len(), Item { lines, documents, pending: delivery.pending() });
+        };
+        // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
+        let whole = delivery.pending();
+        for report in &contents.reports {
+            let source = Documents::new(report, &contents.received);
+            for n in 0..source.len() {
+                source.write_source(n, &mut lines);
+                lines.push(b'\n');
+                documents += 1;
+                if lines.len() >= ITEM_BYTES {
+                    push(mem::take(&mut lines), mem::take(&mut documents));
+                }
+            }
+        }
+        if documents > 0 {
+            push(lines, documents);
+        }
+        whole.acknowledge(Acknowledgement::default());
+    }
+
+    fn hurry(&self) {
+        self.queue.hurry();
+    }
+
+    fn finish(&self) {
+        self.queue.close();
+        if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // A writer that panicked has dropped its mails unanswered: they stay where they are.
+            let _ = writer.join();
+        }
+    }
+}
+
+enum Output {
+    File(File),
+    Pipe,
+}
+
+impl Output {
+    /// Writes all lines or, in a regular file, none.
+    fn write(&mut self, batch: &[Item]) -> io::Result<()> {
+        match self {
+            Output::File(file) => {
+                let is_regular = file.metadata()?.is_file();
+                if !is_regular {
+                    return batch.iter().try_for_each(|item| file.write_all(&item.lines));
+                }
+                // Another process may append to the same file; between its batches and ours, never within.
+                file.lock()?;
+                let before = file.metadata()?.len();
+                let written = batch.iter().try_for_each(|item| file.write_all(&item.lines));
+                let written = written.and_then(|()| file.sync_data());
+                if written.is_err() {
+                    file.set_len(before)?;
+                }
+                file.unlock()?;
+                written
+            }
+            Output::Pipe => {
+                let mut out = io::stdout().lock();
+                batch.iter().try_for_each(|item| out.write_all(&item.lines))?;
+                out.flush()
+            }
+        }
+    }
+}
+
+/// False if work is to end before the lines could be written.
+fn write_batch(output: &mut Output, batch: Vec<Item>, outage: &Outage) -> bool {
+    if outage.stop().is_asked() {
+        return false;
+    }
+    while let Err(error) = output.write(&batch) {
+        if matches!(output, Output::Pipe) {
+            // Nobody knows how much of it was read.
+            outage.stop().ask(Reason::StoreUnreachable(format!("standard output: {error}")));
+            return false;
+        }
+        if outage.pause(&error) {
+            return false;
+        }
+    }
+    outage.over();
+    for item in batch {
+        item.pending.acknowledge(Acknowledgement { created: item.documents, ..Acknowledgement::default() });
+    }
+    true
+}
