@@ -172,7 +172,8 @@ impl Stage {
                 return;
             }
         };
-        self.settler.delivery(mail.origin, &contents);
+        let delivery = self.settler.delivery(mail.origin, &contents);
+        self.sink.accept(contents, &delivery);
     }
 
     /// Reads a mail. A panic would be a bug, but not one for which a mail blocks all others.

@@ -80,9 +80,8 @@ impl Sink for NdJsonSink {
                 }
             }
         }
-        if documents > 0 {
-            push(lines, documents);
-        }
+        // A mail without documents travels too: nothing is settled while the file can't be written.
+        push(lines, documents);
         whole.acknowledge(Acknowledgement::default());
     }
 

@@ -140,9 +140,8 @@ impl Sink for OpenSearchSink {
                 }
             }
         }
-        if !ends.is_empty() {
-            push(bytes, ends);
-        }
+        // A mail without documents travels too: nothing is settled while the store is away.
+        push(bytes, ends);
         whole.acknowledge(Acknowledgement::default());
     }
 
@@ -192,10 +191,16 @@ impl Shared {
             answers: items.iter().map(|item| (item.ends.len(), Acknowledgement::default())).collect(),
             items: items.into_iter().map(Some).collect(),
         };
-        self.send_part(&mut batch, remaining);
+        if self.send_part(&mut batch, remaining) {
+            // What is left are mails without documents.
+            for (item, (_, answer)) in batch.items.into_iter().zip(batch.answers) {
+                item.into_iter().for_each(|item| item.pending.acknowledge(answer.clone()));
+            }
+        }
     }
 
-    fn send_part(&self, batch: &mut Batch, mut remaining: Remaining) {
+    /// True once every document is judged; false if work is to end before.
+    fn send_part(&self, batch: &mut Batch, mut remaining: Remaining) -> bool {
         while !remaining.is_empty() {
             let body = batch.body(&remaining);
             let answer = self.client.request(&Method::POST, BULK_PATH, "application/x-ndjson", &body);
@@ -212,8 +217,7 @@ impl Shared {
                 Ok(Outcome::TooLarge) if remaining.len() > 1 => {
                     debug!(documents = remaining.len(), "bulk body too large for the node, sending it in halves");
                     let half = remaining.split_off(remaining.len() / 2);
-                    self.send_part(batch, remaining);
-                    return self.send_part(batch, half);
+                    return self.send_part(batch, remaining) && self.send_part(batch, half);
                 }
                 Ok(Outcome::TooLarge) => {
                     let verdict = Verdict::Refused("larger than the node takes (http.max_content_length)".into());
@@ -225,9 +229,10 @@ impl Shared {
             if let Some(reason) = trouble
                 && self.outage.pause(&reason)
             {
-                return;
+                return false;
             }
         }
+        true
     }
 
     /// Looks at templates and pipelines before the first batch; false if work is to end before that was possible.
