@@ -1,6 +1,6 @@
 // A single OpenSearch node in this process, for tests: started by tests/opensearch/run.
 // Arguments are settings, key=value. Properties: erp.home (data, logs and configuration go
-// below it), erp.temporary (remove erp.home at the end), erp.stdin (stop at its end),
+// below it; without it a temporary folder, removed at the end), erp.stdin (stop at its end),
 // erp.verbose (log to standard error), erp.train (a few requests, then stop).
 
 import java.io.IOException;
@@ -46,10 +46,12 @@ public class Node extends org.opensearch.node.Node {
 		"org.opensearch.geo.GeoModulePlugin",
 	};
 
-	private static final Path HOME = Path.of(System.getProperty("erp.home"));
+	/** Data, logs and configuration. */
+	private static Path home;
 
-	/** What is running, for the shutdown hook; null before the node exists. */
+	/** What the shutdown hook has to close and to remove; null before it exists. */
 	private static Node node;
+	private static Path temporary;
 	private static boolean stopping;
 	private static final Object LOCK = new Object();
 
@@ -68,6 +70,7 @@ public class Node extends org.opensearch.node.Node {
 			reader.start();
 		}
 		try {
+			home = home();
 			log();
 			Node started = start(settings(arguments));
 			String address = address(started);
@@ -88,6 +91,20 @@ public class Node extends org.opensearch.node.Node {
 		}
 	}
 
+	private static Path home() throws IOException {
+		String given = System.getProperty("erp.home");
+		if (given != null) {
+			return Path.of(given);
+		}
+		synchronized (LOCK) {
+			if (stopping) {
+				throw new IllegalStateException("stopped while starting");
+			}
+			temporary = Files.createTempDirectory("opensearch.");
+			return temporary;
+		}
+	}
+
 	private static Settings settings(String[] arguments) {
 		Settings.Builder given = Settings.builder();
 		for (String argument : arguments) {
@@ -96,9 +113,9 @@ public class Node extends org.opensearch.node.Node {
 			given.put(argument.substring(0, equals), argument.substring(equals + 1));
 		}
 		Settings.Builder all = Settings.builder()
-			.put("path.home", HOME)
-			.put("path.data", HOME.resolve("data"))
-			.put("path.logs", HOME.resolve("logs"))
+			.put("path.home", home)
+			.put("path.data", home.resolve("data"))
+			.put("path.logs", home.resolve("logs"))
 			.put("cluster.name", "test")
 			.put("node.name", "node")
 			.put("network.host", "127.0.0.1")
@@ -112,7 +129,7 @@ public class Node extends org.opensearch.node.Node {
 	}
 
 	private static Node start(Settings settings) throws Exception {
-		Path config = Files.createDirectories(HOME.resolve("config"));
+		Path config = Files.createDirectories(home.resolve("config"));
 		List<PluginInfo> plugins = new ArrayList<>();
 		for (String module : MODULES) {
 			String name = Class.forName(module).asSubclass(Plugin.class).getName();
@@ -171,11 +188,11 @@ public class Node extends org.opensearch.node.Node {
 		} catch (IOException error) {
 			System.err.println("tests/opensearch: closing the node: " + error);
 		}
-		if (Boolean.getBoolean("erp.temporary")) {
+		if (temporary != null) {
 			// a thread of a node that was still starting may write a file in between
-			for (int attempt = 0; attempt < 10 && Files.exists(HOME); attempt++) {
+			for (int attempt = 0; attempt < 10 && Files.exists(temporary); attempt++) {
 				try {
-					remove(HOME);
+					remove(temporary);
 				} catch (IOException | UncheckedIOException error) {
 					// tried again
 				}
@@ -207,7 +224,7 @@ public class Node extends org.opensearch.node.Node {
 		var layout = builder.newLayout("PatternLayout").addAttribute("pattern", "[%d{ISO8601}][%-5p][%c{1.}] %marker%m%n");
 		var appender = Boolean.getBoolean("erp.verbose")
 			? builder.newAppender("log", "Console").addAttribute("target", "SYSTEM_ERR")
-			: builder.newAppender("log", "File").addAttribute("fileName", HOME.resolve("logs").resolve("node.log").toString());
+			: builder.newAppender("log", "File").addAttribute("fileName", home.resolve("logs").resolve("node.log").toString());
 		builder.add(appender.add(layout));
 		builder.add(builder.newRootLogger(Level.INFO).add(builder.newAppenderRef("log")));
 		Configurator.initialize(builder.build());
