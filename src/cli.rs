@@ -2,7 +2,7 @@
 //!
 //! [`Settings`] are the flags that the environment and the configuration file know as well, under the same names.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
@@ -38,6 +38,22 @@ pub enum Mode {
         #[arg(required = true, value_name = "MAILDIR")]
         maildirs: Vec<PathBuf>,
     },
+    /// Store reports as they are delivered to Maildirs, day and night
+    Watch(Watch),
+}
+
+/// `watch`.
+#[derive(Args, Debug)]
+pub struct Watch {
+    /// Maildirs (folders with new, cur and tmp); they may appear later
+    #[arg(required = true, value_name = "MAILDIR")]
+    pub maildirs: Vec<PathBuf>,
+    /// Read the folders every few seconds instead of waiting for events, as NFS needs it [default: 5]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "5")]
+    pub poll: Option<u64>,
+    /// Serve Prometheus metrics at /metrics and /healthz on this address, such as 127.0.0.1:9187
+    #[arg(long, value_name = "ADDRESS", env = "ERP_METRICS")]
+    pub metrics: Option<SocketAddr>,
 }
 
 /// The Ruby tool's form.
@@ -75,7 +91,7 @@ pub struct Report {
 }
 
 /// Flags of all modes.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Shared {
     /// Settings that a configuration file may hold, too.
     #[command(flatten)]

@@ -6,6 +6,7 @@ pub mod exit;
 pub mod limits;
 pub mod logging;
 pub mod message;
+pub mod metrics;
 pub mod mode;
 pub mod pipeline;
 pub mod report;

@@ -10,6 +10,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -61,6 +62,17 @@ impl Totals {
     }
 }
 
+/// Where a mail is after it was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was moved, or another process had taken it away.
+    Moved,
+    /// It stays where it is, as it should.
+    Stays,
+    /// It could not be moved.
+    Stuck,
+}
+
 /// A running pipeline; see the module.
 pub struct Pipeline {
     pool: ThreadPool,
@@ -96,7 +108,7 @@ impl Pipeline {
         limits: Limits,
         sink: Arc<dyn Sink>,
         unrecognized: Unrecognized,
-        observe: impl FnMut(&Settlement) + Send + 'static,
+        observe: impl FnMut(&Settlement, Fate) + Send + 'static,
     ) -> io::Result<Pipeline> {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -108,14 +120,19 @@ impl Pipeline {
             let mut totals = Totals::default();
             let mut observe = observe;
             for settlement in settlements {
-                settle(&settlement, unrecognized, &mut totals);
-                observe(&settlement);
+                let fate = settle(&settlement, unrecognized, &mut totals);
+                observe(&settlement, fate);
             }
             totals
         })?;
         let taken_up = Gate::new(TAKEN_UP_PER_THREAD * pool.current_num_threads());
         let stage = Arc::new(Stage { sink, settler, limits, taken_up, large: Mutex::new(()) });
         Ok(Pipeline { pool, stage, settling })
+    }
+
+    /// Waits for room for another mail, at most as long as this. True if there is room.
+    pub fn wait_for_room(&self, at_most: Duration) -> bool {
+        self.stage.taken_up.wait_for_room(at_most)
     }
 
     /// Takes up a mail; waits while too many are being read.
@@ -189,38 +206,44 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Carries out what became of a mail, and counts it.
-fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Totals) {
+fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Totals) -> Fate {
     let Settlement { origin, outcome, tally } = settlement;
-    let moved = match (origin, outcome) {
-        (_, Outcome::Left) | (Origin::File(_) | Origin::Input(_), _) => Ok(true),
-        (Origin::Maildir(_), Outcome::Unrecognized(_)) if unrecognized == Unrecognized::Keep => Ok(true),
-        (Origin::Maildir(entry), Outcome::Stored) => entry.settle_stored(),
-        (Origin::Maildir(entry), Outcome::Failed(reason) | Outcome::Unrecognized(reason)) => {
-            entry.settle_failed(reason)
-        }
-    };
-    if let Err(error) = &moved {
-        error!(mail = origin.name(), "can't be moved, it stays where it is: {error}");
-    }
+    let name = || origin.name();
+    let fate = carry_out(origin, outcome, unrecognized).unwrap_or_else(|error| {
+        error!(mail = name(), "can't be moved, it stays where it is: {error}");
+        Fate::Stuck
+    });
     match outcome {
+        _ if fate == Fate::Stuck => totals.left += 1,
         Outcome::Left => totals.left += 1,
-        _ if moved.is_err() => totals.left += 1,
         Outcome::Stored => totals.stored += 1,
         Outcome::Failed(reason) => {
             totals.failed += 1;
-            warn!(mail = origin.name(), "{reason}");
+            warn!(mail = name(), "{reason}");
         }
         Outcome::Unrecognized(reason) => {
             totals.unrecognized += 1;
-            warn!(mail = origin.name(), "{reason}");
+            warn!(mail = name(), "{reason}");
         }
     }
     if *outcome != Outcome::Left {
         totals.tally.add(tally);
         if tally.lost > 0 {
-            warn!(mail = origin.name(), lost = tally.lost, "records that can't be read are missing");
+            warn!(mail = name(), lost = tally.lost, "records that can't be read are missing");
         }
     }
+    fate
+}
+
+fn carry_out(origin: &Origin, outcome: &Outcome, unrecognized: Unrecognized) -> io::Result<Fate> {
+    let Origin::Maildir(entry) = origin else { return Ok(Fate::Stays) };
+    match outcome {
+        Outcome::Left => return Ok(Fate::Stays),
+        Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => return Ok(Fate::Stays),
+        Outcome::Stored => entry.settle_stored()?,
+        Outcome::Failed(reason) | Outcome::Unrecognized(reason) => entry.settle_failed(reason)?,
+    };
+    Ok(Fate::Moved)
 }
 
 /// Counts what is under way and lets no more than a number in.
@@ -238,6 +261,11 @@ impl Gate {
     fn enter(&self) {
         let wait = self.changed.wait_while(lock(&self.inside), |inside| *inside >= self.room);
         *wait.unwrap_or_else(PoisonError::into_inner) += 1;
+    }
+
+    fn wait_for_room(&self, at_most: Duration) -> bool {
+        let wait = self.changed.wait_timeout_while(lock(&self.inside), at_most, |inside| *inside >= self.room);
+        !wait.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// How many are left inside.

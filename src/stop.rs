@@ -8,7 +8,7 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
@@ -19,6 +19,8 @@ use crate::exit::Exit;
 pub enum Reason {
     /// A person or the service manager asked for it.
     Asked,
+    /// The settings are to be read again (SIGHUP).
+    Reload,
     /// The store could not be reached for as long as the mode is willing to wait.
     StoreUnreachable(String),
 }
@@ -31,10 +33,19 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Asks all threads to end; the first reason counts.
+    /// Asks all threads to end; the first reason counts, but a wish to end counts more than one to begin anew.
     pub fn ask(&self, reason: Reason) {
-        self.lock().get_or_insert(reason);
+        let mut current = self.lock();
+        if matches!(*current, None | Some(Reason::Reload)) {
+            *current = Some(reason);
+        }
+        drop(current);
         self.changed.notify_all();
+    }
+
+    /// Takes back the wish to begin anew, once everything has ended. True if that was the wish.
+    pub fn rearm(&self) -> bool {
+        self.lock().take_if(|reason| *reason == Reason::Reload).is_some()
     }
 
     /// The reason, once there is one.
@@ -56,19 +67,21 @@ impl Stop {
         reason.is_some()
     }
 
-    /// Has SIGINT and SIGTERM ask for the end; a second one does not wait for it, which is as safe as a crash.
+    /// Has SIGINT and SIGTERM ask for the end, and SIGHUP, if asked for, for a new beginning. A second SIGINT or SIGTERM
+    /// does not wait for the end, which is as safe as a crash.
     ///
     /// # Errors
     /// The system does not let the signals be handled.
-    pub fn on_signals(self: &Arc<Self>) -> io::Result<()> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    pub fn on_signals(self: &Arc<Self>, reload: bool) -> io::Result<()> {
+        let mut signals = Signals::new(if reload { &[SIGINT, SIGTERM, SIGHUP][..] } else { &[SIGINT, SIGTERM] })?;
         let stop = Arc::clone(self);
         thread::Builder::new().name("signals".into()).spawn(move || {
-            for _ in &mut signals {
-                if stop.is_asked() {
-                    process::exit(Exit::TryAgain.code().into());
+            for signal in &mut signals {
+                match stop.reason() {
+                    _ if signal == SIGHUP => stop.ask(Reason::Reload),
+                    None | Some(Reason::Reload) => stop.ask(Reason::Asked),
+                    Some(_) => process::exit(Exit::TryAgain.code().into()),
                 }
-                stop.ask(Reason::Asked);
             }
         })?;
         Ok(())

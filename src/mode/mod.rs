@@ -2,9 +2,12 @@
 
 mod once;
 mod pipe;
+mod service;
+mod watch;
 
 use std::{
     fmt, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -17,7 +20,8 @@ use crate::{
     cli::{Cli, Mode},
     config::{Config, ConfigError, Store},
     exit::Exit,
-    pipeline::{Pipeline, Totals},
+    metrics::{Metrics, StoreMetrics},
+    pipeline::{Fate, Pipeline, Totals},
     settle::Settlement,
     sink::{
         Sink,
@@ -48,6 +52,14 @@ pub enum ModeError {
         /// Why.
         error: io::Error,
     },
+    /// The address for the metrics can't be listened on.
+    #[error("metrics at {address}: {error}")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
     /// The store can't be opened.
     #[error("store {}: {error}", path.display())]
     Store {
@@ -65,7 +77,7 @@ impl ModeError {
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         match self {
-            ModeError::Config(_) | ModeError::OpenSearch(StartError::CaFile(_)) => Exit::Configuration,
+            ModeError::Config(_) | ModeError::Address { .. } | ModeError::OpenSearch(StartError::CaFile(_)) => Exit::Configuration,
             ModeError::Usage(_) | ModeError::Path { .. } => Exit::Usage,
             ModeError::Store { .. } | ModeError::System(_) | ModeError::OpenSearch(StartError::Thread(_)) => {
                 Exit::TryAgain
@@ -86,16 +98,18 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, ModeError> {
     if shared.dedup_since.is_some() || shared.dedup_until.is_some() || shared.dedup_count.is_some() {
         info!("--dedup flags are not needed any more: duplicates are always recognised");
     }
-    let config = Config::load(shared, matches)?;
+    let config = || Config::load(shared.clone(), matches);
     match mode {
-        None => pipe::run(&input, config),
-        Some(Mode::Once { maildirs }) => once::run(&maildirs, config),
+        None => pipe::run(&input, config()?),
+        Some(Mode::Once { maildirs }) => once::run(&maildirs, config()?),
+        Some(Mode::Watch(watch)) => watch::run(&watch, &shared, matches),
     }
 }
 
 /// A run that stores mails: the pipeline and what surrounds it.
 struct Run {
     pipeline: Pipeline,
+    sink: Arc<dyn Sink>,
     stop: Arc<Stop>,
     started: Instant,
 }
@@ -106,13 +120,21 @@ impl Run {
     fn start(
         config: Config,
         patience: Option<Duration>,
-        observe: impl FnMut(&Settlement) + Send + 'static,
+        stop: Arc<Stop>,
+        metrics: &Metrics,
+        observe: impl FnMut(&Settlement, Fate) + Send + 'static,
     ) -> Result<Run, ModeError> {
+        let sink = open_sink(config.store, config.give_up_after.or(patience), &stop, metrics.store())?;
+        let pipeline =
+            Pipeline::start(config.threads, config.limits, Arc::clone(&sink), config.unrecognized, observe)?;
+        Ok(Run { pipeline, sink, stop, started: Instant::now() })
+    }
+
+    /// A run that is over when all its mails are: SIGTERM ends it early.
+    fn start_finite(config: Config, patience: Duration) -> Result<Run, ModeError> {
         let stop = Arc::new(Stop::default());
-        stop.on_signals()?;
-        let sink = open_sink(config.store, config.give_up_after.or(patience), &stop)?;
-        let pipeline = Pipeline::start(config.threads, config.limits, sink, config.unrecognized, observe)?;
-        Ok(Run { pipeline, stop, started: Instant::now() })
+        stop.on_signals(false)?;
+        Run::start(config, Some(patience), stop, &Metrics::default(), |_, _| {})
     }
 
     /// Waits until all is settled and logs the summary, at `level`.
@@ -127,8 +149,8 @@ impl Run {
         let reason = self.stop.reason();
         match &reason {
             Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),
-            Some(Reason::Asked) => error!("stopped before all was done"),
-            None => {}
+            Some(Reason::Asked) => info!("asked to stop"),
+            Some(Reason::Reload) | None => {}
         }
         Finished { totals, complete: reason.is_none() && totals.left == 0 }
     }
@@ -141,14 +163,21 @@ struct Finished {
     complete: bool,
 }
 
-fn open_sink(store: Store, patience: Option<Duration>, stop: &Arc<Stop>) -> Result<Arc<dyn Sink>, ModeError> {
+fn open_sink(
+    store: Store,
+    patience: Option<Duration>,
+    stop: &Arc<Stop>,
+    metrics: &StoreMetrics,
+) -> Result<Arc<dyn Sink>, ModeError> {
+    let (stop, metrics) = (Arc::clone(stop), metrics.clone());
     Ok(match store {
-        Store::OpenSearch(config) => {
-            Arc::new(OpenSearchSink::start(crate::sink::opensearch::config::Config { patience, ..config }, Arc::clone(stop))?)
+        Store::OpenSearch(mut config) => {
+            config.patience = patience;
+            Arc::new(OpenSearchSink::start(config, stop, metrics)?)
         }
         Store::NdJson(file) => {
             let name = file.as_deref().unwrap_or(Path::new("-"));
-            let outage = Outage::new(name.display().to_string(), patience, Arc::clone(stop));
+            let outage = Outage::new(name.display().to_string(), patience, stop, metrics);
             let sink = NdJsonSink::open(file.as_deref(), outage);
             Arc::new(sink.map_err(|error| ModeError::Store { path: name.to_owned(), error })?)
         }

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) fn run(maildirs: &[PathBuf], config: Config) -> Result<Exit, ModeError> {
     let open = |path: &PathBuf| Maildir::open(path).map_err(|error| ModeError::Path { path: path.clone(), error });
     let maildirs = maildirs.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let run = Run::start(config, Some(PATIENCE), |_| {})?;
+    let run = Run::start_finite(config, PATIENCE)?;
     let mut all_listed = true;
     for maildir in &maildirs {
         if let Err(error) = submit_new(maildir, &run) {

@@ -37,7 +37,7 @@ pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
     }
     // A single mail from a mail server needs no summary.
     let level = if input.files.is_empty() && !input.mbox { Level::DEBUG } else { Level::INFO };
-    let run = Run::start(config, Some(PATIENCE), |_| {})?;
+    let run = Run::start_finite(config, PATIENCE)?;
     let mut all_read = true;
     let stdin = [Path::new("-").to_owned()];
     let files = if input.files.is_empty() { &stdin[..] } else { &input.files };

@@ -19,6 +19,9 @@ pub trait Sink: Send + Sync {
     /// Nothing more is to come for now: do not wait for company.
     fn hurry(&self);
 
+    /// Bytes that wait for the store.
+    fn queued_bytes(&self) -> usize;
+
     /// Stores what is queued and ends; after [`crate::stop::Stop`] was asked, drops it and ends.
     fn finish(&self);
 }

@@ -10,12 +10,14 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use super::{Sink, outage::Outage, queue::Queue};
 use crate::{
     document::Documents,
     message::Contents,
+    metrics::RequestResult,
     settle::{Acknowledgement, Delivery, Pending},
     stop::Reason,
 };
@@ -89,6 +91,10 @@ impl Sink for NdJsonSink {
         self.queue.hurry();
     }
 
+    fn queued_bytes(&self) -> usize {
+        self.queue.weight()
+    }
+
     fn finish(&self) {
         self.queue.close();
         if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -137,7 +143,12 @@ fn write_batch(output: &mut Output, batch: Vec<Item>, outage: &Outage) -> bool {
     if outage.stop().is_asked() {
         return false;
     }
-    while let Err(error) = output.write(&batch) {
+    loop {
+        let started = Instant::now();
+        let written = output.write(&batch);
+        let result = if written.is_ok() { RequestResult::ok } else { RequestResult::failed };
+        outage.metrics().request(result, started.elapsed());
+        let Err(error) = written else { break };
         if matches!(output, Output::Pipe) {
             // Nobody knows how much of it was read.
             outage.stop().ask(Reason::StoreUnreachable(format!("standard output: {error}")));

@@ -9,7 +9,10 @@ use std::{
 
 use tracing::{info, warn};
 
-use crate::stop::{Reason, Stop};
+use crate::{
+    metrics::StoreMetrics,
+    stop::{Reason, Stop},
+};
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -22,12 +25,13 @@ pub struct Outage {
     patience: Option<Duration>,
     stop: Arc<Stop>,
     since: Mutex<Option<Instant>>,
+    metrics: StoreMetrics,
 }
 
 impl Outage {
     /// For the store of this name (as a person knows it: a URL, a file).
-    pub fn new(store: String, patience: Option<Duration>, stop: Arc<Stop>) -> Self {
-        Outage { store, patience, stop, since: Mutex::new(None) }
+    pub fn new(store: String, patience: Option<Duration>, stop: Arc<Stop>, metrics: StoreMetrics) -> Self {
+        Outage { store, patience, stop, since: Mutex::new(None), metrics }
     }
 
     /// An attempt failed: sleeps before the next one. True if there is to be none, because work is to end.
@@ -35,6 +39,7 @@ impl Outage {
         let lasted = {
             let mut since = self.lock();
             if since.is_none() {
+                self.metrics.set_away(true);
                 warn!(store = %self.store, %reason, "store unavailable, mails wait");
             }
             since.get_or_insert_with(Instant::now).elapsed()
@@ -42,14 +47,21 @@ impl Outage {
         if self.patience.is_some_and(|patience| lasted >= patience) {
             self.stop.ask(Reason::StoreUnreachable(format!("{}: {reason}", self.store)));
         }
+        self.metrics.retry();
         self.stop.sleep(pause_after(lasted))
     }
 
     /// An attempt succeeded.
     pub fn over(&self) {
         if let Some(since) = self.lock().take() {
+            self.metrics.set_away(false);
             info!(store = %self.store, seconds = since.elapsed().as_secs(), "store available again");
         }
+    }
+
+    /// Where requests are counted.
+    pub fn metrics(&self) -> &StoreMetrics {
+        &self.metrics
     }
 
     /// Work is to end.
@@ -87,7 +99,7 @@ mod tests {
     #[test]
     fn patience_ends() {
         let stop = Arc::new(Stop::default());
-        let outage = Outage::new("test".into(), Some(Duration::ZERO), Arc::clone(&stop));
+        let outage = Outage::new("test".into(), Some(Duration::ZERO), Arc::clone(&stop), StoreMetrics::default());
         assert!(outage.pause(&"no route"));
         assert_eq!(stop.reason(), Some(Reason::StoreUnreachable("test: no route".into())));
     }

@@ -1,5 +1,6 @@
 //! Source: where mails come from, one at a time, never more in memory than the limits allow.
 
+pub mod folder_watch;
 pub mod mbox;
 
 use std::{

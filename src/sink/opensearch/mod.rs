@@ -15,6 +15,7 @@ use std::{
     ops::Range,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::Ordering},
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use serde_json::Value;
@@ -30,6 +31,7 @@ use super::{Sink, outage::Outage, queue::Queue};
 use crate::{
     document::Documents,
     message::Contents,
+    metrics::{RequestResult, StoreMetrics},
     report::Kind,
     settle::{Acknowledgement, Delivery, Pending},
     stop::Stop,
@@ -91,12 +93,12 @@ impl OpenSearchSink {
     ///
     /// # Errors
     /// The CA file can't be used, or there is no room for a thread.
-    pub fn start(config: Config, stop: Arc<Stop>) -> Result<OpenSearchSink, StartError> {
+    pub fn start(config: Config, stop: Arc<Stop>, metrics: StoreMetrics) -> Result<OpenSearchSink, StartError> {
         let client = Client::new(&config)?;
         let shared = Arc::new(Shared {
             // Two batches wait while two are under way: senders never wait for parsers, and memory stays small.
             queue: Queue::new(config.bulk_bytes, config.bulk_bytes * 2),
-            outage: Outage::new(config.nodes.join(", "), config.patience, stop),
+            outage: Outage::new(config.nodes.join(", "), config.patience, stop, metrics),
             prepared: AtomicBool::new(false),
             preparing: Mutex::new(()),
             dmarc_action: action(&config.dmarc),
@@ -147,6 +149,10 @@ impl Sink for OpenSearchSink {
 
     fn hurry(&self) {
         self.shared.queue.hurry();
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.shared.queue.weight()
     }
 
     fn finish(&self) {
@@ -203,8 +209,11 @@ impl Shared {
     fn send_part(&self, batch: &mut Batch, mut remaining: Remaining) -> bool {
         while !remaining.is_empty() {
             let body = batch.body(&remaining);
+            let started = Instant::now();
             let answer = self.client.request(&Method::POST, BULK_PATH, "application/x-ndjson", &body);
             drop(body);
+            let lasted = started.elapsed();
+            let count = |result| self.outage.metrics().request(result, lasted);
             let trouble = match answer.map(|answer| answer::judge(&answer, remaining.len())) {
                 Ok(Outcome::Judged(verdicts)) => {
                     let before = remaining.len();
@@ -212,9 +221,11 @@ impl Shared {
                     if remaining.len() < before {
                         self.outage.over();
                     }
+                    count(if trouble.is_none() { RequestResult::ok } else { RequestResult::partial });
                     trouble
                 }
                 Ok(Outcome::TooLarge) if remaining.len() > 1 => {
+                    count(RequestResult::failed);
                     debug!(documents = remaining.len(), "bulk body too large for the node, sending it in halves");
                     let half = remaining.split_off(remaining.len() / 2);
                     return self.send_part(batch, remaining) && self.send_part(batch, half);
@@ -223,8 +234,14 @@ impl Shared {
                     let verdict = Verdict::Refused("larger than the node takes (http.max_content_length)".into());
                     batch.take_in(&mut remaining, vec![verdict])
                 }
-                Ok(Outcome::TryAgain(reason)) => Some(reason),
-                Err(error) => Some(error.to_string()),
+                Ok(Outcome::TryAgain(reason)) => {
+                    count(RequestResult::failed);
+                    Some(reason)
+                }
+                Err(error) => {
+                    count(RequestResult::failed);
+                    Some(error.to_string())
+                }
             };
             if let Some(reason) = trouble
                 && self.outage.pause(&reason)

@@ -1,0 +1,194 @@
+//! Metrics: what a run counts, for Prometheus and for the line at the end.
+
+pub mod server;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use crate::{
+    pipeline::Fate,
+    settle::{Outcome, Settlement},
+};
+
+/// All metrics; clones share the numbers.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    mails: Family<MailLabels, Counter>,
+    reports: Family<KindLabels, Counter>,
+    records: Counter,
+    policies: Counter,
+    created: Counter,
+    duplicates: Counter,
+    refused: Counter,
+    queue_bytes: Gauge,
+    oldest_mail: Gauge<f64, AtomicU64>,
+    available: Gauge,
+    store: StoreMetrics,
+}
+
+/// What sinks count.
+#[derive(Clone)]
+pub struct StoreMetrics {
+    requests: Family<ResultLabels, Counter>,
+    retries: Counter,
+    latency: Histogram,
+    away: Arc<AtomicBool>,
+}
+
+/// How a request to the store (a `_bulk` request, a transaction) ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum RequestResult {
+    /// Every document was judged finally.
+    #[expect(non_camel_case_types, reason = "label values are in lower case")]
+    ok,
+    /// Some documents have to be sent again.
+    #[expect(non_camel_case_types, reason = "label values are in lower case")]
+    partial,
+    /// None was stored, or nobody knows.
+    #[expect(non_camel_case_types, reason = "label values are in lower case")]
+    failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MailLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: RequestResult,
+}
+
+impl Default for StoreMetrics {
+    fn default() -> Self {
+        // From a lone document on an idle node to a request that was given up (60 s).
+        let buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+        StoreMetrics {
+            requests: Family::default(),
+            retries: Counter::default(),
+            latency: Histogram::new(buckets),
+            away: Arc::default(),
+        }
+    }
+}
+
+impl StoreMetrics {
+    /// A request came to an end after `lasted`.
+    pub fn request(&self, result: RequestResult, lasted: Duration) {
+        self.requests.get_or_create(&ResultLabels { result }).inc();
+        self.latency.observe(lasted.as_secs_f64());
+    }
+
+    /// A request is about to be sent again.
+    pub fn retry(&self) {
+        self.retries.inc();
+    }
+
+    /// The store went away or came back.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// True while the store is away.
+    pub fn is_away(&self) -> bool {
+        self.away.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("erp");
+        macro_rules! register {
+            ($name:literal, $help:literal) => {{
+                let metric = Default::default();
+                registry.register($name, $help, Clone::clone(&metric));
+                metric
+            }};
+        }
+        let store = StoreMetrics::default();
+        let mut metrics = Metrics {
+            mails: register!("mails", "Mails by outcome"),
+            reports: register!("reports", "Reports by kind"),
+            records: register!("records", "DMARC records"),
+            policies: register!("policies", "SMTP TLS policies"),
+            created: register!("documents_created", "Documents that were new to the store"),
+            duplicates: register!("duplicates", "Documents that the store had already"),
+            refused: register!("documents_refused", "Documents that the store refused for good"),
+            queue_bytes: register!("queue_bytes", "Bytes that wait for the store"),
+            oldest_mail: Gauge::default(),
+            available: register!("store_available", "1 unless the store is away"),
+            registry: Arc::default(),
+            store: store.clone(),
+        };
+        let age = "Age of the oldest mail in new/, 0 if there is none";
+        registry.register_with_unit("oldest_mail_age", age, Unit::Seconds, metrics.oldest_mail.clone());
+        registry.register("bulk_requests", "Requests to the store by result", store.requests);
+        registry.register("retries", "Requests to the store that were repeated", store.retries);
+        registry.register_with_unit("store_latency", "Time the store took to answer", Unit::Seconds, store.latency);
+        metrics.registry = Arc::new(registry);
+        metrics
+    }
+}
+
+impl Metrics {
+    /// What sinks count.
+    pub fn store(&self) -> &StoreMetrics {
+        &self.store
+    }
+
+    /// A mail was settled.
+    pub fn settled(&self, settlement: &Settlement, fate: Fate) {
+        let outcome = match (&settlement.outcome, fate) {
+            (Outcome::Left, _) | (_, Fate::Stuck) => "left",
+            (Outcome::Stored, _) => "stored",
+            (Outcome::Failed(_), _) => "failed",
+            (Outcome::Unrecognized(_), _) => "unrecognized",
+        };
+        self.mails.get_or_create(&MailLabels { outcome }).inc();
+        if outcome == "left" {
+            return;
+        }
+        let tally = &settlement.tally;
+        self.reports.get_or_create(&KindLabels { kind: "dmarc" }).inc_by(tally.dmarc_reports);
+        self.reports.get_or_create(&KindLabels { kind: "tls" }).inc_by(tally.tls_reports);
+        self.records.inc_by(tally.records);
+        self.policies.inc_by(tally.policies);
+        self.created.inc_by(tally.created);
+        self.duplicates.inc_by(tally.duplicates);
+        self.refused.inc_by(tally.refused);
+    }
+
+    /// The metrics in the OpenMetrics text format, with what is measured only now.
+    pub fn render(&self, queue_bytes: usize, oldest_mail: Option<Duration>) -> String {
+        self.queue_bytes.set(queue_bytes.try_into().unwrap_or(i64::MAX));
+        self.oldest_mail.set(oldest_mail.map_or(0.0, |age| age.as_secs_f64()));
+        self.available.set((!self.store.is_away()).into());
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to memory cannot fail");
+        text
+    }
+}
+
+impl fmt::Debug for StoreMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("StoreMetrics").field("away", &self.is_away()).finish_non_exhaustive()
+    }
+}
