@@ -90,6 +90,10 @@ fn verdict(item: Item) -> Verdict {
         200..=299 => Verdict::Created,
         409 => Verdict::Duplicate,
         400 if !error.as_ref().is_some_and(is_about_the_index) => Verdict::Refused(text()),
+        // A processor of the ingest pipeline rejects this document; it comes with status 500.
+        500 if error.as_ref().is_some_and(|error| error.kind.ends_with("processor_exception")) => {
+            Verdict::Refused(text())
+        }
         // 401, 403, 404, 429, 5xx: the index is missing, blocked, full or overloaded. The mail is not to blame.
         _ => Verdict::TryAgain(text()),
     }

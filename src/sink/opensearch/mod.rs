@@ -13,7 +13,7 @@ mod template;
 use std::{
     mem,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::AtomicU64, atomic::Ordering},
     thread::{self, JoinHandle},
     time::Instant,
 };
@@ -40,6 +40,9 @@ use crate::{
 /// Documents of one mail travel together up to this many bytes; those of a huge report are spread over many batches.
 const ITEM_BYTES: usize = 1 << 20;
 
+/// So many times documents are sent that the store does not take although it takes others.
+const FUTILE_ATTEMPTS: u32 = 8;
+
 /// The parts of the answer that are looked at; the others would be many times as long.
 const BULK_PATH: &str = "/_bulk?filter_path=items.create.status,items.create.error";
 
@@ -65,6 +68,8 @@ struct Shared {
     client: Client,
     queue: Queue<Item>,
     outage: Outage,
+    /// Documents judged finally so far: proof that the store works, whatever becomes of single documents.
+    judged: AtomicU64,
     /// Templates and pipelines were looked at.
     prepared: AtomicBool,
     preparing: Mutex<()>,
@@ -99,6 +104,7 @@ impl OpenSearchSink {
             // Two batches wait while two are under way: senders never wait for parsers, and memory stays small.
             queue: Queue::new(config.bulk_bytes, config.bulk_bytes * 2),
             outage: Outage::new(config.nodes.join(", "), config.patience, stop, metrics),
+            judged: AtomicU64::new(0),
             prepared: AtomicBool::new(false),
             preparing: Mutex::new(()),
             dmarc_action: action(&config.dmarc),
@@ -198,15 +204,21 @@ impl Shared {
             items: items.into_iter().map(Some).collect(),
         };
         if self.send_part(&mut batch, remaining) {
-            // What is left are mails without documents.
-            for (item, (_, answer)) in batch.items.into_iter().zip(batch.answers) {
-                item.into_iter().for_each(|item| item.pending.acknowledge(answer.clone()));
+            for (item, (open, answer)) in batch.items.into_iter().zip(batch.answers) {
+                match item {
+                    // A mail without documents.
+                    Some(item) if open == 0 => item.pending.acknowledge(answer),
+                    _ => {}
+                }
             }
         }
     }
 
-    /// True once every document is judged; false if work is to end before.
+    /// False if work is to end before every document could be judged. Documents that the store does not take while it
+    /// takes others are given up, which leaves their mails where they are.
     fn send_part(&self, batch: &mut Batch, mut remaining: Remaining) -> bool {
+        let judged_before = self.judged.load(Ordering::Relaxed);
+        let mut futile = 0;
         while !remaining.is_empty() {
             let body = batch.body(&remaining);
             let started = Instant::now();
@@ -219,7 +231,18 @@ impl Shared {
                     let before = remaining.len();
                     let trouble = batch.take_in(&mut remaining, verdicts);
                     if remaining.len() < before {
+                        self.judged.fetch_add((before - remaining.len()) as u64, Ordering::Relaxed);
                         self.outage.over();
+                    }
+                    futile += 1;
+                    if futile >= FUTILE_ATTEMPTS
+                        && let Some(reason) = &trouble
+                        && self.judged.load(Ordering::Relaxed) > judged_before
+                    {
+                        // The store takes others: these must not hold up what comes after them.
+                        warn!(documents = remaining.len(), "not taken by the store, mails stay where they are: {reason}");
+                        count(RequestResult::partial);
+                        return true;
                     }
                     count(if trouble.is_none() { RequestResult::ok } else { RequestResult::partial });
                     trouble
