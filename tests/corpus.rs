@@ -9,14 +9,16 @@ use std::{
 };
 
 use email_report_processor::{
-    document::Documents,
     limits::Limits,
     message,
     source::{Bytes, mbox::Mbox},
 };
 use rayon::prelude::*;
 use serde_json::Value;
-use support::corpus::{Content, Corpus, Format, Mail};
+use support::{
+    corpus::{Content, Corpus, Format, Mail},
+    read,
+};
 
 /// Ids and documents of all reports in a mail.
 fn documents(mail: &Mail) -> Vec<(String, Value)> {
@@ -27,21 +29,8 @@ fn documents(mail: &Mail) -> Vec<(String, Value)> {
         Content::Junk(what) => assert!(contents.is_something_else(), "{}: {what}: {complaint:?}", mail.name),
         Content::Broken(what) => assert_eq!(contents.failures.len(), 1, "{}: {what}: {complaint:?}", mail.name),
     }
-    contents
-        .reports
-        .iter()
-        .flat_map(|report| {
-            let documents = Documents::new(report, &contents.received);
-            (0..documents.len())
-                .map(|n| {
-                    let (mut id, mut source) = (Vec::new(), Vec::new());
-                    documents.write_id(n, &mut id);
-                    documents.write_source(n, &mut source);
-                    (String::from_utf8(id).unwrap(), serde_json::from_slice(&source).unwrap())
-                })
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    let parsed = |(id, source): (String, String)| (id, serde_json::from_str(&source).unwrap());
+    read::documents(&contents).into_iter().map(parsed).collect()
 }
 
 #[test]

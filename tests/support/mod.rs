@@ -3,4 +3,5 @@
 
 pub mod corpus;
 pub mod mail;
+pub mod read;
 pub mod rng;
