@@ -241,7 +241,9 @@ fn looks_like_mail(bytes: &[u8]) -> bool {
 }
 
 fn received(message: &Message) -> Received {
-    let date = message.received().and_then(mail_parser::Received::date).or_else(|| message.date().copied());
+    // `Message::received` would give the lowest one, which the sender wrote.
+    let topmost = message.received_all().next().and_then(mail_parser::Received::date);
+    let date = topmost.or_else(|| message.date().copied());
     Received {
         message_id: message.message_id().map(value),
         at: date.and_then(|date| rfc3339(date.to_timestamp())),
@@ -252,4 +254,18 @@ fn received(message: &Message) -> Received {
 /// A value out of a header, cut at what a mail address or id can have (RFC 5321 section 4.5.3.1).
 fn value(text: &str) -> Text {
     Text::from(&text[..text.floor_char_boundary(512)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_topmost_received_header_says_when() {
+        let mail = "Received: from b by c; Wed, 02 Sep 2026 04:10:00 +0000\n\
+                    Received: from a by b; Tue, 01 Sep 2026 00:00:00 +0000\n\
+                    Date: Mon, 31 Aug 2026 00:00:00 +0000\n\n";
+        let received = read(mail.as_bytes(), &Limits::default()).received;
+        assert_eq!(received.at.as_deref(), Some("2026-09-02T04:10:00Z"));
+    }
 }

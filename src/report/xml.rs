@@ -78,7 +78,14 @@ pub(super) struct Walker<'x> {
 }
 
 impl<'x> Walker<'x> {
-    pub(super) fn new(text: &'x str, limits: &Limits, repairs: Repairs) -> Self {
+    pub(super) fn new(text: &'x str, limits: &Limits, mut repairs: Repairs) -> Self {
+        let text = match past_open_declaration(text) {
+            Some(rest) => {
+                repairs.note("xml-declaration");
+                rest
+            }
+            None => text,
+        };
         let mut reader = Reader::from_str(text);
         let config = reader.config_mut();
         config.allow_dangling_amp = true;
@@ -245,6 +252,13 @@ impl<'x> Walker<'x> {
     }
 }
 
+/// What follows `<?xml version="1.0">`, a declaration without its second `?`, which would swallow the report.
+fn past_open_declaration(text: &str) -> Option<&str> {
+    let rest = text.trim_start().strip_prefix("<?xml").filter(|rest| rest.starts_with([' ', '\t', '\r', '\n']))?;
+    let (declaration, rest) = rest.split_once('>')?;
+    (!declaration.ends_with('?')).then_some(rest)
+}
+
 /// The error for a text that ends where it must not.
 pub(super) fn cut_off() -> Unreadable {
     Unreadable::Broken { format: FORMAT, reason: "it is cut off".into() }
@@ -252,4 +266,26 @@ pub(super) fn cut_off() -> Unreadable {
 
 fn broken(error: &quick_xml::Error) -> Unreadable {
     Unreadable::Broken { format: FORMAT, reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declaration_may_lack_its_second_question_mark() {
+        let root = |text| {
+            let mut xml = Walker::new(text, &Limits::default(), Repairs::default());
+            loop {
+                match xml.step() {
+                    Ok(Step::Open(tag)) => return Some((tag, xml.repairs.names().to_vec())),
+                    Ok(Step::Text(_) | Step::Close) => {}
+                    Ok(Step::End) | Err(_) => return None,
+                }
+            }
+        };
+        assert_eq!(root("<?xml version='1.0'>\n<feedback>"), Some((Tag::Feedback, vec!["xml-declaration"])));
+        assert_eq!(root("\n<?xml version='1.0'?><feedback>"), Some((Tag::Feedback, vec![])));
+        assert_eq!(root("<?xml-stylesheet href='>'?><feedback>"), Some((Tag::Feedback, vec![])));
+    }
 }
