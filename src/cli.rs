@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use crate::mode::report::moment::Moment;
+
 /// Takes DMARC and SMTP TLS reports out of a mailbox and puts them into OpenSearch, or into a local SQLite file.
 ///
 /// Without a command, each FILE (or standard input) is one mail or one bare report: .eml, .xml, .json, .gz or .zip,
@@ -38,6 +40,8 @@ pub enum Mode {
         #[arg(required = true, value_name = "MAILDIR")]
         maildirs: Vec<PathBuf>,
     },
+    /// Show what the SQLite store holds
+    Report(Report),
     /// Store reports as they are delivered to Maildirs, day and night
     Watch(Watch),
 }
@@ -75,10 +79,10 @@ pub struct Input {
 pub struct Report {
     /// Only reports whose period begins at or after this: 2024-01-31, an RFC 3339 time, or an age such as 30d or 12h
     #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
+    pub since: Option<Moment>,
     /// Only reports whose period begins before the end of this
     #[arg(long, value_name = "TIME")]
-    pub until: Option<String>,
+    pub until: Option<Moment>,
     /// Only this domain and its subdomains
     #[arg(long)]
     pub domain: Option<String>,

@@ -15,3 +15,4 @@ pub mod settle;
 pub mod sink;
 pub mod source;
 pub mod stop;
+pub mod store;

@@ -2,6 +2,7 @@
 
 mod once;
 mod pipe;
+pub mod report;
 mod service;
 mod watch;
 
@@ -16,8 +17,9 @@ use std::{
 use clap::ArgMatches;
 use tracing::{Level, error, info};
 
+use self::report::ReportError;
 use crate::{
-    cli::{Cli, Mode},
+    cli::{self, Cli, Mode},
     config::{Config, ConfigError, Store},
     exit::Exit,
     metrics::{Metrics, StoreMetrics},
@@ -28,6 +30,7 @@ use crate::{
         ndjson::NdJsonSink,
         opensearch::{OpenSearchSink, StartError},
         outage::Outage,
+        sqlite::{self, SqliteSink},
     },
     stop::{Reason, Stop},
 };
@@ -41,6 +44,12 @@ pub enum ModeError {
     /// The OpenSearch sink can't start.
     #[error(transparent)]
     OpenSearch(#[from] StartError),
+    /// The SQLite sink can't start.
+    #[error(transparent)]
+    Sqlite(#[from] sqlite::OpenError),
+    /// The store can't be reported on.
+    #[error(transparent)]
+    Report(#[from] report::ReportError),
     /// The command line asks for what can't be.
     #[error("{0}")]
     Usage(String),
@@ -77,11 +86,16 @@ impl ModeError {
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         match self {
+            ModeError::Sqlite(sqlite::OpenError::Store(error)) | ModeError::Report(ReportError::Open(error)) => {
+                if error.is_temporary() { Exit::TryAgain } else { Exit::Configuration }
+            }
             ModeError::Config(_) | ModeError::Address { .. } | ModeError::OpenSearch(StartError::CaFile(_)) => Exit::Configuration,
             ModeError::Usage(_) | ModeError::Path { .. } => Exit::Usage,
-            ModeError::Store { .. } | ModeError::System(_) | ModeError::OpenSearch(StartError::Thread(_)) => {
-                Exit::TryAgain
-            }
+            ModeError::Store { .. }
+            | ModeError::System(_)
+            | ModeError::OpenSearch(StartError::Thread(_))
+            | ModeError::Sqlite(sqlite::OpenError::Thread(_))
+            | ModeError::Report(_) => Exit::TryAgain,
         }
     }
 }
@@ -102,7 +116,21 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, ModeError> {
     match mode {
         None => pipe::run(&input, config()?),
         Some(Mode::Once { maildirs }) => once::run(&maildirs, config()?),
+        Some(Mode::Report(report)) => show_report(report, config()?.store),
         Some(Mode::Watch(watch)) => watch::run(&watch, &shared, matches),
+    }
+}
+
+fn show_report(flags: cli::Report, store: Store) -> Result<Exit, ModeError> {
+    let Store::Sqlite(store) = store else {
+        return Err(ModeError::Usage("report reads an SQLite store; name it with --store FILE".into()));
+    };
+    let cli::Report { since, until, domain, json, top } = flags;
+    let options = report::Options { store, since, until, domain, json, top };
+    match report::run(&options, &mut io::BufWriter::new(io::stdout().lock())) {
+        // Whoever reads it has seen enough.
+        Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
+        result => result.map(|()| Exit::Ok).map_err(ModeError::Report),
     }
 }
 
@@ -181,7 +209,7 @@ fn open_sink(
             let sink = NdJsonSink::open(file.as_deref(), outage);
             Arc::new(sink.map_err(|error| ModeError::Store { path: name.to_owned(), error })?)
         }
-        Store::Sqlite(_) => todo!(),
+        Store::Sqlite(file) => Arc::new(SqliteSink::open(&file, patience, stop, metrics)?),
     })
 }
 

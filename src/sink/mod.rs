@@ -8,6 +8,7 @@ pub mod ndjson;
 pub mod opensearch;
 pub mod outage;
 pub mod queue;
+pub mod sqlite;
 
 use crate::{message::Contents, settle::Delivery};
 
