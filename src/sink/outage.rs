@@ -17,6 +17,9 @@ use crate::{
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
+/// What is over sooner is a hiccup, and not worth a line in the log.
+const HICCUP: Duration = Duration::from_secs(1);
+
 /// Watches over the attempts to reach one store.
 #[derive(Debug)]
 pub struct Outage {
@@ -24,25 +27,34 @@ pub struct Outage {
     /// How long an outage may last before work is stopped; nothing waits for ever.
     patience: Option<Duration>,
     stop: Arc<Stop>,
-    since: Mutex<Option<Instant>>,
+    current: Mutex<Option<Current>>,
     metrics: StoreMetrics,
+}
+
+#[derive(Debug)]
+struct Current {
+    since: Instant,
+    logged: bool,
 }
 
 impl Outage {
     /// For the store of this name (as a person knows it: a URL, a file).
     pub fn new(store: String, patience: Option<Duration>, stop: Arc<Stop>, metrics: StoreMetrics) -> Self {
-        Outage { store, patience, stop, since: Mutex::new(None), metrics }
+        Outage { store, patience, stop, current: Mutex::new(None), metrics }
     }
 
     /// An attempt failed: sleeps before the next one. True if there is to be none, because work is to end.
     pub fn pause(&self, reason: &impl fmt::Display) -> bool {
         let lasted = {
-            let mut since = self.lock();
-            if since.is_none() {
+            let mut current = self.lock();
+            let current = current.get_or_insert_with(|| Current { since: Instant::now(), logged: false });
+            let lasted = current.since.elapsed();
+            if !current.logged && lasted >= HICCUP {
+                current.logged = true;
                 self.metrics.set_away(true);
                 warn!(store = %self.store, %reason, "store unavailable, mails wait");
             }
-            since.get_or_insert_with(Instant::now).elapsed()
+            lasted
         };
         if self.patience.is_some_and(|patience| lasted >= patience) {
             self.stop.ask(Reason::StoreUnreachable(format!("{}: {reason}", self.store)));
@@ -53,7 +65,7 @@ impl Outage {
 
     /// An attempt succeeded.
     pub fn over(&self) {
-        if let Some(since) = self.lock().take() {
+        if let Some(Current { since, logged: true }) = self.lock().take() {
             self.metrics.set_away(false);
             info!(store = %self.store, seconds = since.elapsed().as_secs(), "store available again");
         }
@@ -69,8 +81,8 @@ impl Outage {
         &self.stop
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Current>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

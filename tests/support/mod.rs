@@ -3,5 +3,7 @@
 
 pub mod corpus;
 pub mod mail;
+pub mod program;
 pub mod read;
 pub mod rng;
+pub mod server;

@@ -15,6 +15,8 @@ pub enum Verdict {
     Refused(String),
     /// Not stored for a reason that passes, or that an administrator must remove.
     TryAgain(String),
+    /// Not stored, since the node has too much to do.
+    Busy(String),
 }
 
 /// What became of a request.
@@ -22,8 +24,10 @@ pub enum Verdict {
 pub enum Outcome {
     /// One verdict a document, in order.
     Judged(Vec<Verdict>),
-    /// The body is larger than the node takes.
+    /// The body is larger than the node ever takes.
     TooLarge,
+    /// The node has too much to do, or would have with a body of this size. Nothing was stored.
+    Busy(String),
     /// Nothing was stored, or nobody knows.
     TryAgain(String),
 }
@@ -74,6 +78,7 @@ pub fn judge(answer: &Answer, documents: usize) -> Outcome {
     match answer.status {
         200 => {}
         413 => return Outcome::TooLarge,
+        429 => return Outcome::Busy(answer.summary()),
         _ => return Outcome::TryAgain(answer.summary()),
     }
     match serde_json::from_slice::<Bulk>(&answer.body) {
@@ -94,7 +99,9 @@ fn verdict(item: Item) -> Verdict {
         500 if error.as_ref().is_some_and(|error| error.kind.ends_with("processor_exception")) => {
             Verdict::Refused(text())
         }
-        // 401, 403, 404, 429, 5xx: the index is missing, blocked, full or overloaded. The mail is not to blame.
+        // Not so with `cluster_block_exception`, by which a node with a full disk says 429.
+        429 if error.as_ref().is_some_and(|error| error.kind == "rejected_execution_exception") => Verdict::Busy(text()),
+        // 401, 403, 404, 5xx: the index is missing, blocked or full. The mail is not to blame.
         _ => Verdict::TryAgain(text()),
     }
 }

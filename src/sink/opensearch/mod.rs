@@ -11,7 +11,7 @@ pub mod config;
 mod template;
 
 use std::{
-    mem,
+    fmt, mem,
     ops::Range,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::AtomicU64, atomic::Ordering},
     thread::{self, JoinHandle},
@@ -125,6 +125,7 @@ impl OpenSearchSink {
 impl Sink for OpenSearchSink {
     fn accept(&self, contents: Contents, delivery: &Delivery) {
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        let item_bytes = ITEM_BYTES.min(self.shared.config.bulk_bytes);
         let push = |bytes: Vec<u8>, ends: Vec<usize>| {
             self.shared.queue.push(bytes.len(), Item { bytes, ends, pending: delivery.pending() });
         };
@@ -143,7 +144,7 @@ impl Sink for OpenSearchSink {
                 documents.write_source(n, &mut bytes);
                 bytes.push(b'\n');
                 ends.push(bytes.len());
-                if bytes.len() >= ITEM_BYTES {
+                if bytes.len() >= item_bytes {
                     push(mem::take(&mut bytes), mem::take(&mut ends));
                 }
             }
@@ -176,6 +177,31 @@ fn action(target: &Target) -> Vec<u8> {
     let text = |text: &str| Value::from(text).to_string();
     let pipeline = target.pipeline.as_deref().map(|name| format!(r#""pipeline":{},"#, text(name))).unwrap_or_default();
     format!(r#"{{"create":{{"_index":{},{pipeline}"_id":""#, text(&target.index)).into_bytes()
+}
+
+/// What came of one request.
+enum Attempt {
+    /// One verdict a document.
+    Judged(Vec<Verdict>),
+    /// To be sent in two halves, after a pause if there is a reason for one.
+    InHalves(Option<String>),
+    /// Nothing is known to be stored.
+    Failed(String),
+}
+
+/// Why documents have to be sent again.
+enum Trouble {
+    /// The store can't take anything now.
+    Store(String),
+    /// It can't take these documents; maybe others.
+    Documents(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (Trouble::Store(reason) | Trouble::Documents(reason)) = self;
+        f.write_str(reason)
+    }
 }
 
 /// Documents of a batch that the store has not judged finally: the item and the document's number in it.
@@ -220,59 +246,69 @@ impl Shared {
         let judged_before = self.judged.load(Ordering::Relaxed);
         let mut futile = 0;
         while !remaining.is_empty() {
-            let body = batch.body(&remaining);
-            let started = Instant::now();
-            let answer = self.client.request(&Method::POST, BULK_PATH, "application/x-ndjson", &body);
-            drop(body);
-            let lasted = started.elapsed();
-            let count = |result| self.outage.metrics().request(result, lasted);
-            let trouble = match answer.map(|answer| answer::judge(&answer, remaining.len())) {
-                Ok(Outcome::Judged(verdicts)) => {
-                    let before = remaining.len();
-                    let trouble = batch.take_in(&mut remaining, verdicts);
-                    if remaining.len() < before {
-                        self.judged.fetch_add((before - remaining.len()) as u64, Ordering::Relaxed);
-                        self.outage.over();
+            let trouble = match self.attempt(batch, &remaining) {
+                Attempt::Judged(verdicts) => batch.take_in(&mut remaining, verdicts),
+                Attempt::InHalves(pause) => {
+                    if pause.is_some_and(|reason| self.outage.pause(&reason)) {
+                        return false;
                     }
-                    futile += 1;
-                    if futile >= FUTILE_ATTEMPTS
-                        && let Some(reason) = &trouble
-                        && self.judged.load(Ordering::Relaxed) > judged_before
-                    {
-                        // The store takes others: these must not hold up what comes after them.
-                        warn!(documents = remaining.len(), "not taken by the store, mails stay where they are: {reason}");
-                        count(RequestResult::partial);
-                        return true;
-                    }
-                    count(if trouble.is_none() { RequestResult::ok } else { RequestResult::partial });
-                    trouble
-                }
-                Ok(Outcome::TooLarge) if remaining.len() > 1 => {
-                    count(RequestResult::failed);
-                    debug!(documents = remaining.len(), "bulk body too large for the node, sending it in halves");
                     let half = remaining.split_off(remaining.len() / 2);
                     return self.send_part(batch, remaining) && self.send_part(batch, half);
                 }
-                Ok(Outcome::TooLarge) => {
-                    let verdict = Verdict::Refused("larger than the node takes (http.max_content_length)".into());
-                    batch.take_in(&mut remaining, vec![verdict])
-                }
-                Ok(Outcome::TryAgain(reason)) => {
-                    count(RequestResult::failed);
-                    Some(reason)
-                }
-                Err(error) => {
-                    count(RequestResult::failed);
-                    Some(error.to_string())
-                }
+                Attempt::Failed(reason) => Some(Trouble::Store(reason)),
             };
-            if let Some(reason) = trouble
-                && self.outage.pause(&reason)
-            {
+            let Some(trouble) = trouble else { return true };
+            if let Trouble::Documents(reason) = &trouble {
+                futile += 1;
+                if futile >= FUTILE_ATTEMPTS && self.judged.load(Ordering::Relaxed) > judged_before {
+                    // The store takes others: these must not hold up what comes after them.
+                    warn!(documents = remaining.len(), "not taken by the store, mails stay where they are: {reason}");
+                    return true;
+                }
+            }
+            if self.outage.pause(&trouble) {
                 return false;
             }
         }
         true
+    }
+
+    /// Sends one request.
+    fn attempt(&self, batch: &Batch, documents: &Remaining) -> Attempt {
+        let body = batch.body(documents);
+        let started = Instant::now();
+        let answer = self.client.request(&Method::POST, BULK_PATH, "application/x-ndjson", &body);
+        drop(body);
+        let lasted = started.elapsed();
+        let outcome = match &answer {
+            Ok(answer) => answer::judge(answer, documents.len()),
+            Err(error) => Outcome::TryAgain(error.to_string()),
+        };
+        let is_final = |verdict: &Verdict| !matches!(verdict, Verdict::TryAgain(_) | Verdict::Busy(_));
+        let (result, attempt) = match outcome {
+            Outcome::Judged(verdicts) => {
+                let judged = verdicts.iter().filter(|verdict| is_final(verdict)).count();
+                if judged > 0 {
+                    self.judged.fetch_add(judged as u64, Ordering::Relaxed);
+                    self.outage.over();
+                }
+                let all = judged == documents.len();
+                (if all { RequestResult::ok } else { RequestResult::partial }, Attempt::Judged(verdicts))
+            }
+            Outcome::TooLarge if documents.len() > 1 => {
+                debug!(documents = documents.len(), "bulk body too large for the node, sending it in halves");
+                (RequestResult::failed, Attempt::InHalves(None))
+            }
+            Outcome::TooLarge => {
+                let verdict = Verdict::Refused("larger than the node takes (http.max_content_length)".into());
+                (RequestResult::failed, Attempt::Judged(vec![verdict]))
+            }
+            // A body that alone is more than the node's indexing pressure allows would be refused for ever.
+            Outcome::Busy(reason) if documents.len() > 1 => (RequestResult::failed, Attempt::InHalves(Some(reason))),
+            Outcome::Busy(reason) | Outcome::TryAgain(reason) => (RequestResult::failed, Attempt::Failed(reason)),
+        };
+        self.outage.metrics().request(result, lasted);
+        attempt
     }
 
     /// Looks at templates and pipelines before the first batch; false if work is to end before that was possible.
@@ -360,7 +396,7 @@ impl Batch {
     }
 
     /// Takes in one verdict a document; leaves in `remaining` those that are to be sent again, and says why.
-    fn take_in(&mut self, remaining: &mut Remaining, verdicts: Vec<Verdict>) -> Option<String> {
+    fn take_in(&mut self, remaining: &mut Remaining, verdicts: Vec<Verdict>) -> Option<Trouble> {
         let mut trouble = None;
         for ((item, document), verdict) in mem::take(remaining).into_iter().zip(verdicts) {
             let (open, answer) = &mut self.answers[item];
@@ -372,7 +408,12 @@ impl Batch {
                     answer.reason.get_or_insert(reason);
                 }
                 Verdict::TryAgain(reason) => {
-                    trouble.get_or_insert(reason);
+                    trouble.get_or_insert(Trouble::Documents(reason));
+                    remaining.push((item, document));
+                    continue;
+                }
+                Verdict::Busy(reason) => {
+                    trouble.get_or_insert(Trouble::Store(reason));
                     remaining.push((item, document));
                     continue;
                 }
