@@ -17,8 +17,10 @@ use crate::mode::report::moment::Moment;
 /// told by its content.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 all stored; 64 usage; 65 no report that can be read; 75 store unreachable, try again; \
-                        78 configuration.")]
+#[command(
+    after_help = "Exit codes: 0 all stored; 64 usage; 65 no report that can be read; 75 store unreachable, try again; \
+                        78 configuration."
+)]
 pub struct Cli {
     /// What to do; see the commands.
     #[command(subcommand)]

@@ -99,9 +99,9 @@ impl Config {
     }
 
     fn new(settings: Settings) -> Result<Config, ConfigError> {
-        let give_up_after = settings.give_up_after.map(|wait| {
-            Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative"))
-        });
+        let give_up_after = settings
+            .give_up_after
+            .map(|wait| Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative")));
         Ok(Config {
             give_up_after: give_up_after.transpose()?,
             unrecognized: match settings.unrecognized {
@@ -202,11 +202,7 @@ fn store(settings: Settings) -> Result<Store, ConfigError> {
         let bulk_bytes = settings.bulk_bytes.map_or(8 << 20, |size| size.as_u64());
         return Ok(Store::OpenSearch(OpenSearch {
             nodes,
-            auth: auth(
-                settings.opensearch_user,
-                settings.opensearch_password_file,
-                settings.opensearch_api_key_file,
-            )?,
+            auth: auth(settings.opensearch_user, settings.opensearch_password_file, settings.opensearch_api_key_file)?,
             ca_file: settings.ca_file,
             insecure: settings.insecure.unwrap_or(false),
             dmarc: target("dmarc-index", settings.dmarc_index, "dmarc-reports", settings.dmarc_pipeline)?,

@@ -44,10 +44,8 @@ impl Server {
         let thread = thread::Builder::new().name("metrics".into()).spawn(move || {
             runtime.block_on(async {
                 let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let routes = Router::new()
-                    .route("/metrics", get(metrics))
-                    .route("/healthz", get(health))
-                    .with_state(exposed);
+                let routes =
+                    Router::new().route("/metrics", get(metrics)).route("/healthz", get(health)).with_state(exposed);
                 tokio::select! {
                     _ = axum::serve(listener, routes).into_future() => {}
                     _ = stopped => {}

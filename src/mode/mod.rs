@@ -89,7 +89,9 @@ impl ModeError {
             ModeError::Sqlite(sqlite::OpenError::Store(error)) | ModeError::Report(ReportError::Open(error)) => {
                 if error.is_temporary() { Exit::TryAgain } else { Exit::Configuration }
             }
-            ModeError::Config(_) | ModeError::Address { .. } | ModeError::OpenSearch(StartError::CaFile(_)) => Exit::Configuration,
+            ModeError::Config(_) | ModeError::Address { .. } | ModeError::OpenSearch(StartError::CaFile(_)) => {
+                Exit::Configuration
+            }
             ModeError::Usage(_) | ModeError::Path { .. } => Exit::Usage,
             ModeError::Store { .. }
             | ModeError::System(_)
@@ -153,8 +155,7 @@ impl Run {
         observe: impl FnMut(&Settlement, Fate) + Send + 'static,
     ) -> Result<Run, ModeError> {
         let sink = open_sink(config.store, config.give_up_after.or(patience), &stop, metrics.store())?;
-        let pipeline =
-            Pipeline::start(config.threads, config.limits, Arc::clone(&sink), config.unrecognized, observe)?;
+        let pipeline = Pipeline::start(config.threads, config.limits, Arc::clone(&sink), config.unrecognized, observe)?;
         Ok(Run { pipeline, sink, stop, started: Instant::now() })
     }
 
@@ -223,7 +224,13 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Totals { stored: _, failed, unrecognized, left, tally } = self.totals;
         write!(f, "{} mails, ", self.totals.mails())?;
-        write!(f, "{} reports ({} DMARC, {} TLS), ", tally.dmarc_reports + tally.tls_reports, tally.dmarc_reports, tally.tls_reports)?;
+        write!(
+            f,
+            "{} reports ({} DMARC, {} TLS), ",
+            tally.dmarc_reports + tally.tls_reports,
+            tally.dmarc_reports,
+            tally.tls_reports
+        )?;
         write!(f, "{} records, {} policies, ", tally.records, tally.policies)?;
         write!(f, "{} duplicates, {failed} failed, {unrecognized} unrecognized, ", tally.duplicates)?;
         if left > 0 {

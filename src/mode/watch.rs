@@ -143,9 +143,7 @@ impl<'w> Watcher<'w> {
         let events = if watch.poll.is_some() {
             None
         } else {
-            FolderWatch::new()
-                .inspect_err(|error| warn!("no events, folders are read every few seconds: {error}"))
-                .ok()
+            FolderWatch::new().inspect_err(|error| warn!("no events, folders are read every few seconds: {error}")).ok()
         };
         let folders = watch.maildirs.iter().map(|path| Watched {
             path: path.clone(),

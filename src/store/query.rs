@@ -314,7 +314,8 @@ impl<'c> Snapshot<'c> {
 
     fn tls(&self) -> Result<Tls> {
         let reports = format!("{TLS_POLICIES} SELECT count(DISTINCT report) AS reports FROM p");
-        let mut all = Tls { reports: self.list(&reports, |row| number(row, "reports"))?.iter().sum(), ..Tls::default() };
+        let mut all =
+            Tls { reports: self.list(&reports, |row| number(row, "reports"))?.iter().sum(), ..Tls::default() };
         let sql = format!(
             "{TLS_POLICIES} SELECT domain, policy_type, count(DISTINCT report) AS reports,
                 CAST(total(successful_sessions) AS INTEGER) AS successful,

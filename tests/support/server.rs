@@ -129,9 +129,9 @@ impl OpenSearch {
             if hits.is_empty() {
                 return all;
             }
-            all.extend(hits.drain(..).map(|mut hit| {
-                (hit["_id"].as_str().expect("an id").to_owned(), hit["_source"].take())
-            }));
+            all.extend(
+                hits.drain(..).map(|mut hit| (hit["_id"].as_str().expect("an id").to_owned(), hit["_source"].take())),
+            );
             let next = serde_json::json!({ "scroll": "1m", "scroll_id": page["_scroll_id"] });
             page = self.request("POST", "/_search/scroll", Some(&next));
         }

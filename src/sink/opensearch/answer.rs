@@ -100,7 +100,9 @@ fn verdict(item: Item) -> Verdict {
             Verdict::Refused(text())
         }
         // Not so with `cluster_block_exception`, by which a node with a full disk says 429.
-        429 if error.as_ref().is_some_and(|error| error.kind == "rejected_execution_exception") => Verdict::Busy(text()),
+        429 if error.as_ref().is_some_and(|error| error.kind == "rejected_execution_exception") => {
+            Verdict::Busy(text())
+        }
         // 401, 403, 404, 5xx: the index is missing, blocked or full. The mail is not to blame.
         _ => Verdict::TryAgain(text()),
     }
