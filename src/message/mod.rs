@@ -5,7 +5,7 @@
 
 mod unpack;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, PartType};
 use serde::Serialize;
@@ -38,6 +38,8 @@ pub struct Contents {
     pub reports: Vec<Report>,
     /// Why parts that should have been reports are not among them.
     pub failures: Vec<Unusable>,
+    /// How many more reports there were that nobody wants, because of their period.
+    pub passed_over: usize,
     /// The first thing that was found instead of a report.
     pub other: Option<Unreadable>,
 }
@@ -68,7 +70,7 @@ impl Contents {
     /// Why the mail does not count as used up, in one line; nothing if all its reports could be read.
     pub fn complaint(&self) -> Option<String> {
         match (self.failures.as_slice(), &self.other) {
-            ([], _) if !self.reports.is_empty() => None,
+            ([], _) if !self.reports.is_empty() || self.passed_over > 0 => None,
             ([], None) => Some("no report found in the mail".into()),
             ([], Some(other)) => Some(format!("no report found in the mail ({other})")),
             ([only], _) => Some(only.to_string()),
@@ -76,9 +78,16 @@ impl Contents {
         }
     }
 
+    /// Takes out the reports whose period begins outside of `wanted`, in seconds since 1970.
+    pub fn keep_only(&mut self, wanted: &Range<i64>) {
+        let all = self.reports.len();
+        self.reports.retain(|report| wanted.contains(&report.period().begin));
+        self.passed_over += all - self.reports.len();
+    }
+
     /// True if nothing in the mail is or claims to be a report: mail of another kind.
     pub fn is_something_else(&self) -> bool {
-        self.reports.is_empty() && self.failures.is_empty()
+        self.reports.is_empty() && self.failures.is_empty() && self.passed_over == 0
     }
 }
 
