@@ -277,6 +277,24 @@ fn archives_in_archives_are_refused_beyond_the_limit() {
     }
 }
 
+/// A zip that unpacks to many zips that unpack to many zips, as `42.zip` and quines do.
+#[test]
+fn a_tree_of_archives_ends_in_bounded_time() {
+    let mut archive = dmarc();
+    for _ in 0..6 {
+        let files: Vec<(String, &[u8])> = (0..16).map(|n| (format!("{n}.zip"), archive.as_slice())).collect();
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+        archive = zip(&files);
+        if archive.len() > 4 << 20 {
+            break;
+        }
+    }
+    let start = Instant::now();
+    let contents = read(&archive);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(!contents.failures.is_empty(), "{} reports", contents.reports.len());
+}
+
 #[test]
 fn mails_in_mails_are_refused_beyond_the_limit() {
     let limits = Limits::default();
