@@ -133,7 +133,7 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     for report in &contents.reports {
         match report {
             Report::Aggregate(report) => {
-                expected_count += report.records.iter().map(|r| u128::from(r.row.count)).sum::<u128>()
+                expected_count += report.records.iter().map(|r| u128::from(r.row.count)).sum::<u128>();
             }
             Report::Tls(report) => {
                 let summaries = report.policies.iter().map(|p| u128::from(p.summary.total_successful_session_count));

@@ -416,6 +416,7 @@ enum Letter {
 }
 
 /// A reporter's habits.
+#[expect(clippy::struct_excessive_bools, reason = "habits are independent of each other")]
 struct Reporter {
     org: &'static str,
     domain: &'static str,
@@ -771,7 +772,9 @@ impl Record {
                 for (domain, scope, result) in &self.spf {
                     xml.within("spf", |xml| {
                         xml.leaf("domain", domain);
-                        scope.iter().for_each(|scope| xml.leaf("scope", scope));
+                        if let Some(scope) = scope {
+                            xml.leaf("scope", scope);
+                        }
                         xml.leaf("result", result);
                     });
                 }
@@ -891,7 +894,9 @@ fn dmarc(rng: &mut Rng, by: &Reporter, domain: &str, report_id: String, n: u64) 
             }
         }
     });
-    records.iter().for_each(|record| record.write(&mut xml));
+    for record in &records {
+        record.write(&mut xml);
+    }
     xml.depth = 0;
     xml.line(|out| out.push_str("</feedback>"));
 
@@ -951,6 +956,7 @@ fn dmarc_mail(rng: &mut Rng, n: usize, records: u64) -> Mail {
 // ---------------------------------------------------------------------------------------------- TLS
 
 /// Name, domain, sender, contact, indented.
+#[expect(clippy::type_complexity, reason = "a table, its columns named above")]
 const TLS_REPORTERS: &[(u64, (&str, &str, &str, &str))] = &[
     (60, ("Google Inc.", "google.com", "noreply-smtp-tls-reporting@google.com", "smtp-tls-reporting@google.com")),
     (28, ("Microsoft Corporation", "microsoft.com", "tlsrpt-noreply@microsoft.com", "tlsrpt-noreply@microsoft.com")),
