@@ -10,6 +10,8 @@ use std::{borrow::Cow, ops::Range};
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, PartType};
 use serde::Serialize;
 
+use unpack::Spent;
+
 use crate::{
     limits::{LimitExceeded, Limits},
     report::{self, Report, Text, Unreadable, rfc3339},
@@ -97,7 +99,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Contents {
         return Contents::refused(limits.too_large());
     }
     let mut contents = Contents::default();
-    let mut reader = Reader { limits, parts: 0, contents: &mut contents };
+    let mut reader = Reader { limits, parts: 0, unpacking: None, contents: &mut contents };
     match Payload::of(bytes) {
         Payload::Other => reader.mail(bytes, 0),
         _ => reader.payload(bytes, 0),
@@ -136,6 +138,8 @@ struct Reader<'c> {
     limits: &'c Limits,
     /// MIME parts seen so far, those of mails within the mail included.
     parts: usize,
+    /// While an attachment is being unpacked: how much of it has been.
+    unpacking: Option<Spent>,
     contents: &'c mut Contents,
 }
 
@@ -181,26 +185,25 @@ impl Reader<'_> {
 
     /// Reads an attachment, a member of an archive or a bare file.
     fn payload(&mut self, bytes: &[u8], depth: usize) {
-        let unpacked = match Payload::of(bytes) {
-            Payload::Text => return self.report(bytes),
-            Payload::Other => {
-                // A mail in an archive, or attached under a type of its own.
-                if looks_like_mail(bytes) {
-                    self.mail(bytes, depth + 1);
-                } else {
-                    self.pass_over(Unreadable::NotAReport("neither XML nor JSON".into()));
+        let payload = Payload::of(bytes);
+        match payload {
+            Payload::Text => self.report(bytes),
+            // A mail in an archive, or attached under a type of its own.
+            Payload::Other if looks_like_mail(bytes) => self.mail(bytes, depth + 1),
+            Payload::Other => self.pass_over(Unreadable::NotAReport("neither XML nor JSON".into())),
+            Payload::Gzip | Payload::Zip if depth >= self.limits.nesting => self.fail(self.limits.nested_too_deep()),
+            Payload::Gzip | Payload::Zip => {
+                let outermost = self.unpacking.is_none();
+                let spent = self.unpacking.get_or_insert_default();
+                let unpack = if payload == Payload::Gzip { unpack::gzip } else { unpack::zip };
+                match unpack(bytes, self.limits, spent) {
+                    Ok(members) => members.iter().for_each(|member| self.payload(member, depth + 1)),
+                    Err(error) => self.fail(error),
                 }
-                return;
+                if outermost {
+                    self.unpacking = None;
+                }
             }
-            Payload::Gzip => unpack::gzip(bytes, self.limits),
-            Payload::Zip => unpack::zip(bytes, self.limits),
-        };
-        if depth >= self.limits.nesting {
-            return self.fail(self.limits.nested_too_deep());
-        }
-        match unpacked {
-            Ok(members) => members.iter().for_each(|member| self.payload(member, depth + 1)),
-            Err(error) => self.fail(error),
         }
     }
 
