@@ -2,6 +2,7 @@
 pub mod document;
 pub mod limits;
 pub mod message;
+pub mod mode;
 pub mod pipeline;
 pub mod report;
 pub mod sanitize;
@@ -9,3 +10,4 @@ pub mod settle;
 pub mod sink;
 pub mod source;
 pub mod stop;
+pub mod store;

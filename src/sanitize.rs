@@ -12,6 +12,25 @@ pub fn line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// JSON with the same characters written as `\uXXXX`: the same value for a program, and harmless on a terminal. Line feeds
+/// between the values stay; within them JSON has none.
+pub fn json(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(|c| c != '\n' && is_dangerous(c)) {
+        return Cow::Borrowed(json);
+    }
+    let escape = |out: String, c: char| match c {
+        '\n' => out + "\n",
+        // All of them are of the Basic Multilingual Plane: four digits are enough.
+        c if is_dangerous(c) => out + &format!("\\u{:04x}", u32::from(c)),
+        c => {
+            let mut out = out;
+            out.push(c);
+            out
+        }
+    };
+    Cow::Owned(json.chars().fold(String::with_capacity(json.len()), escape))
+}
+
 fn is_dangerous(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')

@@ -7,6 +7,7 @@
 pub mod opensearch;
 pub mod outage;
 pub mod queue;
+pub mod sqlite;
 
 use crate::{message::Contents, settle::Delivery};
 

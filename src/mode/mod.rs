@@ -1,0 +1,3 @@
+//! Mode: what the program can be asked to do.
+
+pub mod report;

@@ -1,0 +1,118 @@
+//! Moment: the ends of a period as a person types them. Days are those of UTC, as nearly all reporters count them.
+
+use std::{fmt, str::FromStr};
+
+use jiff::{Span, Timestamp, ToSpan, civil::Date, tz::TimeZone};
+
+/// A day, a point in time, or how long ago.
+#[derive(Clone, Copy, Debug)]
+pub enum Moment {
+    /// `2024-01-31`.
+    Day(Date),
+    /// `2024-01-31T12:00:00Z`.
+    Time(Timestamp),
+    /// `12h`, `30d`, `4w`, `6mo`, `1y`.
+    Ago(Span),
+}
+
+/// The text is none of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseMomentError;
+
+impl fmt::Display for ParseMomentError {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter
+            .write_str("expected a day (2024-01-31), a time (2024-01-31T12:00:00Z) or an age (12h, 30d, 4w, 6mo, 1y)")
+    }
+}
+
+impl std::error::Error for ParseMomentError {}
+
+impl FromStr for Moment {
+    type Err = ParseMomentError;
+
+    fn from_str(text: &str) -> Result<Moment, ParseMomentError> {
+        let text = text.trim();
+        // A day first: as a timestamp's text it would lack the time.
+        if let (10, Ok(day)) = (text.len(), text.parse()) {
+            return Ok(Moment::Day(day));
+        }
+        if let Ok(time) = text.parse() {
+            return Ok(Moment::Time(time));
+        }
+        age(text).map(Moment::Ago).ok_or(ParseMomentError)
+    }
+}
+
+fn age(text: &str) -> Option<Span> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let number: i64 = number.parse().ok()?;
+    match unit {
+        "h" => Span::new().try_hours(number),
+        "d" => Span::new().try_days(number),
+        "w" => Span::new().try_weeks(number),
+        "mo" => Span::new().try_months(number),
+        "y" => Span::new().try_years(number),
+        _ => return None,
+    }
+    .ok()
+}
+
+impl Moment {
+    /// The first second of a period that begins here, seen from `now`.
+    pub fn begin(self, now: Timestamp) -> i64 {
+        match self {
+            Moment::Day(day) => midnight(day),
+            Moment::Time(time) => time.as_second(),
+            // What lies before the calendar's first day lies before every report.
+            Moment::Ago(span) => {
+                let then = TimeZone::UTC.to_datetime(now).checked_sub(span);
+                then.and_then(|then| TimeZone::UTC.to_timestamp(then)).map_or(i64::MIN, Timestamp::as_second)
+            }
+        }
+    }
+
+    /// The first second after a period that ends here: a day belongs to the period as a whole.
+    pub fn end(self, now: Timestamp) -> i64 {
+        match self {
+            Moment::Day(day) => day.checked_add(1.day()).map_or(i64::MAX, midnight),
+            _ => self.begin(now),
+        }
+    }
+}
+
+fn midnight(day: Date) -> i64 {
+    TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_or(i64::MAX, Timestamp::as_second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends(text: &str) -> (String, String) {
+        let now = "2024-03-31T12:30:00Z".parse().expect("now");
+        let moment: Moment = text.parse().expect(text);
+        let show = |second| crate::report::rfc3339(second).expect("in the calendar");
+        (show(moment.begin(now)), show(moment.end(now)))
+    }
+
+    #[test]
+    fn days_times_and_ages() {
+        let both = |time: &str| (time.to_owned(), time.to_owned());
+        assert_eq!(ends("2024-02-29"), ("2024-02-29T00:00:00Z".into(), "2024-03-01T00:00:00Z".into()));
+        assert_eq!(ends("2024-01-31T12:00:00+01:00"), both("2024-01-31T11:00:00Z"));
+        assert_eq!(ends("12h"), both("2024-03-31T00:30:00Z"));
+        assert_eq!(ends("30d"), both("2024-03-01T12:30:00Z"));
+        assert_eq!(ends("4w"), both("2024-03-03T12:30:00Z"));
+        assert_eq!(ends("1mo"), both("2024-02-29T12:30:00Z"));
+        assert_eq!(ends("1y"), both("2023-03-31T12:30:00Z"));
+    }
+
+    #[test]
+    fn nonsense_is_refused_and_no_age_is_too_long() {
+        for text in ["", "d", "5", "5m", "-5d", "2024-13-01", "99999999999999999999d", "yesterday", "é", "5 d"] {
+            assert!(text.parse::<Moment>().is_err(), "{text}");
+        }
+        assert_eq!("19000y".parse::<Moment>().expect("parses").begin(Timestamp::UNIX_EPOCH), i64::MIN);
+    }
+}

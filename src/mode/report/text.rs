@@ -1,0 +1,169 @@
+//! Text: the answer as tables, for 80 columns, without borders, so that it can be read and searched when it is piped.
+
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
+
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle, Width};
+
+use super::Answer;
+use crate::{
+    sanitize,
+    store::query::{Dmarc, Domain, Messages, Policy, RawResult, Source, Tls},
+};
+
+const WIDTH: u16 = 80;
+
+/// Width of the column with names, the others fit beside it. Every IPv6 address fits in.
+const NAMES: u16 = 44;
+
+/// Raw results and ways to fail shown for one source or policy; JSON has some more.
+const DETAILS: usize = 3;
+
+/// Writes everything.
+pub(super) fn write(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}", heading(answer))?;
+    let Dmarc { reports, .. } = answer.summary.dmarc;
+    if reports == 0 && answer.summary.tls.reports == 0 {
+        return writeln!(out, "\nNo reports.");
+    }
+    dmarc(&answer.summary.dmarc, out)?;
+    tls(&answer.summary.tls, out)
+}
+
+fn heading(answer: &Answer) -> String {
+    let domain = answer.domain.map(|domain| format!(" on {} and below", sanitize::line(domain))).unwrap_or_default();
+    let period = match (&answer.since, &answer.until) {
+        (None, None) => " of all time".into(),
+        (Some(since), None) => format!(" that begin at {since} or later"),
+        (None, Some(until)) => format!(" that begin before {until}"),
+        (Some(since), Some(until)) => format!(" that begin at {since} or later and before {until}"),
+    };
+    format!("Reports{domain}{period}")
+}
+
+fn dmarc(dmarc: &Dmarc, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nDMARC: {}", counted(dmarc.reports, "report"))?;
+    if dmarc.reports == 0 {
+        return Ok(());
+    }
+    let header = ["Messages", "DMARC", "SPF", "DKIM"];
+    let mut domains = table("Domain", header);
+    for Domain { domain, reports, messages } in &dmarc.domains {
+        let mut name = name_or(domain, "(no domain)").into_owned();
+        name += &format!("\n  {}", counted(*reports, "report"));
+        domains.add_row(row(&(name + &disposition(messages)), numbers(messages)));
+    }
+    omitted(dmarc.domains_omitted, &mut domains);
+    domains.add_row(row(&format!("All{}", disposition(&dmarc.messages)), numbers(&dmarc.messages)));
+    print(&domains, out)?;
+
+    let mut sources = table("Source", header);
+    for Source { source_ip, messages, spf, dkim } in &dmarc.sources {
+        let mut name = source_ip.as_deref().unwrap_or("(no address)").to_owned();
+        for (mechanism, results) in [("SPF", spf), ("DKIM", dkim)] {
+            for RawResult { domain, result, messages } in results.iter().take(DETAILS) {
+                let result = name_or(result.as_deref().unwrap_or_default(), "(no result)");
+                let domain = name_or(domain.as_deref().unwrap_or_default(), "(no domain)");
+                name += &format!("\n  {mechanism} {result} {domain} {messages}");
+            }
+        }
+        sources.add_row(row(&name, numbers(messages)));
+    }
+    omitted(dmarc.sources_omitted, &mut sources);
+    print(&sources, out)
+}
+
+fn tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nSMTP TLS: {}", counted(tls.reports, "report"))?;
+    if tls.reports == 0 {
+        return Ok(());
+    }
+    let numbers = |good: u64, bad: u64| [good.to_string(), bad.to_string(), share(good, good.saturating_add(bad))];
+    let mut policies = table("TLS policy", ["Succeeded", "Failed", "Success"]);
+    for Policy { policy_domain, policy_type, successful_sessions, failed_sessions, failures, .. } in &tls.policies {
+        let domain = name_or(policy_domain, "(no domain)");
+        let kind = name_or(policy_type.as_deref().unwrap_or_default(), "(no type)");
+        let mut name = format!("{domain} {kind}");
+        for failure in failures.iter().take(DETAILS) {
+            let result = name_or(failure.result_type.as_deref().unwrap_or_default(), "(no reason)");
+            name += &format!("\n  {result} {}", failure.sessions);
+        }
+        policies.add_row(row(&name, numbers(*successful_sessions, *failed_sessions)));
+    }
+    omitted(tls.policies_omitted, &mut policies);
+    policies.add_row(row("All", numbers(tls.successful_sessions, tls.failed_sessions)));
+    print(&policies, out)
+}
+
+fn name_or<'t>(text: &'t str, empty: &'static str) -> Cow<'t, str> {
+    if text.is_empty() { Cow::Borrowed(empty) } else { sanitize::line(text) }
+}
+
+fn numbers(messages: &Messages) -> [String; 4] {
+    let Messages { messages: all, pass, spf_aligned, dkim_aligned, .. } = *messages;
+    [all.to_string(), share(pass, all), share(spf_aligned, all), share(dkim_aligned, all)]
+}
+
+/// Lines below a name. `pass` (RFC 9990) is counted with `none`: both mean that the mails were left alone.
+fn disposition(messages: &Messages) -> String {
+    let d = &messages.disposition;
+    let done = [
+        ("none", d.none.saturating_add(d.pass)),
+        ("quarantine", d.quarantine),
+        ("reject", d.reject),
+        ("other disposition", d.other),
+    ];
+    done.iter().filter(|(_, number)| *number > 0).fold(String::new(), |mut lines, (name, number)| {
+        lines += &format!("\n  {name} {number}");
+        lines
+    })
+}
+
+/// Per cent, rounded down: 100.0% means all.
+fn share(part: u64, whole: u64) -> String {
+    match (u128::from(part) * 1000).checked_div(u128::from(whole)) {
+        Some(thousandths) => format!("{}.{}%", thousandths / 10, thousandths % 10),
+        None => "-".into(),
+    }
+}
+
+fn counted(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
+fn table<const N: usize>(names: &str, header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-')))
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .set_header([names].into_iter().chain(header));
+    for (n, column) in table.column_iter_mut().enumerate() {
+        match n {
+            0 => {
+                column.set_padding((0, 1)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(NAMES)));
+            }
+            _ => {
+                column.set_padding((1, 0)).set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+    table
+}
+
+fn row<const N: usize>(name: &str, numbers: [String; N]) -> Vec<Cell> {
+    [name.to_owned()].into_iter().chain(numbers).map(Cell::new).collect()
+}
+
+fn omitted(number: u64, table: &mut Table) {
+    if number > 0 {
+        table.add_row([format!("and {number} more (--top)")]);
+    }
+}
+
+fn print(table: &Table, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n{}", table.trim_fmt())
+}

@@ -1,0 +1,294 @@
+//! Insert: the statements that put a mail's reports into the tables.
+//!
+//! The rule is that of OpenSearch's `create`: a document is known by its report's key and its position in the report, and
+//! one that is there already stays as it is.
+
+use jiff::Timestamp;
+use rusqlite::{CachedStatement, Connection, Error, ErrorCode, Result, params};
+
+use crate::{
+    message::{Contents, Received},
+    report::{AggregateReport, Key, Report, TlsReport, aggregate::Record, tls::PolicyResult},
+    settle::Acknowledgement,
+};
+
+/// Statements of an open transaction.
+pub(super) struct Insert<'c> {
+    connection: &'c Connection,
+    savepoint: CachedStatement<'c>,
+    release: CachedStatement<'c>,
+    roll_back: CachedStatement<'c>,
+    dmarc_report: CachedStatement<'c>,
+    dmarc_report_id: CachedStatement<'c>,
+    dmarc_record: CachedStatement<'c>,
+    override_reason: CachedStatement<'c>,
+    spf_result: CachedStatement<'c>,
+    dkim_result: CachedStatement<'c>,
+    tls_report: CachedStatement<'c>,
+    tls_report_id: CachedStatement<'c>,
+    tls_policy: CachedStatement<'c>,
+    failure_detail: CachedStatement<'c>,
+}
+
+// `unhex`: a key is stored as its 16 bytes. Keys are random, so the index on them is what a large store reads and
+// writes all over, and half the size is half the pages.
+
+const DMARC_REPORT: &str = "\
+INSERT INTO dmarc_reports (report_key, version, org_name, email, extra_contact_info, report_id, period_begin, period_end,
+    errors, generator, domain, adkim, aspf, p, sp, np, pct, fo, testing, discovery_method,
+    received_message_id, received_at, received_from, repairs, lost)
+VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (report_key) DO NOTHING";
+
+const DMARC_RECORD: &str = "\
+INSERT INTO dmarc_records (report, position, source_ip, count, disposition, dkim, spf,
+    header_from, envelope_from, envelope_to)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (report, position) DO NOTHING";
+
+const OVERRIDE_REASON: &str =
+    "INSERT INTO dmarc_override_reasons (report, position, n, type, comment) VALUES (?, ?, ?, ?, ?)";
+
+const SPF_RESULT: &str = "\
+INSERT INTO dmarc_spf_results (report, position, n, domain, scope, result, human_result)
+VALUES (?, ?, ?, ?, ?, ?, ?)";
+
+const DKIM_RESULT: &str = "\
+INSERT INTO dmarc_dkim_results (report, position, n, domain, selector, result, human_result)
+VALUES (?, ?, ?, ?, ?, ?, ?)";
+
+const TLS_REPORT: &str = "\
+INSERT INTO tls_reports (report_key, organization_name, contact_info, report_id, period_begin, period_end,
+    received_message_id, received_at, received_from, repairs, lost)
+VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (report_key) DO NOTHING";
+
+const TLS_POLICY: &str = "\
+INSERT INTO tls_policies (report, position, policy_type, policy_domain, policy_strings, mx_hosts,
+    successful_sessions, failed_sessions)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (report, position) DO NOTHING";
+
+const FAILURE_DETAIL: &str = "\
+INSERT INTO tls_failure_details (report, position, n, result_type, sending_mta_ip, receiving_mx_hostname,
+    receiving_mx_helo, receiving_ip, failed_sessions, additional_information, failure_reason_code)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+impl<'c> Insert<'c> {
+    /// How many statements the connection must be able to keep, with those of transactions.
+    pub(super) const STATEMENTS: usize = 16;
+
+    /// Takes the statements out of the connection's cache.
+    pub(super) fn new(connection: &'c Connection) -> Result<Insert<'c>> {
+        let prepare = |sql| connection.prepare_cached(sql);
+        Ok(Insert {
+            connection,
+            savepoint: prepare("SAVEPOINT report")?,
+            release: prepare("RELEASE report")?,
+            roll_back: prepare("ROLLBACK TO report")?,
+            dmarc_report: prepare(DMARC_REPORT)?,
+            dmarc_report_id: prepare("SELECT id FROM dmarc_reports WHERE report_key = unhex(?)")?,
+            dmarc_record: prepare(DMARC_RECORD)?,
+            override_reason: prepare(OVERRIDE_REASON)?,
+            spf_result: prepare(SPF_RESULT)?,
+            dkim_result: prepare(DKIM_RESULT)?,
+            tls_report: prepare(TLS_REPORT)?,
+            tls_report_id: prepare("SELECT id FROM tls_reports WHERE report_key = unhex(?)")?,
+            tls_policy: prepare(TLS_POLICY)?,
+            failure_detail: prepare(FAILURE_DETAIL)?,
+        })
+    }
+
+    /// Stores the reports of one mail. A report that the tables can't take is refused as a whole, the others are stored.
+    pub(super) fn contents(&mut self, contents: &Contents) -> Result<Acknowledgement> {
+        let mut answer = Acknowledgement::default();
+        for report in &contents.reports {
+            self.savepoint.execute(())?;
+            match self.report(report, &contents.received) {
+                Ok(created) => {
+                    answer.created += created;
+                    answer.duplicates += report.len() as u64 - created;
+                }
+                Err(error) if is_about_content(&error) => {
+                    self.roll_back.execute(())?;
+                    answer.refused += report.len() as u64;
+                    answer.reason.get_or_insert_with(|| error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+            self.release.execute(())?;
+        }
+        Ok(answer)
+    }
+
+    /// How many of the report's documents are new.
+    fn report(&mut self, report: &Report, received: &Received) -> Result<u64> {
+        let key = report.key();
+        let mut created = 0;
+        match report {
+            Report::Aggregate(dmarc) => {
+                let id = self.dmarc_report(&key, dmarc, received)?;
+                for record in &dmarc.records {
+                    created += u64::from(self.dmarc_record(id, record)?);
+                }
+            }
+            Report::Tls(tls) => {
+                let id = self.tls_report(&key, tls, received)?;
+                for policy in &tls.policies {
+                    created += u64::from(self.tls_policy(id, policy)?);
+                }
+            }
+        }
+        Ok(created)
+    }
+
+    fn dmarc_report(&mut self, key: &Key, report: &AggregateReport, received: &Received) -> Result<i64> {
+        let AggregateReport { metadata, policy_published: policy, .. } = report;
+        let is_new = self.dmarc_report.execute(params![
+            key.as_str(),
+            report.version.as_deref(),
+            metadata.org_name.as_deref(),
+            metadata.email.as_deref(),
+            metadata.extra_contact_info.as_deref(),
+            &*metadata.report_id,
+            metadata.date_range.begin,
+            metadata.date_range.end,
+            json_list(&metadata.error),
+            metadata.generator.as_deref(),
+            policy.domain.as_deref(),
+            policy.adkim.as_deref(),
+            policy.aspf.as_deref(),
+            policy.p.as_deref(),
+            policy.sp.as_deref(),
+            policy.np.as_deref(),
+            policy.pct,
+            policy.fo.as_deref(),
+            policy.testing.as_deref(),
+            policy.discovery_method.as_deref(),
+            received.message_id.as_deref(),
+            received_at(received),
+            received.from.as_deref(),
+            json_list(report.repairs.names()),
+            integer(report.lost as u64),
+        ])?;
+        match is_new {
+            0 => self.dmarc_report_id.query_row([key.as_str()], |row| row.get(0)),
+            _ => Ok(self.connection.last_insert_rowid()),
+        }
+    }
+
+    /// True if the record is new.
+    fn dmarc_record(&mut self, report: i64, record: &Record) -> Result<bool> {
+        let Record { position, row, identifiers, auth_results } = record;
+        let evaluated = &row.policy_evaluated;
+        let is_new = self.dmarc_record.execute(params![
+            report,
+            position,
+            row.source_ip.map(|ip| ip.to_string()),
+            integer(row.count),
+            evaluated.disposition.as_deref(),
+            evaluated.dkim.as_deref(),
+            evaluated.spf.as_deref(),
+            identifiers.header_from.as_deref(),
+            identifiers.envelope_from.as_deref(),
+            identifiers.envelope_to.as_deref(),
+        ])?;
+        if is_new == 0 {
+            return Ok(false);
+        }
+        for (n, r) in (0_u32..).zip(&evaluated.reason) {
+            self.override_reason.execute(params![report, position, n, r.kind.as_deref(), r.comment.as_deref()])?;
+        }
+        for (n, r) in (0_u32..).zip(&auth_results.spf) {
+            let (domain, scope) = (r.domain.as_deref(), r.scope.as_deref());
+            let (result, human) = (r.result.as_deref(), r.human_result.as_deref());
+            self.spf_result.execute(params![report, position, n, domain, scope, result, human])?;
+        }
+        for (n, r) in (0_u32..).zip(&auth_results.dkim) {
+            let (domain, selector) = (r.domain.as_deref(), r.selector.as_deref());
+            let (result, human) = (r.result.as_deref(), r.human_result.as_deref());
+            self.dkim_result.execute(params![report, position, n, domain, selector, result, human])?;
+        }
+        Ok(true)
+    }
+
+    fn tls_report(&mut self, key: &Key, report: &TlsReport, received: &Received) -> Result<i64> {
+        let is_new = self.tls_report.execute(params![
+            key.as_str(),
+            report.organization_name.as_deref(),
+            report.contact_info.as_deref(),
+            &*report.report_id,
+            report.date_range.begin,
+            report.date_range.end,
+            received.message_id.as_deref(),
+            received_at(received),
+            received.from.as_deref(),
+            json_list(report.repairs.names()),
+            integer(report.lost as u64),
+        ])?;
+        match is_new {
+            0 => self.tls_report_id.query_row([key.as_str()], |row| row.get(0)),
+            _ => Ok(self.connection.last_insert_rowid()),
+        }
+    }
+
+    /// True if the policy is new.
+    fn tls_policy(&mut self, report: i64, result: &PolicyResult) -> Result<bool> {
+        let PolicyResult { position, policy, summary, failure_details } = result;
+        let is_new = self.tls_policy.execute(params![
+            report,
+            position,
+            policy.policy_type.as_deref(),
+            policy.policy_domain.as_deref(),
+            json_list(&policy.policy_string),
+            json_list(&policy.mx_host),
+            integer(summary.total_successful_session_count),
+            integer(summary.total_failure_session_count),
+        ])?;
+        if is_new == 0 {
+            return Ok(false);
+        }
+        for (n, detail) in (0_u32..).zip(failure_details) {
+            self.failure_detail.execute(params![
+                report,
+                position,
+                n,
+                detail.result_type.as_deref(),
+                detail.sending_mta_ip.as_deref(),
+                detail.receiving_mx_hostname.as_deref(),
+                detail.receiving_mx_helo.as_deref(),
+                detail.receiving_ip.as_deref(),
+                integer(detail.failed_session_count),
+                detail.additional_information.as_deref(),
+                detail.failure_reason_code.as_deref(),
+            ])?;
+        }
+        Ok(true)
+    }
+}
+
+/// True if the report is to blame, and trying again would give the same: what SQLite says of a value, not of the file. All
+/// else counts as an outage, since a mail that waits is not lost.
+fn is_about_content(error: &Error) -> bool {
+    match error.sqlite_error_code() {
+        Some(code) => {
+            matches!(code, ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+        }
+        None => matches!(error, Error::ToSqlConversionFailure(_)),
+    }
+}
+
+/// SQLite's integers are signed. A number that does not fit is nonsense or an attack; it stays the largest.
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn received_at(received: &Received) -> Option<i64> {
+    received.at.as_deref()?.parse().ok().map(Timestamp::as_second)
+}
+
+/// A JSON array, or nothing for an empty list.
+fn json_list<T: AsRef<str>>(list: &[T]) -> Option<String> {
+    let list: Vec<&str> = list.iter().map(AsRef::as_ref).collect();
+    (!list.is_empty()).then(|| serde_json::Value::from(list).to_string())
+}

@@ -1,0 +1,172 @@
+//! The SQLite sink: the reports of many mails in one transaction, acknowledged once it is on disk.
+//!
+//! Parsers queue what they read; one thread writes, since SQLite takes one writer at a time. Whatever keeps the
+//! file from being written (another process's lock, a full disk, a file system turned read-only) is an outage: the mails wait.
+
+mod insert;
+mod weight;
+
+use std::{
+    mem,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rusqlite::TransactionBehavior;
+
+use self::insert::Insert;
+use super::{Sink, outage::Outage, queue::Queue};
+use crate::{
+    message::Contents,
+    settle::{Acknowledgement, Delivery, Pending},
+    stop::{Reason, Stop},
+    store::{self, Store},
+};
+
+/// Memory that the mails of one transaction take, about; some 8,000 records. Larger ones were not faster.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Memory that all waiting mails take, about: the writer never waits for parsers.
+const QUEUE_BYTES: usize = 4 * BATCH_BYTES;
+
+/// Why the sink can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store can't be opened, and waiting does not help.
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
+    /// No thread could be started.
+    #[error("can't start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The sink; see the module.
+pub struct SqliteSink {
+    queue: Arc<Queue<Item>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// One mail on its way.
+struct Item {
+    contents: Contents,
+    pending: Pending,
+}
+
+impl SqliteSink {
+    /// Opens the store, makes it if there is none, and starts the writing thread. An outage that lasts longer
+    /// than `patience` asks for the stop.
+    ///
+    /// # Errors
+    /// The file can't be a store, or there is no room for a thread. One that is only locked is waited for later.
+    pub fn open(path: &Path, patience: Option<Duration>, stop: Arc<Stop>) -> Result<SqliteSink, OpenError> {
+        let store = match Store::open(path) {
+            Ok(store) => Some(store),
+            Err(error) if error.is_temporary() => None,
+            Err(error) => return Err(error.into()),
+        };
+        let queue = Arc::new(Queue::new(BATCH_BYTES, QUEUE_BYTES));
+        let outage = Outage::new(path.display().to_string(), patience, stop);
+        let writer = Writer { path: path.into(), store, queue: Arc::clone(&queue), outage };
+        let thread = thread::Builder::new().name("sqlite".into()).spawn(move || writer.write_batches())?;
+        Ok(SqliteSink { queue, writer: Mutex::new(Some(thread)) })
+    }
+}
+
+impl Sink for SqliteSink {
+    fn accept(&self, contents: Contents, delivery: &Delivery) {
+        if !contents.reports.is_empty() {
+            let weight = weight::of(&contents);
+            self.queue.push(weight, Item { contents, pending: delivery.pending() });
+        }
+    }
+
+    fn hurry(&self) {
+        self.queue.hurry();
+    }
+
+    fn finish(&self) {
+        self.queue.close();
+        let writer = mem::take(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(writer) = writer {
+            // If it panicked, it has dropped its mails unanswered: they stay where they are.
+            let _ = writer.join();
+        }
+    }
+}
+
+struct Writer {
+    path: PathBuf,
+    /// Nothing while it can't be opened.
+    store: Option<Store>,
+    queue: Arc<Queue<Item>>,
+    outage: Outage,
+}
+
+/// Why a batch could not be stored for now.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Open(#[from] store::OpenError),
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("the file was moved or deleted")]
+    Moved,
+}
+
+impl Writer {
+    fn write_batches(mut self) {
+        while let Some(batch) = self.queue.take() {
+            if self.outage.stop().is_asked() || !self.write(batch) {
+                return;
+            }
+        }
+    }
+
+    /// Tries until the batch is stored; false if work is to end before that was possible.
+    fn write(&mut self, batch: Vec<Item>) -> bool {
+        loop {
+            match self.attempt(&batch) {
+                Ok(answers) => {
+                    self.outage.over();
+                    batch.into_iter().zip(answers).for_each(|(item, answer)| item.pending.acknowledge(answer));
+                    return true;
+                }
+                Err(trouble) => {
+                    // Opened anew for the next attempt: a connection remembers that a file system was read-only, and
+                    // a file that was put in the place of this one is another.
+                    self.store = None;
+                    if self.outage.pause(&trouble) {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// One transaction. It can be repeated even if its COMMIT succeeded unnoticed: what is stored counts as a duplicate.
+    fn attempt(&mut self, batch: &[Item]) -> Result<Vec<Acknowledgement>, Trouble> {
+        let store = match &mut self.store {
+            Some(store) => store,
+            none => none.insert(Store::open(&self.path)?),
+        };
+        store.connection.set_prepared_statement_cache_capacity(Insert::STATEMENTS);
+        let transaction = store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut insert = Insert::new(&transaction)?;
+        let answers = batch.iter().map(|item| insert.contents(&item.contents)).collect::<Result<_, _>>()?;
+        drop(insert);
+        transaction.commit()?;
+        if store.is_in_place() { Ok(answers) } else { Err(Trouble::Moved) }
+    }
+}
+
+impl Drop for Writer {
+    /// However the thread ends, nobody waits for it: mails that come later are dropped unanswered.
+    fn drop(&mut self) {
+        self.queue.abandon();
+        if thread::panicking() {
+            self.outage.stop().ask(Reason::StoreUnreachable("a bug in this program ended the writing thread".into()));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Store: the SQLite file that keeps the reports: how it is opened and what it can be asked.
+//!
+//! It is written by [`crate::sink::sqlite`]. Any number of processes may write and read one file at the same time.
+
+pub mod query;
+mod schema;
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf, absolute},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use schema::Version;
+
+/// How long SQLite itself waits for another process's transaction, which takes tenths of a second; an end of the
+/// program that is asked for waits no longer than this.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why a store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such file.
+    #[error("there is no store {}", .0.display())]
+    Missing(PathBuf),
+    /// The file or its folder can't be made.
+    #[error("can't create the store {}: {error}", .path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The file is something else.
+    #[error("{} is not a store of email-report-processor, it is left alone", .0.display())]
+    Foreign(PathBuf),
+    /// A later version of this program made the file.
+    #[error("the store {} was written by a newer version of email-report-processor", .0.display())]
+    Newer(PathBuf),
+    /// An earlier version of this program made the file, and reading does not change it.
+    #[error("the store {} is of an older version; it is brought up to date when next reports are stored", .0.display())]
+    Older(PathBuf),
+    /// SQLite can't read or change it, maybe only for now.
+    #[error("can't open the store {}: {error}", .path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        error: rusqlite::Error,
+    },
+}
+
+impl OpenError {
+    /// True if it may go away by waiting: another process holds the file, or the disk is full.
+    pub fn is_temporary(&self) -> bool {
+        let code = match self {
+            OpenError::Sqlite { error, .. } => error.sqlite_error_code(),
+            _ => None,
+        };
+        matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull))
+    }
+}
+
+/// A store opened for writing.
+#[derive(Debug)]
+pub struct Store {
+    /// For the writer's statements.
+    pub(crate) connection: Connection,
+    path: PathBuf,
+    /// Device and inode of the file that was opened.
+    file: (u64, u64),
+}
+
+impl Store {
+    /// Opens a store; makes the file and its folders, readable by nobody else, if there is none.
+    ///
+    /// # Errors
+    /// [`OpenError`] says why that is impossible.
+    pub fn open(path: &Path) -> Result<Store, OpenError> {
+        let fail = |error| OpenError::Create { path: path.into(), error };
+        // SQLite takes some relative names, as ":memory:", for something else.
+        let path = &absolute(path).map_err(fail)?;
+        create(path).map_err(fail)?;
+        let file = identity(path).map_err(fail)?;
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let sqlite = |error| OpenError::Sqlite { path: path.clone(), error };
+        check(path, version(path, &connection)?)?;
+        configure(&connection).map_err(sqlite)?;
+        schema::migrate(&mut connection).map_err(sqlite)?;
+        // Once more: another program may have come in between.
+        check(path, version(path, &connection)?)?;
+        Ok(Store { connection, path: path.clone(), file })
+    }
+
+    /// True while the file that was opened is still found under its name. SQLite goes on writing to one that was
+    /// deleted or replaced, and what it acknowledges then is lost.
+    pub fn is_in_place(&self) -> bool {
+        identity(&self.path).is_ok_and(|file| file == self.file)
+    }
+}
+
+/// Opens a store that exists, to read it only.
+///
+/// # Errors
+/// [`OpenError`] says why that is impossible.
+pub fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
+    let missing = |_| OpenError::Missing(path.into());
+    let path = &absolute(path).map_err(missing)?;
+    identity(path).map_err(missing)?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match version(path, &connection)? {
+        Version::CURRENT => Ok(connection),
+        // Made a moment ago, and not filled yet: as good as none.
+        Version::Empty => Err(OpenError::Missing(path.clone())),
+        found => Err(check(path, found).err().unwrap_or_else(|| OpenError::Older(path.clone()))),
+    }
+}
+
+/// Without `SQLITE_OPEN_URI`: a file name is a file name.
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
+    let open = || {
+        let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(connection)
+    };
+    open().map_err(|error| OpenError::Sqlite { path: path.into(), error })
+}
+
+fn version(path: &Path, connection: &Connection) -> Result<Version, OpenError> {
+    Version::of(connection).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::Foreign(path.into()),
+        _ => OpenError::Sqlite { path: path.into(), error },
+    })
+}
+
+fn check(path: &Path, version: Version) -> Result<(), OpenError> {
+    match version {
+        Version::Empty | Version::Known(_) => Ok(()),
+        Version::Foreign => Err(OpenError::Foreign(path.into())),
+        Version::Newer => Err(OpenError::Newer(path.into())),
+    }
+}
+
+/// With a write-ahead log readers and the writer do not wait for each other; with `synchronous=FULL` it is on the
+/// disk when COMMIT returns (with NORMAL, the default there, it is not), and that is what an acknowledgement means.
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // What a savepoint may have to bring back: some pages a report, and as a file it made the sink a third slower.
+    connection.pragma_update(None, "temp_store", "memory")?;
+    // 16 MiB of pages each: a batch seldom outgrows the cache, and the log is copied into the file less often.
+    connection.pragma_update(None, "cache_size", -16 * 1024)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4096)
+}
+
+/// Makes the file with its folders, unless it is there. Each new name is put on disk: a store that is gone after a power
+/// cut would be a lost acknowledgement.
+fn create(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    for folder in missing.iter().filter_map(|folder| folder.parent()).chain([folder]) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+}

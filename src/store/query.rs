@@ -1,0 +1,435 @@
+//! Query: what a store can be asked: sums over the reports of a period.
+//!
+//! A report belongs to a period if its own period begins in it: each report is counted in exactly one of two periods that
+//! follow each other, which an overlap would not give.
+
+use std::path::Path;
+
+use rusqlite::{Connection, Result, Row, Transaction, named_params};
+use serde::Serialize;
+
+use super::{OpenError, open_to_read};
+
+/// How many raw results or ways to fail are told of one source or policy: the most frequent ones. A stranger's report
+/// may name any number.
+const DETAILS: usize = 10;
+
+/// Which reports are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Their periods begin at or after this second.
+    pub since: Option<i64>,
+    /// Their periods begin before this second.
+    pub until: Option<i64>,
+    /// Their policy is that of this domain or one below it.
+    pub domain: Option<String>,
+    /// How many domains, sources and policies are listed.
+    pub top: usize,
+}
+
+/// What the selected reports say.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Of DMARC reports.
+    pub dmarc: Dmarc,
+    /// Of SMTP TLS reports.
+    pub tls: Tls,
+}
+
+/// DMARC reports, summed up.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Dmarc {
+    /// Reports.
+    pub reports: u64,
+    /// Of all domains and sources.
+    #[serde(flatten)]
+    pub messages: Messages,
+    /// Domains with most messages.
+    pub domains: Vec<Domain>,
+    /// How many more domains there are.
+    pub domains_omitted: u64,
+    /// Sources with most messages.
+    pub sources: Vec<Source>,
+    /// How many more sources there are.
+    pub sources_omitted: u64,
+}
+
+/// Numbers of messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Messages {
+    /// All of them.
+    pub messages: u64,
+    /// Those that passed DMARC.
+    pub pass: u64,
+    /// Those for which SPF passed and was aligned.
+    pub spf_aligned: u64,
+    /// Those for which DKIM passed and was aligned.
+    pub dkim_aligned: u64,
+    /// What was done with them.
+    pub disposition: Disposition,
+}
+
+/// Numbers of messages by what was done with them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Disposition {
+    /// Nothing.
+    pub none: u64,
+    /// Nothing, since they passed (RFC 9990).
+    pub pass: u64,
+    /// Put into quarantine.
+    pub quarantine: u64,
+    /// Rejected.
+    pub reject: u64,
+    /// The report says something else or nothing.
+    pub other: u64,
+}
+
+/// DMARC results of a policy's domain.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Domain {
+    /// Its name in small letters; empty if reports do not say it.
+    pub domain: String,
+    /// Reports on it.
+    pub reports: u64,
+    /// Messages in its name.
+    #[serde(flatten)]
+    pub messages: Messages,
+}
+
+/// DMARC results of a sending server.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// Its address, if reports say it.
+    pub source_ip: Option<String>,
+    /// Messages from it.
+    #[serde(flatten)]
+    pub messages: Messages,
+    /// Raw results of SPF, most frequent first.
+    pub spf: Vec<RawResult>,
+    /// Raw results of DKIM, most frequent first.
+    pub dkim: Vec<RawResult>,
+}
+
+/// A result before alignment.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct RawResult {
+    /// The domain that SPF or DKIM spoke of.
+    pub domain: Option<String>,
+    /// `pass`, `fail`, `softfail`, ….
+    pub result: Option<String>,
+    /// Messages with it.
+    pub messages: u64,
+}
+
+/// TLS reports, summed up.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tls {
+    /// Reports.
+    pub reports: u64,
+    /// Sessions that reached TLS.
+    pub successful_sessions: u64,
+    /// Sessions that did not.
+    pub failed_sessions: u64,
+    /// Policies with most sessions.
+    pub policies: Vec<Policy>,
+    /// How many more policies there are.
+    pub policies_omitted: u64,
+}
+
+/// TLS sessions under one kind of policy of one domain.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Policy {
+    /// The domain in small letters; empty if reports do not say it.
+    pub policy_domain: String,
+    /// `sts`, `tlsa` or `no-policy-found`.
+    pub policy_type: Option<String>,
+    /// Reports on it.
+    pub reports: u64,
+    /// Sessions that reached TLS.
+    pub successful_sessions: u64,
+    /// Sessions that did not.
+    pub failed_sessions: u64,
+    /// Why not, most frequent first.
+    pub failures: Vec<Failure>,
+}
+
+/// A way to fail.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// By RFC 8460 section 4.3.
+    pub result_type: Option<String>,
+    /// Sessions that failed so.
+    pub sessions: u64,
+}
+
+/// A store opened to be asked.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    /// Opens a store that exists; nothing in it is changed.
+    ///
+    /// # Errors
+    /// [`OpenError`] says why that is impossible.
+    pub fn open(path: &Path) -> std::result::Result<Reader, OpenError> {
+        open_to_read(path).map(|connection| Reader { connection })
+    }
+
+    /// Sums up the selected reports. All numbers are of one moment, even while reports come in.
+    ///
+    /// # Errors
+    /// SQLite can't read the file.
+    pub fn summary(&mut self, selection: &Selection) -> Result<Summary> {
+        let snapshot = Snapshot::new(self.connection.transaction()?, selection);
+        Ok(Summary { dmarc: snapshot.dmarc()?, tls: snapshot.tls()? })
+    }
+}
+
+/// Reads the sums of [`Messages`] of records `d`. `total` does not fail where `sum` would overflow, as a forged
+/// report may well make it; the cast stops at the largest integer, and is exact up to 2^53.
+const MESSAGES: &str = "\
+CAST(total(d.count) AS INTEGER) AS messages,
+CAST(total(d.count) FILTER (WHERE d.spf = 'pass' OR d.dkim = 'pass') AS INTEGER) AS pass,
+CAST(total(d.count) FILTER (WHERE d.spf = 'pass') AS INTEGER) AS spf_aligned,
+CAST(total(d.count) FILTER (WHERE d.dkim = 'pass') AS INTEGER) AS dkim_aligned,
+CAST(total(d.count) FILTER (WHERE d.disposition = 'none') AS INTEGER) AS d_none,
+CAST(total(d.count) FILTER (WHERE d.disposition = 'pass') AS INTEGER) AS d_pass,
+CAST(total(d.count) FILTER (WHERE d.disposition = 'quarantine') AS INTEGER) AS d_quarantine,
+CAST(total(d.count) FILTER (WHERE d.disposition = 'reject') AS INTEGER) AS d_reject,
+CAST(total(d.count) FILTER
+    (WHERE d.disposition IS NULL OR d.disposition NOT IN ('none', 'pass', 'quarantine', 'reject')) AS INTEGER) AS d_other";
+
+/// The selected DMARC reports as `r`. A domain is compared in small letters without the dot at its end, and with a dot
+/// in front, so that the end of `.mail.example.org` is `.example.org` and that of `.badexample.org` is not.
+const DMARC_REPORTS: &str = "\
+WITH r AS (
+    SELECT id, lower(rtrim(coalesce(domain, ''), '.')) AS domain FROM dmarc_reports
+    WHERE period_begin >= :since AND period_begin < :until
+        AND (:domain IS NULL OR substr('.' || lower(rtrim(domain, '.')), -length(:domain)) = :domain)
+)";
+
+/// The selected TLS policies as `p`.
+const TLS_POLICIES: &str = "\
+WITH p AS (
+    SELECT p.*, lower(rtrim(coalesce(policy_domain, ''), '.')) AS domain
+    FROM tls_reports r JOIN tls_policies p ON p.report = r.id
+    WHERE period_begin >= :since AND period_begin < :until
+        AND (:domain IS NULL OR substr('.' || lower(rtrim(policy_domain, '.')), -length(:domain)) = :domain)
+)";
+
+/// One moment of a store, seen through a selection.
+struct Snapshot<'c> {
+    transaction: Transaction<'c>,
+    since: i64,
+    until: i64,
+    /// With a dot in front.
+    domain: Option<String>,
+    top: usize,
+}
+
+impl<'c> Snapshot<'c> {
+    fn new(transaction: Transaction<'c>, selection: &Selection) -> Self {
+        let fold = |domain: &String| format!(".{}", domain.trim_matches('.').to_ascii_lowercase());
+        Snapshot {
+            transaction,
+            since: selection.since.unwrap_or(i64::MIN),
+            until: selection.until.unwrap_or(i64::MAX),
+            domain: selection.domain.as_ref().map(fold),
+            top: selection.top,
+        }
+    }
+
+    fn dmarc(&self) -> Result<Dmarc> {
+        let mut domains = self.domains()?;
+        let (sources, sources_in_all) = self.sources()?;
+        let mut all = Dmarc::default();
+        for domain in &domains {
+            all.reports += domain.reports;
+            all.messages.add(&domain.messages);
+        }
+        all.domains_omitted = cut(&mut domains, self.top);
+        all.sources_omitted = sources_in_all.saturating_sub(sources.len() as u64);
+        Ok(Dmarc { domains, sources, ..all })
+    }
+
+    fn domains(&self) -> Result<Vec<Domain>> {
+        let sql = format!(
+            "{DMARC_REPORTS} SELECT r.domain, count(DISTINCT r.id) AS reports, {MESSAGES}
+             FROM r LEFT JOIN dmarc_records d ON d.report = r.id
+             GROUP BY r.domain ORDER BY messages DESC, reports DESC, r.domain"
+        );
+        self.list(&sql, |row| {
+            Ok(Domain {
+                domain: row.get("domain")?,
+                reports: number(row, "reports")?,
+                messages: Messages::from_row(row)?,
+            })
+        })
+    }
+
+    /// The sources with most messages, and the number of all.
+    fn sources(&self) -> Result<(Vec<Source>, u64)> {
+        let sql = format!(
+            "{DMARC_REPORTS} SELECT d.source_ip, {MESSAGES}, count(*) OVER () AS sources
+             FROM r JOIN dmarc_records d ON d.report = r.id
+             GROUP BY d.source_ip ORDER BY messages DESC, d.source_ip LIMIT {}",
+            self.top
+        );
+        let mut sources_in_all = 0;
+        let mut sources = self.list(&sql, |row| {
+            sources_in_all = number(row, "sources")?;
+            let (source_ip, messages) = (row.get("source_ip")?, Messages::from_row(row)?);
+            Ok(Source { source_ip, messages, spf: Vec::new(), dkim: Vec::new() })
+        })?;
+        for (source, result) in self.raw_results("dmarc_spf_results", &sources)? {
+            sources[source].spf.push(result);
+        }
+        for (source, result) in self.raw_results("dmarc_dkim_results", &sources)? {
+            sources[source].dkim.push(result);
+        }
+        Ok((sources, sources_in_all))
+    }
+
+    /// The most frequent raw results of each of these sources, with the source's place in the list. One walk through the
+    /// records for all of them: an index on the sources would make storing a record take half as long again.
+    fn raw_results(&self, table: &str, sources: &[Source]) -> Result<Vec<(usize, RawResult)>> {
+        // A record may have several results of a domain; its messages count once.
+        let sql = format!(
+            "{DMARC_REPORTS}, wanted AS (SELECT key AS source, value AS source_ip FROM json_each(:sources)),
+            d AS (
+                SELECT DISTINCT d.report, d.position, wanted.source, d.count, lower(a.domain) AS domain, a.result
+                FROM r CROSS JOIN dmarc_records d ON d.report = r.id
+                JOIN wanted ON wanted.source_ip = coalesce(d.source_ip, '')
+                JOIN {table} a USING (report, position)
+            ),
+            sums AS (
+                SELECT source, domain, result, CAST(total(count) AS INTEGER) AS messages FROM d
+                GROUP BY source, domain, result
+            ),
+            ranked AS (
+                SELECT *, row_number() OVER (PARTITION BY source ORDER BY messages DESC, domain, result) AS rank FROM sums
+            )
+            SELECT source, domain, result, messages FROM ranked WHERE rank <= {DETAILS} ORDER BY source, rank"
+        );
+        let addresses: Vec<&str> =
+            sources.iter().map(|source| source.source_ip.as_deref().unwrap_or_default()).collect();
+        let mut statement = self.transaction.prepare(&sql)?;
+        let params = named_params! {
+            ":since": self.since, ":until": self.until, ":domain": self.domain,
+            ":sources": serde_json::Value::from(addresses).to_string()
+        };
+        let results = statement.query_map(params, |row| {
+            let (domain, result) = (row.get("domain")?, row.get("result")?);
+            let result = RawResult { domain, result, messages: number(row, "messages")? };
+            Ok((usize::try_from(number(row, "source")?).unwrap_or(usize::MAX), result))
+        })?;
+        // Nothing in the tables can make it another source than one of those asked for.
+        results.filter(|result| result.as_ref().map_or(true, |(source, _)| *source < sources.len())).collect()
+    }
+
+    fn tls(&self) -> Result<Tls> {
+        let reports = format!("{TLS_POLICIES} SELECT count(DISTINCT report) AS reports FROM p");
+        let mut all =
+            Tls { reports: self.list(&reports, |row| number(row, "reports"))?.iter().sum(), ..Tls::default() };
+        let sql = format!(
+            "{TLS_POLICIES} SELECT domain, policy_type, count(DISTINCT report) AS reports,
+                CAST(total(successful_sessions) AS INTEGER) AS successful,
+                CAST(total(failed_sessions) AS INTEGER) AS failed
+             FROM p GROUP BY domain, policy_type
+             ORDER BY total(successful_sessions) + total(failed_sessions) DESC, domain, policy_type"
+        );
+        all.policies = self.list(&sql, |row| {
+            Ok(Policy {
+                policy_domain: row.get("domain")?,
+                policy_type: row.get("policy_type")?,
+                reports: number(row, "reports")?,
+                successful_sessions: number(row, "successful")?,
+                failed_sessions: number(row, "failed")?,
+                failures: Vec::new(),
+            })
+        })?;
+        for policy in &all.policies {
+            all.successful_sessions = all.successful_sessions.saturating_add(policy.successful_sessions);
+            all.failed_sessions = all.failed_sessions.saturating_add(policy.failed_sessions);
+        }
+        all.policies_omitted = cut(&mut all.policies, self.top);
+        for policy in &mut all.policies {
+            policy.failures = self.failures(policy)?;
+        }
+        Ok(all)
+    }
+
+    fn failures(&self, policy: &Policy) -> Result<Vec<Failure>> {
+        let sql = format!(
+            "{TLS_POLICIES} SELECT f.result_type, CAST(total(f.failed_sessions) AS INTEGER) AS sessions
+             FROM p JOIN tls_failure_details f USING (report, position)
+             WHERE p.domain = :policy_domain AND p.policy_type IS :policy_type
+             GROUP BY f.result_type ORDER BY sessions DESC, f.result_type LIMIT {DETAILS}"
+        );
+        let mut statement = self.transaction.prepare_cached(&sql)?;
+        let params = named_params! {
+            ":since": self.since, ":until": self.until, ":domain": self.domain,
+            ":policy_domain": policy.policy_domain, ":policy_type": policy.policy_type
+        };
+        let failures = statement.query_map(params, |row| {
+            Ok(Failure { result_type: row.get("result_type")?, sessions: number(row, "sessions")? })
+        })?;
+        failures.collect()
+    }
+
+    /// All rows of a question that has no other parameters than the selection.
+    fn list<T>(&self, sql: &str, row: impl FnMut(&Row) -> Result<T>) -> Result<Vec<T>> {
+        let mut statement = self.transaction.prepare(sql)?;
+        let params = named_params! { ":since": self.since, ":until": self.until, ":domain": self.domain };
+        statement.query_map(params, row)?.collect()
+    }
+}
+
+impl Messages {
+    fn from_row(row: &Row) -> Result<Messages> {
+        Ok(Messages {
+            messages: number(row, "messages")?,
+            pass: number(row, "pass")?,
+            spf_aligned: number(row, "spf_aligned")?,
+            dkim_aligned: number(row, "dkim_aligned")?,
+            disposition: Disposition {
+                none: number(row, "d_none")?,
+                pass: number(row, "d_pass")?,
+                quarantine: number(row, "d_quarantine")?,
+                reject: number(row, "d_reject")?,
+                other: number(row, "d_other")?,
+            },
+        })
+    }
+
+    fn add(&mut self, other: &Messages) {
+        let (ours, theirs) = (&mut self.disposition, &other.disposition);
+        for (sum, more) in [
+            (&mut self.messages, other.messages),
+            (&mut self.pass, other.pass),
+            (&mut self.spf_aligned, other.spf_aligned),
+            (&mut self.dkim_aligned, other.dkim_aligned),
+            (&mut ours.none, theirs.none),
+            (&mut ours.pass, theirs.pass),
+            (&mut ours.quarantine, theirs.quarantine),
+            (&mut ours.reject, theirs.reject),
+            (&mut ours.other, theirs.other),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
+/// A count; none is negative unless somebody changed the tables by hand.
+fn number(row: &Row, column: &str) -> Result<u64> {
+    row.get(column).map(|number: i64| u64::try_from(number).unwrap_or(0))
+}
+
+/// Keeps the first ones; tells how many went.
+fn cut<T>(list: &mut Vec<T>, top: usize) -> u64 {
+    let cut = list.len().saturating_sub(top);
+    list.truncate(top);
+    cut as u64
+}

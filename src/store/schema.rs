@@ -1,0 +1,108 @@
+//! Schema: the tables of the store, and how a store of an older version comes to have them.
+
+use rusqlite::{Connection, Result, TransactionBehavior};
+
+/// Marks the file as a store of this program ("ERPS"), in the header of the SQLite file where `file` finds it, too.
+pub(super) const APPLICATION_ID: i32 = 0x4552_5053;
+
+/// Step `n` leads from version `n` to version `n + 1`; a released step never changes.
+const STEPS: &[&str] = &[include_str!("schema_1.sql")];
+
+/// What the file says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// No table and no mark: a new file.
+    Empty,
+    /// A store of this program, of an older version or the current one.
+    Known(usize),
+    /// A store of this program's future.
+    Newer,
+    /// A database of another program.
+    Foreign,
+}
+
+impl Version {
+    /// The version that this program writes.
+    pub(super) const CURRENT: Version = Version::Known(STEPS.len());
+
+    /// Reads the version.
+    pub(super) fn of(connection: &Connection) -> Result<Version> {
+        Version::among(STEPS, connection)
+    }
+
+    fn among(steps: &[&str], connection: &Connection) -> Result<Version> {
+        // One statement, so that all comes from one moment.
+        let sql = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+                   FROM pragma_application_id, pragma_user_version";
+        let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let (application, version, tables): (i32, i64, i64) = connection.query_row(sql, (), row)?;
+        Ok(match (application, usize::try_from(version)) {
+            (0, Ok(0)) if tables == 0 => Version::Empty,
+            (APPLICATION_ID, Ok(version)) if version <= steps.len() => Version::Known(version),
+            (APPLICATION_ID, _) => Version::Newer,
+            _ => Version::Foreign,
+        })
+    }
+}
+
+/// Brings an empty file or a store of an older version to the current one, in one transaction. Two processes may
+/// try it at the same time.
+pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
+    migrate_by(STEPS, connection)
+}
+
+fn migrate_by(steps: &[&str], connection: &mut Connection) -> Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Looked at again: another process may have been faster.
+    let done = match Version::among(steps, &transaction)? {
+        Version::Empty => 0,
+        Version::Known(version) => version,
+        Version::Newer | Version::Foreign => return Ok(()),
+    };
+    for step in &steps[done..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(steps.len()).unwrap_or(i64::MAX))?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> Connection {
+        Connection::open_in_memory().expect("memory")
+    }
+
+    #[test]
+    fn an_older_store_is_brought_up_to_date_and_keeps_its_rows() {
+        let first = "CREATE TABLE mails (name TEXT) STRICT";
+        let second = "ALTER TABLE mails ADD COLUMN size INTEGER; UPDATE mails SET size = length(name)";
+        let mut connection = memory();
+        migrate_by(&[first], &mut connection).expect("version 1");
+        connection.execute("INSERT INTO mails VALUES ('four')", ()).expect("insert");
+        migrate_by(&[first, second], &mut connection).expect("version 2");
+        migrate_by(&[first, second], &mut connection).expect("nothing to do");
+        let size: i64 = connection.query_row("SELECT size FROM mails", (), |row| row.get(0)).expect("one row");
+        assert_eq!(size, 4);
+        assert_eq!(Version::among(&[first, second], &connection), Ok(Version::Known(2)));
+        assert_eq!(Version::among(&[first], &connection), Ok(Version::Newer));
+    }
+
+    #[test]
+    fn a_step_that_fails_changes_nothing() {
+        let mut connection = memory();
+        let first = "CREATE TABLE a (x ANY) STRICT";
+        migrate_by(&[first, "CREATE TABLE b (x ANY) STRICT; nonsense"], &mut connection).expect_err("nonsense");
+        assert_eq!(Version::among(&[first], &connection), Ok(Version::Empty));
+    }
+
+    #[test]
+    fn other_databases_are_told_apart() {
+        let connection = memory();
+        assert_eq!(Version::of(&connection), Ok(Version::Empty));
+        connection.execute_batch("CREATE TABLE theirs (x)").expect("a table");
+        assert_eq!(Version::of(&connection), Ok(Version::Foreign));
+    }
+}
