@@ -299,7 +299,7 @@ impl<'c> Snapshot<'c> {
         let sql = format!(
             "{DMARC_REPORTS}, wanted AS (SELECT key AS source, value AS source_ip FROM json_each(:sources)),
             d AS (
-                SELECT DISTINCT d.report, d.position, wanted.source, d.count, lower(a.domain) AS domain, a.result
+                SELECT DISTINCT d.report, d.position, wanted.source, d.count, lower(rtrim(a.domain, '.')) AS domain, a.result
                 FROM r CROSS JOIN dmarc_records d ON d.report = r.id
                 JOIN wanted ON wanted.source_ip = coalesce(d.source_ip, '')
                 JOIN {table} a USING (report, position)

@@ -15,8 +15,8 @@ use crate::{
 
 const WIDTH: u16 = 80;
 
-/// Width of the column with names, the others fit beside it. Every IPv6 address fits in.
-const NAMES: u16 = 44;
+/// Width of the column with names. Every IPv6 address fits in, and numbers of 14 digits beside it.
+const NAMES: u16 = 40;
 
 /// Raw results and ways to fail shown for one source or policy; JSON has some more.
 const DETAILS: usize = 3;
@@ -51,25 +51,25 @@ fn dmarc(dmarc: &Dmarc, out: &mut impl Write) -> io::Result<()> {
     let header = ["Messages", "DMARC", "SPF", "DKIM"];
     let mut domains = table("Domain", header);
     for Domain { domain, reports, messages } in &dmarc.domains {
-        let mut name = name_or(domain, "(no domain)").into_owned();
-        name += &format!("\n  {}", counted(*reports, "report"));
-        domains.add_row(row(&(name + &disposition(messages)), numbers(messages)));
+        let name = [name_or(domain, "(no domain)").into_owned(), counted(*reports, "report")];
+        domains.add_row(row(name.into_iter().chain(disposition(messages)), numbers(messages)));
     }
     omitted(dmarc.domains_omitted, &mut domains);
-    domains.add_row(row(&format!("All{}", disposition(&dmarc.messages)), numbers(&dmarc.messages)));
+    let all = ["All".into()].into_iter().chain(disposition(&dmarc.messages));
+    domains.add_row(row(all, numbers(&dmarc.messages)));
     print(&domains, out)?;
 
     let mut sources = table("Source", header);
     for Source { source_ip, messages, spf, dkim } in &dmarc.sources {
-        let mut name = source_ip.as_deref().unwrap_or("(no address)").to_owned();
+        let mut lines = vec![source_ip.as_deref().unwrap_or("(no address)").to_owned()];
         for (mechanism, results) in [("SPF", spf), ("DKIM", dkim)] {
-            for RawResult { domain, result, messages } in results.iter().take(DETAILS) {
+            lines.extend(results.iter().take(DETAILS).map(|RawResult { domain, result, messages }| {
                 let result = name_or(result.as_deref().unwrap_or_default(), "(no result)");
                 let domain = name_or(domain.as_deref().unwrap_or_default(), "(no domain)");
-                name += &format!("\n  {mechanism} {result} {domain} {messages}");
-            }
+                format!("{mechanism} {result} {domain} {messages}")
+            }));
         }
-        sources.add_row(row(&name, numbers(messages)));
+        sources.add_row(row(lines, numbers(messages)));
     }
     omitted(dmarc.sources_omitted, &mut sources);
     print(&sources, out)
@@ -85,15 +85,15 @@ fn tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
     for Policy { policy_domain, policy_type, successful_sessions, failed_sessions, failures, .. } in &tls.policies {
         let domain = name_or(policy_domain, "(no domain)");
         let kind = name_or(policy_type.as_deref().unwrap_or_default(), "(no type)");
-        let mut name = format!("{domain} {kind}");
-        for failure in failures.iter().take(DETAILS) {
+        let failures = failures.iter().take(DETAILS).map(|failure| {
             let result = name_or(failure.result_type.as_deref().unwrap_or_default(), "(no reason)");
-            name += &format!("\n  {result} {}", failure.sessions);
-        }
-        policies.add_row(row(&name, numbers(*successful_sessions, *failed_sessions)));
+            format!("{result} {}", failure.sessions)
+        });
+        let lines = [format!("{domain} {kind}")].into_iter().chain(failures);
+        policies.add_row(row(lines, numbers(*successful_sessions, *failed_sessions)));
     }
     omitted(tls.policies_omitted, &mut policies);
-    policies.add_row(row("All", numbers(tls.successful_sessions, tls.failed_sessions)));
+    policies.add_row(row(["All".into()], numbers(tls.successful_sessions, tls.failed_sessions)));
     print(&policies, out)
 }
 
@@ -107,7 +107,7 @@ fn numbers(messages: &Messages) -> [String; 4] {
 }
 
 /// Lines below a name. `pass` (RFC 9990) is counted with `none`: both mean that the mails were left alone.
-fn disposition(messages: &Messages) -> String {
+fn disposition(messages: &Messages) -> impl Iterator<Item = String> {
     let d = &messages.disposition;
     let done = [
         ("none", d.none.saturating_add(d.pass)),
@@ -115,10 +115,7 @@ fn disposition(messages: &Messages) -> String {
         ("reject", d.reject),
         ("other disposition", d.other),
     ];
-    done.iter().filter(|(_, number)| *number > 0).fold(String::new(), |mut lines, (name, number)| {
-        lines += &format!("\n  {name} {number}");
-        lines
-    })
+    done.into_iter().filter(|(_, number)| *number > 0).map(|(name, number)| format!("{name} {number}"))
 }
 
 /// Per cent, rounded down: 100.0% means all.
@@ -142,20 +139,21 @@ fn table<const N: usize>(names: &str, header: [&str; N]) -> Table {
         .set_width(WIDTH)
         .set_header([names].into_iter().chain(header));
     for (n, column) in table.column_iter_mut().enumerate() {
-        match n {
-            0 => {
-                column.set_padding((0, 1)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(NAMES)));
-            }
-            _ => {
-                column.set_padding((1, 0)).set_cell_alignment(CellAlignment::Right);
-            }
+        if n == 0 {
+            column.set_padding((0, 1)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(NAMES)));
+        } else {
+            // The same in all tables, so that they stand below each other: a blank and "100.0%".
+            column.set_padding((1, 0)).set_cell_alignment(CellAlignment::Right);
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(7)));
         }
     }
     table
 }
 
-fn row<const N: usize>(name: &str, numbers: [String; N]) -> Vec<Cell> {
-    [name.to_owned()].into_iter().chain(numbers).map(Cell::new).collect()
+/// A row: a name with lines about it below, and numbers.
+fn row<const N: usize>(lines: impl IntoIterator<Item = String>, numbers: [String; N]) -> Vec<Cell> {
+    let name = lines.into_iter().collect::<Vec<_>>().join("\n  ");
+    [name].into_iter().chain(numbers).map(Cell::new).collect()
 }
 
 fn omitted(number: u64, table: &mut Table) {
