@@ -11,6 +11,7 @@ use std::{
 };
 
 use email_report_processor::{
+    report::Report,
     settle::{self, Outcome},
     sink::Sink,
     stop::Reason,
@@ -107,6 +108,8 @@ fn a_store_that_is_deleted_under_way_is_made_again() {
 }
 
 const STORE: &str = "ERP_TEST_STORE";
+/// If set, the child begins with a report that does not fit in SQLite's cache.
+const HUGE: &str = "ERP_TEST_HUGE";
 const RECORDS: u32 = 50;
 
 /// Not a test: the process that others start, let run into a limit, and kill. It stores reports and tells which were
@@ -118,11 +121,18 @@ fn child() {
     let Setup { sink, stop, settler, settled } = Setup::open(&path, Some(Duration::ZERO));
     let teller = thread::spawn(move || {
         for settlement in settled {
-            let word = if settlement.outcome == Outcome::Stored { "stored" } else { "left" };
+            let word = match settlement.outcome {
+                Outcome::Stored => "stored",
+                Outcome::Left => "left",
+                _ => "failed",
+            };
             let _ = writeln!(std::io::stdout().lock(), "\n{word} {}", settlement.origin.name());
         }
     });
     let giver = Setup { sink, stop, settler, settled: settle::channel().1 };
+    if env::var_os(HUGE).is_some() {
+        giver.give("huge", mail([huge()]));
+    }
     for n in 0_u64.. {
         if giver.stop.is_asked() {
             break;
@@ -137,8 +147,22 @@ fn child() {
     teller.join().expect("told");
 }
 
-fn start_child(path: &Path, limit: &str) -> Child {
-    Command::new("sh")
+/// Some 30 MiB.
+fn huge() -> Report {
+    let mut report = dmarc("huge", 100_000);
+    if let Report::Aggregate(report) = &mut report {
+        let name = Some("x".repeat(300).into());
+        report.records.iter_mut().for_each(|record| record.identifiers.header_from.clone_from(&name));
+    }
+    report
+}
+
+fn start_child(path: &Path, limit: &str, huge: bool) -> Child {
+    let mut command = Command::new("sh");
+    if huge {
+        command.env(HUGE, "1");
+    }
+    command
         // A write beyond the limit is to give an error, not a signal.
         .args(["-c", &format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\"")])
         .arg(env::current_exe().expect("this program"))
@@ -170,7 +194,7 @@ fn assert_all_whole(path: &Path, stored: &[String]) {
 fn killed_at_any_moment_what_was_acknowledged_is_there() {
     let (_folder, path) = folder();
     for acknowledged in [1, 20, 300] {
-        let mut child = start_child(&path, "unlimited");
+        let mut child = start_child(&path, "unlimited", false);
         let out = BufReader::new(child.stdout.take().expect("piped"));
         let mut lines = Vec::new();
         for line in out.lines().map_while(Result::ok) {
@@ -190,7 +214,7 @@ fn killed_at_any_moment_what_was_acknowledged_is_there() {
 fn a_full_disk_leaves_mails_and_loses_none() {
     let (_folder, path) = folder();
     // 2,000 blocks of 512 or 1,024 bytes: a few hundred reports.
-    let output = start_child(&path, "2000").wait_with_output().expect("ended");
+    let output = start_child(&path, "2000", false).wait_with_output().expect("ended");
     let lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
     let (stored, left) = (told(&lines, "stored"), told(&lines, "left"));
     assert!(!stored.is_empty() && !left.is_empty(), "{} stored, {} left", stored.len(), left.len());
@@ -199,4 +223,13 @@ fn a_full_disk_leaves_mails_and_loses_none() {
     let again: Vec<_> = stored.iter().chain(&left).map(|name| mail([dmarc(name, RECORDS)])).collect();
     assert!(store(&path, again).iter().all(|settlement| settlement.outcome == Outcome::Stored));
     assert_all_whole(&path, &left);
+}
+
+#[test]
+fn a_disk_that_fills_in_the_midst_of_a_report_is_no_fault_of_the_report() {
+    let (_folder, path) = folder();
+    let output = start_child(&path, "16000", true).wait_with_output().expect("ended");
+    let lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    assert!(told(&lines, "left").contains(&"huge".to_owned()), "{lines:?}");
+    assert_eq!(number(&path, "SELECT count(*) FROM dmarc_reports WHERE report_id = 'huge'"), 0);
 }
