@@ -42,6 +42,8 @@ pub enum Mode {
         #[arg(required = true, value_name = "MAILDIR")]
         maildirs: Vec<PathBuf>,
     },
+    /// Read years of mail: Maildirs, mbox files, folders, tar archives
+    Import(Import),
     /// Show what the SQLite store holds
     Report(Report),
     /// Store reports as they are delivered to Maildirs, day and night
@@ -60,6 +62,38 @@ pub struct Watch {
     /// Serve Prometheus metrics at /metrics and /healthz on this address, such as 127.0.0.1:9187
     #[arg(long, value_name = "ADDRESS", env = "ERP_METRICS")]
     pub metrics: Option<SocketAddr>,
+}
+
+/// `import`.
+#[derive(Args, Debug)]
+pub struct Import {
+    /// Maildirs, mbox files, folders of mails and reports, tar archives, single files; - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// With a Maildir, read the Maildir++ folders in it, too
+    #[arg(long)]
+    pub recursive: bool,
+    /// Move the mails of Maildirs as once does, instead of only reading them
+    #[arg(long, conflicts_with = "dry_run")]
+    pub settle: bool,
+    /// Read everything, whatever an earlier import has finished
+    #[arg(long)]
+    pub fresh: bool,
+    /// Only reports whose period begins at or after this: 2024-01-31, an RFC 3339 time, or an age such as 30d or 12h
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Only reports whose period begins before the end of this
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// Store nothing, tell what would be stored
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write one JSON line for each mail that could not be used
+    #[arg(long, value_name = "FILE")]
+    pub errors: Option<PathBuf>,
+    /// Leave the refresh of the OpenSearch indices alone
+    #[arg(long)]
+    pub no_tune: bool,
 }
 
 /// The Ruby tool's form.

@@ -65,6 +65,8 @@ pub enum Store {
     Sqlite(PathBuf),
     /// A file of JSON lines; nothing for standard output.
     NdJson(Option<PathBuf>),
+    /// Nowhere: a dry run.
+    Nothing,
 }
 
 /// What all modes need to know.
@@ -215,6 +217,7 @@ fn store(settings: Settings) -> Result<Store, ConfigError> {
                 _ => return Err(value("bulk-in-flight", "it must be between 1 and 64")),
             },
             gzip: settings.gzip.unwrap_or(false),
+            import: None,
             patience: None,
         }));
     }
@@ -232,6 +235,14 @@ fn data_folder() -> Option<PathBuf> {
     match env::var_os("STATE_DIRECTORY") {
         Some(folder) if !folder.is_empty() => Some(folder.into()),
         _ => dirs::data_dir().map(|folder| folder.join("email-report-processor")),
+    }
+}
+
+/// Where journals are kept: a service's state folder, or the user's.
+pub fn state_folder() -> Option<PathBuf> {
+    match env::var_os("STATE_DIRECTORY") {
+        Some(folder) if !folder.is_empty() => Some(folder.into()),
+        _ => dirs::state_dir().map(|folder| folder.join("email-report-processor")),
     }
 }
 

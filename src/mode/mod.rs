@@ -1,5 +1,6 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to the [`crate::pipeline`].
 
+mod import;
 mod once;
 mod pipe;
 pub mod report;
@@ -15,7 +16,7 @@ use std::{
 };
 
 use clap::ArgMatches;
-use tracing::{Level, error, info, warn};
+use tracing::{Level, debug, error, info, warn};
 
 use self::report::ReportError;
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
     settle::{Outcome, Settlement},
     sink::{
         Sink,
+        discard::Discard,
         ndjson::NdJsonSink,
         opensearch::{OpenSearchSink, StartError},
         outage::Outage,
@@ -118,6 +120,7 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, ModeError> {
     match mode {
         None => pipe::run(&input, config()?),
         Some(Mode::Once { maildirs }) => once::run(&maildirs, config()?),
+        Some(Mode::Import(import)) => import::run(&import, config()?, shared.quiet),
         Some(Mode::Report(report)) => show_report(report, config()?.store),
         Some(Mode::Watch(watch)) => watch::run(&watch, &shared, matches),
     }
@@ -168,20 +171,17 @@ impl Run {
 
     /// Waits until all is settled and logs the summary, at `level`.
     fn finish(self, level: Level) -> Finished {
+        let finished = self.finish_quietly();
+        finished.log(level);
+        finished
+    }
+
+    /// Waits until all is settled.
+    fn finish_quietly(self) -> Finished {
         let totals = self.pipeline.finish();
-        let summary = Summary { totals, lasted: self.started.elapsed() };
-        if level <= Level::INFO {
-            info!("{summary}");
-        } else {
-            tracing::debug!("{summary}");
-        }
         let reason = self.stop.reason();
-        match &reason {
-            Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),
-            Some(Reason::Asked) => info!("asked to stop"),
-            Some(Reason::Reload) | None => {}
-        }
-        Finished { totals, complete: reason.is_none() && totals.left == 0 }
+        let complete = reason.is_none() && totals.left == 0;
+        Finished { totals, lasted: self.started.elapsed(), reason, complete }
     }
 }
 
@@ -200,8 +200,22 @@ fn log(settlement: &Settlement) {
 /// How a run that stores mails ended.
 struct Finished {
     totals: Totals,
+    lasted: Duration,
+    /// Why it ended early, if it did.
+    reason: Option<Reason>,
     /// Every mail was settled.
     complete: bool,
+}
+
+impl Finished {
+    fn log(&self, level: Level) {
+        if level <= Level::INFO { info!("{self}") } else { debug!("{self}") }
+        match &self.reason {
+            Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),
+            Some(Reason::Asked) => info!("asked to stop"),
+            Some(Reason::Reload) | None => {}
+        }
+    }
 }
 
 fn open_sink(
@@ -222,17 +236,13 @@ fn open_sink(
             let sink = NdJsonSink::open(file.as_deref(), outage);
             Arc::new(sink.map_err(|error| ModeError::Store { path: name.to_owned(), error })?)
         }
+        Store::Nothing => Arc::new(Discard),
         Store::Sqlite(file) => Arc::new(SqliteSink::open(&file, patience, stop, metrics)?),
     })
 }
 
 /// The line at the end of a run.
-struct Summary {
-    totals: Totals,
-    lasted: Duration,
-}
-
-impl fmt::Display for Summary {
+impl fmt::Display for Finished {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Totals { stored: _, failed, unrecognized, left, tally } = self.totals;
         write!(f, "{} mails, ", self.totals.mails())?;

@@ -9,6 +9,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
+use serde_json::Value;
 use ureq::{
     Agent,
     http::{Method, Request},
@@ -139,6 +140,31 @@ impl Client {
             let _ = self.next.compare_exchange(first + turn, first + turn + 1, Ordering::Relaxed, Ordering::Relaxed);
         }
         Err(last_error)
+    }
+
+    /// Asks for something. A status that says that the node can't answer now counts as none.
+    ///
+    /// # Errors
+    /// No node answered, or none in a useful way; the text says why.
+    pub fn get(&self, path: &str) -> Result<Answer, String> {
+        let answer = self.request(&Method::GET, path, "", b"").map_err(|error| error.to_string())?;
+        match answer.status {
+            401 | 429 | 500.. => Err(answer.summary()),
+            _ => Ok(answer),
+        }
+    }
+
+    /// Sends JSON.
+    ///
+    /// # Errors
+    /// No node answered, or none in a useful way; the text says why.
+    pub fn put(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        let body = body.to_string();
+        let answer = self.request(&Method::PUT, path, "application/json", body.as_bytes());
+        match answer.map_err(|error| error.to_string())? {
+            answer if matches!(answer.status, 429 | 500..) => Err(answer.summary()),
+            answer => Ok(answer),
+        }
     }
 
     fn request_to(

@@ -25,6 +25,8 @@ pub struct Config {
     pub in_flight: usize,
     /// Compress request bodies.
     pub gzip: bool,
+    /// An import is to come: the indices are made beforehand.
+    pub import: Option<Import>,
     /// How long an outage may last before work is stopped; nothing waits for ever.
     pub patience: Option<Duration>,
 }
@@ -37,6 +39,13 @@ impl Config {
             Kind::Tls => &self.tlsrpt,
         }
     }
+}
+
+/// How indices are treated during an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// Relax their refresh while it lasts.
+    pub tune: bool,
 }
 
 /// Where documents of one kind go.

@@ -9,8 +9,10 @@ mod answer;
 mod client;
 pub mod config;
 mod template;
+mod tuning;
 
 use std::{
+    collections::BTreeMap,
     fmt, mem,
     ops::Range,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::AtomicU64, atomic::Ordering},
@@ -25,9 +27,9 @@ use ureq::http::Method;
 use self::{
     answer::{Outcome, Verdict},
     client::{CaFileError, Client},
-    config::{Config, Target},
+    config::{Config, Import, Target},
 };
-use super::{Sink, outage::Outage, queue::Queue};
+use super::{Identity, Sink, outage::Outage, queue::Queue};
 use crate::{
     document::Documents,
     message::Contents,
@@ -158,6 +160,21 @@ impl Sink for OpenSearchSink {
         self.shared.queue.hurry();
     }
 
+    fn identity(&self) -> Option<Identity> {
+        let shared = &self.shared;
+        let indices = [Kind::Dmarc, Kind::Tls].map(|kind| shared.config.target(kind).index.as_str()).join(",");
+        if !shared.prepare() {
+            return None;
+        }
+        let path = format!("/{indices}/_settings?filter_path=*.settings.index.uuid&ignore_unavailable=true");
+        let answer = shared.get(&path).ok().filter(|answer| answer.status == 200)?;
+        let found: BTreeMap<String, Value> = serde_json::from_slice(&answer.body).ok()?;
+        let incarnation = found.iter().map(|(name, index)| format!("{name} {}", index["settings"]["index"]["uuid"]));
+        let incarnation = incarnation.collect::<Vec<_>>().join(" ");
+        let name = format!("{} {indices}", shared.config.nodes.join(","));
+        (!found.is_empty()).then_some(Identity { name, incarnation })
+    }
+
     fn queued_bytes(&self) -> usize {
         self.shared.queue.weight()
     }
@@ -168,6 +185,9 @@ impl Sink for OpenSearchSink {
         for sender in senders {
             // A sender that panicked has dropped its mails unanswered: they stay where they are.
             let _ = sender.join();
+        }
+        if self.shared.config.import == Some(Import { tune: true }) && self.shared.prepared.load(Ordering::Acquire) {
+            self.shared.restore_refresh();
         }
     }
 }
@@ -353,25 +373,34 @@ impl Shared {
             template::Decision::Keep => {}
             template::Decision::KeepChanged => info!(%index, "index template was changed by hand, left as it is"),
             template::Decision::Install => {
-                let body = template::template(kind, index).to_string();
-                let put = self.client.request(&Method::PUT, &path, "application/json", body.as_bytes());
-                let answer = put.map_err(|error| error.to_string())?;
+                let answer = self.client.put(&path, &template::template(kind, index))?;
                 match answer.status {
                     200 => info!(%index, "index template installed"),
-                    429 | 500.. => return Err(answer.summary()),
                     _ => warn!(%index, "index template not installed: {}", answer.summary()),
                 }
             }
         }
-        Ok(())
+        match self.config.import {
+            Some(Import { tune }) => {
+                tuning::create(&self.client, index)?;
+                if tune { tuning::relax(&self.client, index) } else { tuning::restore(&self.client, index) }
+            }
+            None => tuning::restore(&self.client, index),
+        }
+    }
+
+    /// At the end of an import. Where that fails, the next run does it.
+    fn restore_refresh(&self) {
+        for kind in [Kind::Dmarc, Kind::Tls] {
+            let index = &self.config.target(kind).index;
+            if let Err(error) = tuning::restore(&self.client, index) {
+                warn!(%index, "the index's refresh stays relaxed until the next run: {error}");
+            }
+        }
     }
 
     fn get(&self, path: &str) -> Result<client::Answer, String> {
-        let answer = self.client.request(&Method::GET, path, "", b"").map_err(|error| error.to_string())?;
-        match answer.status {
-            401 | 429 | 500.. => Err(answer.summary()),
-            _ => Ok(answer),
-        }
+        self.client.get(path)
     }
 }
 
