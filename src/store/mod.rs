@@ -4,6 +4,7 @@
 
 pub mod query;
 mod schema;
+pub mod summary;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},

@@ -56,7 +56,9 @@ fn period(row: &Columns) -> Period {
 
 fn repairs(row: &Columns) -> Repairs {
     let mut repairs = Repairs::default();
-    json(row, "repairs").into_iter().for_each(|name| repairs.note(Box::leak(name.into_string().into_boxed_str())));
+    for name in json(row, "repairs") {
+        repairs.note(Box::leak(name.into_string().into_boxed_str()));
+    }
     repairs
 }
 
