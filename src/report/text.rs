@@ -55,3 +55,30 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let mut quoted = declaration[at..].splitn(3, |byte| matches!(byte, b'"' | b'\''));
     Encoding::for_label(quoted.nth(1)?)
 }
+
+/// Where a report begins in a text that begins with something else, and whether it is XML.
+pub(super) fn find_report(text: &str) -> Option<(bool, usize)> {
+    let xml = memmem::find(text.as_bytes(), b"<?xml").filter(|at| find_root(&text[*at..]).is_some());
+    if let Some(at) = xml.or_else(|| find_root(text)) {
+        return Some((true, at));
+    }
+    // No letter to a person has this in quotation marks.
+    let speaks_of_it = ["\"report-id\"", "\"report_id\"", "\"organization-name\""].iter();
+    let at = memchr::memchr(b'{', text.as_bytes())?;
+    speaks_of_it.into_iter().any(|name| text[at..].contains(name)).then_some((false, at))
+}
+
+/// Where the first start tag `feedback` is, with or without a prefix.
+pub(super) fn find_root(text: &str) -> Option<usize> {
+    let in_spelling = |name: &str| {
+        memmem::find_iter(text.as_bytes(), name.as_bytes()).find_map(|at| {
+            let start = at - text[..at].bytes().rev().take(64).position(|byte| byte == b'<')? - 1;
+            let prefix = &text[start + 1..at];
+            let is_prefix = prefix.is_empty()
+                || prefix.strip_suffix(':').is_some_and(|prefix| prefix.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            let ends = text.as_bytes().get(at + name.len()).is_some_and(|byte| matches!(byte, b'>' | b' ' | b'\t' | b'\r' | b'\n' | b'/'));
+            (is_prefix && ends).then_some(start)
+        })
+    };
+    ["feedback", "Feedback", "FEEDBACK"].into_iter().filter_map(in_spelling).min()
+}

@@ -5,7 +5,11 @@
 
 use std::borrow::Cow;
 
-use quick_xml::{Reader, events::Event};
+use quick_xml::{
+    Error, Reader,
+    errors::SyntaxError,
+    events::Event,
+};
 
 use super::{Repairs, Text, Unreadable};
 use crate::limits::Limits;
@@ -23,6 +27,9 @@ macro_rules! tags {
         }
 
         impl Tag {
+            /// All that have a name.
+            const KNOWN: &[(&str, Tag)] = &[$(($name, Tag::$tag),)*];
+
             fn exact(name: &str) -> Option<Tag> {
                 match name {
                     $($name => Some(Tag::$tag),)*
@@ -34,7 +41,7 @@ macro_rules! tags {
 }
 
 tags! {
-    Feedback "feedback" Version "version" ReportMetadata "report_metadata" OrgName "org_name" Email "email"
+    Feedback "feedback" Records "records" Version "version" ReportMetadata "report_metadata" OrgName "org_name" Email "email"
     ExtraContactInfo "extra_contact_info" ReportId "report_id" DateRange "date_range" Begin "begin" End "end"
     Error "error" Generator "generator" PolicyPublished "policy_published" Domain "domain" Adkim "adkim" Aspf "aspf"
     P "p" Sp "sp" Np "np" Pct "pct" Fo "fo" Testing "testing" DiscoveryMethod "discovery_method" Record "record"
@@ -45,10 +52,36 @@ tags! {
 }
 
 impl Tag {
-    /// The tag of a qualified name. Reports with capitals or hyphens in element names exist; they are rare.
-    fn of(name: &str) -> Tag {
+    /// The tag of a qualified name.
+    fn of(name: &str, repairs: &mut Repairs) -> Tag {
         let local = name.rsplit_once(':').map_or(name, |(_, local)| local);
-        Tag::exact(local).or_else(|| Tag::exact(&local.to_ascii_lowercase().replace('-', "_"))).unwrap_or(Tag::Other)
+        if let Some(tag) = Tag::exact(local) {
+            return tag;
+        }
+        let tag = Tag::respelled(local);
+        if tag.is_some() {
+            repairs.note("element-name");
+        }
+        tag.unwrap_or(Tag::Other)
+    }
+
+    /// Reports with capitals or hyphens in element names exist (`Feedback`, `report-metadata`, `reportMetadata`), and some
+    /// say `identities`; they are rare.
+    fn respelled(name: &str) -> Option<Tag> {
+        if name == "identities" {
+            return Some(Tag::Identifiers);
+        }
+        if !name.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+            return None;
+        }
+        fn letters(name: &str) -> impl Iterator<Item = u8> {
+            name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
+        }
+        Tag::KNOWN.iter().find(|(known, _)| letters(known).eq(letters(name))).map(|(_, tag)| *tag)
+    }
+
+    fn name(self) -> &'static str {
+        Tag::KNOWN.iter().find(|(_, tag)| *tag == self).map_or("an unknown element", |(name, _)| name)
     }
 }
 
@@ -88,6 +121,11 @@ impl<'x> Walker<'x> {
         Walker { reader, limits: limits.clone(), open: Vec::with_capacity(8), closing: 0, pending: None, repairs }
     }
 
+    /// Where the reader stands: bytes from the beginning of the text.
+    pub(super) fn offset(&self) -> usize {
+        usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
+    }
+
     /// Elements open at this point, outermost first.
     pub(super) fn open(&self) -> &[Tag] {
         &self.open
@@ -107,11 +145,22 @@ impl<'x> Walker<'x> {
                 self.open.pop();
                 return Ok(Step::Close);
             }
-            let event = self.reader.read_event().map_err(|error| broken(&error))?;
+            let event = match self.reader.read_event() {
+                Ok(event) => event,
+                // `<!` of no known kind; all other errors of syntax are something that the end of the text left open.
+                Err(error @ Error::Syntax(SyntaxError::InvalidBangMarkup)) => return Err(broken(&error)),
+                Err(Error::Syntax(_)) => return Err(self.cut_off()),
+                Err(error) => return Err(broken(&error)),
+            };
             match event {
                 Event::Start(start) => match start.rfind('<') {
+                    // `<email><reports@example.org></email>`
+                    None if start.contains('@') && start.name().as_ref().contains('@') => {
+                        self.repairs.note("unescaped-lt");
+                        return Ok(Step::Text(Cow::Owned(format!("<{}>", &*start))));
+                    }
                     None => {
-                        let tag = Tag::of(start.name().as_ref());
+                        let tag = Tag::of(start.name().as_ref(), &mut self.repairs);
                         return self.enter(tag);
                     }
                     // `bad<example.org</header_from>`: a `<` that was not escaped swallowed a tag.
@@ -120,16 +169,28 @@ impl<'x> Walker<'x> {
                         let inner = start[at + 1..].trim_end();
                         self.pending = Some(Text::from(format!("<{}", &start[..at])));
                         match inner.strip_prefix('/') {
-                            Some(name) => self.leave(Tag::of(name)),
-                            None => return self.enter_after_pending(Tag::of(inner)),
+                            Some(name) => {
+                                let tag = Tag::of(name, &mut self.repairs);
+                                self.leave(tag);
+                            }
+                            None => {
+                                let tag = Tag::of(inner, &mut self.repairs);
+                                return self.enter_after_pending(tag);
+                            }
                         }
                     }
                 },
                 Event::End(end) => {
-                    let tag = Tag::of(end.name().as_ref());
+                    let tag = Tag::of(end.name().as_ref(), &mut self.repairs);
                     self.leave(tag);
                 }
-                Event::Text(text) => return Ok(Step::Text(text.into_inner())),
+                Event::Text(text) => {
+                    let text = text.into_inner();
+                    if text.contains('&') {
+                        self.repairs.note("unescaped-amp");
+                    }
+                    return Ok(Step::Text(text));
+                }
                 Event::CData(data) => return Ok(Step::Text(data.into_inner())),
                 Event::GeneralRef(reference) => return Ok(Step::Text(self.resolve(&reference))),
                 Event::Eof => return Ok(Step::End),
@@ -138,14 +199,18 @@ impl<'x> Walker<'x> {
         }
     }
 
-    /// The text of the element just opened, up to its end, trimmed and cut at the limit; nested elements are passed over.
+    /// The text of the element just opened, up to its end, trimmed and cut at the limit. Markup within is dropped, and its text
+    /// kept; elements of reports that stand where only text belongs are passed over.
     pub(super) fn value(&mut self) -> Result<Text, Unreadable> {
         let depth = self.open.len();
         let mut value = Text::default();
         let mut cut = false;
         loop {
             match self.step()? {
-                Step::Text(text) if self.open.len() == depth => {
+                Step::Text(text) if self.open[depth..].iter().all(|open| *open == Tag::Other) => {
+                    if self.open.len() > depth && !text.trim_ascii().is_empty() {
+                        self.repairs.note("markup-in-value");
+                    }
                     let room = self.limits.value_bytes.saturating_sub(value.len());
                     let end = text.floor_char_boundary(room);
                     cut |= end < text.len() && !text[end..].trim().is_empty();
@@ -155,7 +220,7 @@ impl<'x> Walker<'x> {
                 }
                 Step::Close if self.open.len() < depth => break,
                 Step::Text(_) | Step::Open(_) | Step::Close => {}
-                Step::End => return Err(cut_off()),
+                Step::End => return Err(self.cut_off()),
             }
         }
         if cut {
@@ -177,7 +242,7 @@ impl<'x> Walker<'x> {
         loop {
             match self.step()? {
                 Step::Close if self.open.len() < depth => return Ok(()),
-                Step::End => return Err(cut_off()),
+                Step::End => return Err(self.cut_off()),
                 _ => {}
             }
         }
@@ -194,9 +259,36 @@ impl<'x> Walker<'x> {
                 Step::Open(tag) => child(self, tag)?,
                 Step::Close if self.open.len() < depth => return Ok(()),
                 Step::Close | Step::Text(_) => {}
-                Step::End => return Err(cut_off()),
+                Step::End => return Err(self.cut_off()),
             }
         }
+    }
+
+    /// [`Walker::children`], and the first text between them that is not blank, cut at the limit.
+    pub(super) fn mixed(
+        &mut self,
+        mut child: impl FnMut(&mut Self, Tag) -> Result<(), Unreadable>,
+    ) -> Result<Text, Unreadable> {
+        let depth = self.open.len();
+        let mut first = Text::default();
+        loop {
+            match self.step()? {
+                Step::Open(tag) => child(self, tag)?,
+                Step::Close if self.open.len() < depth => return Ok(first),
+                Step::Text(text) if first.is_empty() => {
+                    let text = text.trim();
+                    first.push_str(&text[..text.floor_char_boundary(self.limits.value_bytes)]);
+                }
+                Step::Close | Step::Text(_) => {}
+                Step::End => return Err(self.cut_off()),
+            }
+        }
+    }
+
+    /// The error for a text that ends where it must not.
+    pub(super) fn cut_off(&self) -> Unreadable {
+        let place = self.open.iter().rfind(|tag| **tag != Tag::Other).map_or("the text", |tag| tag.name());
+        Unreadable::Broken { format: FORMAT, reason: format!("it is cut off inside {place}") }
     }
 
     fn enter(&mut self, tag: Tag) -> Result<Step<'x>, Unreadable> {
@@ -243,11 +335,6 @@ impl<'x> Walker<'x> {
         self.repairs.note("unknown-entity");
         Cow::Owned(format!("&{reference};"))
     }
-}
-
-/// The error for a text that ends where it must not.
-pub(super) fn cut_off() -> Unreadable {
-    Unreadable::Broken { format: FORMAT, reason: "it is cut off".into() }
 }
 
 fn broken(error: &quick_xml::Error) -> Unreadable {

@@ -1,0 +1,69 @@
+//! Failure: finds the parts of a failure report in a mail. What they say is read by [`crate::report`].
+
+use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
+
+use super::{Options, contents_of, value};
+use crate::report::{self, FailureReport, Repairs, Unreadable, failure_arf};
+
+/// The failure report in a mail, and the parts that make it up: they are not looked into for other reports, since the
+/// reported mail may claim to be one, and is not to be believed.
+pub(super) fn find(message: &Message, options: &Options) -> Option<(Result<FailureReport, Unreadable>, [usize; 2])> {
+    let declared = |part: &MessagePart| is_type(part, "message", "feedback-report");
+    let mut repairs = Repairs::default();
+    let (at, feedback, for_people) = match message.parts.iter().position(declared) {
+        Some(at) => (at, contents_of(message, &message.parts[at], &mut repairs), false),
+        None => {
+            let (at, for_people) = message.parts.iter().enumerate().find_map(|(at, part)| match &part.body {
+                PartType::Text(_) | PartType::Binary(_) | PartType::InlineBinary(_) => {
+                    let text = part.contents();
+                    let for_people = matches!(part.body, PartType::Text(_)) && failure_arf::is_for_people(text);
+                    (for_people || failure_arf::is_feedback(text)).then_some((at, for_people))
+                }
+                _ => None,
+            })?;
+            if !for_people {
+                repairs.note("feedback-part-type");
+            }
+            (at, contents_of(message, &message.parts[at], &mut repairs), for_people)
+        }
+    };
+    let reported = (message.parts.iter().enumerate())
+        .find(|(other, part)| *other != at && (matches!(part.body, PartType::Message(_)) || is_header_part(part)));
+    let mail = reported.map(|(_, part)| match &part.body {
+        PartType::Message(inner) => whole(inner).into(),
+        _ => contents_of(message, part, &mut repairs),
+    });
+    let parts = failure_arf::Parts {
+        feedback: &feedback,
+        for_people,
+        reported: mail.as_deref(),
+        keep_body: options.keep_failed_message,
+        reporter: message.from().and_then(|from| from.first()).and_then(|from| from.address()).map(value),
+        report_id: message.message_id().map(value),
+        date: message.date().filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp),
+        repairs,
+    };
+    let report = report::failure_arf::parse(parts, &options.limits);
+    Some((report, [at, reported.map_or(at, |(other, _)| other)]))
+}
+
+fn is_type(part: &MessagePart, kind: &str, subtype: &str) -> bool {
+    part.content_type().is_some_and(|content_type| {
+        content_type.ctype().eq_ignore_ascii_case(kind)
+            && content_type.subtype().is_some_and(|found| found.eq_ignore_ascii_case(subtype))
+    })
+}
+
+/// `text/rfc822-headers` (RFC 6522 section 4), or what is declared as a mail and was not recognised as one.
+fn is_header_part(part: &MessagePart) -> bool {
+    [("text", "rfc822-headers"), ("message", "rfc822-headers"), ("message", "rfc822"), ("text", "rfc822")]
+        .iter()
+        .any(|(kind, subtype)| is_type(part, kind, subtype))
+}
+
+/// The bytes of a mail within a mail.
+fn whole<'x>(message: &'x Message) -> &'x [u8] {
+    let Some(root) = message.parts.first() else { return &[] };
+    let end = message.parts.iter().map(|part| part.offset_end).max().unwrap_or(root.offset_end);
+    message.raw_message.get(root.offset_header as usize..end as usize).unwrap_or_default()
+}
