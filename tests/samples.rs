@@ -118,7 +118,8 @@ fn read(bytes: &[u8]) -> Value {
 fn dmarc(first: &Value, documents: &[Value]) -> Value {
     let metadata = &first["feedback"]["report_metadata"];
     let policy = &first["feedback"]["policy_published"];
-    let time = |value: &Value| rfc3339(value.as_i64().expect("seconds")).map(|time| time.replace('T', " ").replace('Z', ""));
+    let time =
+        |value: &Value| rfc3339(value.as_i64().expect("seconds")).map(|time| time.replace('T', " ").replace('Z', ""));
     let record = |document: &Value| {
         let record = &document["feedback"]["record"];
         let (row, results) = (&record["row"], &record["auth_results"]);

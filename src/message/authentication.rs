@@ -29,8 +29,10 @@ pub struct Authenticated {
     pub dmarc: Option<Text>,
 }
 
-/// DKIM results kept of one mail.
+/// DKIM results kept of one mail, and fields and bytes of each looked at; more is no mail server's work.
 const KEPT: usize = 20;
+const FIELDS: usize = 50;
+const FIELD_BYTES: usize = 16 << 10;
 
 impl Authenticated {
     /// What the server `authserv_id` wrote into a mail that claims to come from the domain `from`.
@@ -97,7 +99,11 @@ fn topmost_block(message: &Message) -> Vec<String> {
         let name = header.name();
         if name.eq_ignore_ascii_case("Authentication-Results") {
             let raw = message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
-            block.push(String::from_utf8_lossy(raw.unwrap_or_default()).into_owned());
+            let raw = raw.filter(|raw| raw.len() <= FIELD_BYTES).unwrap_or_default();
+            block.push(String::from_utf8_lossy(raw).into_owned());
+            if block.len() == FIELDS {
+                break;
+            }
         } else if !block.is_empty() && name == "Received" {
             break;
         }
@@ -253,7 +259,8 @@ mod tests {
             let found = of(&format!("Authentication-Results: mx.example.org; dkim=pass header.d={domain}\r\n"));
             assert_eq!((found.dkim, found.pass), (vec![Text::from(domain)], pass));
         }
-        let two = "From: a@other.example\r\nAuthentication-Results: mx.example.org; dkim=pass header.d=reporter.example\r\n";
+        let two =
+            "From: a@other.example\r\nAuthentication-Results: mx.example.org; dkim=pass header.d=reporter.example\r\n";
         assert!(!of(two).pass, "two From headers");
     }
 }

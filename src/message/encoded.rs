@@ -15,21 +15,38 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Decodes base64 and passes over all other characters (RFC 2045 section 6.8).
+/// Decodes base64 and passes over all other characters (RFC 2045 section 6.8). After padding a new text begins.
 pub(super) fn base64(bytes: &[u8]) -> Option<Vec<u8>> {
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    let mut letters: Vec<u8> = bytes.iter().copied().filter(is_base64).collect();
-    // One letter holds six bits, no byte: it was one too many.
-    if letters.len() % 4 == 1 {
-        letters.pop();
+    let mut out = Vec::with_capacity(bytes.len() / 4 * 3);
+    for piece in bytes.split(|byte| *byte == b'=') {
+        let mut letters: Vec<u8> = piece.iter().copied().filter(|byte| is_base64_letter(*byte)).collect();
+        // One letter holds six bits, no byte: it was one too many.
+        if letters.len() % 4 == 1 {
+            letters.pop();
+        }
+        LENIENT.decode_vec(letters, &mut out).ok()?;
     }
-    LENIENT.decode(letters).ok()
+    Some(out)
+}
+
+fn is_base64_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
+}
+
+/// True if there is anything but base64 in it.
+pub(super) fn is_base64_with_junk(bytes: &[u8]) -> bool {
+    !bytes.iter().all(|byte| is_base64_letter(*byte) || *byte == b'=' || byte.is_ascii_whitespace())
+}
+
+/// True if padding is missing at the end, with which a decoder may drop the last bytes.
+pub(super) fn is_unpadded_base64(bytes: &[u8]) -> bool {
+    !bytes.contains(&b'=') && bytes.iter().filter(|byte| is_base64_letter(**byte)).count() % 4 > 1
 }
 
 /// Decodes what is base64 and nothing else, but does not say so.
 pub(super) fn undeclared_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = bytes.trim_ascii();
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r' | b'\n');
+    let is_base64 = |byte: &u8| is_base64_letter(*byte) || matches!(byte, b'=' | b'\r' | b'\n');
     if text.len() < 32 || !text.iter().all(is_base64) { None } else { base64(text) }
 }
 

@@ -10,23 +10,14 @@ use crate::report::{self, FailureReport, Repairs, Unreadable, failure_arf};
 pub(super) fn find(message: &Message, options: &Options) -> Option<(Result<FailureReport, Unreadable>, [usize; 2])> {
     let declared = |part: &MessagePart| is_type(part, "message", "feedback-report");
     let mut repairs = Repairs::default();
-    let (at, feedback, for_people) = match message.parts.iter().position(declared) {
-        Some(at) => (at, contents_of(message, &message.parts[at], &mut repairs), false),
-        None => {
-            let (at, for_people) = message.parts.iter().enumerate().find_map(|(at, part)| match &part.body {
-                PartType::Text(_) | PartType::Binary(_) | PartType::InlineBinary(_) => {
-                    let text = part.contents();
-                    let for_people = matches!(part.body, PartType::Text(_)) && failure_arf::is_for_people(text);
-                    (for_people || failure_arf::is_feedback(text)).then_some((at, for_people))
-                }
-                _ => None,
-            })?;
-            if !for_people {
-                repairs.note("feedback-part-type");
-            }
-            (at, contents_of(message, &message.parts[at], &mut repairs), for_people)
-        }
+    let (at, for_people) = match message.parts.iter().position(declared) {
+        Some(at) => (at, false),
+        None => message.parts.iter().enumerate().find_map(|(at, part)| Some((at, undeclared(part)?)))?,
     };
+    if !for_people && !declared(&message.parts[at]) {
+        repairs.note("feedback-part-type");
+    }
+    let feedback = contents_of(message, &message.parts[at], &mut repairs);
     let reported = (message.parts.iter().enumerate())
         .find(|(other, part)| *other != at && (matches!(part.body, PartType::Message(_)) || is_header_part(part)));
     let mail = reported.map(|(_, part)| match &part.body {
@@ -45,6 +36,17 @@ pub(super) fn find(message: &Message, options: &Options) -> Option<(Result<Failu
     };
     let report = report::failure_arf::parse(parts, &options.limits);
     Some((report, [at, reported.map_or(at, |(other, _)| other)]))
+}
+
+/// Whether a part tells of a failure though its type does not say so; true if it is a text for people.
+fn undeclared(part: &MessagePart) -> Option<bool> {
+    match &part.body {
+        PartType::Text(text) if failure_arf::is_for_people(text.as_bytes()) => Some(true),
+        PartType::Text(_) | PartType::Binary(_) | PartType::InlineBinary(_) => {
+            failure_arf::is_feedback(part.contents()).then_some(false)
+        }
+        _ => None,
+    }
 }
 
 fn is_type(part: &MessagePart, kind: &str, subtype: &str) -> bool {

@@ -272,7 +272,9 @@ impl Reader<'_> {
         if depth >= self.limits.nesting {
             return self.fail(self.limits.nested_too_deep());
         }
-        hidden.iter().for_each(|file| self.payload(file, depth + 1, &repairs));
+        for file in &hidden {
+            self.payload(file, depth + 1, &repairs);
+        }
         if let Some(entity) = signed {
             self.mail(&entity, depth + 1);
         }
@@ -305,25 +307,31 @@ impl Reader<'_> {
 /// an XML declaration speaks of the original bytes.
 fn contents_of<'x>(message: &'x Message, part: &'x MessagePart, repairs: &mut Repairs) -> Cow<'x, [u8]> {
     let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize);
-    // mail-parser gives up on base64 with other characters in it.
-    let broken_base64 = part.is_encoding_problem
+    // mail-parser gives up on base64 with other characters in it or no boundary behind it, and drops its last bytes
+    // where the padding is missing.
+    let given_up = part.is_encoding_problem
         && part.encoding == Encoding::None
         && part.headers.iter().any(|header| {
             header.name == HeaderName::ContentTransferEncoding
                 && header.value().as_text().is_some_and(|value| value.trim().eq_ignore_ascii_case("base64"))
         });
+    let unpadded = part.encoding == Encoding::Base64 && raw.is_some_and(encoded::is_unpadded_base64);
     let decoded = match (&part.body, part.encoding) {
-        (PartType::Binary(_) | PartType::InlineBinary(_), _) if !broken_base64 => None,
-        _ if broken_base64 => raw.and_then(encoded::base64).map(Cow::Owned),
+        _ if given_up || unpadded => {
+            if unpadded {
+                repairs.note("base64-unpadded");
+            } else if raw.is_some_and(encoded::is_base64_with_junk) {
+                repairs.note("base64-junk");
+            }
+            raw.and_then(encoded::base64).map(Cow::Owned)
+        }
+        (PartType::Binary(_) | PartType::InlineBinary(_), _) => None,
         (_, Encoding::None) => raw.map(Cow::Borrowed),
         (_, Encoding::Base64) => raw.and_then(mail_parser::decoders::base64::base64_decode).map(Cow::Owned),
         (_, Encoding::QuotedPrintable) => {
             raw.and_then(mail_parser::decoders::quoted_printable::quoted_printable_decode).map(Cow::Owned)
         }
     };
-    if broken_base64 && decoded.is_some() {
-        repairs.note("base64-junk");
-    }
     decoded.unwrap_or_else(|| Cow::Borrowed(part.contents()))
 }
 
@@ -335,7 +343,8 @@ fn looks_like_mail(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(16 << 10)];
     is_name
         && [&b"from:"[..], b"subject:", b"mime-version:", b"content-type:"].iter().any(|header| {
-            let is_here = |at: usize| head[at..].get(..header.len()).is_some_and(|name| name.eq_ignore_ascii_case(header));
+            let is_here =
+                |at: usize| head[at..].get(..header.len()).is_some_and(|name| name.eq_ignore_ascii_case(header));
             is_here(0) || memchr::memchr_iter(b'\n', head).any(|line_end| is_here(line_end + 1))
         })
 }

@@ -92,8 +92,9 @@ fn read(
                 report.records.extend(record(xml, position, &mut report.lost)?);
                 position += 1;
             }
-            // A list around the records: its children are those of the report.
+            // What stands around the records: its children are those of the report.
             Step::Open(Tag::Records) => xml.repairs.note("records-in-a-list"),
+            Step::Open(Tag::Schema) => xml.repairs.note("schema-inside"),
             Step::Open(_) => xml.skip()?,
             Step::Close if xml.open().len() < inside => return Ok(()),
             Step::Close | Step::Text(_) => {}

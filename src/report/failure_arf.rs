@@ -23,6 +23,10 @@ const VALUES_KEPT: usize = 100;
 const VALUES_OF_HEADERS: usize = 16;
 const VALUES_OF_BODY: usize = 64;
 
+/// Bytes looked at of the feedback part, and of the reported mail in search of its header.
+const FEEDBACK_BYTES: usize = 256 << 10;
+const HEADER_BYTES: usize = 1 << 20;
+
 /// What a failure report is made from.
 #[derive(Default)]
 pub(crate) struct Parts<'x> {
@@ -58,7 +62,10 @@ pub(crate) fn is_for_people(bytes: &[u8]) -> bool {
 /// Makes the report.
 pub(crate) fn parse(parts: Parts, limits: &Limits) -> Result<FailureReport, Unreadable> {
     let mut repairs = parts.repairs;
-    let text = text::decode(parts.feedback, &mut repairs);
+    if parts.feedback.len() > FEEDBACK_BYTES {
+        repairs.note("feedback-cut");
+    }
+    let text = text::decode(&parts.feedback[..parts.feedback.len().min(FEEDBACK_BYTES)], &mut repairs);
     let mut cutter = Cutter { limits, repairs };
     let mut report = FailureReport { reporter: parts.reporter, report_id: parts.report_id, ..FailureReport::default() };
     let mut reported = parts.reported;
@@ -91,7 +98,10 @@ pub(crate) fn parse(parts: Parts, limits: &Limits) -> Result<FailureReport, Unre
         && report.original_mail_from.is_none()
         && report.message.is_none();
     if says_nothing {
-        return Err(Unreadable::Missing { format: FORMAT, what: "Source-IP, Reported-Domain, Original-Mail-From and mail" });
+        return Err(Unreadable::Missing {
+            format: FORMAT,
+            what: "Source-IP, Reported-Domain, Original-Mail-From and mail",
+        });
     }
     Ok(report)
 }
@@ -101,14 +111,14 @@ fn fields_of_arf(text: &str, report: &mut FailureReport, cutter: &mut Cutter) {
     report.feedback_type = fields.first("feedback-type").map(|value| cutter.text(&value.to_lowercase()));
     report.user_agent = fields.first("user-agent").map(|value| cutter.text(&value));
     report.version = fields.first("version").map(|value| cutter.text(&value));
-    report.auth_failure = words(fields.all("auth-failure"), cutter);
+    report.auth_failure = words(&fields.all("auth-failure"), cutter);
     let date = fields.first("arrival-date").or_else(|| fields.first("received-date"));
     report.arrival_date = date.as_deref().and_then(date::of_mail).or_else(|| date::parse(&date?));
     report.source_ip = fields.first("source-ip").and_then(|value| source_ip(&value, cutter));
     report.source_port = fields.first("source-port").and_then(|value| value.parse().ok());
     let domains = fields.all("reported-domain");
     report.reported_domain = domains.iter().map(|domain| cutter.text(&domain.to_lowercase())).collect();
-    report.identity_alignment = words(fields.all("identity-alignment"), cutter);
+    report.identity_alignment = words(&fields.all("identity-alignment"), cutter);
     report.delivery_result = fields.first("delivery-result").map(|value| cutter.text(&value.to_lowercase()));
     report.original_mail_from = fields.first("original-mail-from").and_then(|value| mailbox(&value, cutter));
     let recipients = fields.all("original-rcpt-to");
@@ -159,9 +169,8 @@ fn for_people<'x>(text: &'x str, report: &mut FailureReport, cutter: &mut Cutter
 /// What there is to know of the reported mail; nothing if there is none.
 fn reported_message(bytes: &[u8], keep_body: bool, cutter: &mut Cutter) -> Option<ReportedMessage> {
     let bytes = bytes.trim_ascii_start();
-    let message = MessageParser::default().parse_headers(bytes)?;
-    let header_end = message.parts.first().map_or(0, |part| part.offset_body as usize).min(bytes.len());
-    let (headers, body) = bytes.split_at(header_end);
+    let (headers, body) = bytes.split_at(header_end(&bytes[..bytes.len().min(HEADER_BYTES)]));
+    let message = MessageParser::default().parse_headers(headers)?;
     let subject = message.subject().map(str::trim).filter(|subject| !subject.is_empty());
     let found = ReportedMessage {
         message_id: message.message_id().map(|id| cutter.text(id.trim())),
@@ -171,9 +180,28 @@ fn reported_message(bytes: &[u8], keep_body: bool, cutter: &mut Cutter) -> Optio
         subject: subject.map(|subject| cutter.text(subject)),
         date: message.date().filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp),
         headers: cutter.long_text(headers, VALUES_OF_HEADERS),
-        body: keep_body.then(|| cutter.long_text(body, VALUES_OF_BODY)).filter(|body| !body.is_empty()),
+        body: keep_body
+            .then(|| cutter.long_text(body.trim_ascii_start(), VALUES_OF_BODY))
+            .filter(|body| !body.is_empty()),
     };
     has_fields(&message).then_some(found)
+}
+
+/// Where the header ends: at the first line that is neither a field nor the continuation of one. Whatever a mail parser
+/// would make of the rest, it may be personal data.
+fn header_end(bytes: &[u8]) -> usize {
+    let mut end = 0;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let is_folded = end > 0 && matches!(line.first(), Some(b' ' | b'\t'));
+        let is_envelope = end == 0 && (line.starts_with(b"From ") || line.starts_with(b">From "));
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(0);
+        let is_field = colon > 0 && line[..colon].trim_ascii_end().iter().all(|byte| matches!(byte, b'!'..=b'~'));
+        if line.trim_ascii().is_empty() || !(is_folded || is_envelope || is_field) {
+            break;
+        }
+        end += line.len();
+    }
+    end
 }
 
 /// True if there are fields that a mail has; any text is the header of some mail to a mail parser.
@@ -194,7 +222,7 @@ fn addresses(field: Option<&Address>, cutter: &mut Cutter) -> Vec<Text> {
 }
 
 /// The values of a field whose values are words with commas between.
-fn words(values: Vec<String>, cutter: &mut Cutter) -> Vec<Text> {
+fn words(values: &[String], cutter: &mut Cutter) -> Vec<Text> {
     let mut words: Vec<Text> = Vec::new();
     for word in values.iter().flat_map(|value| value.split([',', ' ', '\t'])).filter(|word| !word.is_empty()) {
         let word = cutter.text(&word.to_lowercase());

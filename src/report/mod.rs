@@ -130,7 +130,13 @@ impl Report {
             }
             Report::Failure(r) => {
                 let period = Period { begin: r.arrival_date.unwrap_or(0), end: 0 };
-                ("failure", r.reporting_mta.as_ref().or(r.reporter.as_ref()), &failure, r.reported_domain.first(), period)
+                (
+                    "failure",
+                    r.reporting_mta.as_ref().or(r.reporter.as_ref()),
+                    &failure,
+                    r.reported_domain.first(),
+                    period,
+                )
             }
         };
         let mut hash = Sha256::new();
@@ -281,6 +287,9 @@ pub fn parse_all(bytes: &[u8], limits: &Limits, repairs: &Repairs) -> Vec<Result
         None => return vec![Err(Unreadable::NotAReport("empty".into()))],
     };
     let mut rest = &text[start..];
+    if !is_xml && let Err(limit) = tls_json::check(rest, limits) {
+        return vec![Err(limit.into())];
+    }
     let mut reports = Vec::new();
     loop {
         let (report, end) = if is_xml {

@@ -63,22 +63,20 @@ pub(super) fn find_report(text: &str) -> Option<(bool, usize)> {
         return Some((true, at));
     }
     // No letter to a person has this in quotation marks.
-    let speaks_of_it = ["\"report-id\"", "\"report_id\"", "\"organization-name\""].iter();
     let at = memchr::memchr(b'{', text.as_bytes())?;
-    speaks_of_it.into_iter().any(|name| text[at..].contains(name)).then_some((false, at))
+    ["\"report-id\"", "\"report_id\"", "\"organization-name\""]
+        .iter()
+        .any(|name| text[at..].contains(name))
+        .then_some((false, at))
 }
 
 /// Where the first start tag `feedback` is, with or without a prefix.
 pub(super) fn find_root(text: &str) -> Option<usize> {
-    let in_spelling = |name: &str| {
-        memmem::find_iter(text.as_bytes(), name.as_bytes()).find_map(|at| {
-            let start = at - text[..at].bytes().rev().take(64).position(|byte| byte == b'<')? - 1;
-            let prefix = &text[start + 1..at];
-            let is_prefix = prefix.is_empty()
-                || prefix.strip_suffix(':').is_some_and(|prefix| prefix.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-            let ends = text.as_bytes().get(at + name.len()).is_some_and(|byte| matches!(byte, b'>' | b' ' | b'\t' | b'\r' | b'\n' | b'/'));
-            (is_prefix && ends).then_some(start)
-        })
-    };
-    ["feedback", "Feedback", "FEEDBACK"].into_iter().filter_map(in_spelling).min()
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'<', bytes).find(|at| {
+        let rest = &bytes[at + 1..];
+        let ends = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
+        let Some(end) = rest.iter().take(64).position(ends) else { return false };
+        rest[..end].rsplit(|byte| *byte == b':').next().is_some_and(|local| local.eq_ignore_ascii_case(b"feedback"))
+    })
 }

@@ -14,11 +14,10 @@ use serde::{
 };
 
 use super::{
-    Period, Repairs, Text, Unreadable, date,
-    number,
+    Period, Repairs, Text, Unreadable, date, number,
     tls::{FailureDetail, Policy, PolicyResult, Summary, TlsReport},
 };
-use crate::limits::Limits;
+use crate::limits::{LimitExceeded, Limits};
 
 const FORMAT: &str = "SMTP TLS report";
 
@@ -28,15 +27,20 @@ const TEXTS_KEPT: usize = 1000;
 /// Objects in one report, whatever limits were set: an empty one takes two bytes as text and about 200 in memory.
 const OBJECTS: usize = 200_000;
 
-/// Reads the first TLS report in a text, and says where it ends if something may follow.
-pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> (Result<TlsReport, Unreadable>, Option<usize>) {
+/// Refuses a text that would need too much memory.
+pub(super) fn check(text: &str, limits: &Limits) -> Result<(), LimitExceeded> {
     // Short values take up to eight times their text in memory, so the limit of XML would be too much here.
     if text.len() as u64 > limits.unpacked_bytes / 4 {
-        return (Err(limits.too_much_unpacked().into()), None);
+        return Err(limits.too_much_unpacked());
     }
     if memchr::memchr_iter(b'{', text.as_bytes()).count() > limits.records.min(OBJECTS) {
-        return (Err(limits.too_many_records().into()), None);
+        return Err(limits.too_many_records());
     }
+    Ok(())
+}
+
+/// Reads the first TLS report in a text that was checked, and says where it ends if something may follow.
+pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> (Result<TlsReport, Unreadable>, Option<usize>) {
     let error = match read(text) {
         Ok((raw, end)) => return (raw.finish(limits, repairs), Some(end)),
         Err(error) => error,
@@ -232,6 +236,9 @@ impl RawReport {
         }
         let report_id = cleaner.text(self.report_id).ok_or_else(|| missing("report-id"))?;
         let date_range = cleaner.period(self.date_range).ok_or_else(|| missing("date-range"))?;
+        if policies.1 {
+            cleaner.repairs.note("object-for-list");
+        }
         let found = policies.0.len();
         let policies: Vec<PolicyResult> =
             (0..).zip(policies.0).filter_map(|(position, raw)| cleaner.policy_result(position, raw)).collect();
@@ -280,18 +287,13 @@ impl Cleaner<'_> {
 
     fn count(&mut self, raw: Scalar) -> u64 {
         let Some(text) = raw.text else { return 0 };
-        match number(&text) {
-            Some(count) => {
-                if raw.quoted {
-                    self.repairs.note("count-as-text");
-                }
-                count
-            }
-            None => {
-                self.repairs.note("count-unreadable");
-                0
-            }
+        let count = number(&text);
+        if count.is_none() {
+            self.repairs.note("count-unreadable");
+        } else if raw.quoted {
+            self.repairs.note("count-as-text");
         }
+        count.unwrap_or(0)
     }
 
     fn period(&mut self, raw: RawRange) -> Option<Period> {

@@ -5,11 +5,7 @@
 
 use std::borrow::Cow;
 
-use quick_xml::{
-    Error, Reader,
-    errors::SyntaxError,
-    events::Event,
-};
+use quick_xml::{Error, Reader, errors::SyntaxError, events::Event};
 
 use super::{Repairs, Text, Unreadable};
 use crate::limits::Limits;
@@ -41,7 +37,7 @@ macro_rules! tags {
 }
 
 tags! {
-    Feedback "feedback" Records "records" Version "version" ReportMetadata "report_metadata" OrgName "org_name" Email "email"
+    Feedback "feedback" Schema "schema" Records "records" Version "version" ReportMetadata "report_metadata" OrgName "org_name" Email "email"
     ExtraContactInfo "extra_contact_info" ReportId "report_id" DateRange "date_range" Begin "begin" End "end"
     Error "error" Generator "generator" PolicyPublished "policy_published" Domain "domain" Adkim "adkim" Aspf "aspf"
     P "p" Sp "sp" Np "np" Pct "pct" Fo "fo" Testing "testing" DiscoveryMethod "discovery_method" Record "record"
@@ -74,15 +70,17 @@ impl Tag {
         if !name.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'-') {
             return None;
         }
-        fn letters(name: &str) -> impl Iterator<Item = u8> {
-            name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
-        }
         Tag::KNOWN.iter().find(|(known, _)| letters(known).eq(letters(name))).map(|(_, tag)| *tag)
     }
 
     fn name(self) -> &'static str {
-        Tag::KNOWN.iter().find(|(_, tag)| *tag == self).map_or("an unknown element", |(name, _)| name)
+        Tag::KNOWN.iter().find(|(_, tag)| *tag == self).map_or("?", |(name, _)| name)
     }
+}
+
+/// The letters and digits of a name, in small letters.
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
 }
 
 /// What comes next in the text.
@@ -104,6 +102,8 @@ pub(super) struct Walker<'x> {
     open: Vec<Tag>,
     /// Elements still to be closed before the reader goes on: an end tag that matched further out.
     closing: usize,
+    /// An element that was met where only text belongs, still to be reported.
+    reopen: Option<Tag>,
     /// Character data found while a tag was taken apart.
     pending: Option<Text>,
     /// What was mended.
@@ -118,7 +118,15 @@ impl<'x> Walker<'x> {
         config.allow_unmatched_ends = true;
         config.check_end_names = false;
         config.expand_empty_elements = true;
-        Walker { reader, limits: limits.clone(), open: Vec::with_capacity(8), closing: 0, pending: None, repairs }
+        Walker {
+            reader,
+            limits: limits.clone(),
+            open: Vec::with_capacity(8),
+            closing: 0,
+            reopen: None,
+            pending: None,
+            repairs,
+        }
     }
 
     /// Where the reader stands: bytes from the beginning of the text.
@@ -145,6 +153,9 @@ impl<'x> Walker<'x> {
                 self.open.pop();
                 return Ok(Step::Close);
             }
+            if let Some(tag) = self.reopen.take() {
+                return self.enter(tag);
+            }
             let event = match self.reader.read_event() {
                 Ok(event) => event,
                 // `<!` of no known kind; all other errors of syntax are something that the end of the text left open.
@@ -168,16 +179,12 @@ impl<'x> Walker<'x> {
                         self.repairs.note("unescaped-lt");
                         let inner = start[at + 1..].trim_end();
                         self.pending = Some(Text::from(format!("<{}", &start[..at])));
-                        match inner.strip_prefix('/') {
-                            Some(name) => {
-                                let tag = Tag::of(name, &mut self.repairs);
-                                self.leave(tag);
-                            }
-                            None => {
-                                let tag = Tag::of(inner, &mut self.repairs);
-                                return self.enter_after_pending(tag);
-                            }
+                        let (name, ends) = inner.strip_prefix('/').map_or((inner, false), |name| (name, true));
+                        let tag = Tag::of(name, &mut self.repairs);
+                        if !ends {
+                            return self.enter_after_pending(tag);
                         }
+                        self.leave(tag);
                     }
                 },
                 Event::End(end) => {
@@ -200,7 +207,7 @@ impl<'x> Walker<'x> {
     }
 
     /// The text of the element just opened, up to its end, trimmed and cut at the limit. Markup within is dropped, and its text
-    /// kept; elements of reports that stand where only text belongs are passed over.
+    /// kept; an element of a report begins where the end tag was forgotten.
     pub(super) fn value(&mut self) -> Result<Text, Unreadable> {
         let depth = self.open.len();
         let mut value = Text::default();
@@ -219,6 +226,12 @@ impl<'x> Walker<'x> {
                     value.push_str(piece);
                 }
                 Step::Close if self.open.len() < depth => break,
+                Step::Open(tag) if tag != Tag::Other && self.open.len() == depth + 1 => {
+                    self.repairs.note("missing-end-tag");
+                    self.open.truncate(depth - 1);
+                    self.reopen = Some(tag);
+                    break;
+                }
                 Step::Text(_) | Step::Open(_) | Step::Close => {}
                 Step::End => return Err(self.cut_off()),
             }
@@ -287,8 +300,9 @@ impl<'x> Walker<'x> {
 
     /// The error for a text that ends where it must not.
     pub(super) fn cut_off(&self) -> Unreadable {
-        let place = self.open.iter().rfind(|tag| **tag != Tag::Other).map_or("the text", |tag| tag.name());
-        Unreadable::Broken { format: FORMAT, reason: format!("it is cut off inside {place}") }
+        let known: Vec<&str> = self.open.iter().filter(|tag| **tag != Tag::Other).map(|tag| tag.name()).collect();
+        let reason = format!("it is cut off inside {}", known.join("/"));
+        Unreadable::Broken { format: FORMAT, reason }
     }
 
     fn enter(&mut self, tag: Tag) -> Result<Step<'x>, Unreadable> {
