@@ -67,20 +67,24 @@ impl Tag {
         if name == "identities" {
             return Some(Tag::Identifiers);
         }
-        if !name.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+        if name.len() > 32 || !name.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'-') {
             return None;
         }
-        Tag::KNOWN.iter().find(|(known, _)| letters(known).eq(letters(name))).map(|(_, tag)| *tag)
+        let mut snake = Text::default();
+        let mut after_small = false;
+        for character in name.chars() {
+            if after_small && character.is_ascii_uppercase() {
+                snake.push('_');
+            }
+            after_small = character.is_ascii_lowercase();
+            snake.push(if character == '-' { '_' } else { character.to_ascii_lowercase() });
+        }
+        Tag::exact(&snake)
     }
 
     fn name(self) -> &'static str {
         Tag::KNOWN.iter().find(|(_, tag)| *tag == self).map_or("?", |(name, _)| name)
     }
-}
-
-/// The letters and digits of a name, in small letters.
-fn letters(name: &str) -> impl Iterator<Item = u8> {
-    name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
 }
 
 /// What comes next in the text.
