@@ -134,6 +134,36 @@ fn every_animal_is_read_as_it_should_be() {
     assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), names.len(), wrong.join("\n"));
 }
 
+/// The same report in another spelling, or on another way, has the same key; another report has another.
+#[test]
+fn keys_do_not_depend_on_spelling_and_way() {
+    let key = |bytes: &[u8]| {
+        let contents = message::read(bytes, &Limits::default());
+        contents.reports[0].key().as_str().to_owned()
+    };
+    let one = plain("key");
+    let text = String::from_utf8(one.clone()).expect("UTF-8");
+    assert_eq!(key(&one), key(&mail("report.xml.gz", &gzip(&one))));
+    for (what, other) in [
+        (">example.org<", ">Example.ORG.<"),
+        (">Reporter<", ">REPORTER<"),
+        (">zoo-key<", ">&lt;zoo-key&gt;<"),
+        (">1696204800<", "> 1696204800.0 <"),
+        ("</feedback>", ""),
+    ] {
+        assert!(text.contains(what), "{what}");
+        assert_eq!(key(&one), key(text.replace(what, other).as_bytes()), "{other}");
+    }
+    for (what, other) in [
+        ("<domain>example.org<", "<domain>example.net<"),
+        (">Reporter<", ">Another<"),
+        (">zoo-key<", ">ZOO-key<"),
+        (">1696291199<", ">1696291200<"),
+    ] {
+        assert_ne!(key(&one), key(text.replace(what, other).as_bytes()), "{other}");
+    }
+}
+
 #[test]
 fn every_fixture_has_an_entry() {
     let named: BTreeSet<&str> = zoo().iter().map(|quirk| quirk.fixture).collect();
@@ -197,6 +227,7 @@ fn around_the_report() -> Vec<Quirk> {
             "zoo-two-reports-in-a-text-2",
         ),
         quirk("missing-root-end-tag.xml").repairs(&["missing-root-end-tag"]),
+        quirk("missing-end-tags-of-lists.xml").repairs(&["records-in-a-list", "missing-root-end-tag"]),
         quirk("half-an-end-tag.xml").repairs(&["missing-root-end-tag"]),
         quirk("cut-off-in-a-record.xml").refused("cut off inside feedback/record/auth_results/dkim/result"),
         quirk("cut-off-before-the-records.xml").refused("cut off inside feedback"),
@@ -521,7 +552,10 @@ fn archives() -> Vec<Quirk> {
         built("zip-named-gzip", mail("report.xml.gz", &zip(&[("r.xml", &plain("zip-named-gzip"))]))),
         built("gzip-of-several-members", halves("gzip-of-several-members")),
         built("gzip-with-padding", [gzip(&plain("gzip-with-padding")), vec![0; 100]].concat()),
-        built("gzip-after-an-empty-line", [b"\r\n".to_vec(), gzip(&plain("gzip-after-an-empty-line"))].concat()),
+        built(
+            "gzip-after-an-empty-line",
+            mail("r.gz", &[b"\r\n".to_vec(), gzip(&plain("gzip-after-an-empty-line"))].concat()),
+        ),
         built("zlib-for-gzip", zlib(&plain("zlib-for-gzip"))).repairs(&["zlib-for-gzip"]),
         built("zip-with-folders", zip(&[("a/", b""), ("a/b/", b""), ("a/b/r.xml", &plain("zip-with-folders"))])),
         built("zip-with-data-descriptor", zip_with_data_descriptor("r.xml", &plain("zip-with-data-descriptor"))),

@@ -100,7 +100,7 @@ fn read(
             Step::Close | Step::Text(_) => {}
             Step::End if inside == 0 => return Ok(()),
             // Only the end tags around the records are missing: nothing is lost.
-            Step::End if xml.open().len() == inside && position > 0 => {
+            Step::End if xml.open().len() >= inside && position > 0 => {
                 xml.repairs.note("missing-root-end-tag");
                 return Ok(());
             }

@@ -318,3 +318,20 @@ impl Fields {
         values
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_ends_where_the_first_doubt_begins() {
+        for (header, rest) in [
+            ("From: a\r\n\tb\r\n", "\r\nTo: secret\r\n"),
+            ("From: a\n", " \nTo: secret\n"),
+            (">From x\nFrom: a\n", "Dear Ms Secret,\nTo: you\n"),
+            ("", " From: a\n"),
+        ] {
+            assert_eq!(header_end(format!("{header}{rest}").as_bytes()), header.len(), "{header}{rest}");
+        }
+    }
+}
