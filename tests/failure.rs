@@ -165,6 +165,20 @@ fn shapes_that_servers_send() {
 }
 
 #[test]
+fn what_is_too_long_is_cut_and_says_so() {
+    let text = String::from_utf8(fixture("complete")).expect("UTF-8");
+    let long = format!("Feedback-Type: auth-failure\n{}", "X-More: and more\n".repeat(20_000));
+    let long_header = format!("X-Long: {}\nReply-To:", "x".repeat(70_000));
+    for (what, other, repair) in
+        [("Feedback-Type: auth-failure\n", long.as_str(), "feedback-cut"), ("Reply-To:", &long_header, "message-cut")]
+    {
+        let document = document_of(&read(text.replace(what, other).as_bytes(), &Options::default()));
+        assert!(document["received"]["repairs"].as_array().is_some_and(|all| all.contains(&json!(repair))), "{repair}");
+        assert!(document["failure"].to_string().len() < 100_000);
+    }
+}
+
+#[test]
 fn a_report_that_failed_is_evidence_and_not_a_report() {
     let contents = read(&fixture("of-a-forged-report"), &Options::default());
     assert!(matches!(contents.reports.as_slice(), [Report::Failure(_)]));

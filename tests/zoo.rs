@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fs, io::Write as _};
 
-use email_report_processor::{document::Documents, limits::Limits, message};
+use email_report_processor::{document::Documents, limits::Limits, message, report::repairs};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
@@ -132,6 +132,18 @@ fn every_animal_is_read_as_it_should_be() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), names.len(), wrong.join("\n"));
+}
+
+/// What a person reads in a document must mean something, and must have been seen to happen.
+#[test]
+fn every_repair_is_shown() {
+    let shown: BTreeSet<&str> = zoo().iter().flat_map(|quirk| quirk.repairs).copied().collect();
+    // Those of failure reports are shown in tests/failure.rs.
+    let failures = fs::read_to_string("tests/failure.rs").expect("tests/failure.rs");
+    for (name, _) in repairs::REPAIRS {
+        assert!(shown.contains(name) || failures.contains(&format!("\"{name}\"")), "{name} is shown nowhere");
+    }
+    assert!(repairs::REPAIRS.is_sorted(), "a list to look things up in");
 }
 
 /// The same report in another spelling, or on another way, has the same key; another report has another.
@@ -328,6 +340,12 @@ fn values() -> Vec<Quirk> {
         quirk("reason-as-text.xml").repairs(&["reason-as-text"]).has(REASON, json!({ "comment": "a mailing list" })),
         quirk("several-reasons.xml")
             .has(REASON, json!([{ "type": "forwarded" }, { "type": "policy_test_mode", "comment": "t=y" }])),
+        built("value-too-long", {
+            let text = String::from_utf8(plain("value-too-long")).expect("UTF-8");
+            text.replace(">Reporter<", &format!(">{}<", "ö".repeat(5000))).into_bytes()
+        })
+        .repairs(&["value-cut"])
+        .has(ORG, "ö".repeat(2048)),
         quirk("fo-with-several-values.xml").has("/feedback/policy_published/fo", "1:d:s"),
         quirk("pct-with-sign.xml").has("/feedback/policy_published/pct", 50),
         quirk("several-policies.xml")

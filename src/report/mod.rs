@@ -5,6 +5,7 @@
 
 pub mod aggregate;
 pub mod failure;
+pub mod repairs;
 pub mod tls;
 
 mod aggregate_xml;
@@ -22,6 +23,7 @@ use crate::limits::{LimitExceeded, Limits};
 pub use aggregate::AggregateReport;
 pub use date::rfc3339;
 pub use failure::FailureReport;
+pub use repairs::Repairs;
 pub use tls::TlsReport;
 
 /// Text out of a report. Most values (results, domains, addresses) fit in 24 bytes and need no heap.
@@ -201,24 +203,6 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(out, "{byte:02x}");
         out
     })
-}
-
-/// Names of what was mended while a report was read, each once, in order of discovery.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Repairs(Vec<&'static str>);
-
-impl Repairs {
-    /// Notes a repair; a second one of the same name changes nothing.
-    pub fn note(&mut self, name: &'static str) {
-        if !self.0.contains(&name) {
-            self.0.push(name);
-        }
-    }
-
-    /// The names noted so far.
-    pub fn names(&self) -> &[&'static str] {
-        &self.0
-    }
 }
 
 /// Why a payload gives no report.
