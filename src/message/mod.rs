@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use mail_parser::{Encoding, HeaderName, Message, MessageParser, MessagePart, PartType};
 use serde::Serialize;
 
-use self::authentication::Authenticated;
+use self::{authentication::Authenticated, unpack::Spent};
 
 use crate::{
     limits::{LimitExceeded, Limits},
@@ -125,7 +125,7 @@ pub fn read_with(bytes: &[u8], options: &Options) -> Contents {
         return Contents::refused(limits.too_large());
     }
     let mut contents = Contents::default();
-    let mut reader = Reader { options, limits, parts: 0, contents: &mut contents };
+    let mut reader = Reader { options, limits, parts: 0, unpacking: None, contents: &mut contents };
     match Payload::of(bytes) {
         Payload::Other if looks_like_mail(bytes) || !report::is_in(bytes) => reader.mail(bytes, 0),
         _ => reader.payload(bytes, 0, &Repairs::default()),
@@ -175,6 +175,8 @@ struct Reader<'c> {
     limits: &'c Limits,
     /// MIME parts seen so far, those of mails within the mail included.
     parts: usize,
+    /// While an attachment is being unpacked: how much of it has been.
+    unpacking: Option<Spent>,
     contents: &'c mut Contents,
 }
 
@@ -229,23 +231,25 @@ impl Reader<'_> {
     fn payload(&mut self, bytes: &[u8], depth: usize, repairs: &Repairs) {
         // Some mailers put an empty line too many in front of an attachment.
         let packed = bytes.trim_ascii_start();
-        let mut repairs = repairs.clone();
-        let unpacked = match Payload::of(packed) {
-            Payload::Text => return self.report(bytes, &repairs),
-            Payload::Other => return self.other(bytes, depth, &repairs),
-            Payload::Gzip => unpack::gzip(packed, self.limits),
-            Payload::Zip => unpack::zip(packed, self.limits),
-            Payload::Zlib => {
-                repairs.note("zlib-for-gzip");
-                unpack::zlib(packed, self.limits)
-            }
+        let unpack = match Payload::of(packed) {
+            Payload::Text => return self.report(bytes, repairs),
+            Payload::Other => return self.other(bytes, depth, repairs),
+            _ if depth >= self.limits.nesting => return self.fail(self.limits.nested_too_deep()),
+            Payload::Gzip => unpack::gzip,
+            Payload::Zip => unpack::zip,
+            Payload::Zlib => unpack::zlib,
         };
-        if depth >= self.limits.nesting {
-            return self.fail(self.limits.nested_too_deep());
+        let mut repairs = repairs.clone();
+        if Payload::of(packed) == Payload::Zlib {
+            repairs.note("zlib-for-gzip");
         }
-        match unpacked {
+        let outermost = self.unpacking.is_none();
+        match unpack(packed, self.limits, self.unpacking.get_or_insert_default()) {
             Ok(members) => members.iter().for_each(|member| self.payload(member, depth + 1, &repairs)),
             Err(error) => self.fail(error),
+        }
+        if outermost {
+            self.unpacking = None;
         }
     }
 
@@ -350,7 +354,9 @@ fn looks_like_mail(bytes: &[u8]) -> bool {
 }
 
 fn received(message: &Message, options: &Options) -> Received {
-    let date = message.received().and_then(mail_parser::Received::date).or_else(|| message.date().copied());
+    // `Message::received` would give the lowest one, which the sender wrote.
+    let topmost = message.received_all().next().and_then(mail_parser::Received::date);
+    let date = topmost.or_else(|| message.date().copied());
     let from = message.from().and_then(|from| from.first()).and_then(|from| from.address());
     let from_domain = from.and_then(|from| from.rsplit_once('@')).map(|(_, domain)| domain);
     Received {
@@ -364,4 +370,18 @@ fn received(message: &Message, options: &Options) -> Received {
 /// A value out of a header, cut at what a mail address or id can have (RFC 5321 section 4.5.3.1).
 fn value(text: &str) -> Text {
     Text::from(&text[..text.floor_char_boundary(512)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_topmost_received_header_says_when() {
+        let mail = "Received: from b by c; Wed, 02 Sep 2026 04:10:00 +0000\n\
+                    Received: from a by b; Tue, 01 Sep 2026 00:00:00 +0000\n\
+                    Date: Mon, 31 Aug 2026 00:00:00 +0000\n\n";
+        let received = read(mail.as_bytes(), &Limits::default()).received;
+        assert_eq!(received.at.as_deref(), Some("2026-09-02T04:10:00Z"));
+    }
 }

@@ -25,14 +25,23 @@ pub(super) fn parse(
     limits: &Limits,
     mut repairs: Repairs,
 ) -> (Result<AggregateReport, Unreadable>, Option<usize>) {
-    let skipped = broken_declaration(text);
+    let skipped = open_declaration(text);
     if skipped > 0 {
         repairs.note("xml-declaration");
     }
-    let mut xml = Walker::new(&without_half_end_tag(text)[skipped..], limits, repairs);
+    let text = &without_half_end_tag(text)[skipped..];
+    let mut xml = Walker::new(text, limits, repairs);
     let mut report = AggregateReport::default();
     let mut period = None;
-    match read(&mut xml, limits, &mut report, &mut period) {
+    let child = match find_root(&mut xml) {
+        Ok(child) => child,
+        // HTML, most often, which is neither well-formed nor sparing with elements that are never closed.
+        Err(Unreadable::Broken { .. } | Unreadable::Limit(_)) if !mentions_feedback(text) => {
+            return (Err(not_a_report()), None);
+        }
+        Err(error) => return (Err(error), None),
+    };
+    match read(&mut xml, child, limits, &mut report, &mut period) {
         Ok(()) => {
             let end = skipped + xml.offset();
             report.repairs = xml.repairs;
@@ -42,11 +51,22 @@ pub(super) fn parse(
     }
 }
 
-/// The length of an XML declaration without its second `?`, with which everything would be part of the declaration.
-fn broken_declaration(text: &str) -> usize {
-    let blanks = text.len() - text.trim_start().len();
-    match text[blanks..].find('>') {
-        Some(end) if text[blanks..].starts_with("<?") && !text[..blanks + end].ends_with('?') => blanks + end + 1,
+fn not_a_report() -> Unreadable {
+    Unreadable::NotAReport("XML without a feedback element".into())
+}
+
+/// True if the word stands anywhere in the text, so that the text may have been meant for a report.
+fn mentions_feedback(text: &str) -> bool {
+    memchr::memchr2_iter(b'f', b'F', text.as_bytes())
+        .any(|at| text.as_bytes()[at..].first_chunk::<8>().is_some_and(|word| word.eq_ignore_ascii_case(b"feedback")))
+}
+
+/// The length of `<?xml version="1.0">`, a declaration without its second `?`, which would swallow the report; 0 for others.
+fn open_declaration(text: &str) -> usize {
+    let trimmed = text.trim_start();
+    let is_declaration = trimmed.strip_prefix("<?xml").is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n']));
+    match trimmed.find('>') {
+        Some(end) if is_declaration && !trimmed[..end].ends_with('?') => text.len() - trimmed.len() + end + 1,
         _ => 0,
     }
 }
@@ -59,13 +79,14 @@ fn without_half_end_tag(text: &str) -> &str {
     }
 }
 
+/// Reads the report around the reader; `child` is an element of it that was met on the way.
 fn read(
     xml: &mut Walker,
+    mut child: Option<Tag>,
     limits: &Limits,
     report: &mut AggregateReport,
     period: &mut Option<Period>,
 ) -> Result<(), Unreadable> {
-    let mut child = find_root(xml)?;
     // Elements open in the report itself: `feedback` and what stands around it.
     let inside = xml.open().len() - usize::from(child.is_some());
     let mut position = 0;
@@ -119,7 +140,7 @@ fn find_root(xml: &mut Walker) -> Result<Option<Tag>, Unreadable> {
                 xml.repairs.note("missing-root");
                 return Ok(Some(tag));
             }
-            Step::End => return Err(Unreadable::NotAReport("XML without a feedback element".into())),
+            Step::End => return Err(not_a_report()),
             Step::Open(_) | Step::Text(_) | Step::Close => {}
         }
     }
@@ -442,4 +463,21 @@ fn keyword(xml: &mut Walker) -> Result<Option<Text>, Unreadable> {
         value = value.to_ascii_lowercase();
     }
     Ok(Some(value).filter(|value| !value.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declaration_may_lack_its_second_question_mark() {
+        for (text, length) in [
+            ("<?xml version='1.0'>\n<feedback>", 20),
+            ("\n<?xml version='1.0'?><feedback>", 0),
+            ("<?xml-stylesheet href='>'?><feedback>", 0),
+            ("<?xml version='1.0'", 0),
+        ] {
+            assert_eq!(open_declaration(text), length, "{text}");
+        }
+    }
 }

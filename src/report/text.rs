@@ -70,13 +70,19 @@ pub(super) fn find_report(text: &str) -> Option<(bool, usize)> {
         .then_some((false, at))
 }
 
-/// Where the first start tag `feedback` is, with or without a prefix.
+/// Where the first start tag `feedback` is, with or without a prefix, that another tag follows: letters speak of "the
+/// `<feedback>` element".
 pub(super) fn find_root(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     memchr::memchr_iter(b'<', bytes).find(|at| {
         let rest = &bytes[at + 1..];
         let ends = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
         let Some(end) = rest.iter().take(64).position(ends) else { return false };
-        rest[..end].rsplit(|byte| *byte == b':').next().is_some_and(|local| local.eq_ignore_ascii_case(b"feedback"))
+        let is_root = rest[..end].rsplit(|byte| *byte == b':').next();
+        is_root.is_some_and(|local| local.eq_ignore_ascii_case(b"feedback")) && {
+            let attributes = &rest[end..rest.len().min(end + 1024)];
+            let tag_end = memchr::memchr(b'>', attributes);
+            tag_end.is_some_and(|at| rest[end + at + 1..].trim_ascii_start().starts_with(b"<"))
+        }
     })
 }

@@ -52,7 +52,18 @@ pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> (Result<Tl
         repairs.note(name);
         return (raw.finish(limits, repairs), None);
     }
-    (Err(Unreadable::Broken { format: FORMAT, reason: error.to_string() }), None)
+    let error = if mentions_report(text) {
+        Unreadable::Broken { format: FORMAT, reason: error.to_string() }
+    } else {
+        Unreadable::NotAReport("neither XML nor JSON".into())
+    };
+    (Err(error), None)
+}
+
+/// True if the text has a word out of a report's first member names, so that it may have been meant for one.
+fn mentions_report(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["organi", "report", "policies"].iter().any(|word| text.contains(word))
 }
 
 fn read(text: &str) -> Result<(RawReport, usize), serde_json::Error> {

@@ -1,0 +1,7 @@
+//! What the integration tests, the benchmark and the example `corpus` share.
+#![allow(dead_code, reason = "each test uses its own part")]
+
+pub mod corpus;
+pub mod mail;
+pub mod read;
+pub mod rng;
