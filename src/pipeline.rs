@@ -16,7 +16,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use tracing::{error, warn};
 
 use crate::{
-    message::{self, Contents, Options},
+    limits::Limits,
+    message::{self, Contents},
     sanitize,
     settle::{self, Origin, Outcome, Settlement, Settler, Tally},
     sink::Sink,
@@ -72,7 +73,7 @@ pub struct Pipeline {
 struct Stage {
     sink: Arc<dyn Sink>,
     settler: Settler,
-    options: Options,
+    limits: Limits,
     taken_up: Gate,
     large: Mutex<()>,
 }
@@ -93,7 +94,7 @@ impl Pipeline {
     /// The system has no room for a thread.
     pub fn start(
         threads: usize,
-        options: impl Into<Options>,
+        limits: Limits,
         sink: Arc<dyn Sink>,
         unrecognized: Unrecognized,
         observe: impl FnMut(&Settlement) + Send + 'static,
@@ -114,7 +115,7 @@ impl Pipeline {
             totals
         })?;
         let taken_up = Gate::new(TAKEN_UP_PER_THREAD * pool.current_num_threads());
-        let stage = Arc::new(Stage { sink, settler, options: options.into(), taken_up, large: Mutex::new(()) });
+        let stage = Arc::new(Stage { sink, settler, limits, taken_up, large: Mutex::new(()) });
         Ok(Pipeline { pool, stage, settling })
     }
 
@@ -149,7 +150,7 @@ impl Stage {
     fn process(&self, mail: Mail) {
         let bytes = match (mail.bytes, &mail.origin) {
             (Some(bytes), _) => Ok(bytes),
-            (None, Origin::Maildir(entry)) => source::read_file(&entry.path(), self.options.limits.mail_bytes),
+            (None, Origin::Maildir(entry)) => source::read_file(&entry.path(), self.limits.mail_bytes),
             (None, Origin::Input(_)) => Ok(Bytes::Gone),
         };
         let contents = match bytes {
@@ -162,7 +163,7 @@ impl Stage {
                 drop(one_large);
                 return;
             }
-            Ok(Bytes::TooLarge) => Contents::refused(self.options.limits.too_large()),
+            Ok(Bytes::TooLarge) => Contents::refused(self.limits.too_large()),
             Ok(Bytes::Gone) => return,
             Err(error) => {
                 let name = mail.origin.name();
@@ -175,7 +176,7 @@ impl Stage {
 
     /// Reads a mail. A panic would be a bug, but not one for which a mail blocks all others.
     fn read(&self, bytes: &[u8]) -> Contents {
-        panic::catch_unwind(AssertUnwindSafe(|| message::read_with(bytes, &self.options)))
+        panic::catch_unwind(AssertUnwindSafe(|| message::read(bytes, &self.limits)))
             .unwrap_or_else(|panic| Contents::refused(message::Unusable::Bug(panic_text(panic.as_ref()))))
     }
 }
