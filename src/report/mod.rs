@@ -83,7 +83,7 @@ impl Report {
         }
     }
 
-    /// How many documents this report gives: one a record, one a policy, or one.
+    /// How many documents this report gives: one a record, or one a policy.
     pub fn len(&self) -> usize {
         match self {
             Report::Aggregate(report) => report.records.len(),
