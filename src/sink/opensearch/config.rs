@@ -19,6 +19,8 @@ pub struct Config {
     pub dmarc: Target,
     /// Index and pipeline of TLS policies.
     pub tlsrpt: Target,
+    /// Index and pipeline of failure reports.
+    pub failures: Target,
     /// Bytes of a `_bulk` body, about.
     pub bulk_bytes: usize,
     /// `_bulk` requests under way at once.
@@ -37,6 +39,7 @@ impl Config {
         match kind {
             Kind::Dmarc => &self.dmarc,
             Kind::Tls => &self.tlsrpt,
+            Kind::Failure => &self.failures,
         }
     }
 }

@@ -78,6 +78,7 @@ struct Shared {
     /// What stands in front of an `_id`, for each kind.
     dmarc_action: Vec<u8>,
     tlsrpt_action: Vec<u8>,
+    failures_action: Vec<u8>,
 }
 
 /// Documents of one mail, as lines of a `_bulk` body.
@@ -111,6 +112,7 @@ impl OpenSearchSink {
             preparing: Mutex::new(()),
             dmarc_action: action(&config.dmarc),
             tlsrpt_action: action(&config.tlsrpt),
+            failures_action: action(&config.failures),
             client,
             config,
         });
@@ -138,6 +140,7 @@ impl Sink for OpenSearchSink {
             let action = match documents.kind() {
                 Kind::Dmarc => &self.shared.dmarc_action,
                 Kind::Tls => &self.shared.tlsrpt_action,
+                Kind::Failure => &self.shared.failures_action,
             };
             for n in 0..documents.len() {
                 bytes.extend_from_slice(action);
@@ -335,8 +338,8 @@ impl Shared {
     fn prepare(&self) -> bool {
         let _one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         while !self.prepared.load(Ordering::Acquire) {
-            let both = self.prepare_kind(Kind::Dmarc).and_then(|()| self.prepare_kind(Kind::Tls));
-            match both {
+            let all = [Kind::Dmarc, Kind::Tls, Kind::Failure].into_iter().try_for_each(|kind| self.prepare_kind(kind));
+            match all {
                 Ok(()) => self.prepared.store(true, Ordering::Release),
                 Err(reason) if self.outage.pause(&reason) => return false,
                 Err(_) => {}
