@@ -227,6 +227,12 @@ settings! {
     /// Ingest pipeline for SMTP TLS policies
     #[arg(long, global = true, value_name = "NAME", env = "ERP_TLSRPT_PIPELINE", help_heading = "OpenSearch")]
     tlsrpt_pipeline: String,
+    /// Index of DMARC failure reports [default: dmarc-failures]
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_FAILURES_INDEX", help_heading = "OpenSearch")]
+    failures_index: String,
+    /// Ingest pipeline for DMARC failure reports
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_FAILURES_PIPELINE", help_heading = "OpenSearch")]
+    failures_pipeline: String,
     /// Size of a bulk request [default: 8MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_BULK_BYTES", help_heading = "OpenSearch")]
     bulk_bytes: ByteSize,
@@ -241,6 +247,17 @@ settings! {
     /// What to do with mail in a Maildir that is no report [default: fail]
     #[arg(long, global = true, value_enum, env = "ERP_UNRECOGNIZED", help_heading = "Mail")]
     unrecognized: Unrecognized,
+    /// Name by which your mail server signs Authentication-Results: what it says of a report is stored with it
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_AUTHSERV_ID", help_heading = "Mail")]
+    authserv_id: String,
+    /// Refuse reports that your mail server did not find authentic (needs --authserv-id)
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_REQUIRE_AUTHENTICATED", help_heading = "Mail",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    require_authenticated: bool,
+    /// Keep the body of the mail that a failure report is about; it is personal data
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_KEEP_FAILED_MESSAGE", help_heading = "Mail",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    keep_failed_message: bool,
     /// Threads that read mails [default: one a core]
     #[arg(long, global = true, value_name = "N", env = "ERP_THREADS", help_heading = "Mail")]
     threads: usize,

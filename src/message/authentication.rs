@@ -6,12 +6,13 @@
 //! the first of them down to the next `Received`, since what is below was there before the mail arrived.
 
 use mail_parser::Message;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::report::Text;
 
 /// What the receiving server vouches for: `received.authenticated`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Authenticated {
     /// A domain that passed is that of the From header, or one is a subdomain of the other.
     ///

@@ -209,7 +209,11 @@ struct Finished {
 
 impl Finished {
     fn log(&self, level: Level) {
-        if level <= Level::INFO { info!("{self}") } else { debug!("{self}") }
+        if level <= Level::INFO {
+            info!("{self}")
+        } else {
+            debug!("{self}")
+        }
         match &self.reason {
             Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),
             Some(Reason::Asked) => info!("asked to stop"),
@@ -246,13 +250,8 @@ impl fmt::Display for Finished {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Totals { stored: _, failed, unrecognized, left, tally } = self.totals;
         write!(f, "{} mails, ", self.totals.mails())?;
-        write!(
-            f,
-            "{} reports ({} DMARC, {} TLS), ",
-            tally.dmarc_reports + tally.tls_reports,
-            tally.dmarc_reports,
-            tally.tls_reports
-        )?;
+        write!(f, "{} reports (", tally.reports())?;
+        write!(f, "{} DMARC, {} TLS, {} failure), ", tally.dmarc_reports, tally.tls_reports, tally.failure_reports)?;
         write!(f, "{} records, {} policies, ", tally.records, tally.policies)?;
         write!(f, "{} duplicates, {failed} failed, {unrecognized} unrecognized, ", tally.duplicates)?;
         if left > 0 {

@@ -83,11 +83,15 @@ impl Report {
         }
     }
 
-    /// The time it speaks of.
+    /// The time it speaks of; of a failure report, the arrival of the mail that failed, or 1970 if that is unknown.
     pub fn period(&self) -> Period {
         match self {
             Report::Aggregate(report) => report.metadata.date_range,
             Report::Tls(report) => report.date_range,
+            Report::Failure(report) => {
+                let at = report.arrival_date.unwrap_or(0);
+                Period { begin: at, end: at }
+            }
         }
     }
 

@@ -113,6 +113,11 @@ impl Tally {
         tally
     }
 
+    /// Reports of all kinds.
+    pub fn reports(&self) -> u64 {
+        self.dmarc_reports + self.tls_reports + self.failure_reports
+    }
+
     /// Adds another's numbers.
     pub fn add(&mut self, other: &Tally) {
         self.dmarc_reports += other.dmarc_reports;

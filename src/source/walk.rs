@@ -26,7 +26,11 @@ pub enum Found {
 
 /// Goes through `path`: a file, a Maildir (with `recursive` also the Maildir++ folders in it, but for those of failed
 /// mails), or a folder of files, Maildirs and further folders.
-pub fn walk(path: &Path, recursive: bool, visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>) -> ControlFlow<()> {
+pub fn walk(
+    path: &Path,
+    recursive: bool,
+    visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     if is_maildir(path) {
         maildir(path, visit)?;
         return if recursive { subfolders(path, visit) } else { ControlFlow::Continue(()) };

@@ -67,6 +67,7 @@ fn received(row: &Columns) -> Received {
         message_id: text(row, "received_message_id"),
         at: row.get::<_, Option<i64>>("received_at").expect("received_at").and_then(rfc3339),
         from: text(row, "received_from"),
+        authenticated: text(row, "authenticated").map(|json| serde_json::from_str(&json).expect("JSON")),
     }
 }
 

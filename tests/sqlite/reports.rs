@@ -1,7 +1,7 @@
 //! Reports to be stored.
 
 use email_report_processor::{
-    message::Received,
+    message::{Received, authentication::Authenticated},
     report::{
         AggregateReport, Period, Repairs, Report, Text, TlsReport,
         aggregate::{
@@ -167,5 +167,6 @@ pub fn full_received() -> Received {
         message_id: text("id@reporter.example"),
         at: Some("2024-01-16T04:05:06Z".into()),
         from: text("noreply@reporter.example"),
+        authenticated: Some(Authenticated { pass: true, dkim: vec!["example.net".into()], ..Authenticated::default() }),
     }
 }

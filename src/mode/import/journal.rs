@@ -147,8 +147,7 @@ impl Journal {
     /// The mark of a file with many mails, which is read from `position`. Without a key it is not remembered.
     pub(super) fn stream(&mut self, key: Option<Key>, position: u64) -> Mark {
         let mark = self.mark();
-        let stream =
-            Stream { key, under_way: BTreeMap::new(), reached: position, ended: false, written: position };
+        let stream = Stream { key, under_way: BTreeMap::new(), reached: position, ended: false, written: position };
         self.streams.insert(mark, stream);
         mark
     }

@@ -66,7 +66,7 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
     if let Store::OpenSearch(store) = &mut config.store {
         store.import = Some(config::Import { tune: !import.no_tune });
     }
-    let limit = config.pipeline.limits.mail_bytes;
+    let limit = config.pipeline.reading.limits.mail_bytes;
     let state = Arc::new(Mutex::new(State::new(import)?));
     let counters = Arc::new(Counters::default());
     let observe = {
@@ -89,7 +89,8 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
     };
     count_in_background(import, &counters, &run.stop);
     let progress = Progress::start(Arc::clone(&counters), show)?;
-    let mut feeder = Feeder { import, run: &run, state: &state, counters: &counters, limit, finished: 0, all_read: true };
+    let mut feeder =
+        Feeder { import, run: &run, state: &state, counters: &counters, limit, finished: 0, all_read: true };
     feeder.feed();
     let Feeder { finished: finished_earlier, all_read, .. } = feeder;
     let finished = run.finish_quietly();

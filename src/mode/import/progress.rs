@@ -128,7 +128,6 @@ impl Rates {
         let (then, before) = self.past[0];
         let seconds = then.elapsed().as_secs_f64().max(0.001);
         let rate = |now: u64, before: u64| HumanCount(per_second(now - before, seconds));
-        let reports = |tally: &Tally| tally.dmarc_reports + tally.tls_reports;
         let records = |tally: &Tally| tally.records + tally.policies;
         let judged = |tally: &Tally| tally.created + tally.duplicates + tally.refused;
         let (bytes, total) = (counters.bytes.load(Relaxed), counters.total.load(Relaxed));
@@ -140,7 +139,7 @@ impl Rates {
             "{} mails, {}, {} reports/s, {} records/s, store {}/s, {} duplicates, {} failed, {left}",
             HumanCount(now.mails),
             HumanBytes(bytes),
-            rate(reports(&now.tally), reports(&before.tally)),
+            rate(now.tally.reports(), before.tally.reports()),
             rate(records(&now.tally), records(&before.tally)),
             rate(judged(&now.tally), judged(&before.tally)),
             HumanCount(now.tally.duplicates),

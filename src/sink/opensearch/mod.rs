@@ -165,7 +165,8 @@ impl Sink for OpenSearchSink {
 
     fn identity(&self) -> Option<Identity> {
         let shared = &self.shared;
-        let indices = [Kind::Dmarc, Kind::Tls].map(|kind| shared.config.target(kind).index.as_str()).join(",");
+        let indices =
+            [Kind::Dmarc, Kind::Tls, Kind::Failure].map(|kind| shared.config.target(kind).index.as_str()).join(",");
         if !shared.prepare() {
             return None;
         }
@@ -394,7 +395,7 @@ impl Shared {
 
     /// At the end of an import. Where that fails, the next run does it.
     fn restore_refresh(&self) {
-        for kind in [Kind::Dmarc, Kind::Tls] {
+        for kind in [Kind::Dmarc, Kind::Tls, Kind::Failure] {
             let index = &self.config.target(kind).index;
             if let Err(error) = tuning::restore(&self.client, index) {
                 warn!(%index, "the index's refresh stays relaxed until the next run: {error}");
