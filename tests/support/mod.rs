@@ -4,6 +4,7 @@
 pub mod corpus;
 pub mod mail;
 pub mod program;
+pub mod properties;
 pub mod read;
 pub mod rng;
 pub mod server;
