@@ -1,7 +1,10 @@
 //! Reports out of the tables: in portions, in order, and of one moment.
 
+use std::{collections::BTreeMap, fs, path::Path};
+
 use email_report_processor::{
-    message::Contents,
+    limits::Limits,
+    message::{Contents, Options, read_with},
     report::{
         Kind, Report, Text,
         aggregate::{DkimResult, SpfResult},
@@ -12,6 +15,7 @@ use email_report_processor::{
         read::Portion,
     },
 };
+use walkdir::WalkDir;
 
 use super::{
     documents, folder, mail, number, read_back,
@@ -121,6 +125,40 @@ fn what_is_stored_meanwhile_is_not_seen() {
     assert_eq!(seen, 4);
     assert_eq!(reports.count(Kind::Dmarc), Ok(4));
     assert_eq!(number(&path, "SELECT count(*) FROM dmarc_records"), 9);
+}
+
+#[test]
+fn every_fixture_comes_back_as_the_documents_it_gave() {
+    let options = Options {
+        keep_failed_message: true,
+        authserv_id: Some("mx.example.org".into()),
+        ..Options::from(Limits::default())
+    };
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let files = WalkDir::new(fixtures).sort_by_file_name().into_iter().map(|entry| entry.expect("a file"));
+    let mut kinds = BTreeMap::new();
+    for file in files.filter(|entry| entry.file_type().is_file()) {
+        let contents = read_with(&fs::read(file.path()).expect("a file"), &options);
+        let mut expected = BTreeMap::new();
+        for report in &contents.reports {
+            *kinds.entry(format!("{:?}", report.kind())).or_insert(0) += report.len();
+            for line in documents(report, &contents.received) {
+                let (id, document) = line.split_once(' ').expect("an id");
+                // The first stays, as in the store.
+                expected.entry(id.to_owned()).or_insert_with(|| document.to_owned());
+            }
+        }
+        if !expected.is_empty() {
+            let (_folder, path) = folder();
+            store(&path, [contents]);
+            let mut found = read_back(&path, &Selection::default());
+            found.sort();
+            let expected: Vec<String> = expected.iter().map(|(id, document)| format!("{id} {document}")).collect();
+            assert_eq!(found.join("\n"), expected.join("\n"), "{}", file.path().display());
+        }
+    }
+    println!("documents: {kinds:?}");
+    assert_eq!(kinds.len(), 3, "every kind was among them: {kinds:?}");
 }
 
 #[test]
