@@ -51,13 +51,17 @@ pub fn cell(text: &str) -> Cow<'_, str> {
 fn begins_formula(cell: &str) -> bool {
     for character in cell.chars() {
         match character {
-            '=' | '+' | '-' | '@' | '\t' | '\r' => return true,
+            '=' | '+' | '-' | '@' | '\t' | '\r'
             // The same full-width, small, and as a mathematician's minus.
-            '\u{FF1D}' | '\u{FF0B}' | '\u{FF0D}' | '\u{FF20}' | '\u{FE62}' | '\u{FE63}' | '\u{FE66}' | '\u{FE6B}'
+            | '\u{FF1D}' | '\u{FF0B}' | '\u{FF0D}' | '\u{FF20}' | '\u{FE62}' | '\u{FE63}' | '\u{FE66}' | '\u{FE6B}'
             | '\u{2212}' => return true,
-            '"' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{FFFD}' => {}
-            _ if character.is_whitespace() || is_dangerous(character) => {}
-            _ => return false,
+            // Passed over, as a spreadsheet program may do.
+            '"' | '\u{200B}' | '\u{200C}' | '\u{200D}' | '\u{2060}' | '\u{FEFF}' | '\u{FFFD}' => {}
+            _ => {
+                if !character.is_whitespace() && !is_dangerous(character) {
+                    return false;
+                }
+            }
         }
     }
     false

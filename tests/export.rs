@@ -132,7 +132,7 @@ fn the_log_says_how_much_it_was_and_shows_no_bar() {
     let ended = setup.run(&[]);
     assert_eq!(ended.log.lines().count(), 1, "{}", ended.log);
     let expected = format!(
-        "exported {} reports ({} DMARC, {} TLS), {} records, {} policies, ",
+        "exported {} reports ({} DMARC, {} TLS, 0 failure), {} records, {} policies, ",
         sums.dmarc.reports + sums.tls.reports,
         sums.dmarc.reports,
         sums.tls.reports,
@@ -179,6 +179,33 @@ fn rows_are_the_records_and_policies() {
     assert_eq!(sum(&rows, "total_failure_session_count"), sums.tls.failed);
     let details = rows.iter().flat_map(|row| row["failure_details"].split("; ")).filter(|detail| !detail.is_empty());
     assert_eq!(details.count() as u64, sums.tls.failure_details);
+}
+
+#[test]
+fn failure_reports() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/failure");
+    let maildir = TestMaildir::new();
+    for file in fs::read_dir(folder).expect("fixtures") {
+        let file = file.expect("a file");
+        maildir.deliver(file.file_name().to_str().expect("UTF-8"), &fs::read(file.path()).expect("a file"));
+    }
+    let setup = Setup::of(maildir);
+    let ours = values(&setup.export(&["--kind", "failure"]));
+    assert!(!ours.is_empty());
+    let theirs: BTreeSet<String> = sorted(setup.ndjson()).into_iter().collect();
+    assert!(ours.iter().all(|document| theirs.contains(&document.to_string())));
+    let rows = table(&setup.export(&["--kind", "failure", "--format", "csv"]));
+    assert_eq!(rows.len(), ours.len());
+    for (row, document) in rows.iter().zip(&ours) {
+        let failure = &document["failure"];
+        assert_eq!(row["feedback_type"], failure["feedback_type"].as_str().unwrap_or_default());
+        assert_eq!(row["message_subject"], failure["message"]["subject"].as_str().unwrap_or_default());
+        assert_eq!(row["arrival_date"], failure["arrival_date"].as_str().unwrap_or_default());
+        assert!(!row["message_headers"].contains('\n'));
+    }
+    let domain = ours.iter().find_map(|document| document["failure"]["reported_domain"].as_str()).expect("a domain");
+    assert!(!setup.export(&["--kind", "failure", "--domain", domain]).is_empty());
+    assert_eq!(setup.export(&["--kind", "failure", "--domain", "nowhere.example"]), "");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::{
     cli::{self, ExportFormat, ExportKind},
     exit::Exit,
     logging,
-    report::Kind,
+    report::{Kind, Report},
     sanitize,
     stop::Stop,
     store::{
@@ -85,6 +85,23 @@ struct Written {
     failure_reports: u64,
     records: u64,
     policies: u64,
+}
+
+impl Written {
+    fn add(&mut self, portion: &Portion) {
+        let (report, documents) = (u64::from(portion.is_first), portion.report.len() as u64);
+        match portion.report {
+            Report::Aggregate(_) => {
+                self.dmarc_reports += report;
+                self.records += documents;
+            }
+            Report::Tls(_) => {
+                self.tls_reports += report;
+                self.policies += documents;
+            }
+            Report::Failure(_) => self.failure_reports += report,
+        }
+    }
 }
 
 impl fmt::Display for Written {
@@ -179,20 +196,8 @@ fn write(
     let mut out = BufWriter::with_capacity(BUFFER, output);
     for kind in kinds {
         let mut count = |portion: &Portion| {
-            let documents = portion.report.len() as u64;
-            let reports = u64::from(portion.is_first);
-            match kind {
-                Kind::Dmarc => {
-                    (written.dmarc_reports, written.records) =
-                        (written.dmarc_reports + reports, written.records + documents)
-                }
-                Kind::Tls => {
-                    (written.tls_reports, written.policies) =
-                        (written.tls_reports + reports, written.policies + documents)
-                }
-                Kind::Failure => written.failure_reports += reports,
-            }
-            step(documents)
+            written.add(portion);
+            step(portion.report.len() as u64)
         };
         match format {
             ExportFormat::Ndjson => {
