@@ -60,7 +60,9 @@ impl Answer {
             Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
         };
         let reason: String = reason.chars().take(300).collect();
-        format!("HTTP status {}: {reason}", self.status)
+        // Proxies answer with pages of several lines.
+        let words: Vec<_> = reason.split_whitespace().collect();
+        format!("HTTP status {}: {}", self.status, words.join(" "))
     }
 }
 

@@ -330,17 +330,18 @@ impl Shared {
     fn prepare_kind(&self, kind: Kind) -> Result<(), String> {
         let Target { index, pipeline } = self.config.target(kind);
         if let Some(pipeline) = pipeline {
-            let answer = self.get(&format!("/_ingest/pipeline/{pipeline}"))?;
+            let answer = self.request(&Method::GET, &format!("/_ingest/pipeline/{pipeline}"), "", b"")?;
             if answer.status == 404 {
                 return Err(format!("there is no ingest pipeline {pipeline}"));
             }
         }
         let path = format!("/_index_template/{}", template::name(index));
-        let answer = self.get(&path)?;
+        let answer = self.request(&Method::GET, &path, "", b"")?;
         let present = match answer.status {
             404 => None,
             200 => {
-                let body: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+                let body: Value = serde_json::from_slice(&answer.body)
+                    .map_err(|error| format!("not an index template ({error}): {}", answer.summary()))?;
                 body["index_templates"].get(0).map(|found| found["index_template"].clone())
             }
             // Not allowed to see it: the administrator has it in hand.
@@ -354,11 +355,11 @@ impl Shared {
             template::Decision::KeepChanged => info!(%index, "index template was changed by hand, left as it is"),
             template::Decision::Install => {
                 let body = template::template(kind, index).to_string();
-                let put = self.client.request(&Method::PUT, &path, "application/json", body.as_bytes());
-                let answer = put.map_err(|error| error.to_string())?;
+                let answer = self.request(&Method::PUT, &path, "application/json", body.as_bytes())?;
                 match answer.status {
                     200 => info!(%index, "index template installed"),
-                    429 | 500.. => return Err(answer.summary()),
+                    // OpenSearch never says so.
+                    404 => return Err(answer.summary()),
                     _ => warn!(%index, "index template not installed: {}", answer.summary()),
                 }
             }
@@ -366,10 +367,12 @@ impl Shared {
         Ok(())
     }
 
-    fn get(&self, path: &str) -> Result<client::Answer, String> {
-        let answer = self.client.request(&Method::GET, path, "", b"").map_err(|error| error.to_string())?;
+    /// An answer that says something about the cluster, and not only that it can't be asked now.
+    fn request(&self, method: &Method, path: &str, content_type: &str, body: &[u8]) -> Result<client::Answer, String> {
+        let answer = self.client.request(method, path, content_type, body).map_err(|error| error.to_string())?;
         match answer.status {
-            401 | 429 | 500.. => Err(answer.summary()),
+            // Redirects come from proxies, for a while.
+            300..=399 | 401 | 407 | 429 | 500.. => Err(answer.summary()),
             _ => Ok(answer),
         }
     }
