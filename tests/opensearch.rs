@@ -5,7 +5,6 @@ mod support;
 use std::{
     collections::HashMap,
     fs,
-    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -13,11 +12,11 @@ use serde_json::{Value, json};
 use support::{
     corpus::Corpus,
     program::{Running, TestMaildir, run, run_with_input, wait_until},
-    server::{OpenSearch, tests_folder},
+    server::{OpenSearch, Shared, tests_folder},
 };
 
 /// One node for all tests that need nothing special; each has indices of its own.
-static SHARED: LazyLock<Option<OpenSearch>> = LazyLock::new(|| OpenSearch::start(&[]));
+static SHARED: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
 
 /// Arguments of `once` into indices named after the test.
 fn once(url: &str, test: &str, maildir: &TestMaildir, more: &[&str]) -> Vec<String> {

@@ -8,7 +8,6 @@ use std::{
     os::unix::net::UnixDatagram,
     path::Path,
     process::{Command, Stdio},
-    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
@@ -17,13 +16,13 @@ use rustix::process::Signal;
 use support::{
     corpus::{Corpus, Mail},
     program::{Running, TestMaildir, program, run, wait_until},
-    server::{OpenSearch, skip, tests_folder},
+    server::{OpenSearch, Shared, skip, tests_folder},
 };
 
 const LONG: Duration = Duration::from_secs(60);
 
 /// One node for all tests that need nothing special; each has indices of its own.
-static SHARED: LazyLock<Option<OpenSearch>> = LazyLock::new(|| OpenSearch::start(&[]));
+static SHARED: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
 
 fn watch(url: &str, test: &str, maildir: &Path, more: &[&str]) -> Vec<String> {
     let indices = [format!("--dmarc-index={test}-dmarc"), format!("--tlsrpt-index={test}-tlsrpt")];
