@@ -14,7 +14,7 @@ use ureq::http::Uri;
 use crate::{
     cli::{self, Settings},
     limits::Limits,
-    pipeline::Unrecognized,
+    pipeline::{self, Unrecognized},
     sink::opensearch::config::{Auth, Config as OpenSearch, Target},
 };
 
@@ -74,12 +74,8 @@ pub struct Config {
     pub store: Store,
     /// How long to wait for a store that is away; nothing if the mode is to decide.
     pub give_up_after: Option<Duration>,
-    /// What becomes of mail that is no report.
-    pub unrecognized: Unrecognized,
-    /// Threads that read mails.
-    pub threads: usize,
-    /// Limits for strangers' mail.
-    pub limits: Limits,
+    /// How mails are treated.
+    pub pipeline: pipeline::Settings,
 }
 
 impl Config {
@@ -104,16 +100,19 @@ impl Config {
             .map(|wait| Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative")));
         Ok(Config {
             give_up_after: give_up_after.transpose()?,
-            unrecognized: match settings.unrecognized {
-                Some(cli::Unrecognized::Keep) => Unrecognized::Keep,
-                Some(cli::Unrecognized::Fail) | None => Unrecognized::Fail,
+            pipeline: pipeline::Settings {
+                unrecognized: match settings.unrecognized {
+                    Some(cli::Unrecognized::Keep) => Unrecognized::Keep,
+                    Some(cli::Unrecognized::Fail) | None => Unrecognized::Fail,
+                },
+                threads: match settings.threads {
+                    Some(0) => return Err(value("threads", "at least one is needed")),
+                    Some(threads) => threads,
+                    None => thread::available_parallelism().map_or(1, usize::from),
+                },
+                limits: limits(&settings),
+                period: None,
             },
-            threads: match settings.threads {
-                Some(0) => return Err(value("threads", "at least one is needed")),
-                Some(threads) => threads,
-                None => thread::available_parallelism().map_or(1, usize::from),
-            },
-            limits: limits(&settings),
             store: store(settings)?,
         })
     }
@@ -332,8 +331,8 @@ mod tests {
         .expect("a configuration");
         let Store::OpenSearch(store) = config.store else { panic!("not OpenSearch") };
         assert_eq!(store.nodes, ["https://a:9200", "https://b:9200"]);
-        assert_eq!((store.bulk_bytes, store.gzip, config.limits.mail_bytes), (1 << 20, true, 1000));
-        assert_eq!(config.unrecognized, Unrecognized::Keep);
+        assert_eq!((store.bulk_bytes, store.gzip, config.pipeline.limits.mail_bytes), (1 << 20, true, 1000));
+        assert_eq!(config.pipeline.unrecognized, Unrecognized::Keep);
         assert_eq!(config.give_up_after, Some(Duration::from_mins(2)));
     }
 

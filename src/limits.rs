@@ -5,7 +5,8 @@
 pub struct Limits {
     /// Bytes of a whole mail or bare report file, before unpacking.
     pub mail_bytes: u64,
-    /// Bytes of one attachment after unpacking, all its archive members together.
+    /// Bytes of one attachment after unpacking, all its archive members together, those of archives within it
+    /// included; a member counts 4 KiB at least.
     pub unpacked_bytes: u64,
     /// Unpacked bytes for each packed byte, looked at once an attachment has given more than 1 MiB.
     pub ratio: u64,

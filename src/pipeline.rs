@@ -6,7 +6,8 @@
 
 use std::{
     any::Any,
-    io,
+    fs, io,
+    ops::Range,
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -14,12 +15,12 @@ use std::{
 };
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::{
     limits::Limits,
     message::{self, Contents},
-    settle::{self, Origin, Outcome, Settlement, Settler, Tally},
+    settle::{self, Mark, Origin, Outcome, Settlement, Settler, Tally},
     sink::Sink,
     source::{self, Bytes},
 };
@@ -27,8 +28,11 @@ use crate::{
 /// Mails taken up ahead of the parsers, so that these never wait for the one who lists them.
 const TAKEN_UP_PER_THREAD: usize = 16;
 
-/// Mails above this size are read one at a time: what they unpack to may be hundreds of times as large.
-const LARGE: usize = 1 << 20;
+/// Bytes of mails that came out of an mbox or archive and wait for a parser.
+const BYTES_TAKEN_UP: usize = 16 << 20;
+
+/// Mails above this many bytes are read one at a time: what they unpack to may be hundreds of times as large.
+const LARGE: u64 = 1 << 20;
 
 /// What to do with mail that is no report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,8 +89,22 @@ struct Stage {
     sink: Arc<dyn Sink>,
     settler: Settler,
     limits: Limits,
+    period: Option<Range<i64>>,
     taken_up: Gate,
     large: Mutex<()>,
+}
+
+/// How mails are treated.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Threads that read.
+    pub threads: usize,
+    /// Limits for strangers' mail.
+    pub limits: Limits,
+    /// What becomes of mail that is no report.
+    pub unrecognized: Unrecognized,
+    /// Only reports whose period begins within are wanted; seconds since 1970.
+    pub period: Option<Range<i64>>,
 }
 
 /// A mail to be read.
@@ -94,6 +112,8 @@ struct Stage {
 pub struct Mail {
     /// Where it came from.
     pub origin: Origin,
+    /// Comes back with the settlement.
+    pub mark: Mark,
     /// Its bytes; nothing if they are still to be read from the file where it lies.
     pub bytes: Option<Bytes>,
 }
@@ -104,12 +124,11 @@ impl Pipeline {
     /// # Errors
     /// The system has no room for a thread.
     pub fn start(
-        threads: usize,
-        limits: Limits,
+        settings: Settings,
         sink: Arc<dyn Sink>,
-        unrecognized: Unrecognized,
         observe: impl FnMut(&Settlement, Fate) + Send + 'static,
     ) -> io::Result<Pipeline> {
+        let Settings { threads, limits, unrecognized, period } = settings;
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|n| format!("parser-{n}"))
@@ -126,7 +145,7 @@ impl Pipeline {
             totals
         })?;
         let taken_up = Gate::new(TAKEN_UP_PER_THREAD * pool.current_num_threads());
-        let stage = Arc::new(Stage { sink, settler, limits, taken_up, large: Mutex::new(()) });
+        let stage = Arc::new(Stage { sink, settler, limits, period, taken_up, large: Mutex::new(()) });
         Ok(Pipeline { pool, stage, settling })
     }
 
@@ -137,11 +156,15 @@ impl Pipeline {
 
     /// Takes up a mail; waits while too many are being read.
     pub fn submit(&self, mail: Mail) {
-        self.stage.taken_up.enter();
+        let bytes = match &mail.bytes {
+            Some(Bytes::Whole(bytes)) => bytes.len(),
+            _ => 0,
+        };
+        self.stage.taken_up.enter(bytes);
         let stage = Arc::clone(&self.stage);
         self.pool.spawn_fifo(move || {
             stage.process(mail);
-            if stage.taken_up.leave() == 0 {
+            if stage.taken_up.leave(bytes) == 0 {
                 stage.sink.hurry();
             }
         });
@@ -164,39 +187,46 @@ impl Pipeline {
 
 impl Stage {
     fn process(&self, mail: Mail) {
-        let limit = self.limits.mail_bytes;
-        let bytes = match (mail.bytes, &mail.origin) {
-            (Some(bytes), _) => Ok(bytes),
-            (None, Origin::Maildir(entry)) => source::read_file(&entry.path(), limit),
-            (None, Origin::File(path)) => source::read_file(path, limit),
-            (None, Origin::Input(_)) => Ok(Bytes::Gone),
+        let Mail { origin, mark, bytes } = mail;
+        // Held while a large mail is read and taken apart, so that only one is in memory.
+        let mut one_large = None;
+        let bytes = match bytes {
+            Some(bytes) => Ok(bytes),
+            None => origin.path().map_or(Ok(Bytes::Gone), |path| {
+                if fs::metadata(&path).is_ok_and(|metadata| metadata.len() > LARGE) {
+                    one_large = Some(lock(&self.large));
+                }
+                source::read_file(&path, self.limits.mail_bytes)
+            }),
         };
         let contents = match bytes {
             Ok(Bytes::Whole(bytes)) => {
-                let one_large = (bytes.len() > LARGE).then(|| lock(&self.large));
-                let contents = self.read(&bytes);
-                drop(bytes);
-                let delivery = self.settler.delivery(mail.origin, &contents);
-                self.sink.accept(contents, &delivery);
-                drop(one_large);
-                return;
+                if bytes.len() as u64 > LARGE && one_large.is_none() {
+                    one_large = Some(lock(&self.large));
+                }
+                self.read(&bytes)
             }
             Ok(Bytes::TooLarge) => Contents::refused(self.limits.too_large()),
-            Ok(Bytes::Gone) => return,
+            Ok(Bytes::Gone) => Contents::default(),
             Err(error) => {
-                error!(mail = mail.origin.name(), "can't be read, it stays where it is: {error}");
-                self.settler.delivery(mail.origin, &Contents::default()).leave();
+                error!(mail = origin.name(), "can't be read, it stays where it is: {error}");
+                self.settler.delivery(origin, mark, &Contents::default()).leave();
                 return;
             }
         };
-        let delivery = self.settler.delivery(mail.origin, &contents);
+        let delivery = self.settler.delivery(origin, mark, &contents);
         self.sink.accept(contents, &delivery);
+        drop(one_large);
     }
 
     /// Reads a mail. A panic would be a bug, but not one for which a mail blocks all others.
     fn read(&self, bytes: &[u8]) -> Contents {
-        panic::catch_unwind(AssertUnwindSafe(|| message::read(bytes, &self.limits)))
-            .unwrap_or_else(|panic| Contents::refused(message::Unusable::Bug(panic_text(panic.as_ref()))))
+        let mut contents = panic::catch_unwind(AssertUnwindSafe(|| message::read(bytes, &self.limits)))
+            .unwrap_or_else(|panic| Contents::refused(message::Unusable::Bug(panic_text(panic.as_ref()))));
+        if let Some(period) = &self.period {
+            contents.keep_only(period);
+        }
+        contents
     }
 }
 
@@ -207,30 +237,20 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 
 /// Carries out what became of a mail, and counts it.
 fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Totals) -> Fate {
-    let Settlement { origin, outcome, tally } = settlement;
-    let name = || origin.name();
+    let Settlement { origin, outcome, tally, mark: _ } = settlement;
     let fate = carry_out(origin, outcome, unrecognized).unwrap_or_else(|error| {
-        error!(mail = name(), "can't be moved, it stays where it is: {error}");
+        error!(mail = origin.name(), "can't be moved, it stays where it is: {error}");
         Fate::Stuck
     });
     match outcome {
         _ if fate == Fate::Stuck => totals.left += 1,
         Outcome::Left => totals.left += 1,
         Outcome::Stored => totals.stored += 1,
-        Outcome::Failed(reason) => {
-            totals.failed += 1;
-            warn!(mail = name(), "{reason}");
-        }
-        Outcome::Unrecognized(reason) => {
-            totals.unrecognized += 1;
-            warn!(mail = name(), "{reason}");
-        }
+        Outcome::Failed(_) => totals.failed += 1,
+        Outcome::Unrecognized(_) => totals.unrecognized += 1,
     }
     if *outcome != Outcome::Left {
         totals.tally.add(tally);
-        if tally.lost > 0 {
-            warn!(mail = name(), lost = tally.lost, "records that can't be read are missing");
-        }
     }
     fate
 }
@@ -246,38 +266,51 @@ fn carry_out(origin: &Origin, outcome: &Outcome, unrecognized: Unrecognized) -> 
     Ok(Fate::Moved)
 }
 
-/// Counts what is under way and lets no more than a number in.
+/// Counts what is under way and lets no more than so many mails, or bytes that were read already, in.
 struct Gate {
-    inside: Mutex<usize>,
+    inside: Mutex<Inside>,
     changed: Condvar,
     room: usize,
 }
 
+#[derive(Default)]
+struct Inside {
+    mails: usize,
+    bytes: usize,
+}
+
 impl Gate {
     fn new(room: usize) -> Self {
-        Gate { inside: Mutex::new(0), changed: Condvar::new(), room }
+        Gate { inside: Mutex::default(), changed: Condvar::new(), room }
     }
 
-    fn enter(&self) {
-        let wait = self.changed.wait_while(lock(&self.inside), |inside| *inside >= self.room);
-        *wait.unwrap_or_else(PoisonError::into_inner) += 1;
+    fn is_full(&self, inside: &Inside) -> bool {
+        inside.mails >= self.room || inside.bytes >= BYTES_TAKEN_UP
+    }
+
+    fn enter(&self, bytes: usize) {
+        let wait = self.changed.wait_while(lock(&self.inside), |inside| self.is_full(inside));
+        let mut inside = wait.unwrap_or_else(PoisonError::into_inner);
+        inside.mails += 1;
+        inside.bytes += bytes;
     }
 
     fn wait_for_room(&self, at_most: Duration) -> bool {
-        let wait = self.changed.wait_timeout_while(lock(&self.inside), at_most, |inside| *inside >= self.room);
+        let wait = self.changed.wait_timeout_while(lock(&self.inside), at_most, |inside| self.is_full(inside));
         !wait.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// How many are left inside.
-    fn leave(&self) -> usize {
+    /// How many mails are left inside.
+    fn leave(&self, bytes: usize) -> usize {
         let mut inside = lock(&self.inside);
-        *inside -= 1;
+        inside.mails -= 1;
+        inside.bytes -= bytes;
         self.changed.notify_all();
-        *inside
+        inside.mails
     }
 
     fn wait_until_empty(&self) {
-        let wait = self.changed.wait_while(lock(&self.inside), |inside| *inside > 0);
+        let wait = self.changed.wait_while(lock(&self.inside), |inside| inside.mails > 0);
         drop(wait.unwrap_or_else(PoisonError::into_inner));
     }
 }

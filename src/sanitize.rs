@@ -1,6 +1,6 @@
 //! Sanitize: the one place through which text from mails goes on its way to a terminal, a log or a header.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 
 /// The text without control characters (those of C0, DEL and C1, and the marks that turn the direction of
 /// writing), each replaced by U+FFFD, so that nothing in it can move a cursor, forge a log line or hide.
@@ -18,17 +18,16 @@ pub fn json(json: &str) -> Cow<'_, str> {
     if !json.chars().any(|c| c != '\n' && is_dangerous(c)) {
         return Cow::Borrowed(json);
     }
-    let escape = |out: String, c: char| match c {
-        '\n' => out + "\n",
-        // All of them are of the Basic Multilingual Plane: four digits are enough.
-        c if is_dangerous(c) => out + &format!("\\u{:04x}", u32::from(c)),
-        c => {
-            let mut out = out;
+    let mut out = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if c != '\n' && is_dangerous(c) {
+            // All of them are of the Basic Multilingual Plane: four digits are enough.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
             out.push(c);
-            out
         }
-    };
-    Cow::Owned(json.chars().fold(String::with_capacity(json.len()), escape))
+    }
+    Cow::Owned(out)
 }
 
 fn is_dangerous(character: char) -> bool {
@@ -49,6 +48,7 @@ mod tests {
     fn control_characters_do_not_survive() {
         assert_eq!(line("a\x1b[31mb\r\nc\u{9b}d\u{202e}e"), "a\u{FFFD}[31mb\u{FFFD}\u{FFFD}c\u{FFFD}d\u{FFFD}e");
         assert_eq!(line("Grüße 例え"), "Grüße 例え");
+        assert_eq!(json("{\n\"a\u{9b}\": \"\u{202e}ü\"}"), "{\n\"a\\u009b\": \"\\u202eü\"}");
         assert_eq!(header_value("ü\nX-Evil: 1"), "??X-Evil: 1");
     }
 }

@@ -5,10 +5,12 @@
 
 mod unpack;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, PartType};
 use serde::Serialize;
+
+use unpack::Spent;
 
 use crate::{
     limits::{LimitExceeded, Limits},
@@ -38,6 +40,8 @@ pub struct Contents {
     pub reports: Vec<Report>,
     /// Why parts that should have been reports are not among them.
     pub failures: Vec<Unusable>,
+    /// How many more reports there were that nobody wants, because of their period.
+    pub passed_over: usize,
     /// The first thing that was found instead of a report.
     pub other: Option<Unreadable>,
 }
@@ -68,7 +72,7 @@ impl Contents {
     /// Why the mail does not count as used up, in one line; nothing if all its reports could be read.
     pub fn complaint(&self) -> Option<String> {
         match (self.failures.as_slice(), &self.other) {
-            ([], _) if !self.reports.is_empty() => None,
+            ([], _) if !self.reports.is_empty() || self.passed_over > 0 => None,
             ([], None) => Some("no report found in the mail".into()),
             ([], Some(other)) => Some(format!("no report found in the mail ({other})")),
             ([only], _) => Some(only.to_string()),
@@ -76,9 +80,16 @@ impl Contents {
         }
     }
 
+    /// Takes out the reports whose period begins outside of `wanted`, in seconds since 1970.
+    pub fn keep_only(&mut self, wanted: &Range<i64>) {
+        let all = self.reports.len();
+        self.reports.retain(|report| wanted.contains(&report.period().begin));
+        self.passed_over += all - self.reports.len();
+    }
+
     /// True if nothing in the mail is or claims to be a report: mail of another kind.
     pub fn is_something_else(&self) -> bool {
-        self.reports.is_empty() && self.failures.is_empty()
+        self.reports.is_empty() && self.failures.is_empty() && self.passed_over == 0
     }
 }
 
@@ -88,7 +99,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Contents {
         return Contents::refused(limits.too_large());
     }
     let mut contents = Contents::default();
-    let mut reader = Reader { limits, parts: 0, contents: &mut contents };
+    let mut reader = Reader { limits, parts: 0, unpacking: None, contents: &mut contents };
     match Payload::of(bytes) {
         Payload::Other => reader.mail(bytes, 0),
         _ => reader.payload(bytes, 0),
@@ -127,6 +138,8 @@ struct Reader<'c> {
     limits: &'c Limits,
     /// MIME parts seen so far, those of mails within the mail included.
     parts: usize,
+    /// While an attachment is being unpacked: how much of it has been.
+    unpacking: Option<Spent>,
     contents: &'c mut Contents,
 }
 
@@ -172,26 +185,25 @@ impl Reader<'_> {
 
     /// Reads an attachment, a member of an archive or a bare file.
     fn payload(&mut self, bytes: &[u8], depth: usize) {
-        let unpacked = match Payload::of(bytes) {
-            Payload::Text => return self.report(bytes),
-            Payload::Other => {
-                // A mail in an archive, or attached under a type of its own.
-                if looks_like_mail(bytes) {
-                    self.mail(bytes, depth + 1);
-                } else {
-                    self.pass_over(Unreadable::NotAReport("neither XML nor JSON".into()));
+        let payload = Payload::of(bytes);
+        match payload {
+            Payload::Text => self.report(bytes),
+            // A mail in an archive, or attached under a type of its own.
+            Payload::Other if looks_like_mail(bytes) => self.mail(bytes, depth + 1),
+            Payload::Other => self.pass_over(Unreadable::NotAReport("neither XML nor JSON".into())),
+            Payload::Gzip | Payload::Zip if depth >= self.limits.nesting => self.fail(self.limits.nested_too_deep()),
+            Payload::Gzip | Payload::Zip => {
+                let outermost = self.unpacking.is_none();
+                let spent = self.unpacking.get_or_insert_default();
+                let unpack = if payload == Payload::Gzip { unpack::gzip } else { unpack::zip };
+                match unpack(bytes, self.limits, spent) {
+                    Ok(members) => members.iter().for_each(|member| self.payload(member, depth + 1)),
+                    Err(error) => self.fail(error),
                 }
-                return;
+                if outermost {
+                    self.unpacking = None;
+                }
             }
-            Payload::Gzip => unpack::gzip(bytes, self.limits),
-            Payload::Zip => unpack::zip(bytes, self.limits),
-        };
-        if depth >= self.limits.nesting {
-            return self.fail(self.limits.nested_too_deep());
-        }
-        match unpacked {
-            Ok(members) => members.iter().for_each(|member| self.payload(member, depth + 1)),
-            Err(error) => self.fail(error),
         }
     }
 

@@ -26,11 +26,19 @@ impl ArchiveError {
     }
 }
 
-/// The bytes left of what one attachment may unpack to.
+/// What one member of an archive counts at least: taking it out costs time even where it is empty.
+const MEMBER: u64 = 4 << 10;
+
+/// What one attachment has unpacked to so far, archives within archives included.
+#[derive(Default)]
+pub(super) struct Spent(u64);
+
+/// What one archive may still unpack to.
 struct Allowance<'l> {
     limits: &'l Limits,
     packed: u64,
     unpacked: u64,
+    spent: &'l mut Spent,
 }
 
 enum ReadError {
@@ -41,29 +49,31 @@ enum ReadError {
 impl Allowance<'_> {
     /// Reads to the end, or to a limit.
     fn read(&mut self, mut from: impl Read, expected: u64) -> Result<Vec<u8>, ReadError> {
-        let by_ratio = self.packed.saturating_mul(self.limits.ratio).max(RATIO_FROM);
-        let room = self.limits.unpacked_bytes.min(by_ratio) - self.unpacked;
+        let by_ratio = self.packed.saturating_mul(self.limits.ratio).max(RATIO_FROM) - self.unpacked;
+        let by_size = self.limits.unpacked_bytes.saturating_sub(self.spent.0);
+        let room = by_size.min(by_ratio);
         // The size that an archive claims is a hint, believed as far as a bit more than usual compression goes.
         let hint = expected.min(room).min(self.packed.saturating_mul(32));
         let mut out = Vec::with_capacity(usize::try_from(hint).unwrap_or(0) + 1);
         from.by_ref().take(room + 1).read_to_end(&mut out).map_err(ReadError::Io)?;
-        if out.len() as u64 > room {
-            let by_size = by_ratio >= self.limits.unpacked_bytes;
-            return Err(ReadError::Limit(if by_size {
+        let size = out.len() as u64;
+        if size > room || by_size == 0 {
+            return Err(ReadError::Limit(if by_size <= by_ratio {
                 self.limits.too_much_unpacked()
             } else {
                 self.limits.ratio_too_high()
             }));
         }
-        self.unpacked += out.len() as u64;
+        self.unpacked += size;
+        self.spent.0 += size.max(MEMBER);
         Ok(out)
     }
 }
 
 /// Unpacks a gzip stream (RFC 1952). What follows the first member is further members of the same file, or,
 /// where it does not begin like one, padding.
-pub(super) fn gzip(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, Unusable> {
-    let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0 };
+pub(super) fn gzip(bytes: &[u8], limits: &Limits, spent: &mut Spent) -> Result<Vec<Vec<u8>>, Unusable> {
+    let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0, spent };
     let mut rest = bytes;
     let mut file = Vec::new();
     let mut members = 0;
@@ -84,13 +94,13 @@ pub(super) fn gzip(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, Unusab
 }
 
 /// Unpacks all files of a zip archive.
-pub(super) fn zip(bytes: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, Unusable> {
+pub(super) fn zip(bytes: &[u8], limits: &Limits, spent: &mut Spent) -> Result<Vec<Vec<u8>>, Unusable> {
     let broken = |error: ZipError| ArchiveError::new("zip", &error);
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
     if archive.len() > limits.members {
         return Err(limits.too_many_members().into());
     }
-    let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0 };
+    let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0, spent };
     let mut members = Vec::new();
     for index in 0..archive.len() {
         let member = archive.by_index(index).map_err(broken)?;

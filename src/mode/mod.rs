@@ -15,7 +15,7 @@ use std::{
 };
 
 use clap::ArgMatches;
-use tracing::{Level, error, info};
+use tracing::{Level, error, info, warn};
 
 use self::report::ReportError;
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     exit::Exit,
     metrics::{Metrics, StoreMetrics},
     pipeline::{Fate, Pipeline, Totals},
-    settle::Settlement,
+    settle::{Outcome, Settlement},
     sink::{
         Sink,
         ndjson::NdJsonSink,
@@ -155,7 +155,7 @@ impl Run {
         observe: impl FnMut(&Settlement, Fate) + Send + 'static,
     ) -> Result<Run, ModeError> {
         let sink = open_sink(config.store, config.give_up_after.or(patience), &stop, metrics.store())?;
-        let pipeline = Pipeline::start(config.threads, config.limits, Arc::clone(&sink), config.unrecognized, observe)?;
+        let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
         Ok(Run { pipeline, sink, stop, started: Instant::now() })
     }
 
@@ -163,7 +163,7 @@ impl Run {
     fn start_finite(config: Config, patience: Duration) -> Result<Run, ModeError> {
         let stop = Arc::new(Stop::default());
         stop.on_signals(false)?;
-        Run::start(config, Some(patience), stop, &Metrics::default(), |_, _| {})
+        Run::start(config, Some(patience), stop, &Metrics::default(), |settlement, _| log(settlement))
     }
 
     /// Waits until all is settled and logs the summary, at `level`.
@@ -182,6 +182,18 @@ impl Run {
             Some(Reason::Reload) | None => {}
         }
         Finished { totals, complete: reason.is_none() && totals.left == 0 }
+    }
+}
+
+/// Tells the log of a mail that could not be stored, or not completely.
+fn log(settlement: &Settlement) {
+    let Settlement { origin, outcome, tally, .. } = settlement;
+    match outcome {
+        Outcome::Failed(reason) | Outcome::Unrecognized(reason) => warn!(mail = origin.name(), "{reason}"),
+        Outcome::Stored | Outcome::Left => {}
+    }
+    if tally.lost > 0 && *outcome != Outcome::Left {
+        warn!(mail = origin.name(), lost = tally.lost, "records that can't be read are missing");
     }
 }
 

@@ -35,7 +35,7 @@ fn submit_new(maildir: &std::sync::Arc<Maildir>, run: &Run) -> std::io::Result<(
         if run.stop.is_asked() {
             break;
         }
-        run.pipeline.submit(Mail { origin: Origin::Maildir(entry?), bytes: None });
+        run.pipeline.submit(Mail { origin: Origin::Maildir(entry?), mark: 0, bytes: None });
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const BUFFER_BYTES: usize = 1 << 20;
 
 pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
-    let limit = config.limits.mail_bytes;
+    let limit = config.pipeline.limits.mail_bytes;
     for file in input.files.iter().filter(|file| !is_stdin(file)) {
         // A wrong name is found before anything is stored.
         let metadata = fs::metadata(file).map_err(|error| ModeError::Path { path: file.clone(), error })?;
@@ -53,7 +53,7 @@ pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
             path if input.maildir => maildir(path, &run),
             path if is_stdin(path) => stdin_mail(limit, &run),
             path => {
-                run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), bytes: None });
+                run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), mark: 0, bytes: None });
                 Ok(())
             }
         };
@@ -76,7 +76,7 @@ fn is_stdin(file: &Path) -> bool {
 
 fn stdin_mail(limit: u64, run: &Run) -> io::Result<()> {
     let bytes = source::read(io::stdin().lock(), limit, 0)?;
-    run.pipeline.submit(Mail { origin: Origin::Input("standard input".into()), bytes: Some(bytes) });
+    run.pipeline.submit(Mail { origin: Origin::Input("standard input".into()), mark: 0, bytes: Some(bytes) });
     Ok(())
 }
 
@@ -87,7 +87,7 @@ fn mbox(file: impl io::Read, name: &str, limit: u64, run: &Run) -> io::Result<()
         }
         let mail = mail?;
         let origin = Origin::Input(format!("{name}, mail at byte {}", mail.offset));
-        run.pipeline.submit(Mail { origin, bytes: Some(mail.bytes) });
+        run.pipeline.submit(Mail { origin, mark: 0, bytes: Some(mail.bytes) });
     }
     Ok(())
 }
@@ -99,7 +99,7 @@ fn maildir(path: &Path, run: &Run) -> io::Result<()> {
             if run.stop.is_asked() {
                 break;
             }
-            run.pipeline.submit(Mail { origin: Origin::File(entry?.path()), bytes: None });
+            run.pipeline.submit(Mail { origin: Origin::File(entry?.path()), mark: 0, bytes: None });
         }
     }
     Ok(())

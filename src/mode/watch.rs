@@ -83,6 +83,7 @@ fn session(
     let observe = {
         let (known, metrics) = (Arc::clone(&known), metrics.clone());
         move |settlement: &Settlement, fate| {
+            super::log(settlement);
             metrics.settled(settlement, fate);
             known.settled(settlement, fate);
         }
@@ -253,7 +254,7 @@ impl<'w> Watcher<'w> {
                     return Ok(());
                 }
             }
-            self.run.pipeline.submit(Mail { origin: Origin::Maildir(entry), bytes: None });
+            self.run.pipeline.submit(Mail { origin: Origin::Maildir(entry), mark: 0, bytes: None });
             self.beat();
             if self.run.stop.is_asked() {
                 return Ok(());

@@ -24,7 +24,11 @@ pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> Result<Agg
     let mut xml = Walker::new(text, limits, repairs);
     let mut report = AggregateReport::default();
     let mut period = None;
-    find_root(&mut xml)?;
+    find_root(&mut xml).map_err(|error| match error {
+        // HTML, most often, which is neither well-formed nor sparing with elements that are never closed.
+        Unreadable::Broken { .. } | Unreadable::Limit(_) if !mentions_feedback(text) => not_a_report(),
+        other => other,
+    })?;
     let mut position = 0;
     loop {
         match xml.step() {
@@ -66,6 +70,16 @@ pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> Result<Agg
     finish(report, period)
 }
 
+fn not_a_report() -> Unreadable {
+    Unreadable::NotAReport("XML without a feedback element".into())
+}
+
+/// True if the word stands anywhere in the text, so that the text may have been meant for a report.
+fn mentions_feedback(text: &str) -> bool {
+    memchr::memchr2_iter(b'f', b'F', text.as_bytes())
+        .any(|at| text.as_bytes()[at..].first_chunk::<8>().is_some_and(|word| word.eq_ignore_ascii_case(b"feedback")))
+}
+
 /// Goes to the first `feedback`, past whatever stands before or around it.
 fn find_root(xml: &mut Walker) -> Result<(), Unreadable> {
     let mut first = None;
@@ -73,7 +87,7 @@ fn find_root(xml: &mut Walker) -> Result<(), Unreadable> {
         match xml.step()? {
             Step::Open(Tag::Feedback) => return Ok(()),
             Step::Open(tag) => first = first.or(Some(tag)),
-            Step::End => return Err(Unreadable::NotAReport("XML without a feedback element".into())),
+            Step::End => return Err(not_a_report()),
             Step::Text(_) | Step::Close => {}
         }
     }

@@ -73,6 +73,14 @@ impl Report {
         }
     }
 
+    /// The time it speaks of.
+    pub fn period(&self) -> Period {
+        match self {
+            Report::Aggregate(report) => report.metadata.date_range,
+            Report::Tls(report) => report.date_range,
+        }
+    }
+
     /// How many documents this report gives: one a record, or one a policy.
     pub fn len(&self) -> usize {
         match self {

@@ -37,9 +37,20 @@ pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> Result<Tls
         return Err(limits.too_many_records().into());
     }
     let mut json = serde_json::Deserializer::from_str(text);
-    let raw = RawReport::deserialize(&mut json)
-        .map_err(|error| Unreadable::Broken { format: FORMAT, reason: error.to_string() })?;
+    let raw = RawReport::deserialize(&mut json).map_err(|error| {
+        if mentions_report(text) {
+            Unreadable::Broken { format: FORMAT, reason: error.to_string() }
+        } else {
+            Unreadable::NotAReport("neither XML nor JSON".into())
+        }
+    })?;
     raw.finish(limits, repairs)
+}
+
+/// True if the text has a word out of a report's first member names, so that it may have been meant for one.
+fn mentions_report(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["organi", "report", "policies"].iter().any(|word| text.contains(word))
 }
 
 /// Declares a struct whose members are read leniently: by folded name, a second one of the same name wins, unknown ones ignored.

@@ -31,6 +31,15 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The file in which the mail lies, if it has one of its own.
+    pub fn path(&self) -> Option<PathBuf> {
+        match self {
+            Origin::Maildir(entry) => Some(entry.path()),
+            Origin::File(path) => Some(path.clone()),
+            Origin::Input(_) => None,
+        }
+    }
+
     /// Names the mail for a person.
     pub fn name(&self) -> String {
         match self {
@@ -40,6 +49,9 @@ impl Origin {
         }
     }
 }
+
+/// A number by which whoever takes up mails tells them apart; of no meaning here.
+pub type Mark = u64;
 
 /// What became of a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,12 +85,14 @@ pub struct Tally {
     pub duplicates: u64,
     /// Documents that it refused for good.
     pub refused: u64,
+    /// Reports that were not wanted, because of their period.
+    pub passed_over: u64,
 }
 
 impl Tally {
     /// The numbers of what was read out of one mail.
     fn of(contents: &Contents) -> Tally {
-        let mut tally = Tally::default();
+        let mut tally = Tally { passed_over: contents.passed_over as u64, ..Tally::default() };
         for report in &contents.reports {
             let documents = report.len() as u64;
             match report.kind() {
@@ -106,6 +120,7 @@ impl Tally {
         self.created += other.created;
         self.duplicates += other.duplicates;
         self.refused += other.refused;
+        self.passed_over += other.passed_over;
     }
 }
 
@@ -114,6 +129,8 @@ impl Tally {
 pub struct Settlement {
     /// The mail.
     pub origin: Origin,
+    /// The mark it was taken up with.
+    pub mark: Mark,
     /// What became of it.
     pub outcome: Outcome,
     /// Its numbers.
@@ -132,7 +149,7 @@ pub struct Settler(Sender<Settlement>);
 
 impl Settler {
     /// Follows a mail that was read; `contents` must go to the sink with the delivery.
-    pub fn delivery(&self, origin: Origin, contents: &Contents) -> Delivery {
+    pub fn delivery(&self, origin: Origin, mark: Mark, contents: &Contents) -> Delivery {
         let verdict = match contents.complaint() {
             None => Outcome::Stored,
             Some(reason) if contents.is_something_else() => Outcome::Unrecognized(reason),
@@ -140,6 +157,7 @@ impl Settler {
         };
         Delivery(Arc::new(Inner {
             origin: Some(origin),
+            mark,
             progress: Mutex::new(Progress { verdict, tally: Tally::of(contents) }),
             settler: self.clone(),
         }))
@@ -216,6 +234,7 @@ struct Progress {
 struct Inner {
     /// Taken out only when the mail is settled, in `drop`.
     origin: Option<Origin>,
+    mark: Mark,
     progress: Mutex<Progress>,
     settler: Settler,
 }
@@ -232,7 +251,7 @@ impl Drop for Inner {
         let progress = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
         let outcome = std::mem::replace(&mut progress.verdict, Outcome::Left);
         // If nobody listens any more, the mail stays where it is: that is safe.
-        let _ = self.settler.0.send(Settlement { origin, outcome, tally: progress.tally });
+        let _ = self.settler.0.send(Settlement { origin, mark: self.mark, outcome, tally: progress.tally });
     }
 }
 
@@ -244,7 +263,7 @@ mod tests {
         let (settler, receiver) = channel();
         let report = crate::report::Report::Tls(crate::report::TlsReport::default());
         let contents = Contents { reports: vec![report], ..Contents::default() };
-        (settler.delivery(Origin::Input("test".into()), &contents), receiver)
+        (settler.delivery(Origin::Input("test".into()), 0, &contents), receiver)
     }
 
     #[test]

@@ -88,11 +88,13 @@ impl Store {
         let file = identity(path).map_err(fail)?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let sqlite = |error| OpenError::Sqlite { path: path.clone(), error };
-        check(path, version(path, &connection)?)?;
+        let found = check(path, version(path, &connection)?)?;
         configure(&connection).map_err(sqlite)?;
-        schema::migrate(&mut connection).map_err(sqlite)?;
-        // Once more: another program may have come in between.
-        check(path, version(path, &connection)?)?;
+        if found != Version::CURRENT {
+            schema::migrate(&mut connection).map_err(sqlite)?;
+            // Once more: another program may have come in between.
+            check(path, version(path, &connection)?)?;
+        }
         Ok(Store { connection, path: path.clone(), file })
     }
 
@@ -137,9 +139,9 @@ fn version(path: &Path, connection: &Connection) -> Result<Version, OpenError> {
     })
 }
 
-fn check(path: &Path, version: Version) -> Result<(), OpenError> {
+fn check(path: &Path, version: Version) -> Result<Version, OpenError> {
     match version {
-        Version::Empty | Version::Known(_) => Ok(()),
+        Version::Empty | Version::Known(_) => Ok(version),
         Version::Foreign => Err(OpenError::Foreign(path.into())),
         Version::Newer => Err(OpenError::Newer(path.into())),
     }

@@ -34,6 +34,8 @@ CREATE TABLE dmarc_reports (
     stored_at           INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT;
 
+-- No index on the domain: the table is short. None on dmarc_records (source_ip): it made storing a record take half
+-- as long again (1.03 s instead of 0.69 s for 132,014), and `report` walks through the records of its period anyway.
 CREATE INDEX dmarc_reports_period ON dmarc_reports (period_begin);
 
 CREATE TABLE dmarc_records (
@@ -49,8 +51,6 @@ CREATE TABLE dmarc_records (
     envelope_to   TEXT COLLATE NOCASE,
     PRIMARY KEY (report, position)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX dmarc_records_source ON dmarc_records (source_ip);
 
 CREATE TABLE dmarc_override_reasons (
     report   INTEGER NOT NULL,

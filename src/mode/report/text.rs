@@ -15,8 +15,8 @@ use crate::{
 
 const WIDTH: u16 = 80;
 
-/// Width of the column with names, the others fit beside it. Every IPv6 address fits in.
-const NAMES: u16 = 44;
+/// Width of the column with names. Every IPv6 address fits in, and numbers of 14 digits beside it.
+const NAMES: u16 = 40;
 
 /// Raw results and ways to fail shown for one source or policy; JSON has some more.
 const DETAILS: usize = 3;
@@ -34,10 +34,13 @@ pub(super) fn write(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
 
 fn heading(answer: &Answer) -> String {
     let domain = answer.domain.map(|domain| format!(" on {} and below", sanitize::line(domain))).unwrap_or_default();
-    let since = answer.since.as_ref().map(|since| format!(" from {since}")).unwrap_or_default();
-    let until = answer.until.as_ref().map(|until| format!(" to before {until}")).unwrap_or_default();
-    let period = if since.is_empty() && until.is_empty() { " of all time" } else { "" };
-    format!("Reports{domain}{period}{since}{until}")
+    let period = match (&answer.since, &answer.until) {
+        (None, None) => " of all time".into(),
+        (Some(since), None) => format!(" that begin at {since} or later"),
+        (None, Some(until)) => format!(" that begin before {until}"),
+        (Some(since), Some(until)) => format!(" that begin at {since} or later and before {until}"),
+    };
+    format!("Reports{domain}{period}")
 }
 
 fn dmarc(dmarc: &Dmarc, out: &mut impl Write) -> io::Result<()> {
@@ -48,26 +51,28 @@ fn dmarc(dmarc: &Dmarc, out: &mut impl Write) -> io::Result<()> {
     let header = ["Messages", "DMARC", "SPF", "DKIM"];
     let mut domains = table("Domain", header);
     for Domain { domain, reports, messages } in &dmarc.domains {
-        let name = format!("{}\n  {}", name_or(domain, "(no domain)"), counted(*reports, "report"));
-        domains.add_row(row(&format!("{name}\n  {}", disposition(messages)), numbers(messages)));
+        let name = [name_or(domain, "(no domain)").into_owned(), counted(*reports, "report")];
+        domains.add_row(row(name.into_iter().chain(disposition(messages)), numbers(messages)));
     }
-    let all = format!("All\n  {}", disposition(&dmarc.messages));
-    domains.add_row(row(&all, numbers(&dmarc.messages)));
-    print(&domains, dmarc.domains_omitted, out)?;
+    omitted(dmarc.domains_omitted, &mut domains);
+    let all = ["All".into()].into_iter().chain(disposition(&dmarc.messages));
+    domains.add_row(row(all, numbers(&dmarc.messages)));
+    print(&domains, out)?;
 
     let mut sources = table("Source", header);
     for Source { source_ip, messages, spf, dkim } in &dmarc.sources {
-        let mut name = source_ip.as_deref().unwrap_or("(no address)").to_owned();
+        let mut lines = vec![source_ip.as_deref().unwrap_or("(no address)").to_owned()];
         for (mechanism, results) in [("SPF", spf), ("DKIM", dkim)] {
-            for RawResult { domain, result, messages } in results.iter().take(DETAILS) {
+            lines.extend(results.iter().take(DETAILS).map(|RawResult { domain, result, messages }| {
                 let result = name_or(result.as_deref().unwrap_or_default(), "(no result)");
                 let domain = name_or(domain.as_deref().unwrap_or_default(), "(no domain)");
-                name += &format!("\n  {mechanism} {result} {domain} {messages}");
-            }
+                format!("{mechanism} {result} {domain} {messages}")
+            }));
         }
-        sources.add_row(row(&name, numbers(messages)));
+        sources.add_row(row(lines, numbers(messages)));
     }
-    print(&sources, dmarc.sources_omitted, out)
+    omitted(dmarc.sources_omitted, &mut sources);
+    print(&sources, out)
 }
 
 fn tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
@@ -80,15 +85,16 @@ fn tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
     for Policy { policy_domain, policy_type, successful_sessions, failed_sessions, failures, .. } in &tls.policies {
         let domain = name_or(policy_domain, "(no domain)");
         let kind = name_or(policy_type.as_deref().unwrap_or_default(), "(no type)");
-        let mut name = format!("{domain} {kind}");
-        for failure in failures.iter().take(DETAILS) {
+        let failures = failures.iter().take(DETAILS).map(|failure| {
             let result = name_or(failure.result_type.as_deref().unwrap_or_default(), "(no reason)");
-            name += &format!("\n  {result} {}", failure.sessions);
-        }
-        policies.add_row(row(&name, numbers(*successful_sessions, *failed_sessions)));
+            format!("{result} {}", failure.sessions)
+        });
+        let lines = [format!("{domain} {kind}")].into_iter().chain(failures);
+        policies.add_row(row(lines, numbers(*successful_sessions, *failed_sessions)));
     }
-    policies.add_row(row("All", numbers(tls.successful_sessions, tls.failed_sessions)));
-    print(&policies, tls.policies_omitted, out)
+    omitted(tls.policies_omitted, &mut policies);
+    policies.add_row(row(["All".into()], numbers(tls.successful_sessions, tls.failed_sessions)));
+    print(&policies, out)
 }
 
 fn name_or<'t>(text: &'t str, empty: &'static str) -> Cow<'t, str> {
@@ -100,14 +106,16 @@ fn numbers(messages: &Messages) -> [String; 4] {
     [all.to_string(), share(pass, all), share(spf_aligned, all), share(dkim_aligned, all)]
 }
 
-/// `pass` (RFC 9990) is counted with `none`: both mean that the mails were left alone.
-fn disposition(messages: &Messages) -> String {
+/// Lines below a name. `pass` (RFC 9990) is counted with `none`: both mean that the mails were left alone.
+fn disposition(messages: &Messages) -> impl Iterator<Item = String> {
     let d = &messages.disposition;
-    let mut text = format!("none {}, quarantine {}, reject {}", d.none.saturating_add(d.pass), d.quarantine, d.reject);
-    if d.other > 0 {
-        text += &format!(", other {}", d.other);
-    }
-    text
+    let done = [
+        ("none", d.none.saturating_add(d.pass)),
+        ("quarantine", d.quarantine),
+        ("reject", d.reject),
+        ("other disposition", d.other),
+    ];
+    done.into_iter().filter(|(_, number)| *number > 0).map(|(name, number)| format!("{name} {number}"))
 }
 
 /// Per cent, rounded down: 100.0% means all.
@@ -131,26 +139,29 @@ fn table<const N: usize>(names: &str, header: [&str; N]) -> Table {
         .set_width(WIDTH)
         .set_header([names].into_iter().chain(header));
     for (n, column) in table.column_iter_mut().enumerate() {
-        match n {
-            0 => {
-                column.set_padding((0, 1)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(NAMES)));
-            }
-            _ => {
-                column.set_padding((1, 0)).set_cell_alignment(CellAlignment::Right);
-            }
+        if n == 0 {
+            column.set_padding((0, 1)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(NAMES)));
+        } else {
+            // The same in all tables, so that they stand below each other: a blank and "100.0%".
+            column.set_padding((1, 0)).set_cell_alignment(CellAlignment::Right);
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(7)));
         }
     }
     table
 }
 
-fn row<const N: usize>(name: &str, numbers: [String; N]) -> Vec<Cell> {
-    [name.to_owned()].into_iter().chain(numbers).map(Cell::new).collect()
+/// A row: a name with lines about it below, and numbers.
+fn row<const N: usize>(lines: impl IntoIterator<Item = String>, numbers: [String; N]) -> Vec<Cell> {
+    let name = lines.into_iter().collect::<Vec<_>>().join("\n  ");
+    [name].into_iter().chain(numbers).map(Cell::new).collect()
 }
 
-fn print(table: &Table, omitted: u64, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\n{}", table.trim_fmt())?;
-    match omitted {
-        0 => Ok(()),
-        _ => writeln!(out, "and {omitted} more (--top)"),
+fn omitted(number: u64, table: &mut Table) {
+    if number > 0 {
+        table.add_row([format!("and {number} more (--top)")]);
     }
+}
+
+fn print(table: &Table, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n{}", table.trim_fmt())
 }

@@ -1,0 +1,379 @@
+//! Every shape in which mails bring reports, mail of other kinds, and what is refused.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use email_report_processor::{
+    limits::Limits,
+    message::{self, Contents},
+    report::Report,
+};
+use support::{
+    mail::{attachment, base64, fixture, gzip, mail, multipart, part, zip, zip_stored},
+    rng::Rng,
+};
+
+fn read(bytes: &[u8]) -> Contents {
+    message::read(bytes, &Limits::default())
+}
+
+/// The reporters' ids of all reports in a mail in which nothing is wrong.
+fn ids(bytes: &[u8]) -> Vec<String> {
+    let contents = read(bytes);
+    assert_eq!(contents.complaint(), None);
+    let id = |report: &Report| match report {
+        Report::Aggregate(report) => report.metadata.report_id.to_string(),
+        Report::Tls(report) => report.report_id.to_string(),
+    };
+    contents.reports.iter().map(id).collect()
+}
+
+fn dmarc() -> Vec<u8> {
+    fixture("dmarc/rfc7489.xml")
+}
+
+fn tls() -> Vec<u8> {
+    fixture("tls/rfc8460.json")
+}
+
+const DMARC_ID: &str = "9391651994964116463";
+const TLS_ID: &str = "5065427c-23d3-47ca-b6e0-946ea0e8c4be";
+
+// ---- shapes of mails with reports
+
+#[test]
+fn whole_mails_as_reporters_send_them() {
+    assert_eq!(ids(&fixture("dmarc/zip.eml")), [DMARC_ID]);
+    assert_eq!(ids(&fixture("dmarc/gzip.eml")), [DMARC_ID]);
+    assert_eq!(ids(&fixture("tls/report.eml")), [TLS_ID]);
+}
+
+#[test]
+fn lines_may_end_in_crlf() {
+    for name in ["dmarc/zip.eml", "dmarc/gzip.eml", "tls/report.eml", "dmarc/rfc7489.xml", "tls/rfc8460.json"] {
+        let crlf = String::from_utf8(fixture(name)).unwrap().replace('\n', "\r\n");
+        assert_eq!(read(crlf.as_bytes()).reports.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn bare_files() {
+    for bytes in [dmarc(), gzip(&dmarc()), zip(&[("a.xml", &dmarc())]), gzip(&gzip(&dmarc()))] {
+        assert_eq!(ids(&bytes), [DMARC_ID]);
+    }
+    assert_eq!(ids(&tls()), [TLS_ID]);
+    assert_eq!(ids(&gzip(&tls())), [TLS_ID]);
+}
+
+#[test]
+fn the_bytes_count_and_not_the_declared_type_or_name() {
+    let types =
+        ["application/octet-stream", "application/zip", "application/gzip", "text/plain", "text/xml", "image/png"];
+    for content_type in types {
+        for bytes in [dmarc(), gzip(&dmarc()), zip(&[("no ending", &dmarc())])] {
+            let file = attachment(content_type, "report.pdf", &bytes);
+            assert_eq!(ids(&mail(&file)), [DMARC_ID], "{content_type}");
+            let letter = part("text/plain", "See the attachment.");
+            let mixed = multipart("multipart/mixed", "=_b", &[letter, file]);
+            assert_eq!(ids(&mail(&mixed)), [DMARC_ID], "{content_type}");
+        }
+    }
+}
+
+#[test]
+fn the_report_may_be_the_text_of_the_mail() {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    assert_eq!(ids(&mail(&part("text/xml", &text(dmarc())))), [DMARC_ID]);
+    assert_eq!(ids(&mail(&part("application/tlsrpt+json", &text(tls())))), [TLS_ID]);
+    let quoted = text(dmarc()).replace('=', "=3D").replace("noreply@", "nore=\nply@");
+    let part = part("text/xml\nContent-Transfer-Encoding: quoted-printable", &quoted);
+    assert_eq!(ids(&mail(&part)), [DMARC_ID]);
+}
+
+#[test]
+fn a_report_in_an_html_part_is_found() {
+    let text = String::from_utf8(dmarc()).unwrap();
+    assert_eq!(ids(&mail(&part("text/html", &text))), [DMARC_ID]);
+}
+
+#[test]
+fn several_reports_in_one_archive_or_mail() {
+    let other = fixture("dmarc/several-results.xml");
+    let archive = zip(&[("a.xml", &dmarc()), ("b.xml", &other)]);
+    assert_eq!(ids(&mail(&attachment("application/zip", "two.zip", &archive))), [DMARC_ID, "several-1"]);
+    let parts = [attachment("text/xml", "a.xml", &dmarc()), attachment("application/gzip", "b.gz", &gzip(&tls()))];
+    assert_eq!(ids(&mail(&multipart("multipart/mixed", "=_b", &parts))), [DMARC_ID, TLS_ID]);
+}
+
+#[test]
+fn forwarded_mails() {
+    let original = String::from_utf8(fixture("dmarc/zip.eml")).unwrap();
+    let letter = part("text/plain", "Fwd: see below");
+    let attached = part("message/rfc822", &original);
+    assert_eq!(ids(&mail(&multipart("multipart/mixed", "=_fwd", &[letter, attached]))), [DMARC_ID]);
+    // As Outlook and web mailers do it: the mail as a file.
+    let file = attachment("application/octet-stream", "report.eml", original.as_bytes());
+    assert_eq!(ids(&mail(&multipart("multipart/mixed", "=_fwd", &[file]))), [DMARC_ID]);
+    let archive = zip(&[("report.eml", original.as_bytes())]);
+    assert_eq!(ids(&mail(&attachment("application/zip", "mails.zip", &archive))), [DMARC_ID]);
+}
+
+#[test]
+fn received_is_told_of_the_outer_mail() {
+    let attached = part("message/rfc822", &String::from_utf8(fixture("dmarc/zip.eml")).unwrap());
+    let received = read(&mail(&multipart("multipart/mixed", "=_fwd", &[attached]))).received;
+    assert_eq!(received.message_id.as_deref(), Some("test.1@reporter.example"));
+    assert_eq!(received.from.as_deref(), Some("noreply@reporter.example"));
+    assert_eq!(received.at.as_deref(), Some("2026-09-02T04:10:00Z"));
+}
+
+#[test]
+fn other_encodings() {
+    let utf8 = String::from_utf8(fixture("dmarc/non-ascii.xml")).unwrap();
+    let utf16: Vec<u8> = [0xFEFF].into_iter().chain(utf8.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let with_mark = [b"\xEF\xBB\xBF".as_slice(), utf8.as_bytes()].concat();
+    let western = utf8.replace(" — 株式会社例", "").replace("UTF-8", "ISO-8859-1");
+    let western: Vec<u8> = western.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    for bytes in [with_mark, utf16, western] {
+        for mail in [mail(&attachment("text/xml", "a.xml", &bytes)), gzip(&bytes), bytes.clone()] {
+            let contents = read(&mail);
+            let [Report::Aggregate(report)] = contents.reports.as_slice() else { panic!("{contents:?}") };
+            assert!(report.metadata.org_name.as_deref().unwrap().starts_with("Bücher & Söhne"), "{report:?}");
+        }
+    }
+}
+
+// ---- mail of other kinds
+
+#[test]
+fn letters_and_other_mail_are_something_else() {
+    let html = "<!DOCTYPE html><html><head><meta charset=utf-8></head><body a=b & c><p>5 < 6<br></body></html>";
+    let picture = b"\x89PNG\r\n\x1A\n....".as_slice();
+    let others = [
+        fixture("letter.eml"),
+        mail(&part("text/html", html)),
+        mail(&attachment("text/html", "page.html", html.as_bytes())),
+        mail(&attachment("application/zip", "page.zip", &zip(&[("page.html", html.as_bytes())]))),
+        mail(&attachment("application/zip", "invoice.zip", &zip(&[("invoice.exe", b"MZ\x90\0\x03")]))),
+        mail(&attachment("application/gzip", "notes.gz", &gzip(b"just notes"))),
+        mail(&attachment("text/xml", "rss.xml", b"<?xml version=\"1.0\"?><rss><channel/></rss>")),
+        mail(&attachment("application/json", "a.json", b"{\"a\": 1}")),
+        mail(&attachment("image/png", "logo.png", picture)),
+        mail(&part("text/plain", "{not json at all}")),
+        mail(&part("text/plain", "<jane@example.net> wrote:\n> hello & goodbye <3")),
+        mail(""),
+        Vec::new(),
+        b"\n".to_vec(),
+    ];
+    for (n, bytes) in others.iter().enumerate() {
+        let contents = read(bytes);
+        assert!(contents.is_something_else(), "number {n}: {:?}", contents.complaint());
+        assert!(contents.complaint().unwrap().starts_with("no report found in the mail"), "number {n}");
+    }
+}
+
+#[test]
+fn a_letter_with_a_report_is_a_report() {
+    let junk = attachment("application/zip", "invoice.zip", &zip(&[("invoice.exe", b"MZ\x90\0\x03")]));
+    let mail = mail(&multipart("multipart/mixed", "=_b", &[junk, attachment("text/xml", "a.xml", &dmarc())]));
+    assert_eq!(ids(&mail), [DMARC_ID]);
+}
+
+// ---- what is broken
+
+/// The one complaint about a mail without reports.
+fn failure(bytes: &[u8]) -> String {
+    let contents = read(bytes);
+    assert!(contents.reports.is_empty(), "{} reports", contents.reports.len());
+    assert!(!contents.is_something_else(), "{:?}", contents.complaint());
+    contents.complaint().unwrap()
+}
+
+#[test]
+fn archives_cut_off_anywhere_are_refused() {
+    let (gzip, zip) = (gzip(&dmarc()), zip(&[("a.xml", &dmarc())]));
+    // Two bytes are the mark by which gzip is known, four for zip.
+    for length in (2..gzip.len()).step_by(7).chain(gzip.len() - 9..gzip.len()) {
+        assert_eq!(failure(&gzip[..length]), "gzip archive is broken: it is cut off", "at {length}");
+    }
+    for length in (4..zip.len()).step_by(7).chain(zip.len() - 22..zip.len()) {
+        assert!(failure(&zip[..length]).starts_with("zip archive is broken"), "at {length}");
+    }
+}
+
+#[test]
+fn a_wrong_checksum_is_noticed() {
+    let mut bytes = gzip(&dmarc());
+    let crc = bytes.len() - 8;
+    bytes[crc] ^= 1;
+    assert!(failure(&bytes).starts_with("gzip archive is broken"), "{}", failure(&bytes));
+    // Stored, so that nothing but the checksum can tell.
+    let mut bytes = zip_stored(&[("a.xml", &dmarc())]);
+    let at = memchr::memmem::find(&bytes, b"<count>40").unwrap();
+    bytes[at + 7] = b'9';
+    assert!(failure(&bytes).starts_with("zip archive is broken"), "{}", failure(&bytes));
+}
+
+#[test]
+fn reports_cut_off_are_refused_even_among_good_ones() {
+    let whole = dmarc();
+    let cut = &whole[..whole.len() / 2];
+    assert_eq!(failure(cut), "DMARC report is broken: it is cut off");
+    let contents = read(&zip(&[("a.xml", &whole), ("b.xml", cut)]));
+    assert_eq!(contents.reports.len(), 1);
+    assert_eq!(contents.complaint().as_deref(), Some("DMARC report is broken: it is cut off"));
+    assert!(failure(&tls()[..900]).starts_with("SMTP TLS report is broken"));
+}
+
+#[test]
+fn what_a_report_cannot_do_without_is_named() {
+    let text = String::from_utf8(dmarc()).unwrap();
+    assert_eq!(failure(text.replace("report_id", "other").as_bytes()), "DMARC report without report_id");
+    assert_eq!(failure(text.replace("date_range", "other").as_bytes()), "DMARC report without date_range");
+    let text = String::from_utf8(tls()).unwrap();
+    assert_eq!(failure(text.replace("date-range", "other").as_bytes()), "SMTP TLS report without date-range");
+    assert_eq!(failure(text.replace("\"policies\"", "\"other\"").as_bytes()), "SMTP TLS report without policies");
+}
+
+// ---- limits
+
+/// The name of the limit that a mail exceeds, which must be found out quickly.
+fn limit(bytes: &[u8], limits: &Limits) -> String {
+    let start = Instant::now();
+    let contents = message::read(bytes, limits);
+    // Generous, since tests run without optimisation on busy machines.
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(contents.reports.is_empty());
+    let complaint = contents.complaint().unwrap();
+    let name = complaint.split_once("(--limit-").unwrap_or_else(|| panic!("{complaint}")).1;
+    name.split_once(')').unwrap().0.to_owned()
+}
+
+#[test]
+fn bombs_are_refused() {
+    let limits = Limits { unpacked_bytes: 4 << 20, ..Limits::default() };
+    let zeros = vec![b' '; 5 << 20];
+    assert_eq!(limit(&gzip(&zeros), &limits), "ratio");
+    assert_eq!(limit(&zip(&[("a", &zeros)]), &limits), "ratio");
+    let lenient = Limits { ratio: u64::MAX, ..limits };
+    assert_eq!(limit(&gzip(&zeros), &lenient), "unpacked-bytes");
+    assert_eq!(limit(&zip(&[("a", &zeros)]), &lenient), "unpacked-bytes");
+    // Each member is small enough, all together are not, side by side or in an archive each.
+    let third = vec![b' '; 2 << 20];
+    assert_eq!(limit(&zip(&[("a", &third), ("b", &third), ("c", &third)]), &lenient), "unpacked-bytes");
+    let packed = gzip(&third);
+    assert_eq!(limit(&zip(&[("a", &packed), ("b", &packed), ("c", &packed)]), &lenient), "unpacked-bytes");
+}
+
+#[test]
+fn archives_in_archives_are_refused_beyond_the_limit() {
+    let nested = |levels, pack: fn(&[u8]) -> Vec<u8>| (0..levels).fold(dmarc(), |inner, _| pack(&inner));
+    let limits = Limits::default();
+    for pack in [gzip, |inner: &[u8]| zip(&[("a.zip", inner)])] {
+        assert_eq!(ids(&nested(limits.nesting, pack)), [DMARC_ID]);
+        assert_eq!(limit(&nested(limits.nesting + 1, pack), &limits), "nesting");
+        assert_eq!(limit(&nested(40, pack), &limits), "nesting");
+    }
+}
+
+/// A zip that unpacks to many zips that unpack to many zips, as `42.zip` and quines do.
+#[test]
+fn a_tree_of_archives_ends_in_bounded_time() {
+    let mut archive = dmarc();
+    for _ in 0..6 {
+        let files: Vec<(String, &[u8])> = (0..16).map(|n| (format!("{n}.zip"), archive.as_slice())).collect();
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+        archive = zip(&files);
+        if archive.len() > 4 << 20 {
+            break;
+        }
+    }
+    let start = Instant::now();
+    let contents = read(&archive);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(!contents.failures.is_empty(), "{} reports", contents.reports.len());
+}
+
+#[test]
+fn mails_in_mails_are_refused_beyond_the_limit() {
+    let limits = Limits::default();
+    let nested = |levels| {
+        (0..levels).fold(mail(&attachment("text/xml", "a.xml", &dmarc())), |inner, _| {
+            mail(&part("message/rfc822", std::str::from_utf8(&inner).unwrap()))
+        })
+    };
+    assert_eq!(ids(&nested(limits.nesting)), [DMARC_ID]);
+    assert_eq!(limit(&nested(limits.nesting + 1), &limits), "nesting");
+    // By way of base64, where the mail parser does not look into it.
+    let hidden = (0..9).fold(mail(&attachment("text/xml", "a.xml", &dmarc())), |inner, _| {
+        mail(&attachment("application/octet-stream", "m.eml", &inner))
+    });
+    assert_eq!(limit(&hidden, &limits), "nesting");
+}
+
+#[test]
+fn too_many_parts_members_records_and_levels_of_xml() {
+    let limits = Limits { parts: 10, members: 10, records: 10, xml_depth: 10, ..Limits::default() };
+    let parts = vec![part("text/plain", "x"); 20];
+    assert_eq!(limit(&mail(&multipart("multipart/mixed", "=_b", &parts)), &limits), "parts");
+    let names: Vec<String> = (0..11).map(|n| format!("{n}.xml")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
+    assert_eq!(limit(&zip(&files), &limits), "members");
+    assert_eq!(limit(&gzip(b"x").repeat(11), &limits), "members");
+    let text = String::from_utf8(dmarc()).unwrap();
+    let records =
+        text.replace("</feedback>", &"<record><row><count>1</count></row></record>".repeat(9)) + "</feedback>";
+    assert_eq!(limit(records.as_bytes(), &limits), "records");
+    let deep = text.replace("</version>", &format!("{}{}</version>", "<a>".repeat(20), "</a>".repeat(20)));
+    assert_eq!(limit(deep.as_bytes(), &limits), "xml-depth");
+    let policies =
+        String::from_utf8(tls()).unwrap().replace("\"policies\": [", &format!("\"policies\": [{}", "{},".repeat(11)));
+    assert_eq!(limit(policies.as_bytes(), &limits), "records");
+}
+
+#[test]
+fn too_large_mails_are_not_looked_into() {
+    let limits = Limits { mail_bytes: 1000, ..Limits::default() };
+    assert_eq!(limit(&fixture("dmarc/zip.eml"), &limits), "mail-bytes");
+}
+
+/// Deep or endless structure in MIME, XML and JSON must not overflow the stack or take quadratic time.
+#[test]
+fn pathological_input_is_answered_quickly() {
+    let mut rng = Rng::new(7, 0);
+    let noise: Vec<u8> = (0..1 << 20).map(|_| rng.next().to_le_bytes()[0]).collect();
+    let multiparts: Vec<String> =
+        (0..3000).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect();
+    let mails = "Content-Type: message/rfc822\n\n".repeat(3000);
+    let inputs = [
+        ("noise", noise.clone()),
+        ("noise in base64", mail(&part("application/zip\nContent-Transfer-Encoding: base64", &base64(&noise)))),
+        ("multiparts in multiparts", multiparts.concat().into_bytes()),
+        ("mails in mails", mails.into_bytes()),
+        ("open elements", [b"<feedback>".as_slice(), &b"<a>".repeat(300_000)].concat()),
+        ("open angles", [b"<feedback>".as_slice(), &b"<".repeat(1 << 20)].concat()),
+        ("ends without beginnings", [b"<feedback>".as_slice(), &b"</a>".repeat(300_000)].concat()),
+        ("ampersands", [b"<feedback><version>".as_slice(), &b"&".repeat(1 << 20)].concat()),
+        ("entities", [b"<feedback><version>".as_slice(), &b"&lol;".repeat(200_000)].concat()),
+        ("attributes", [b"<feedback ".as_slice(), &b"a=\"b\" ".repeat(200_000), b">"].concat()),
+        ("comments", [b"<feedback>".as_slice(), &b"<!-- ".repeat(200_000)].concat()),
+        ("doctype", [b"<!DOCTYPE a [".as_slice(), &b"<!ENTITY a \"&a;&a;\">".repeat(50_000), b"]><feedback>"].concat()),
+        ("lists", [b"{\"policies\":".as_slice(), &b"[".repeat(1 << 20)].concat()),
+        ("objects", b"{\"policies\":".repeat(100_000)),
+        ("headers", b"Subject: a\n".repeat(100_000)),
+        ("one long header", [b"Subject: ".as_slice(), &b"=?utf-8?q?a?= ".repeat(100_000)].concat()),
+        ("addresses", [b"From: ".as_slice(), &b"<(\"a,".repeat(200_000)].concat()),
+        ("gzip members", gzip(b"").repeat(50_000)),
+        ("zip beginnings", b"PK\x03\x04".repeat(200_000)),
+        ("zip ends", b"PK\x05\x06".repeat(200_000)),
+    ];
+    for (name, bytes) in inputs {
+        let start = Instant::now();
+        let contents = read(&bytes);
+        let took = start.elapsed();
+        println!("{name}: {took:?} {:?}", contents.complaint());
+        assert!(took < Duration::from_secs(10), "{name}: {took:?}");
+        assert!(contents.reports.is_empty(), "{name}");
+    }
+}

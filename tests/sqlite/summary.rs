@@ -1,0 +1,318 @@
+//! The mode `report`: its numbers are sums over the reports, its words are harmless.
+
+use std::path::Path;
+
+use email_report_processor::{
+    mode::report::{Options, ReportError, run},
+    report::{
+        Report, Text,
+        aggregate::{DkimResult, SpfResult},
+        tls::{FailureDetail, PolicyResult},
+    },
+};
+use serde_json::Value;
+
+use super::{
+    folder, mail,
+    reports::{BEGIN, dmarc, record, tls},
+    store,
+};
+
+const DAY: i64 = 86400;
+
+fn options(path: &Path) -> Options {
+    Options { store: path.into(), since: None, until: None, domain: None, json: false, top: 10 }
+}
+
+fn text(options: &Options) -> String {
+    let mut out = Vec::new();
+    run(options, &mut out).expect("an answer");
+    String::from_utf8(out).expect("UTF-8")
+}
+
+fn json(options: &Options) -> Value {
+    serde_json::from_str(&text(&Options { json: true, ..options.clone() })).expect("JSON")
+}
+
+fn some(text: &str) -> Option<Text> {
+    Some(text.into())
+}
+
+/// A report of a domain, some days after the first, with one record a `(source, messages, disposition, spf, dkim)`.
+fn report_on(domain: &str, days: i64, records: &[(&str, u64, &str, &str, &str)]) -> Report {
+    let mut report = dmarc(&format!("{domain} {days}"), 0);
+    let Report::Aggregate(dmarc) = &mut report else { unreachable!() };
+    dmarc.policy_published.domain = some(domain);
+    dmarc.metadata.date_range.begin += days * DAY;
+    for (position, (source, messages, disposition, spf, dkim)) in (0..).zip(records) {
+        let mut record = record(position);
+        record.row.source_ip = source.parse().ok();
+        record.row.count = *messages;
+        record.row.policy_evaluated.disposition = some(disposition);
+        record.row.policy_evaluated.spf = some(spf);
+        record.row.policy_evaluated.dkim = some(dkim);
+        // Twice the same, as from two signatures: its messages are to be counted once.
+        let result = DkimResult { domain: some(domain), result: some(dkim), ..DkimResult::default() };
+        record.auth_results.dkim = vec![result.clone(), result];
+        record.auth_results.spf =
+            vec![SpfResult { domain: some("bounce.example"), result: some(spf), ..SpfResult::default() }];
+        dmarc.records.push(record);
+    }
+    report
+}
+
+fn policy(domain: &str, kind: &str, good: u64, failures: &[(&str, u64)]) -> PolicyResult {
+    let mut policy = PolicyResult::default();
+    policy.policy.policy_domain = some(domain);
+    policy.policy.policy_type = some(kind);
+    policy.summary.total_successful_session_count = good;
+    policy.summary.total_failure_session_count = failures.iter().map(|(_, sessions)| sessions).sum();
+    let detail = |(result, sessions): &(&str, u64)| FailureDetail {
+        result_type: some(result),
+        failed_session_count: *sessions,
+        ..FailureDetail::default()
+    };
+    policy.failure_details = failures.iter().map(detail).collect();
+    policy
+}
+
+fn example(path: &Path) {
+    let mut tls = tls("tls", 0);
+    if let Report::Tls(tls) = &mut tls {
+        let failures = [("certificate-expired", 7), ("starttls-not-supported", 3)];
+        tls.policies = vec![
+            policy("example.org", "sts", 90, &failures),
+            PolicyResult { position: 1, ..policy("example.net", "no-policy-found", 5, &[]) },
+        ];
+    }
+    let reports = [
+        report_on(
+            "example.org",
+            0,
+            &[("192.0.2.1", 1000, "none", "pass", "pass"), ("2001:db8::1", 20, "reject", "fail", "fail")],
+        ),
+        report_on("Example.ORG.", 1, &[("192.0.2.1", 1, "pass", "fail", "pass")]),
+        report_on("mail.example.org", 2, &[("192.0.2.2", 5, "quarantine", "softfail", "fail")]),
+        report_on("badexample.org", 2, &[("192.0.2.3", 4, "strange", "pass", "fail")]),
+        report_on("empty.example", 3, &[]),
+        tls,
+    ];
+    store(path, [mail(reports)]);
+}
+
+#[test]
+fn tables() {
+    let (_folder, path) = folder();
+    example(&path);
+    let expected = "\
+Reports of all time
+
+DMARC: 5 reports
+
+Domain                                    Messages   DMARC     SPF    DKIM
+--------------------------------------------------------------------------
+example.org                                   1021   98.0%   97.9%   98.0%
+  2 reports
+  none 1001
+  reject 20
+mail.example.org                                 5    0.0%    0.0%    0.0%
+  1 report
+  quarantine 5
+badexample.org                                   4  100.0%  100.0%    0.0%
+  1 report
+  other disposition 4
+empty.example                                    0       -       -       -
+  1 report
+All                                           1030   97.5%   97.4%   97.1%
+  none 1001
+  quarantine 5
+  reject 20
+  other disposition 4
+
+Source                                    Messages   DMARC     SPF    DKIM
+--------------------------------------------------------------------------
+192.0.2.1                                     1001  100.0%   99.9%  100.0%
+  SPF pass bounce.example 1000
+  SPF fail bounce.example 1
+  DKIM pass example.org 1001
+2001:db8::1                                     20    0.0%    0.0%    0.0%
+  SPF fail bounce.example 20
+  DKIM fail example.org 20
+192.0.2.2                                        5    0.0%    0.0%    0.0%
+  SPF softfail bounce.example 5
+  DKIM fail mail.example.org 5
+192.0.2.3                                        4  100.0%  100.0%    0.0%
+  SPF pass bounce.example 4
+  DKIM fail badexample.org 4
+
+SMTP TLS: 1 report
+
+TLS policy                                Succeeded  Failed  Success
+--------------------------------------------------------------------
+example.org sts                                  90      10    90.0%
+  certificate-expired 7
+  starttls-not-supported 3
+example.net no-policy-found                       5       0   100.0%
+All                                              95      10    90.4%
+";
+    assert_eq!(text(&options(&path)), expected);
+}
+
+#[test]
+fn domains_match_with_what_is_below_them() {
+    let (_folder, path) = folder();
+    example(&path);
+    let names = |domain: &str| {
+        let answer = json(&Options { domain: Some(domain.into()), ..options(&path) });
+        let names = |list: &Value, name: &str| -> Vec<String> {
+            list.as_array().expect("a list").iter().map(|item| item[name].as_str().expect("a name").into()).collect()
+        };
+        (names(&answer["dmarc"]["domains"], "domain"), names(&answer["tls"]["policies"], "policy_domain"))
+    };
+    let both = |dmarc: &[&str], tls: &[&str]| {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        (owned(dmarc), owned(tls))
+    };
+    assert_eq!(names("Example.org."), both(&["example.org", "mail.example.org"], &["example.org"]));
+    assert_eq!(names("mail.example.org"), both(&["mail.example.org"], &[]));
+    assert_eq!(names("org"), both(&["example.org", "mail.example.org", "badexample.org"], &["example.org"]));
+    assert_eq!(names("%"), both(&[], &[]));
+}
+
+#[test]
+fn a_report_belongs_to_the_period_in_which_its_own_begins() {
+    let (_folder, path) = folder();
+    example(&path);
+    let reports = |since: Option<&str>, until: Option<&str>| {
+        let moment = |text: &str| text.parse().expect(text);
+        let period = Options { since: since.map(moment), until: until.map(moment), ..options(&path) };
+        json(&period)["dmarc"]["reports"].as_u64().expect("a number")
+    };
+    assert_eq!(reports(None, None), 5);
+    assert_eq!(reports(Some("2024-01-15"), Some("2024-01-15")), 1);
+    assert_eq!(reports(Some("2024-01-16"), None), 4);
+    assert_eq!(reports(None, Some("2024-01-17")), 4);
+    assert_eq!(reports(None, Some("2024-01-17T00:00:00Z")), 2);
+    assert_eq!(reports(Some("2024-01-17T00:00:00Z"), None), 3);
+    assert_eq!(reports(Some("1h"), None), 0);
+}
+
+#[test]
+fn what_is_not_listed_is_counted() {
+    let (_folder, path) = folder();
+    example(&path);
+    let options = Options { top: 1, ..options(&path) };
+    let answer = json(&options);
+    assert_eq!(answer["dmarc"]["messages"], 1030);
+    assert_eq!(answer["dmarc"]["domains"].as_array().map(Vec::len), Some(1));
+    assert_eq!(answer["dmarc"]["domains_omitted"], 3);
+    assert_eq!(answer["dmarc"]["sources_omitted"], 3);
+    assert_eq!(answer["tls"]["policies_omitted"], 1);
+    assert_eq!(answer["tls"]["successful_sessions"], 95);
+    assert!(text(&options).contains("and 3 more (--top)"));
+}
+
+#[test]
+fn numbers_are_the_sums_over_the_reports() {
+    let (_folder, path) = folder();
+    let words = ["pass", "fail", "neutral"];
+    let dispositions = ["none", "quarantine", "reject", "pass"];
+    let mut sums = std::collections::BTreeMap::<String, [u64; 4]>::new();
+    let mut reports = Vec::new();
+    for n in 0_usize..200 {
+        let domain = format!("d{}.example", n % 7);
+        let sources: Vec<String> = (0..n % 5 + 1).map(|k| format!("192.0.2.{}", (n * 3 + k) % 11)).collect();
+        let records: Vec<_> = sources
+            .iter()
+            .enumerate()
+            .map(|(k, source)| {
+                let (spf, dkim) = (words[(n + k) % 3], words[(n / 3 + k * 2) % 3]);
+                let messages = (n * k * 13 % 101) as u64 + 1;
+                let sum = sums.entry(source.clone()).or_default();
+                let pass = u64::from(spf == "pass" || dkim == "pass");
+                let counted = [1, pass, u64::from(spf == "pass"), u64::from(dkim == "pass")];
+                sum.iter_mut().zip(counted).for_each(|(sum, counts)| *sum += messages * counts);
+                (source.as_str(), messages, dispositions[n % 4], spf, dkim)
+            })
+            .collect();
+        reports.push(report_on(&domain, i64::try_from(n).expect("small"), &records));
+    }
+    store(&path, [mail(reports)]);
+    let answer = json(&Options { top: 1000, ..options(&path) });
+    let names = ["messages", "pass", "spf_aligned", "dkim_aligned"];
+    let read = |value: &Value| names.map(|name| value[name].as_u64().expect(name));
+    for source in answer["dmarc"]["sources"].as_array().expect("sources") {
+        let address = source["source_ip"].as_str().expect("an address");
+        assert_eq!(Some(&read(source)), sums.get(address), "{address}");
+        let of_dkim: u64 =
+            source["dkim"].as_array().expect("results").iter().map(|r| r["messages"].as_u64().expect("n")).sum();
+        assert!(of_dkim <= source["messages"].as_u64().expect("messages"), "counted twice");
+    }
+    assert_eq!(answer["dmarc"]["sources"].as_array().map(Vec::len), Some(sums.len()));
+    let all = sums.values().fold([0; 4], |mut all, sum| {
+        all.iter_mut().zip(sum).for_each(|(all, sum)| *all += sum);
+        all
+    });
+    assert_eq!(read(&answer["dmarc"]), all);
+    let done = &answer["dmarc"]["disposition"];
+    let done: u64 =
+        ["none", "pass", "quarantine", "reject", "other"].iter().filter_map(|name| done[name].as_u64()).sum();
+    assert_eq!(done, all[0]);
+}
+
+#[test]
+fn forged_numbers_break_nothing() {
+    let (_folder, path) = folder();
+    let huge = ("192.0.2.1", u64::MAX, "none", "pass", "pass");
+    store(&path, [mail([report_on("example.org", 0, &[huge, huge]), report_on("example.net", 0, &[huge])])]);
+    assert_eq!(json(&options(&path))["dmarc"]["sources"][0]["messages"], i64::MAX);
+    assert!(text(&options(&path)).contains("100.0%"));
+}
+
+#[test]
+fn nothing_in_a_report_reaches_the_terminal_as_a_command() {
+    let (_folder, path) = folder();
+    let evil = "\u{1b}]0;evil\u{7}\u{9b}31m\u{202e}gro.elpmaxe\r\nAll  1 100.0%";
+    let mut report = report_on(evil, 0, &[("192.0.2.1", 3, evil, evil, evil)]);
+    if let Report::Aggregate(report) = &mut report {
+        report.records[0].auth_results.spf[0].domain = some(&format!("例え{evil}"));
+    }
+    let mut tls = tls("tls", 0);
+    if let Report::Tls(tls) = &mut tls {
+        tls.policies = vec![policy(evil, evil, 1, &[(evil, 1)])];
+    }
+    store(&path, [mail([report, tls])]);
+    let harmless = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
+    let tables = text(&options(&path));
+    assert!(tables.chars().all(harmless), "{tables:?}");
+    assert!(tables.lines().all(|line| !line.trim_start().starts_with("All  1 100.0%")), "{tables}");
+    let raw = text(&Options { json: true, ..options(&path) });
+    assert!(raw.chars().all(harmless), "{raw:?}");
+    assert_eq!(json(&options(&path))["tls"]["policies"][0]["policy_type"], evil, "the value is the same");
+}
+
+#[test]
+fn an_empty_store_or_period_says_so() {
+    let (_folder, path) = folder();
+    store(&path, []);
+    assert_eq!(text(&options(&path)), "Reports of all time\n\nNo reports.\n");
+    example(&path);
+    let domain = Some("nobody.example".into());
+    let late = Options { since: "2031-01-01".parse().ok(), domain, ..options(&path) };
+    let expected = "Reports on nobody.example and below that begin at 2031-01-01T00:00:00Z or later\n\nNo reports.\n";
+    assert_eq!(text(&late), expected);
+    assert_eq!(json(&late)["dmarc"]["messages"], 0);
+}
+
+#[test]
+fn a_store_that_is_not_there_is_named() {
+    let (_folder, path) = folder();
+    let error = run(&options(&path), &mut Vec::new()).expect_err("no store");
+    assert!(matches!(error, ReportError::Open(_)));
+    assert_eq!(error.to_string(), format!("there is no store {}", path.display()));
+}
+
+#[test]
+fn a_report_of_the_first_day_begins_at_its_midnight() {
+    assert_eq!(BEGIN % DAY, 0, "the tests above count days from here");
+}
