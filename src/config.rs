@@ -58,6 +58,7 @@ pub enum ConfigError {
 
 /// Where the documents go.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Store {
     /// An OpenSearch cluster.
     OpenSearch(OpenSearch),

@@ -19,7 +19,7 @@ use support::{
     server::{OpenSearch, Shared, skip, tests_folder},
 };
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// One node for all tests that need nothing special; each has indices of its own.
 static SHARED: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
@@ -114,7 +114,7 @@ fn a_burst_that_overflows_the_event_queue() {
         fs::rename(&tmp, maildir.path().join("new").join(format!("{}.M{n}.mx", mail.time))).expect("delivered");
     }
     running.signal(Signal::CONT);
-    wait_until("everything to be stored", Duration::from_secs(300), || maildir.count("new") == 0);
+    wait_until("everything to be stored", Duration::from_mins(5), || maildir.count("new") == 0);
     assert_eq!(maildir.count("cur"), burst);
     assert_eq!(stored(server, "burst"), documents);
     let (code, log) = running.stop();

@@ -15,6 +15,7 @@ use email_report_processor::{
 /// 2024-01-15.
 pub const BEGIN: i64 = 1_705_276_800;
 
+#[expect(clippy::unnecessary_wraps, reason = "as the fields want it")]
 fn text(text: &str) -> Option<Text> {
     Some(text.into())
 }

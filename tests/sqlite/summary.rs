@@ -34,6 +34,7 @@ fn json(options: &Options) -> Value {
     serde_json::from_str(&text(&Options { json: true, ..options.clone() })).expect("JSON")
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the fields want it")]
 fn some(text: &str) -> Option<Text> {
     Some(text.into())
 }
@@ -221,7 +222,7 @@ fn numbers_are_the_sums_over_the_reports() {
     let mut reports = Vec::new();
     for n in 0_usize..200 {
         let domain = format!("d{}.example", n % 7);
-        let sources: Vec<String> = (0..n % 5 + 1).map(|k| format!("192.0.2.{}", (n * 3 + k) % 11)).collect();
+        let sources: Vec<String> = (0..=n % 5).map(|k| format!("192.0.2.{}", (n * 3 + k) % 11)).collect();
         let records: Vec<_> = sources
             .iter()
             .enumerate()

@@ -181,12 +181,12 @@ fn fault_file(folder: &Path, fault: Fault, requests: Requests) -> PathBuf {
 
 fn config(folder: &Path, port: u16, [certificate, key]: &[PathBuf; 2], access: Access, backend: &str) -> String {
     // Nothing is reread for a fault: nginx looks for its file at each request.
-    let faults = |requests: &[Requests]| -> String {
+    let faults = |requests: &[Requests]| {
         let all = requests.iter().flat_map(|requests| FAULTS.map(|fault| (fault, *requests)));
-        all.map(|(fault, requests)| {
-            format!("if (-f {}) {{ {} }}\n", fault_file(folder, fault, requests).display(), fault.directive())
-        })
-        .collect()
+        let switches = all.map(|(fault, requests)| {
+            format!("if (-f {}) {{ {} }}", fault_file(folder, fault, requests).display(), fault.directive())
+        });
+        switches.collect::<Vec<_>>().join("\n")
     };
     let (faults_of_all, faults_of_bulk) = (faults(&[Requests::All]), faults(&[Requests::All, Requests::Bulk]));
     let (allowed, check) = match access {

@@ -78,14 +78,12 @@ impl OpenSearch {
         let mut line = String::new();
         let stdout = child.stdout.take().expect("a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
-        match line.strip_prefix("READY ").and_then(|rest| rest.split_once(' ')) {
-            Some((url, _)) => Ok(OpenSearch { child, url: url.to_owned() }),
-            None => {
-                let status = child.wait().expect("an end");
-                assert_eq!(status.code(), Some(UNAVAILABLE), "OpenSearch did not start: {status}");
-                Err("there is no OpenSearch here")
-            }
+        if let Some((url, _)) = line.strip_prefix("READY ").and_then(|rest| rest.split_once(' ')) {
+            return Ok(OpenSearch { child, url: url.to_owned() });
         }
+        let status = child.wait().expect("an end");
+        assert_eq!(status.code(), Some(UNAVAILABLE), "OpenSearch did not start: {status}");
+        Err("there is no OpenSearch here")
     }
 
     /// The port it listens on.
@@ -108,7 +106,7 @@ impl OpenSearch {
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(Duration::from_mins(1)))
             .build()
             .into();
         let request = ureq::http::Request::builder()
