@@ -249,6 +249,8 @@ impl Shared {
             let trouble = match self.attempt(batch, &remaining) {
                 Attempt::Judged(verdicts) => batch.take_in(&mut remaining, verdicts),
                 Attempt::InHalves(pause) => {
+                    let reason = pause.as_deref().unwrap_or("too large for the node");
+                    debug!(documents = remaining.len(), "to be sent again, in halves: {reason}");
                     if pause.is_some_and(|reason| self.outage.pause(&reason)) {
                         return false;
                     }
@@ -258,6 +260,7 @@ impl Shared {
                 Attempt::Failed(reason) => Some(Trouble::Store(reason)),
             };
             let Some(trouble) = trouble else { return true };
+            debug!(documents = remaining.len(), "to be sent again: {trouble}");
             if let Trouble::Documents(reason) = &trouble {
                 futile += 1;
                 if futile >= FUTILE_ATTEMPTS && self.judged.load(Ordering::Relaxed) > judged_before {
@@ -295,10 +298,7 @@ impl Shared {
                 let all = judged == documents.len();
                 (if all { RequestResult::ok } else { RequestResult::partial }, Attempt::Judged(verdicts))
             }
-            Outcome::TooLarge if documents.len() > 1 => {
-                debug!(documents = documents.len(), "bulk body too large for the node, sending it in halves");
-                (RequestResult::failed, Attempt::InHalves(None))
-            }
+            Outcome::TooLarge if documents.len() > 1 => (RequestResult::failed, Attempt::InHalves(None)),
             Outcome::TooLarge => {
                 let verdict = Verdict::Refused("larger than the node takes (http.max_content_length)".into());
                 (RequestResult::failed, Attempt::Judged(vec![verdict]))
