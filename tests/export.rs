@@ -223,10 +223,9 @@ fn filters() {
     assert_eq!(sorted(values(&setup.export(&["--since", first, "--until", last]))), in_period);
 
     let of = |document: &Value| {
-        let domain = match is_tls(document) {
-            true => &document["policies"]["policy"]["policy-domain"],
-            false => &document["feedback"]["policy_published"]["domain"],
-        };
+        let policies =
+            (&document["policies"]["policy"]["policy-domain"], &document["feedback"]["policy_published"]["domain"]);
+        let domain = if is_tls(document) { policies.0 } else { policies.1 };
         domain.as_str().unwrap_or_default().to_ascii_lowercase()
     };
     let domain = of(all.iter().find(|document| is_tls(document)).expect("a TLS report"));
@@ -369,7 +368,7 @@ fn highest(child: &mut Child) -> (usize, u64) {
         }
         match stdout.read(&mut buffer).expect("a pipe") {
             0 => break,
-            read => lines += buffer[..read].iter().filter(|byte| **byte == b'\n').count(),
+            read => lines += memchr::memchr_iter(b'\n', &buffer[..read]).count(),
         }
     }
     assert!(child.wait().expect("an end").success());

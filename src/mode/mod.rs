@@ -225,9 +225,9 @@ struct Finished {
 impl Finished {
     fn log(&self, level: Level) {
         if level <= Level::INFO {
-            info!("{self}")
+            info!("{self}");
         } else {
-            debug!("{self}")
+            debug!("{self}");
         }
         match &self.reason {
             Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),

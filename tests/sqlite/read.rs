@@ -23,6 +23,7 @@ use super::{
     store,
 };
 
+#[expect(clippy::unnecessary_wraps, reason = "as the fields want it")]
 fn some(text: String) -> Option<Text> {
     Some(text.into())
 }
