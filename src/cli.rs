@@ -36,6 +36,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Mode {
+    /// Write out what the SQLite store holds: a line of JSON or a row of a table for each record, policy and failure
+    Export(Export),
     /// Store what is in new/ of Maildirs, move the mails, and exit
     Once {
         /// Maildirs (folders with new, cur and tmp)
@@ -66,6 +68,7 @@ pub struct Watch {
 
 /// `import`.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Import {
     /// Maildirs, mbox files, folders of mails and reports, tar archives, single files; - for standard input
     #[arg(required = true, value_name = "PATH")]
@@ -108,6 +111,49 @@ pub struct Input {
     /// Each FILE is a Maildir: new/ and cur/ are read, nothing is moved
     #[arg(short = 'd', long, requires = "files")]
     pub maildir: bool,
+}
+
+/// `export`.
+#[derive(Args, Debug)]
+pub struct Export {
+    /// JSON lines as --ndjson writes them, or CSV for a spreadsheet
+    #[arg(long, value_enum, default_value = "ndjson")]
+    pub format: ExportFormat,
+    /// Only this kind of report [default: all; dmarc with --format csv]
+    #[arg(long, value_enum)]
+    pub kind: Option<ExportKind>,
+    /// Only reports whose period begins at or after this: 2024-01-31, an RFC 3339 time, or an age such as 30d or 12h
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Only reports whose period begins before the end of this
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// Only this domain and its subdomains
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// Write to this file, which appears when it is complete; - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What an export looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// A JSON object a line
+    Ndjson,
+    /// A table
+    Csv,
+}
+
+/// What is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportKind {
+    /// Records of DMARC reports
+    Dmarc,
+    /// Policies of SMTP TLS reports
+    Tls,
+    /// Failure reports
+    Failure,
 }
 
 /// `report`.

@@ -59,6 +59,7 @@ pub enum ConfigError {
 
 /// Where the documents go.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Store {
     /// An OpenSearch cluster.
     OpenSearch(OpenSearch),
@@ -292,6 +293,9 @@ fn auth(
 ) -> Result<Option<Auth>, ConfigError> {
     let key = secret(key_file, "ERP_OPENSEARCH_API_KEY", "opensearch-api-key")?;
     let password = secret(password_file, "ERP_OPENSEARCH_PASSWORD", "opensearch-password")?;
+    if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return Err(value("opensearch-api-key", "it must consist of ASCII letters, digits and signs"));
+    }
     match (user, password, key) {
         (None, None, key) => Ok(key.map(Auth::ApiKey)),
         (Some(user), Some(_), None) if user.contains(':') => Err(value("opensearch-user", "a colon can't be in it")),
@@ -303,9 +307,9 @@ fn auth(
 }
 
 /// A secret from the file that was named, from the environment, or from systemd's credentials.
-fn secret(file: Option<PathBuf>, variable: &str, credential: &str) -> Result<Option<String>, ConfigError> {
+fn secret(file: Option<PathBuf>, variable: &str, credential: &'static str) -> Result<Option<String>, ConfigError> {
     let read = |path: PathBuf| match fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Ok(text) => sendable(text.trim_end_matches(['\r', '\n']), credential).map(Some),
         Err(error) => Err(ConfigError::File { path, error }),
     };
     if let Some(file) = file {
@@ -314,13 +318,24 @@ fn secret(file: Option<PathBuf>, variable: &str, credential: &str) -> Result<Opt
     if let Ok(secret) = env::var(variable)
         && !secret.is_empty()
     {
-        return Ok(Some(secret));
+        return sendable(&secret, credential).map(Some);
     }
-    let credential = env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(credential));
-    match credential {
+    let file = env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(credential));
+    match file {
         Some(path) if path.exists() => read(path),
         _ => Ok(None),
     }
+}
+
+/// Refuses what can't be sent, and otherwise would look like a store that is away. The secret is not told.
+fn sendable(secret: &str, name: &'static str) -> Result<String, ConfigError> {
+    if secret.is_empty() {
+        return Err(value(name, "it is empty"));
+    }
+    if secret.contains(char::is_control) {
+        return Err(value(name, "there are control characters in it, or more than one line"));
+    }
+    Ok(secret.to_owned())
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ mod support;
 use std::{
     collections::HashMap,
     fs,
-    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -13,11 +12,11 @@ use serde_json::{Value, json};
 use support::{
     corpus::Corpus,
     program::{Running, TestMaildir, run, run_with_input, wait_until},
-    server::{OpenSearch, tests_folder},
+    server::{OpenSearch, Shared, tests_folder},
 };
 
 /// One node for all tests that need nothing special; each has indices of its own.
-static SHARED: LazyLock<Option<OpenSearch>> = LazyLock::new(|| OpenSearch::start(&[]));
+static SHARED: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
 
 /// Arguments of `once` into indices named after the test.
 fn once(url: &str, test: &str, maildir: &TestMaildir, more: &[&str]) -> Vec<String> {
@@ -248,16 +247,17 @@ fn a_node_that_takes_little_at_once_gets_little_at_once() {
     }
 }
 
-/// A node with next to no room answers 429, for single documents and whole requests.
+/// A node with next to no room answers 429, for single documents and whole requests; larger reports are more than it
+/// takes at once.
 #[test]
 fn an_overloaded_node_gets_everything_in_the_end() {
-    let busy = ["thread_pool.write.size=1", "thread_pool.write.queue_size=1", "indexing_pressure.memory.limit=200kb"];
+    let busy = ["thread_pool.write.size=1", "thread_pool.write.queue_size=1", "indexing_pressure.memory.limit=40kb"];
     let Some(server) = OpenSearch::start(&busy) else { return };
     let corpus = Corpus::new(500);
     let manifest = corpus.manifest();
     let maildir = TestMaildir::new();
     maildir.deliver_all(corpus.iter());
-    let more = ["--bulk-in-flight=16", "--bulk-bytes=50KiB", "--give-up-after=2m"];
+    let more = ["--bulk-in-flight=16", "--bulk-bytes=50KiB", "--give-up-after=2m", "-v"];
     let ended = run(once(&server.url, "busy", &maildir, &more));
     assert_eq!((ended.code, maildir.count("new")), (Some(0), 0), "{}", ended.log);
     assert!(ended.log.contains("rejected_execution") || ended.log.contains("429"), "it was never busy: {}", ended.log);

@@ -20,12 +20,17 @@ pub struct Documents<'r> {
 impl<'r> Documents<'r> {
     /// The documents of `report`, which came with the mail `received`.
     pub fn new(report: &'r Report, received: &Received) -> Self {
+        Documents::with_key(report, report.key(), received)
+    }
+
+    /// The same for a part of a report, whose key can't be told from the part.
+    pub fn with_key(report: &'r Report, key: Key, received: &Received) -> Self {
         let head = match report {
             Report::Aggregate(aggregate) => dmarc_head(aggregate, report, received),
             Report::Tls(tls) => tls_head(tls, report, received),
             Report::Failure(failure) => failure_head(failure, report, received),
         };
-        Documents { report, key: report.key(), head }
+        Documents { report, key, head }
     }
 
     /// Which index they belong to.

@@ -1,5 +1,6 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to the [`crate::pipeline`].
 
+pub mod export;
 mod import;
 mod once;
 mod pipe;
@@ -18,7 +19,7 @@ use std::{
 use clap::ArgMatches;
 use tracing::{Level, debug, error, info, warn};
 
-use self::report::ReportError;
+use self::{export::ExportError, report::ReportError};
 use crate::{
     cli::{self, Cli, Mode},
     config::{Config, ConfigError, Store},
@@ -52,6 +53,9 @@ pub enum ModeError {
     /// The store can't be reported on.
     #[error(transparent)]
     Report(#[from] report::ReportError),
+    /// The store can't be exported.
+    #[error(transparent)]
+    Export(#[from] export::ExportError),
     /// The command line asks for what can't be.
     #[error("{0}")]
     Usage(String),
@@ -88,8 +92,14 @@ impl ModeError {
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         match self {
-            ModeError::Sqlite(sqlite::OpenError::Store(error)) | ModeError::Report(ReportError::Open(error)) => {
-                if error.is_temporary() { Exit::TryAgain } else { Exit::Configuration }
+            ModeError::Sqlite(sqlite::OpenError::Store(error))
+            | ModeError::Report(ReportError::Open(error))
+            | ModeError::Export(ExportError::Open(error)) => {
+                if error.is_temporary() {
+                    Exit::TryAgain
+                } else {
+                    Exit::Configuration
+                }
             }
             ModeError::Config(_) | ModeError::Address { .. } | ModeError::OpenSearch(StartError::CaFile(_)) => {
                 Exit::Configuration
@@ -99,7 +109,8 @@ impl ModeError {
             | ModeError::System(_)
             | ModeError::OpenSearch(StartError::Thread(_))
             | ModeError::Sqlite(sqlite::OpenError::Thread(_))
-            | ModeError::Report(_) => Exit::TryAgain,
+            | ModeError::Report(_)
+            | ModeError::Export(_) => Exit::TryAgain,
         }
     }
 }
@@ -119,6 +130,10 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, ModeError> {
     let config = || Config::load(shared.clone(), matches);
     match mode {
         None => pipe::run(&input, config()?),
+        Some(Mode::Export(flags)) => match config()?.store {
+            Store::Sqlite(store) => export::run(&flags, &store, shared.quiet),
+            _ => Err(ModeError::Usage("export reads an SQLite store; name it with --store FILE".into())),
+        },
         Some(Mode::Once { maildirs }) => once::run(&maildirs, config()?),
         Some(Mode::Import(import)) => import::run(&import, config()?, shared.quiet),
         Some(Mode::Report(report)) => show_report(report, config()?.store),
@@ -210,9 +225,9 @@ struct Finished {
 impl Finished {
     fn log(&self, level: Level) {
         if level <= Level::INFO {
-            info!("{self}")
+            info!("{self}");
         } else {
-            debug!("{self}")
+            debug!("{self}");
         }
         match &self.reason {
             Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),

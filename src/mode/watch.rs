@@ -35,7 +35,7 @@ use crate::{
     },
     sink::Sink,
     source::folder_watch::FolderWatch,
-    stop::Stop,
+    stop::{Reason, Stop},
 };
 
 /// How often the thread looks around when nothing happens.
@@ -107,12 +107,13 @@ fn session(
     }
     let mut watcher = Watcher::new(watch, run, known, watchdog);
     watcher.watch_until_asked();
-    service::stopping();
-    if stop.reason() == Some(crate::stop::Reason::Reload) {
+    if stop.reason() == Some(Reason::Reload) {
         service::reloading();
+    } else {
+        service::stopping();
     }
     watcher.run.finish(Level::INFO);
-    Ok(matches!(stop.reason(), Some(crate::stop::Reason::Asked)))
+    Ok(matches!(stop.reason(), Some(Reason::Asked)))
 }
 
 /// A Maildir under watch.

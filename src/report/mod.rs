@@ -67,6 +67,11 @@ pub struct Period {
 pub struct Key(String);
 
 impl Key {
+    /// From the 16 bytes that a store keeps.
+    pub fn from_bytes(bytes: [u8; 16]) -> Key {
+        Key(hex(&bytes))
+    }
+
     /// The 32 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -68,6 +68,12 @@ pub fn explain(name: &str) -> Option<&'static str> {
 pub struct Repairs(Vec<&'static str>);
 
 impl Repairs {
+    /// Out of a store. A name that is not known comes from a later version of this program, and is passed over.
+    pub fn from_names<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Repairs {
+        let known = |name: T| REPAIRS.iter().map(|(known, _)| *known).find(|known| *known == name.as_ref());
+        Repairs(names.into_iter().filter_map(known).collect())
+    }
+
     /// Notes a repair; a second one of the same name changes nothing.
     pub fn note(&mut self, name: &'static str) {
         if !self.0.contains(&name) {

@@ -105,7 +105,7 @@ mod tests {
         let short = pause_after(Duration::from_secs(20));
         assert!(short <= Duration::from_millis(2500) && short >= Duration::from_millis(1250), "{short:?}");
         assert!(pause_after(Duration::ZERO) <= SHORTEST_PAUSE);
-        assert!(pause_after(Duration::from_secs(86_400)) <= LONGEST_PAUSE);
+        assert!(pause_after(Duration::from_hours(24)) <= LONGEST_PAUSE);
     }
 
     #[test]

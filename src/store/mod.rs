@@ -3,6 +3,7 @@
 //! It is written by [`crate::sink::sqlite`]. Any number of processes may write and read one file at the same time.
 
 pub mod query;
+pub mod read;
 mod schema;
 pub mod summary;
 

@@ -31,7 +31,7 @@ pub struct Selection {
 /// A store opened to be asked.
 #[derive(Debug)]
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl Reader {
@@ -69,34 +69,34 @@ CAST(total(d.count) FILTER
 
 /// The selected DMARC reports as `r`. A domain is compared in small letters without the dot at its end, and with a dot
 /// in front, so that the end of `.mail.example.org` is `.example.org` and that of `.badexample.org` is not.
-const DMARC_REPORTS: &str = "\
+pub(super) const DMARC_REPORTS: &str = "\
 WITH r AS (
-    SELECT id, lower(rtrim(coalesce(domain, ''), '.')) AS domain FROM dmarc_reports
+    SELECT id, period_begin, lower(rtrim(coalesce(domain, ''), '.')) AS domain FROM dmarc_reports
     WHERE period_begin >= :since AND period_begin < :until
         AND (:domain IS NULL OR substr('.' || lower(rtrim(domain, '.')), -length(:domain)) = :domain)
 )";
 
 /// The selected TLS policies as `p`.
-const TLS_POLICIES: &str = "\
+pub(super) const TLS_POLICIES: &str = "\
 WITH p AS (
-    SELECT p.*, lower(rtrim(coalesce(policy_domain, ''), '.')) AS domain
+    SELECT p.*, period_begin, lower(rtrim(coalesce(policy_domain, ''), '.')) AS domain
     FROM tls_reports r JOIN tls_policies p ON p.report = r.id
     WHERE period_begin >= :since AND period_begin < :until
         AND (:domain IS NULL OR substr('.' || lower(rtrim(policy_domain, '.')), -length(:domain)) = :domain)
 )";
 
 /// One moment of a store, seen through a selection.
-struct Snapshot<'c> {
-    transaction: Transaction<'c>,
-    since: i64,
-    until: i64,
+pub(super) struct Snapshot<'c> {
+    pub(super) transaction: Transaction<'c>,
+    pub(super) since: i64,
+    pub(super) until: i64,
     /// With a dot in front.
-    domain: Option<String>,
+    pub(super) domain: Option<String>,
     top: usize,
 }
 
 impl<'c> Snapshot<'c> {
-    fn new(transaction: Transaction<'c>, selection: &Selection) -> Self {
+    pub(super) fn new(transaction: Transaction<'c>, selection: &Selection) -> Self {
         let fold = |domain: &String| format!(".{}", domain.trim_matches('.').to_ascii_lowercase());
         Snapshot {
             transaction,

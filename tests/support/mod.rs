@@ -3,6 +3,8 @@
 
 pub mod corpus;
 pub mod mail;
+pub mod meddler;
+pub mod nginx;
 pub mod program;
 pub mod properties;
 pub mod read;

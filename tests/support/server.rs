@@ -1,9 +1,12 @@
 //! A real OpenSearch (`tests/opensearch/run`) for the tests that need one.
 
 use std::{
-    io::{BufRead, BufReader},
+    fs,
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::LazyLock,
+    thread,
     time::Duration,
 };
 
@@ -15,11 +18,33 @@ const REQUIRED: &str = "ERP_TEST_REQUIRE_ALL";
 /// `EX_UNAVAILABLE`, by which the harnesses say that something is not installed.
 const UNAVAILABLE: i32 = 69;
 
+/// Names a file that gets a line for each skipped test: the test harness has no word for them and counts them as passed.
+const SKIPPED: &str = "ERP_TEST_SKIPPED";
+
 /// True if a test is to be skipped for this reason, which is told.
 pub fn skip(reason: &str) -> bool {
     assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and {reason}");
     eprintln!("SKIPPED: {reason}");
+    if let Some(file) = std::env::var_os(SKIPPED) {
+        let line = format!("{}: {reason}\n", thread::current().name().unwrap_or("a test"));
+        let mut file = fs::File::options().append(true).create(true).open(file).expect("the list of skipped tests");
+        // In one piece, since others write to it, too.
+        file.write_all(line.as_bytes()).expect("written");
+    }
     true
+}
+
+/// What all tests of a file share, made when the first one asks for it. Where it can't be had, each is skipped.
+pub struct Shared<T>(LazyLock<Result<T, &'static str>>);
+
+impl<T> Shared<T> {
+    pub const fn new(make: fn() -> Result<T, &'static str>) -> Shared<T> {
+        Shared(LazyLock::new(make))
+    }
+
+    pub fn as_ref(&self) -> Option<&T> {
+        self.0.as_ref().map_err(|reason| skip(reason)).ok()
+    }
 }
 
 /// Where the harnesses are.
@@ -35,8 +60,13 @@ pub struct OpenSearch {
 }
 
 impl OpenSearch {
-    /// Starts a node with these settings (`key=value`) and flags; nothing if it can't be had here.
+    /// Starts a node with these settings (`key=value`) and flags; nothing, and the test is skipped, if it can't be had here.
     pub fn start(arguments: &[&str]) -> Option<OpenSearch> {
+        OpenSearch::launch(arguments).map_err(skip).ok()
+    }
+
+    /// Starts a node, or says why it can't be had here.
+    pub fn launch(arguments: &[&str]) -> Result<OpenSearch, &'static str> {
         let mut child = Command::new(tests_folder().join("opensearch/run"))
             .arg("--quick")
             .args(arguments)
@@ -48,15 +78,12 @@ impl OpenSearch {
         let mut line = String::new();
         let stdout = child.stdout.take().expect("a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
-        match line.strip_prefix("READY ").and_then(|rest| rest.split_once(' ')) {
-            Some((url, _)) => Some(OpenSearch { child, url: url.to_owned() }),
-            None => {
-                let status = child.wait().expect("an end");
-                assert_eq!(status.code(), Some(UNAVAILABLE), "OpenSearch did not start: {status}");
-                skip("there is no OpenSearch here");
-                None
-            }
+        if let Some((url, _)) = line.strip_prefix("READY ").and_then(|rest| rest.split_once(' ')) {
+            return Ok(OpenSearch { child, url: url.to_owned() });
         }
+        let status = child.wait().expect("an end");
+        assert_eq!(status.code(), Some(UNAVAILABLE), "OpenSearch did not start: {status}");
+        Err("there is no OpenSearch here")
     }
 
     /// The port it listens on.
@@ -79,7 +106,7 @@ impl OpenSearch {
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(Duration::from_mins(1)))
             .build()
             .into();
         let request = ureq::http::Request::builder()

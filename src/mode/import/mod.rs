@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, BufRead, BufWriter, IsTerminal, Read, Seek, Write},
-    ops::ControlFlow,
+    ops::{ControlFlow, Range},
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf, absolute},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
@@ -24,7 +24,7 @@ use self::{
     journal::{Journal, Key},
     progress::{Counters, Progress, Show},
 };
-use super::{ModeError, Run};
+use super::{ModeError, Run, report::moment::Moment};
 use crate::{
     cli,
     config::{Config, Store, state_folder},
@@ -60,6 +60,7 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
         let begin = import.since.map_or(i64::MIN, |since| since.begin(now));
         config.pipeline.period = Some(begin..import.until.map_or(i64::MAX, |until| until.end(now)));
     }
+    let period = config.pipeline.period.clone();
     if import.dry_run {
         config.store = Store::Nothing;
     }
@@ -79,8 +80,12 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
     let stop = Arc::new(Stop::default());
     stop.on_signals(false)?;
     let run = Run::start(config, Some(PATIENCE), stop, &Metrics::default(), observe)?;
-    if let (Some(identity), Some(folder)) = (run.sink.identity(), state_folder()) {
-        lock(&state).journal = Journal::open(&journal_file(&folder, &identity), &identity.incarnation, import.fresh);
+    // What "30 days ago" left out is not what it leaves out tomorrow.
+    let is_fixed = ![import.since, import.until].into_iter().flatten().any(|moment| matches!(moment, Moment::Ago(_)));
+    let identity = if is_fixed { run.sink.identity() } else { None };
+    if let (Some(identity), Some(folder)) = (identity, state_folder()) {
+        let file = folder.join(journal_name(&identity, period.as_ref()));
+        lock(&state).journal = Journal::open(&file, &identity.incarnation, import.fresh);
     }
     let show = match (quiet, io::stderr().is_terminal()) {
         (true, _) => Show::Nothing,
@@ -121,11 +126,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One journal a store.
-fn journal_file(folder: &Path, identity: &Identity) -> PathBuf {
-    let hash = Sha256::digest(&identity.name);
+/// One journal a store and period: what was passed over because of its period is finished for that period only.
+fn journal_name(identity: &Identity, period: Option<&Range<i64>>) -> String {
+    let hash = Sha256::digest(format!("{} {period:?}", identity.name));
     let name = hash[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    folder.join(format!("import-{name}.journal"))
+    format!("import-{name}.journal")
 }
 
 /// Finds out how much there is while work is already under way.

@@ -84,7 +84,7 @@ pub fn judge(answer: &Answer, documents: usize) -> Outcome {
     match serde_json::from_slice::<Bulk>(&answer.body) {
         Ok(bulk) if bulk.items.len() == documents => Outcome::Judged(bulk.items.into_iter().map(verdict).collect()),
         Ok(bulk) => Outcome::TryAgain(format!("{} items in the answer for {documents} documents", bulk.items.len())),
-        Err(error) => Outcome::TryAgain(format!("the answer to a bulk request is not one: {error}")),
+        Err(error) => Outcome::TryAgain(format!("not the answer to a bulk request ({error}): {}", answer.summary())),
     }
 }
 

@@ -61,7 +61,9 @@ impl Answer {
             Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
         };
         let reason: String = reason.chars().take(300).collect();
-        format!("HTTP status {}: {reason}", self.status)
+        // Proxies answer with pages of several lines.
+        let words: Vec<_> = reason.split_whitespace().collect();
+        format!("HTTP status {}: {}", self.status, words.join(" "))
     }
 }
 
@@ -149,7 +151,7 @@ impl Client {
     pub fn get(&self, path: &str) -> Result<Answer, String> {
         let answer = self.request(&Method::GET, path, "", b"").map_err(|error| error.to_string())?;
         match answer.status {
-            401 | 429 | 500.. => Err(answer.summary()),
+            status if is_no_answer(status) => Err(answer.summary()),
             _ => Ok(answer),
         }
     }
@@ -162,7 +164,7 @@ impl Client {
         let body = body.to_string();
         let answer = self.request(&Method::PUT, path, "application/json", body.as_bytes());
         match answer.map_err(|error| error.to_string())? {
-            answer if matches!(answer.status, 429 | 500..) => Err(answer.summary()),
+            answer if is_no_answer(answer.status) => Err(answer.summary()),
             answer => Ok(answer),
         }
     }
@@ -193,6 +195,11 @@ impl Client {
         let body = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec()?;
         Ok(Answer { status, body })
     }
+}
+
+/// A status that says nothing about the cluster, only that it can't be asked now. Redirects come from proxies, for a while.
+fn is_no_answer(status: u16) -> bool {
+    matches!(status, 300..=399 | 401 | 407 | 429 | 500..)
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {

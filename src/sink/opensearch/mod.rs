@@ -171,7 +171,7 @@ impl Sink for OpenSearchSink {
             return None;
         }
         let path = format!("/{indices}/_settings?filter_path=*.settings.index.uuid&ignore_unavailable=true");
-        let answer = shared.get(&path).ok().filter(|answer| answer.status == 200)?;
+        let answer = shared.client.get(&path).ok().filter(|answer| answer.status == 200)?;
         let found: BTreeMap<String, Value> = serde_json::from_slice(&answer.body).ok()?;
         let incarnation = found.iter().map(|(name, index)| format!("{name} {}", index["settings"]["index"]["uuid"]));
         let incarnation = incarnation.collect::<Vec<_>>().join(" ");
@@ -273,6 +273,8 @@ impl Shared {
             let trouble = match self.attempt(batch, &remaining) {
                 Attempt::Judged(verdicts) => batch.take_in(&mut remaining, verdicts),
                 Attempt::InHalves(pause) => {
+                    let reason = pause.as_deref().unwrap_or("too large for the node");
+                    debug!(documents = remaining.len(), "to be sent again, in halves: {reason}");
                     if pause.is_some_and(|reason| self.outage.pause(&reason)) {
                         return false;
                     }
@@ -282,6 +284,7 @@ impl Shared {
                 Attempt::Failed(reason) => Some(Trouble::Store(reason)),
             };
             let Some(trouble) = trouble else { return true };
+            debug!(documents = remaining.len(), "to be sent again: {trouble}");
             if let Trouble::Documents(reason) = &trouble {
                 futile += 1;
                 if futile >= FUTILE_ATTEMPTS && self.judged.load(Ordering::Relaxed) > judged_before {
@@ -319,10 +322,7 @@ impl Shared {
                 let all = judged == documents.len();
                 (if all { RequestResult::ok } else { RequestResult::partial }, Attempt::Judged(verdicts))
             }
-            Outcome::TooLarge if documents.len() > 1 => {
-                debug!(documents = documents.len(), "bulk body too large for the node, sending it in halves");
-                (RequestResult::failed, Attempt::InHalves(None))
-            }
+            Outcome::TooLarge if documents.len() > 1 => (RequestResult::failed, Attempt::InHalves(None)),
             Outcome::TooLarge => {
                 let verdict = Verdict::Refused("larger than the node takes (http.max_content_length)".into());
                 (RequestResult::failed, Attempt::Judged(vec![verdict]))
@@ -354,17 +354,18 @@ impl Shared {
     fn prepare_kind(&self, kind: Kind) -> Result<(), String> {
         let Target { index, pipeline } = self.config.target(kind);
         if let Some(pipeline) = pipeline {
-            let answer = self.get(&format!("/_ingest/pipeline/{pipeline}"))?;
+            let answer = self.client.get(&format!("/_ingest/pipeline/{pipeline}"))?;
             if answer.status == 404 {
                 return Err(format!("there is no ingest pipeline {pipeline}"));
             }
         }
         let path = format!("/_index_template/{}", template::name(index));
-        let answer = self.get(&path)?;
+        let answer = self.client.get(&path)?;
         let present = match answer.status {
             404 => None,
             200 => {
-                let body: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+                let body: Value = serde_json::from_slice(&answer.body)
+                    .map_err(|error| format!("not an index template ({error}): {}", answer.summary()))?;
                 body["index_templates"].get(0).map(|found| found["index_template"].clone())
             }
             // Not allowed to see it: the administrator has it in hand.
@@ -380,6 +381,8 @@ impl Shared {
                 let answer = self.client.put(&path, &template::template(kind, index))?;
                 match answer.status {
                     200 => info!(%index, "index template installed"),
+                    // OpenSearch never says so.
+                    404 => return Err(answer.summary()),
                     _ => warn!(%index, "index template not installed: {}", answer.summary()),
                 }
             }
@@ -401,10 +404,6 @@ impl Shared {
                 warn!(%index, "the index's refresh stays relaxed until the next run: {error}");
             }
         }
-    }
-
-    fn get(&self, path: &str) -> Result<client::Answer, String> {
-        self.client.get(path)
     }
 }
 
