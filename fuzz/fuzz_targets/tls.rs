@@ -1,7 +1,5 @@
-//! `tests/support/properties.rs` says what is checked.
 #![no_main]
 
-#[path = "../../tests/support/properties.rs"]
-mod properties;
+use email_report_processor_fuzz::properties;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::tls(bytes));
