@@ -12,6 +12,8 @@ pub struct Limits {
     pub ratio: u64,
     /// Archives within archives and mails within mails.
     pub nesting: usize,
+    /// Bytes of a mail's header, those of its parts and of mails within it included.
+    pub header_bytes: u64,
     /// MIME parts of a mail.
     pub parts: usize,
     /// Members of an archive.
@@ -31,6 +33,7 @@ impl Default for Limits {
             unpacked_bytes: 64 << 20,
             ratio: 250,
             nesting: 5,
+            header_bytes: 1 << 20,
             parts: 1000,
             members: 1000,
             records: 1_000_000,
@@ -70,6 +73,7 @@ exceeded! {
     too_much_unpacked unpacked_bytes "unpacked-bytes" "bytes unpacked from an attachment";
     ratio_too_high ratio "ratio" "bytes unpacked for each packed byte";
     nested_too_deep nesting "nesting" "levels of archives and mails in each other";
+    too_long_header header_bytes "header-bytes" "bytes in the header of a mail";
     too_many_parts parts "parts" "MIME parts";
     too_many_members members "members" "members in an archive";
     too_many_records records "records" "records in a report";
