@@ -286,7 +286,8 @@ impl Cleaner<'_> {
         if end < trimmed.len() {
             self.repairs.note("value-cut");
         }
-        Some(Text::from(&trimmed[..end])).filter(|text| !text.is_empty())
+        // What was cut may end in a blank.
+        Some(Text::from(trimmed[..end].trim_end())).filter(|text| !text.is_empty())
     }
 
     fn texts(&mut self, raw: List<Scalar>) -> Vec<Text> {

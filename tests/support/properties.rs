@@ -34,7 +34,8 @@ fn limits_for(bytes: &[u8]) -> Limits {
         parts: 8,
         members: 4,
         records: 6,
-        value_bytes: 16,
+        // A date has 20.
+        value_bytes: 24,
         xml_depth: 8,
         ..Limits::default()
     }
@@ -122,8 +123,8 @@ fn check_text(bytes: &[u8], limits: &Limits) -> Vec<Report> {
     if let Ok(text) = std::str::from_utf8(bytes)
         && bytes.len() < 16 << 10
         && text.starts_with(['<', '{'])
-        // A declaration that says otherwise would be believed only if the bytes were not UTF-8.
-        && !text.contains('\u{FEFF}')
+        // Zeros between the first characters are the mark of UTF-16.
+        && !text.contains(['\0', '\u{FEFF}'])
     {
         let little: Vec<u8> =
             [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
@@ -409,6 +410,12 @@ fn element(out: &mut String, name: &str, value: Option<&Text>) {
     }
 }
 
+/// As text: seconds of far centuries would be taken for milliseconds.
+fn dates(period: Period) -> (String, String) {
+    let text = |seconds| report::rfc3339(seconds).expect("a time that can be read can be written");
+    (text(period.begin), text(period.end))
+}
+
 fn xml(report: &AggregateReport) -> String {
     let mut out = String::from("<feedback>");
     let (metadata, policy) = (&report.metadata, &report.policy_published);
@@ -418,7 +425,7 @@ fn xml(report: &AggregateReport) -> String {
     element(&mut out, "email", metadata.email.as_ref());
     element(&mut out, "extra_contact_info", metadata.extra_contact_info.as_ref());
     element(&mut out, "report_id", Some(&metadata.report_id));
-    let Period { begin, end } = metadata.date_range;
+    let (begin, end) = dates(metadata.date_range);
     let _ = write!(out, "<date_range><begin>{begin}</begin><end>{end}</end></date_range>");
     metadata.error.iter().for_each(|error| element(&mut out, "error", Some(error)));
     element(&mut out, "generator", metadata.generator.as_ref());
@@ -486,11 +493,12 @@ fn record_as_xml(record: &Record, out: &mut String) {
 }
 
 fn json(report: &TlsReport) -> String {
+    let (begin, end) = dates(report.date_range);
     let policies: Vec<Value> =
         report.policies.iter().map(|policy| serde_json::to_value(policy).expect("plain values")).collect();
     let mut object = serde_json::json!({
         "report-id": report.report_id.as_str(),
-        "date-range": { "start-datetime": report.date_range.begin, "end-datetime": report.date_range.end },
+        "date-range": { "start-datetime": begin, "end-datetime": end },
         "policies": policies,
     });
     for (name, value) in [("organization-name", &report.organization_name), ("contact-info", &report.contact_info)] {
