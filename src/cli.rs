@@ -329,7 +329,7 @@ settings! {
     /// Members of an archive [default: 1000]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_MEMBERS", help_heading = "Limits")]
     limit_members: usize,
-    /// Records of a report [default: 1000000]
+    /// Records of the reports in a mail [default: 250000]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_RECORDS", help_heading = "Limits")]
     limit_records: usize,
     /// Bytes of one value in a report, longer ones are cut [default: 4096]

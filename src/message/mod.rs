@@ -139,7 +139,15 @@ pub fn read_with(bytes: &[u8], options: &Options) -> Contents {
         return Contents::refused(limits.too_large());
     }
     let mut contents = Contents::default();
-    let mut reader = Reader { options, limits, seen: Seen::default(), unpacking: None, contents: &mut contents };
+    let mut reader = Reader {
+        options,
+        limits,
+        seen: Seen::default(),
+        unpacked: Spent::default(),
+        unpacking: false,
+        records_left: limits.records,
+        contents: &mut contents,
+    };
     match Payload::of(bytes) {
         Payload::Other if looks_like_mail(bytes) || !report::is_in(bytes) => {
             if !reader.mail(bytes, 0) {
@@ -193,8 +201,12 @@ struct Reader<'c> {
     limits: &'c Limits,
     /// What was seen of the mail so far, mails within it included.
     seen: Seen,
-    /// While an attachment is being unpacked: how much of it has been.
-    unpacking: Option<Spent>,
+    /// What was unpacked so far.
+    unpacked: Spent,
+    /// An attachment is being unpacked.
+    unpacking: bool,
+    /// How many more records, policies and failure details may be read.
+    records_left: usize,
     contents: &'c mut Contents,
 }
 
@@ -255,13 +267,14 @@ impl Reader<'_> {
         if Payload::of(packed) == Payload::Zlib {
             repairs.note("zlib-for-gzip");
         }
-        let outermost = self.unpacking.is_none();
-        match unpack(packed, self.limits, self.unpacking.get_or_insert_default()) {
+        let outermost = !std::mem::replace(&mut self.unpacking, true);
+        match unpack(packed, self.limits, &mut self.unpacked) {
             Ok(members) => members.iter().for_each(|member| self.payload(member, depth + 1, &repairs)),
             Err(error) => self.fail(error),
         }
         if outermost {
-            self.unpacking = None;
+            self.unpacking = false;
+            self.unpacked.next_attachment();
         }
     }
 
@@ -299,8 +312,19 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, bytes: &[u8], repairs: &Repairs) {
-        for report in report::parse_all(bytes, self.limits, repairs) {
-            self.push(report);
+        // All reports of a mail are in memory at once.
+        let limits = Limits { records: self.records_left, ..self.limits.clone() };
+        for report in report::parse_all(bytes, &limits, repairs) {
+            match report {
+                Ok(report) if report.parts() > self.records_left => self.fail(self.limits.too_many_records()),
+                Err(Unreadable::Limit(limit)) if limit == limits.too_many_records() => {
+                    self.fail(self.limits.too_many_records());
+                }
+                report => {
+                    self.records_left -= report.as_ref().map_or(0, Report::parts);
+                    self.push(report);
+                }
+            }
         }
     }
 

@@ -65,11 +65,7 @@ const MULTIPARTS: usize = 32;
 const CONTENT_TYPE_BYTES: usize = 4096;
 
 /// Takes a mail apart; nothing if it has neither a header field nor an empty line.
-pub(super) fn split<'x>(
-    bytes: &'x [u8],
-    limits: &Limits,
-    seen: &mut Seen,
-) -> Result<Option<Mail<'x>>, LimitExceeded> {
+pub(super) fn split<'x>(bytes: &'x [u8], limits: &Limits, seen: &mut Seen) -> Result<Option<Mail<'x>>, LimitExceeded> {
     let mut splitter = Splitter { limits, seen, parts: Vec::new() };
     let Some((header, body)) = splitter.header(bytes)? else { return Ok(None) };
     splitter.entity(&header, body, false, MULTIPARTS)?;

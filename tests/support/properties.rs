@@ -84,7 +84,8 @@ pub fn aggregate(bytes: &[u8]) {
             let Report::Aggregate(copy) = copy else { panic!("an aggregate report") };
             assert_eq!(copy.metadata, report.metadata);
             assert_eq!((&copy.version, &copy.policy_published), (&report.version, &report.policy_published));
-            let records = report.records.iter().zip(0..).map(|(record, position)| Record { position, ..record.clone() });
+            let records =
+                report.records.iter().zip(0..).map(|(record, position)| Record { position, ..record.clone() });
             assert_eq!(copy.records, records.collect::<Vec<_>>());
             assert_eq!(copy.lost, 0);
         }
@@ -96,16 +97,14 @@ pub fn tls(bytes: &[u8]) {
     let limits = limits_for(bytes);
     for report in check_text(bytes, &limits) {
         if let Report::Tls(report) = report {
+            // All objects are counted as records, and more of them are written than were read.
+            let limits = Limits { records: 1000, ..limits.clone() };
             let copy = report::parse(json(&report).as_bytes(), &limits).expect("what was read can be written and read");
             let Report::Tls(copy) = copy else { panic!("a TLS report") };
             let policies =
                 report.policies.iter().zip(0..).map(|(policy, position)| PolicyResult { position, ..policy.clone() });
-            let expected = TlsReport {
-                policies: policies.collect(),
-                lost: 0,
-                repairs: copy.repairs.clone(),
-                ..report.clone()
-            };
+            let expected =
+                TlsReport { policies: policies.collect(), lost: 0, repairs: copy.repairs.clone(), ..report.clone() };
             assert_eq!(copy, expected);
         }
     }
@@ -126,8 +125,7 @@ fn check_text(bytes: &[u8], limits: &Limits) -> Vec<Report> {
         // Zeros between the first characters are the mark of UTF-16.
         && !text.contains(['\0', '\u{FEFF}'])
     {
-        let little: Vec<u8> =
-            [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        let little: Vec<u8> = [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
         let little = report::parse_all(&little, limits, &Repairs::default());
         assert_eq!(without_repairs(&little), without_repairs(&all), "UTF-16 says the same");
     }
@@ -596,9 +594,13 @@ fn aggregate_from(from: &mut Source) -> AggregateReport {
 
 fn record_from(position: u32, from: &mut Source) -> Record {
     let reason = |from: &mut Source| OverrideReason { kind: from.optional(), comment: from.optional() };
-    let spf = |from: &mut Source| SpfResult { domain: from.optional(), result: from.optional(), ..SpfResult::default() };
-    let dkim =
-        |from: &mut Source| DkimResult { selector: from.optional(), human_result: from.optional(), ..DkimResult::default() };
+    let spf =
+        |from: &mut Source| SpfResult { domain: from.optional(), result: from.optional(), ..SpfResult::default() };
+    let dkim = |from: &mut Source| DkimResult {
+        selector: from.optional(),
+        human_result: from.optional(),
+        ..DkimResult::default()
+    };
     let result = |from: &mut Source| match from.byte() % 3 {
         0 => Some("pass".into()),
         1 => Some("fail".into()),
