@@ -333,6 +333,27 @@ fn too_many_parts_members_records_and_levels_of_xml() {
     assert_eq!(limit(policies.as_bytes(), &limits), "records");
 }
 
+/// What takes much time or memory for its size; `tests/limits.rs` has the bombs.
+#[test]
+fn headers_pieces_of_xml_and_values_of_json_are_limited() {
+    let limits = Limits { header_bytes: 20_000, records: 1000, ..Limits::default() };
+    let text = String::from_utf8(dmarc()).unwrap();
+    let field = mail(&part(&format!("text/xml{}", ";a*1=b".repeat(1000)), &text));
+    assert_eq!(limit(&field, &limits), "header-bytes");
+    let short_parts = vec![part(&format!("text/plain; a={}", "b".repeat(1000)), "x"); 30];
+    assert_eq!(limit(&mail(&multipart("multipart/mixed", "=_b", &short_parts)), &limits), "header-bytes");
+    let pieces = text.replace("</version>", &format!("</version>{}", "<a/>".repeat(20_000)));
+    assert_eq!(limit(pieces.as_bytes(), &limits), "records");
+    let values = String::from_utf8(tls())
+        .unwrap()
+        .replace("\"policies\"", &format!("\"a\": [1{}], \"policies\"", ",1".repeat(2_000_000)));
+    assert_eq!(limit(values.as_bytes(), &limits), "records");
+    // Within the limits, all of them are read.
+    let limits = Limits { header_bytes: 100_000, ..limits };
+    assert!(read(&mail(&multipart("multipart/mixed", "=_b", &short_parts))).is_something_else());
+    assert_eq!(message::read(text.as_bytes(), &limits).complaint(), None);
+}
+
 #[test]
 fn too_large_mails_are_not_looked_into() {
     let limits = Limits { mail_bytes: 1000, ..Limits::default() };
