@@ -36,12 +36,16 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Mode {
+    /// Write out what the SQLite store holds: a line of JSON or a row of a table for each record, policy and failure
+    Export(Export),
     /// Store what is in new/ of Maildirs, move the mails, and exit
     Once {
         /// Maildirs (folders with new, cur and tmp)
         #[arg(required = true, value_name = "MAILDIR")]
         maildirs: Vec<PathBuf>,
     },
+    /// Read years of mail: Maildirs, mbox files, folders, tar archives
+    Import(Import),
     /// Show what the SQLite store holds
     Report(Report),
     /// Store reports as they are delivered to Maildirs, day and night
@@ -62,6 +66,38 @@ pub struct Watch {
     pub metrics: Option<SocketAddr>,
 }
 
+/// `import`.
+#[derive(Args, Debug)]
+pub struct Import {
+    /// Maildirs, mbox files, folders of mails and reports, tar archives, single files; - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// With a Maildir, read the Maildir++ folders in it, too
+    #[arg(long)]
+    pub recursive: bool,
+    /// Move the mails of Maildirs as once does, instead of only reading them
+    #[arg(long, conflicts_with = "dry_run")]
+    pub settle: bool,
+    /// Read everything, whatever an earlier import has finished
+    #[arg(long)]
+    pub fresh: bool,
+    /// Only reports whose period begins at or after this: 2024-01-31, an RFC 3339 time, or an age such as 30d or 12h
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Only reports whose period begins before the end of this
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// Store nothing, tell what would be stored
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write one JSON line for each mail that could not be used
+    #[arg(long, value_name = "FILE")]
+    pub errors: Option<PathBuf>,
+    /// Leave the refresh of the OpenSearch indices alone
+    #[arg(long)]
+    pub no_tune: bool,
+}
+
 /// The Ruby tool's form.
 #[derive(Args, Debug)]
 pub struct Input {
@@ -74,6 +110,49 @@ pub struct Input {
     /// Each FILE is a Maildir: new/ and cur/ are read, nothing is moved
     #[arg(short = 'd', long, requires = "files")]
     pub maildir: bool,
+}
+
+/// `export`.
+#[derive(Args, Debug)]
+pub struct Export {
+    /// JSON lines as --ndjson writes them, or CSV for a spreadsheet
+    #[arg(long, value_enum, default_value = "ndjson")]
+    pub format: ExportFormat,
+    /// Only this kind of report [default: all; dmarc with --format csv]
+    #[arg(long, value_enum)]
+    pub kind: Option<ExportKind>,
+    /// Only reports whose period begins at or after this: 2024-01-31, an RFC 3339 time, or an age such as 30d or 12h
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Only reports whose period begins before the end of this
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// Only this domain and its subdomains
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// Write to this file, which appears when it is complete; - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What an export looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// A JSON object a line
+    Ndjson,
+    /// A table
+    Csv,
+}
+
+/// What is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportKind {
+    /// Records of DMARC reports
+    Dmarc,
+    /// Policies of SMTP TLS reports
+    Tls,
+    /// Failure reports
+    Failure,
 }
 
 /// `report`.
@@ -193,6 +272,12 @@ settings! {
     /// Ingest pipeline for SMTP TLS policies
     #[arg(long, global = true, value_name = "NAME", env = "ERP_TLSRPT_PIPELINE", help_heading = "OpenSearch")]
     tlsrpt_pipeline: String,
+    /// Index of DMARC failure reports [default: dmarc-failures]
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_FAILURES_INDEX", help_heading = "OpenSearch")]
+    failures_index: String,
+    /// Ingest pipeline for DMARC failure reports
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_FAILURES_PIPELINE", help_heading = "OpenSearch")]
+    failures_pipeline: String,
     /// Size of a bulk request [default: 8MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_BULK_BYTES", help_heading = "OpenSearch")]
     bulk_bytes: ByteSize,
@@ -207,6 +292,17 @@ settings! {
     /// What to do with mail in a Maildir that is no report [default: fail]
     #[arg(long, global = true, value_enum, env = "ERP_UNRECOGNIZED", help_heading = "Mail")]
     unrecognized: Unrecognized,
+    /// Name by which your mail server signs Authentication-Results: what it says of a report is stored with it
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_AUTHSERV_ID", help_heading = "Mail")]
+    authserv_id: String,
+    /// Refuse reports that your mail server did not find authentic (needs --authserv-id)
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_REQUIRE_AUTHENTICATED", help_heading = "Mail",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    require_authenticated: bool,
+    /// Keep the body of the mail that a failure report is about; it is personal data
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_KEEP_FAILED_MESSAGE", help_heading = "Mail",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    keep_failed_message: bool,
     /// Threads that read mails [default: one a core]
     #[arg(long, global = true, value_name = "N", env = "ERP_THREADS", help_heading = "Mail")]
     threads: usize,

@@ -14,6 +14,7 @@ use ureq::http::Uri;
 use crate::{
     cli::{self, Settings},
     limits::Limits,
+    message,
     pipeline::{self, Unrecognized},
     sink::opensearch::config::{Auth, Config as OpenSearch, Target},
 };
@@ -66,6 +67,8 @@ pub enum Store {
     Sqlite(PathBuf),
     /// A file of JSON lines; nothing for standard output.
     NdJson(Option<PathBuf>),
+    /// Nowhere: a dry run.
+    Nothing,
 }
 
 /// What all modes need to know.
@@ -111,7 +114,7 @@ impl Config {
                     Some(threads) => threads,
                     None => thread::available_parallelism().map_or(1, usize::from),
                 },
-                limits: limits(&settings),
+                reading: reading(&settings)?,
                 period: None,
             },
             store: store(settings)?,
@@ -171,6 +174,16 @@ fn layer(typed: Settings, mut file: Settings) -> Result<Settings, ConfigError> {
     Ok(typed.or(file))
 }
 
+fn reading(settings: &Settings) -> Result<message::Options, ConfigError> {
+    let authserv_id = settings.authserv_id.clone().filter(|id| !id.is_empty());
+    let require_authenticated = settings.require_authenticated.unwrap_or(false);
+    if require_authenticated && authserv_id.is_none() {
+        return Err(value("require-authenticated", "it needs authserv-id, the name of the mail server to be believed"));
+    }
+    let keep_failed_message = settings.keep_failed_message.unwrap_or(false);
+    Ok(message::Options { limits: limits(settings), keep_failed_message, authserv_id, require_authenticated })
+}
+
 fn limits(settings: &Settings) -> Limits {
     let default = Limits::default();
     let bytes = |size: Option<ByteSize>, default| size.map_or(default, |size| size.as_u64());
@@ -207,6 +220,7 @@ fn store(settings: Settings) -> Result<Store, ConfigError> {
             insecure: settings.insecure.unwrap_or(false),
             dmarc: target("dmarc-index", settings.dmarc_index, "dmarc-reports", settings.dmarc_pipeline)?,
             tlsrpt: target("tlsrpt-index", settings.tlsrpt_index, "tlsrpt-reports", settings.tlsrpt_pipeline)?,
+            failures: target("failures-index", settings.failures_index, "dmarc-failures", settings.failures_pipeline)?,
             bulk_bytes: match usize::try_from(bulk_bytes) {
                 Ok(bytes) if (1 << 10..=1 << 30).contains(&bytes) => bytes,
                 _ => return Err(value("bulk-bytes", "it must be between 1 KiB and 1 GiB")),
@@ -216,6 +230,7 @@ fn store(settings: Settings) -> Result<Store, ConfigError> {
                 _ => return Err(value("bulk-in-flight", "it must be between 1 and 64")),
             },
             gzip: settings.gzip.unwrap_or(false),
+            import: None,
             patience: None,
         }));
     }
@@ -233,6 +248,14 @@ fn data_folder() -> Option<PathBuf> {
     match env::var_os("STATE_DIRECTORY") {
         Some(folder) if !folder.is_empty() => Some(folder.into()),
         _ => dirs::data_dir().map(|folder| folder.join("email-report-processor")),
+    }
+}
+
+/// Where journals are kept: a service's state folder, or the user's.
+pub fn state_folder() -> Option<PathBuf> {
+    match env::var_os("STATE_DIRECTORY") {
+        Some(folder) if !folder.is_empty() => Some(folder.into()),
+        _ => dirs::state_dir().map(|folder| folder.join("email-report-processor")),
     }
 }
 
@@ -332,7 +355,7 @@ mod tests {
         .expect("a configuration");
         let Store::OpenSearch(store) = config.store else { panic!("not OpenSearch") };
         assert_eq!(store.nodes, ["https://a:9200", "https://b:9200"]);
-        assert_eq!((store.bulk_bytes, store.gzip, config.pipeline.limits.mail_bytes), (1 << 20, true, 1000));
+        assert_eq!((store.bulk_bytes, store.gzip, config.pipeline.reading.limits.mail_bytes), (1 << 20, true, 1000));
         assert_eq!(config.pipeline.unrecognized, Unrecognized::Keep);
         assert_eq!(config.give_up_after, Some(Duration::from_mins(2)));
     }

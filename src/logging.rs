@@ -4,9 +4,11 @@
 
 use std::{
     env, fmt,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
+    sync::LazyLock,
 };
 
+use indicatif::MultiProgress;
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -37,7 +39,26 @@ pub fn start(level: LevelFilter) {
     } else {
         Style::Timestamped
     };
-    tracing_subscriber::fmt().event_format(style).with_max_level(level).with_writer(io::stderr).init();
+    tracing_subscriber::fmt().event_format(style).with_max_level(level).with_writer(|| Output).init();
+}
+
+/// The progress bars on the terminal; log lines go above them.
+pub fn bars() -> &'static MultiProgress {
+    static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+    &BARS
+}
+
+/// Standard error, past the progress bars.
+struct Output;
+
+impl Write for Output {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        bars().suspend(|| io::stderr().write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 impl<S, N> FormatEvent<S, N> for Style

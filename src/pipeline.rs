@@ -18,7 +18,6 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use tracing::error;
 
 use crate::{
-    limits::Limits,
     message::{self, Contents},
     settle::{self, Mark, Origin, Outcome, Settlement, Settler, Tally},
     sink::Sink,
@@ -88,7 +87,7 @@ pub struct Pipeline {
 struct Stage {
     sink: Arc<dyn Sink>,
     settler: Settler,
-    limits: Limits,
+    reading: message::Options,
     period: Option<Range<i64>>,
     taken_up: Gate,
     large: Mutex<()>,
@@ -99,8 +98,8 @@ struct Stage {
 pub struct Settings {
     /// Threads that read.
     pub threads: usize,
-    /// Limits for strangers' mail.
-    pub limits: Limits,
+    /// How each mail is read.
+    pub reading: message::Options,
     /// What becomes of mail that is no report.
     pub unrecognized: Unrecognized,
     /// Only reports whose period begins within are wanted; seconds since 1970.
@@ -128,7 +127,7 @@ impl Pipeline {
         sink: Arc<dyn Sink>,
         observe: impl FnMut(&Settlement, Fate) + Send + 'static,
     ) -> io::Result<Pipeline> {
-        let Settings { threads, limits, unrecognized, period } = settings;
+        let Settings { threads, reading, unrecognized, period } = settings;
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|n| format!("parser-{n}"))
@@ -145,7 +144,7 @@ impl Pipeline {
             totals
         })?;
         let taken_up = Gate::new(TAKEN_UP_PER_THREAD * pool.current_num_threads());
-        let stage = Arc::new(Stage { sink, settler, limits, period, taken_up, large: Mutex::new(()) });
+        let stage = Arc::new(Stage { sink, settler, reading, period, taken_up, large: Mutex::new(()) });
         Ok(Pipeline { pool, stage, settling })
     }
 
@@ -196,7 +195,7 @@ impl Stage {
                 if fs::metadata(&path).is_ok_and(|metadata| metadata.len() > LARGE) {
                     one_large = Some(lock(&self.large));
                 }
-                source::read_file(&path, self.limits.mail_bytes)
+                source::read_file(&path, self.reading.limits.mail_bytes)
             }),
         };
         let contents = match bytes {
@@ -206,7 +205,7 @@ impl Stage {
                 }
                 self.read(&bytes)
             }
-            Ok(Bytes::TooLarge) => Contents::refused(self.limits.too_large()),
+            Ok(Bytes::TooLarge) => Contents::refused(self.reading.limits.too_large()),
             Ok(Bytes::Gone) => Contents::default(),
             Err(error) => {
                 error!(mail = origin.name(), "can't be read, it stays where it is: {error}");
@@ -221,7 +220,7 @@ impl Stage {
 
     /// Reads a mail. A panic would be a bug, but not one for which a mail blocks all others.
     fn read(&self, bytes: &[u8]) -> Contents {
-        let mut contents = panic::catch_unwind(AssertUnwindSafe(|| message::read(bytes, &self.limits)))
+        let mut contents = panic::catch_unwind(AssertUnwindSafe(|| message::read_with(bytes, &self.reading)))
             .unwrap_or_else(|panic| Contents::refused(message::Unusable::Bug(panic_text(panic.as_ref()))));
         if let Some(period) = &self.period {
             contents.keep_only(period);

@@ -30,6 +30,43 @@ pub fn json(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The text as a cell of a table that a spreadsheet program may open: on one line, without control characters, and with
+/// an apostrophe in front where such a program would begin to compute. Programs of many countries take the semicolon for
+/// the separator, whatever quotes stand around it, so a cell may begin behind each.
+pub fn cell(text: &str) -> Cow<'_, str> {
+    if !text.split(';').any(begins_formula) {
+        return line(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for part in text.split_inclusive(';') {
+        if begins_formula(part) {
+            out.push('\'');
+        }
+        out.push_str(&line(part));
+    }
+    Cow::Owned(out)
+}
+
+/// True if the first character that is seen begins a formula (OWASP, "CSV Injection").
+fn begins_formula(cell: &str) -> bool {
+    for character in cell.chars() {
+        match character {
+            '=' | '+' | '-' | '@' | '\t' | '\r'
+            // The same full-width, small, and as a mathematician's minus.
+            | '\u{FF1D}' | '\u{FF0B}' | '\u{FF0D}' | '\u{FF20}' | '\u{FE62}' | '\u{FE63}' | '\u{FE66}' | '\u{FE6B}'
+            | '\u{2212}' => return true,
+            // Passed over, as a spreadsheet program may do.
+            '"' | '\u{200B}' | '\u{200C}' | '\u{200D}' | '\u{2060}' | '\u{FEFF}' | '\u{FFFD}' => {}
+            _ => {
+                if !character.is_whitespace() && !is_dangerous(character) {
+                    return false;
+                }
+            }
+        }
+    }
+    false
+}
+
 fn is_dangerous(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
@@ -43,6 +80,35 @@ pub fn header_value(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for (text, expected) in [
+            ("example.org", "example.org"),
+            ("a-b+c=d@e", "a-b+c=d@e"),
+            ("", ""),
+            ("=cmd|'/c calc'!A0", "'=cmd|'/c calc'!A0"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(1)", "'@SUM(1)"),
+            ("\t1", "'\u{FFFD}1"),
+            ("\r1", "'\u{FFFD}1"),
+            (" \u{a0}\u{3000}=1", "' \u{a0}\u{3000}=1"),
+            ("\u{feff}=1", "'\u{feff}=1"),
+            ("\n\0=1", "'\u{FFFD}\u{FFFD}=1"),
+            ("\"=1", "'\"=1"),
+            ("＝1", "'＝1"),
+            ("＋1", "'＋1"),
+            ("－1", "'－1"),
+            ("＠x", "'＠x"),
+            ("\u{2212}1", "'\u{2212}1"),
+            ("'=1", "'=1"),
+            ("a;=1; -2;b", "a;'=1;' -2;b"),
+            ("a\x1b[31m", "a\u{FFFD}[31m"),
+        ] {
+            assert_eq!(cell(text), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn control_characters_do_not_survive() {

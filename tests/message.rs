@@ -25,6 +25,7 @@ fn ids(bytes: &[u8]) -> Vec<String> {
     let id = |report: &Report| match report {
         Report::Aggregate(report) => report.metadata.report_id.to_string(),
         Report::Tls(report) => report.report_id.to_string(),
+        Report::Failure(report) => report.report_id.as_deref().unwrap_or_default().to_owned(),
     };
     contents.reports.iter().map(id).collect()
 }
@@ -219,10 +220,10 @@ fn a_wrong_checksum_is_noticed() {
 fn reports_cut_off_are_refused_even_among_good_ones() {
     let whole = dmarc();
     let cut = &whole[..whole.len() / 2];
-    assert_eq!(failure(cut), "DMARC report is broken: it is cut off");
+    assert!(failure(cut).starts_with("DMARC report is broken: it is cut off"), "{}", failure(cut));
     let contents = read(&zip(&[("a.xml", &whole), ("b.xml", cut)]));
     assert_eq!(contents.reports.len(), 1);
-    assert_eq!(contents.complaint().as_deref(), Some("DMARC report is broken: it is cut off"));
+    assert!(contents.complaint().unwrap().starts_with("DMARC report is broken: it is cut off"));
     assert!(failure(&tls()[..900]).starts_with("SMTP TLS report is broken"));
 }
 

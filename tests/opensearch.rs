@@ -312,6 +312,7 @@ fn fields_are_searchable_as_the_old_dashboards_ask() {
     let ended = run(once(&server.url, "fields", &maildir, &[]));
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     server.count("fields-dmarc");
+    server.count("fields-tlsrpt");
     for (index, field) in [
         ("fields-dmarc", "feedback.report_metadata.org_name.keyword"),
         ("fields-dmarc", "feedback.record.auth_results.dkim.0.domain.keyword"),

@@ -1,4 +1,4 @@
-//! Documents: what a store is given of a report, one JSON object a DMARC record or TLS policy.
+//! Documents: what a store is given of a report, one JSON object a DMARC record, TLS policy or failure.
 //!
 //! The field paths are those of the Ruby tool. What this program adds stands beside them.
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     message::Received,
-    report::{AggregateReport, Key, Kind, Report, TlsReport, aggregate::Record, rfc3339, tls::PolicyResult},
+    report::{AggregateReport, FailureReport, Key, Kind, Report, TlsReport, aggregate::Record, rfc3339},
 };
 
 /// The documents of one report, made one at a time: what they share is serialised once.
@@ -20,11 +20,17 @@ pub struct Documents<'r> {
 impl<'r> Documents<'r> {
     /// The documents of `report`, which came with the mail `received`.
     pub fn new(report: &'r Report, received: &Received) -> Self {
+        Documents::with_key(report, report.key(), received)
+    }
+
+    /// The same for a part of a report, whose key can't be told from the part.
+    pub fn with_key(report: &'r Report, key: Key, received: &Received) -> Self {
         let head = match report {
             Report::Aggregate(aggregate) => dmarc_head(aggregate, report, received),
             Report::Tls(tls) => tls_head(tls, report, received),
+            Report::Failure(failure) => failure_head(failure, report, received),
         };
-        Documents { report, key: report.key(), head }
+        Documents { report, key, head }
     }
 
     /// Which index they belong to.
@@ -47,6 +53,7 @@ impl<'r> Documents<'r> {
         let position = match self.report {
             Report::Aggregate(report) => report.records[n].position,
             Report::Tls(report) => report.policies[n].position,
+            Report::Failure(_) => 0,
         };
         out.extend_from_slice(self.key.as_str().as_bytes());
         out.push(b'-');
@@ -58,13 +65,14 @@ impl<'r> Documents<'r> {
         out.extend_from_slice(&self.head);
         match self.report {
             Report::Aggregate(report) => write_record(&report.records[n], out),
-            Report::Tls(report) => write_policy(&report.policies[n], out),
+            Report::Tls(report) => write_last(&report.policies[n], out),
+            Report::Failure(report) => write_last(report, out),
         }
     }
 }
 
 fn dmarc_head(report: &AggregateReport, whole: &Report, received: &Received) -> Vec<u8> {
-    let mut out = shared_head(report.metadata.date_range.begin, whole, received);
+    let mut out = shared_head(Some(report.metadata.date_range.begin), whole, received);
     out.extend_from_slice(br#""feedback":{"#);
     if let Some(version) = &report.version {
         out.extend_from_slice(br#""version":"#);
@@ -120,7 +128,7 @@ fn tls_head(report: &TlsReport, whole: &Report, received: &Received) -> Vec<u8> 
         contact_info: report.contact_info.as_deref(),
         report_id: &report.report_id,
     };
-    let mut out = shared_head(report.date_range.begin, whole, received);
+    let mut out = shared_head(Some(report.date_range.begin), whole, received);
     let start = out.len();
     json(&mut out, &head);
     // The object stays open: its members go on with the policy.
@@ -130,13 +138,20 @@ fn tls_head(report: &TlsReport, whole: &Report, received: &Received) -> Vec<u8> 
     out
 }
 
-fn write_policy(policy: &PolicyResult, out: &mut Vec<u8>) {
-    json(out, policy);
+fn failure_head(report: &FailureReport, whole: &Report, received: &Received) -> Vec<u8> {
+    let mut out = shared_head(report.arrival_date, whole, received);
+    out.extend_from_slice(br#""failure":"#);
+    out
+}
+
+/// Writes the last member of a document.
+fn write_last(member: &impl Serialize, out: &mut Vec<u8>) {
+    json(out, member);
     out.push(b'}');
 }
 
 /// `{"@timestamp":…,"received":{…},`
-fn shared_head(begin: i64, report: &Report, received: &Received) -> Vec<u8> {
+fn shared_head(begin: Option<i64>, report: &Report, received: &Received) -> Vec<u8> {
     #[derive(Serialize)]
     struct Provenance<'r> {
         #[serde(flatten)]
@@ -146,7 +161,7 @@ fn shared_head(begin: i64, report: &Report, received: &Received) -> Vec<u8> {
     }
     let mut out = Vec::with_capacity(1024);
     out.push(b'{');
-    if let Some(timestamp) = rfc3339(begin) {
+    if let Some(timestamp) = begin.and_then(rfc3339) {
         out.extend_from_slice(br#""@timestamp":"#);
         json(&mut out, &timestamp);
         out.push(b',');

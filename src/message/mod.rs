@@ -3,19 +3,42 @@
 //! Every part of a mail is looked at, and told by its bytes, never by its name or declared type. mail-parser
 //! finds the parts; [`unpack`] takes archives apart; [`crate::report`] reads what comes out.
 
+pub mod authentication;
+
+mod encoded;
+mod failure;
 mod unpack;
 
 use std::{borrow::Cow, ops::Range};
 
-use mail_parser::{Encoding, Message, MessageParser, MessagePart, PartType};
+use mail_parser::{Encoding, HeaderName, Message, MessageParser, MessagePart, PartType};
 use serde::Serialize;
 
-use unpack::Spent;
+use self::{authentication::Authenticated, unpack::Spent};
 
 use crate::{
     limits::{LimitExceeded, Limits},
-    report::{self, Report, Text, Unreadable, rfc3339},
+    report::{self, Repairs, Report, Text, Unreadable, rfc3339},
 };
+
+/// How a mail is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How much of it is looked at.
+    pub limits: Limits,
+    /// Keep the body of a mail that a failure report is about: it is personal data.
+    pub keep_failed_message: bool,
+    /// The name by which the receiving mail server signs its results of authentication; without it none are read.
+    pub authserv_id: Option<String>,
+    /// Refuse reports whose sender is not authenticated. Means nothing without `authserv_id`.
+    pub require_authenticated: bool,
+}
+
+impl From<Limits> for Options {
+    fn from(limits: Limits) -> Options {
+        Options { limits, ..Options::default() }
+    }
+}
 
 /// What is remembered of the mail that brought a report: the documents' object `received`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,6 +52,9 @@ pub struct Received {
     /// Address of the From header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Text>,
+    /// What the receiving server vouches for, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authenticated: Option<Authenticated>,
 }
 
 /// What a mail turned out to hold.
@@ -58,6 +84,9 @@ pub enum Unusable {
     /// A limit was exceeded.
     #[error("{0}")]
     Limit(#[from] LimitExceeded),
+    /// Whoever sent it is not who the From header says, as far as the receiving server could tell.
+    #[error("the sender is not authenticated (--require-authenticated)")]
+    NotAuthenticated,
     /// This program is at fault.
     #[error("a bug in this program ({0}); please report it with the mail")]
     Bug(String),
@@ -95,14 +124,27 @@ impl Contents {
 
 /// Reads one mail or bare report file.
 pub fn read(bytes: &[u8], limits: &Limits) -> Contents {
+    read_with(bytes, &Options::from(limits.clone()))
+}
+
+/// [`read`], with more to say on how.
+pub fn read_with(bytes: &[u8], options: &Options) -> Contents {
+    let limits = &options.limits;
     if bytes.len() as u64 > limits.mail_bytes {
         return Contents::refused(limits.too_large());
     }
     let mut contents = Contents::default();
-    let mut reader = Reader { limits, parts: 0, unpacking: None, contents: &mut contents };
+    let mut reader = Reader { options, limits, parts: 0, unpacking: None, contents: &mut contents };
     match Payload::of(bytes) {
-        Payload::Other => reader.mail(bytes, 0),
-        _ => reader.payload(bytes, 0),
+        Payload::Other if looks_like_mail(bytes) || !report::is_in(bytes) => reader.mail(bytes, 0),
+        _ => reader.payload(bytes, 0, &Repairs::default()),
+    }
+    if options.authserv_id.is_some() {
+        let authenticated = contents.received.authenticated.get_or_insert_default();
+        if options.require_authenticated && !authenticated.pass && !contents.reports.is_empty() {
+            contents.reports.clear();
+            contents.failures.insert(0, Unusable::NotAuthenticated);
+        }
     }
     contents
 }
@@ -111,6 +153,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Contents {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Payload {
     Gzip,
+    Zlib,
     Zip,
     /// XML or JSON in any encoding.
     Text,
@@ -122,6 +165,8 @@ impl Payload {
         match bytes {
             [0x1F, 0x8B, ..] => Payload::Gzip,
             [b'P', b'K', 3 | 5, 4 | 6, ..] => Payload::Zip,
+            // Deflate with a window of 32 KiB and no dictionary (RFC 1950 section 2.2): `x` and no letter.
+            [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..] => Payload::Zlib,
             [0xFF, 0xFE, b'<' | b'{', ..] | [0xFE, 0xFF, 0, b'<' | b'{', ..] | [0, b'<' | b'{', ..] => Payload::Text,
             _ => {
                 let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
@@ -135,6 +180,7 @@ impl Payload {
 }
 
 struct Reader<'c> {
+    options: &'c Options,
     limits: &'c Limits,
     /// MIME parts seen so far, those of mails within the mail included.
     parts: usize,
@@ -157,58 +203,104 @@ impl Reader<'_> {
             return self.fail(self.limits.nested_too_deep());
         }
         if depth == 0 {
-            self.contents.received = received(message);
+            self.contents.received = received(message, self.options);
         }
         self.parts += message.parts.len();
         if self.parts > self.limits.parts {
             return self.fail(self.limits.too_many_parts());
         }
-        for part in &message.parts {
+        let failure = failure::find(message, self.options).map(|(report, parts)| {
+            self.push(report.map(Report::Failure));
+            parts
+        });
+        for (index, part) in message.parts.iter().enumerate() {
+            if failure.is_some_and(|parts| parts.contains(&index)) {
+                continue;
+            }
+            let mut repairs = Repairs::default();
             match &part.body {
                 PartType::Multipart(_) => {}
                 PartType::Message(inner) => self.message(inner, depth + 1),
-                PartType::Binary(_) | PartType::InlineBinary(_) => self.payload(part.contents(), depth),
-                PartType::Text(text) => {
-                    let bytes = undecoded(message, part, text);
-                    self.payload(&bytes, depth);
+                PartType::Binary(_) | PartType::InlineBinary(_) | PartType::Text(_) => {
+                    let bytes = contents_of(message, part, &mut repairs);
+                    self.payload(&bytes, depth, &repairs);
                 }
                 // An HTML part is the letter that comes with the report, unless it hides something else.
-                PartType::Html(text) => {
-                    let bytes = undecoded(message, part, text);
-                    if Payload::of(&bytes) != Payload::Text || memchr::memmem::find(&bytes, b"<feedback").is_some() {
-                        self.payload(&bytes, depth);
+                PartType::Html(_) => {
+                    let bytes = contents_of(message, part, &mut repairs);
+                    if Payload::of(&bytes) != Payload::Text || report::is_in(&bytes) {
+                        self.payload(&bytes, depth, &repairs);
                     }
                 }
             }
         }
     }
 
-    /// Reads an attachment, a member of an archive or a bare file.
-    fn payload(&mut self, bytes: &[u8], depth: usize) {
-        let payload = Payload::of(bytes);
-        match payload {
-            Payload::Text => self.report(bytes),
-            // A mail in an archive, or attached under a type of its own.
-            Payload::Other if looks_like_mail(bytes) => self.mail(bytes, depth + 1),
-            Payload::Other => self.pass_over(Unreadable::NotAReport("neither XML nor JSON".into())),
-            Payload::Gzip | Payload::Zip if depth >= self.limits.nesting => self.fail(self.limits.nested_too_deep()),
-            Payload::Gzip | Payload::Zip => {
-                let outermost = self.unpacking.is_none();
-                let spent = self.unpacking.get_or_insert_default();
-                let unpack = if payload == Payload::Gzip { unpack::gzip } else { unpack::zip };
-                match unpack(bytes, self.limits, spent) {
-                    Ok(members) => members.iter().for_each(|member| self.payload(member, depth + 1)),
-                    Err(error) => self.fail(error),
-                }
-                if outermost {
-                    self.unpacking = None;
-                }
-            }
+    /// Reads an attachment, a member of an archive or a bare file; `repairs` says what was mended on the way.
+    fn payload(&mut self, bytes: &[u8], depth: usize, repairs: &Repairs) {
+        // Some mailers put an empty line too many in front of an attachment.
+        let packed = bytes.trim_ascii_start();
+        let unpack = match Payload::of(packed) {
+            Payload::Text => return self.report(bytes, repairs),
+            Payload::Other => return self.other(bytes, depth, repairs),
+            _ if depth >= self.limits.nesting => return self.fail(self.limits.nested_too_deep()),
+            Payload::Gzip => unpack::gzip,
+            Payload::Zip => unpack::zip,
+            Payload::Zlib => unpack::zlib,
+        };
+        let mut repairs = repairs.clone();
+        if Payload::of(packed) == Payload::Zlib {
+            repairs.note("zlib-for-gzip");
+        }
+        let outermost = self.unpacking.is_none();
+        match unpack(packed, self.limits, self.unpacking.get_or_insert_default()) {
+            Ok(members) => members.iter().for_each(|member| self.payload(member, depth + 1, &repairs)),
+            Err(error) => self.fail(error),
+        }
+        if outermost {
+            self.unpacking = None;
         }
     }
 
-    fn report(&mut self, bytes: &[u8]) {
-        match report::parse(bytes, self.limits) {
+    /// Reads what is neither an archive nor XML or JSON at first sight.
+    fn other(&mut self, bytes: &[u8], depth: usize, repairs: &Repairs) {
+        // A mail in an archive, or attached under a type of its own.
+        if looks_like_mail(bytes) {
+            return self.mail(bytes, depth + 1);
+        }
+        if report::is_in(bytes) {
+            return self.report(bytes, repairs);
+        }
+        let mut repairs = repairs.clone();
+        let hidden = if let Some(decoded) = encoded::undeclared_base64(bytes) {
+            repairs.note("undeclared-base64");
+            vec![decoded]
+        } else {
+            encoded::uuencoded(bytes)
+        };
+        let signed = encoded::signed_content(bytes);
+        if hidden.is_empty() && signed.is_none() {
+            return self.pass_over(Unreadable::NotAReport("neither XML nor JSON".into()));
+        }
+        if depth >= self.limits.nesting {
+            return self.fail(self.limits.nested_too_deep());
+        }
+        for file in &hidden {
+            self.payload(file, depth + 1, &repairs);
+        }
+        if let Some(entity) = signed {
+            self.mail(&entity, depth + 1);
+        }
+    }
+
+    fn report(&mut self, bytes: &[u8], repairs: &Repairs) {
+        for report in report::parse_all(bytes, self.limits, repairs) {
+            self.push(report);
+        }
+    }
+
+    fn push(&mut self, report: Result<Report, Unreadable>) {
+        match report {
             Ok(report) => self.contents.reports.push(report),
             Err(error) if error.is_something_else() => self.pass_over(error),
             Err(error) => self.fail(error),
@@ -224,18 +316,36 @@ impl Reader<'_> {
     }
 }
 
-/// The bytes of a text part without the change of character set that mail-parser made, for what calls itself text and is
-/// not, and since an XML declaration speaks of the original bytes.
-fn undecoded<'x>(message: &'x Message, part: &'x MessagePart, text: &'x str) -> Cow<'x, [u8]> {
+/// The bytes of a part, without the change of character set that mail-parser made: what calls itself text may be none, and
+/// an XML declaration speaks of the original bytes.
+fn contents_of<'x>(message: &'x Message, part: &'x MessagePart, repairs: &mut Repairs) -> Cow<'x, [u8]> {
     let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize);
-    let decoded = raw.and_then(|raw| match part.encoding {
-        Encoding::None => Some(Cow::Borrowed(raw)),
-        Encoding::Base64 => mail_parser::decoders::base64::base64_decode(raw).map(Cow::Owned),
-        Encoding::QuotedPrintable => {
-            mail_parser::decoders::quoted_printable::quoted_printable_decode(raw).map(Cow::Owned)
+    // mail-parser gives up on base64 with other characters in it or no boundary behind it, and drops its last bytes
+    // where the padding is missing.
+    let given_up = part.is_encoding_problem
+        && part.encoding == Encoding::None
+        && part.headers.iter().any(|header| {
+            header.name == HeaderName::ContentTransferEncoding
+                && header.value().as_text().is_some_and(|value| value.trim().eq_ignore_ascii_case("base64"))
+        });
+    let unpadded = part.encoding == Encoding::Base64 && raw.is_some_and(encoded::is_unpadded_base64);
+    let decoded = match (&part.body, part.encoding) {
+        _ if given_up || unpadded => {
+            if unpadded {
+                repairs.note("base64-unpadded");
+            } else if raw.is_some_and(encoded::is_base64_with_junk) {
+                repairs.note("base64-junk");
+            }
+            raw.and_then(encoded::base64).map(Cow::Owned)
         }
-    });
-    decoded.unwrap_or(Cow::Borrowed(text.as_bytes()))
+        (PartType::Binary(_) | PartType::InlineBinary(_), _) => None,
+        (_, Encoding::None) => raw.map(Cow::Borrowed),
+        (_, Encoding::Base64) => raw.and_then(mail_parser::decoders::base64::base64_decode).map(Cow::Owned),
+        (_, Encoding::QuotedPrintable) => {
+            raw.and_then(mail_parser::decoders::quoted_printable::quoted_printable_decode).map(Cow::Owned)
+        }
+    };
+    decoded.unwrap_or_else(|| Cow::Borrowed(part.contents()))
 }
 
 /// True if the bytes begin with a header field, as in `Received: from …`.
@@ -243,23 +353,26 @@ fn looks_like_mail(bytes: &[u8]) -> bool {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
     let is_name = !name.is_empty() && name.len() < line.len() && name.iter().all(|byte| matches!(byte, b'!'..=b'~'));
+    let head = &bytes[..bytes.len().min(16 << 10)];
     is_name
-        && [&b"\nfrom:"[..], b"\nsubject:", b"\nmime-version:", b"\ncontent-type:"].iter().any(|header| {
-            bytes.len() >= header.len()
-                && bytes[..bytes.len().min(16 << 10)]
-                    .windows(header.len())
-                    .any(|window| window.eq_ignore_ascii_case(header))
+        && [&b"from:"[..], b"subject:", b"mime-version:", b"content-type:"].iter().any(|header| {
+            let is_here =
+                |at: usize| head[at..].get(..header.len()).is_some_and(|name| name.eq_ignore_ascii_case(header));
+            is_here(0) || memchr::memchr_iter(b'\n', head).any(|line_end| is_here(line_end + 1))
         })
 }
 
-fn received(message: &Message) -> Received {
+fn received(message: &Message, options: &Options) -> Received {
     // `Message::received` would give the lowest one, which the sender wrote.
     let topmost = message.received_all().next().and_then(mail_parser::Received::date);
     let date = topmost.or_else(|| message.date().copied());
+    let from = message.from().and_then(|from| from.first()).and_then(|from| from.address());
+    let from_domain = from.and_then(|from| from.rsplit_once('@')).map(|(_, domain)| domain);
     Received {
         message_id: message.message_id().map(value),
         at: date.and_then(|date| rfc3339(date.to_timestamp())),
-        from: message.from().and_then(|from| from.first()).and_then(|from| from.address()).map(value),
+        from: from.map(value),
+        authenticated: options.authserv_id.as_ref().map(|id| Authenticated::of(message, id, from_domain)),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use flate2::bufread::GzDecoder;
+use flate2::bufread::{GzDecoder, ZlibDecoder};
 use zip::{ZipArchive, result::ZipError};
 
 use super::Unusable;
@@ -90,6 +90,13 @@ pub(super) fn gzip(bytes: &[u8], limits: &Limits, spent: &mut Spent) -> Result<V
             file.extend_from_slice(&part);
         }
     }
+    Ok(vec![file])
+}
+
+/// Unpacks a zlib stream (RFC 1950), which some take for gzip.
+pub(super) fn zlib(bytes: &[u8], limits: &Limits, spent: &mut Spent) -> Result<Vec<Vec<u8>>, Unusable> {
+    let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0, spent };
+    let file = allowance.read(ZlibDecoder::new(bytes), 0).map_err(|error| error.name("zlib"))?;
     Ok(vec![file])
 }
 

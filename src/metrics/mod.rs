@@ -169,6 +169,7 @@ impl Metrics {
         let tally = &settlement.tally;
         self.reports.get_or_create(&KindLabels { kind: "dmarc" }).inc_by(tally.dmarc_reports);
         self.reports.get_or_create(&KindLabels { kind: "tls" }).inc_by(tally.tls_reports);
+        self.reports.get_or_create(&KindLabels { kind: "failure" }).inc_by(tally.failure_reports);
         self.records.inc_by(tally.records);
         self.policies.inc_by(tally.policies);
         self.created.inc_by(tally.created);

@@ -1,5 +1,7 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to the [`crate::pipeline`].
 
+pub mod export;
+mod import;
 mod once;
 mod pipe;
 pub mod report;
@@ -15,9 +17,9 @@ use std::{
 };
 
 use clap::ArgMatches;
-use tracing::{Level, error, info, warn};
+use tracing::{Level, debug, error, info, warn};
 
-use self::report::ReportError;
+use self::{export::ExportError, report::ReportError};
 use crate::{
     cli::{self, Cli, Mode},
     config::{Config, ConfigError, Store},
@@ -27,6 +29,7 @@ use crate::{
     settle::{Outcome, Settlement},
     sink::{
         Sink,
+        discard::Discard,
         ndjson::NdJsonSink,
         opensearch::{OpenSearchSink, StartError},
         outage::Outage,
@@ -50,6 +53,9 @@ pub enum ModeError {
     /// The store can't be reported on.
     #[error(transparent)]
     Report(#[from] report::ReportError),
+    /// The store can't be exported.
+    #[error(transparent)]
+    Export(#[from] export::ExportError),
     /// The command line asks for what can't be.
     #[error("{0}")]
     Usage(String),
@@ -86,8 +92,14 @@ impl ModeError {
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         match self {
-            ModeError::Sqlite(sqlite::OpenError::Store(error)) | ModeError::Report(ReportError::Open(error)) => {
-                if error.is_temporary() { Exit::TryAgain } else { Exit::Configuration }
+            ModeError::Sqlite(sqlite::OpenError::Store(error))
+            | ModeError::Report(ReportError::Open(error))
+            | ModeError::Export(ExportError::Open(error)) => {
+                if error.is_temporary() {
+                    Exit::TryAgain
+                } else {
+                    Exit::Configuration
+                }
             }
             ModeError::Config(_) | ModeError::Address { .. } | ModeError::OpenSearch(StartError::CaFile(_)) => {
                 Exit::Configuration
@@ -97,7 +109,8 @@ impl ModeError {
             | ModeError::System(_)
             | ModeError::OpenSearch(StartError::Thread(_))
             | ModeError::Sqlite(sqlite::OpenError::Thread(_))
-            | ModeError::Report(_) => Exit::TryAgain,
+            | ModeError::Report(_)
+            | ModeError::Export(_) => Exit::TryAgain,
         }
     }
 }
@@ -117,7 +130,12 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, ModeError> {
     let config = || Config::load(shared.clone(), matches);
     match mode {
         None => pipe::run(&input, config()?),
+        Some(Mode::Export(flags)) => match config()?.store {
+            Store::Sqlite(store) => export::run(&flags, &store, shared.quiet),
+            _ => Err(ModeError::Usage("export reads an SQLite store; name it with --store FILE".into())),
+        },
         Some(Mode::Once { maildirs }) => once::run(&maildirs, config()?),
+        Some(Mode::Import(import)) => import::run(&import, config()?, shared.quiet),
         Some(Mode::Report(report)) => show_report(report, config()?.store),
         Some(Mode::Watch(watch)) => watch::run(&watch, &shared, matches),
     }
@@ -168,20 +186,17 @@ impl Run {
 
     /// Waits until all is settled and logs the summary, at `level`.
     fn finish(self, level: Level) -> Finished {
+        let finished = self.finish_quietly();
+        finished.log(level);
+        finished
+    }
+
+    /// Waits until all is settled.
+    fn finish_quietly(self) -> Finished {
         let totals = self.pipeline.finish();
-        let summary = Summary { totals, lasted: self.started.elapsed() };
-        if level <= Level::INFO {
-            info!("{summary}");
-        } else {
-            tracing::debug!("{summary}");
-        }
         let reason = self.stop.reason();
-        match &reason {
-            Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),
-            Some(Reason::Asked) => info!("asked to stop"),
-            Some(Reason::Reload) | None => {}
-        }
-        Finished { totals, complete: reason.is_none() && totals.left == 0 }
+        let complete = reason.is_none() && totals.left == 0;
+        Finished { totals, lasted: self.started.elapsed(), reason, complete }
     }
 }
 
@@ -200,8 +215,26 @@ fn log(settlement: &Settlement) {
 /// How a run that stores mails ended.
 struct Finished {
     totals: Totals,
+    lasted: Duration,
+    /// Why it ended early, if it did.
+    reason: Option<Reason>,
     /// Every mail was settled.
     complete: bool,
+}
+
+impl Finished {
+    fn log(&self, level: Level) {
+        if level <= Level::INFO {
+            info!("{self}")
+        } else {
+            debug!("{self}")
+        }
+        match &self.reason {
+            Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),
+            Some(Reason::Asked) => info!("asked to stop"),
+            Some(Reason::Reload) | None => {}
+        }
+    }
 }
 
 fn open_sink(
@@ -222,27 +255,18 @@ fn open_sink(
             let sink = NdJsonSink::open(file.as_deref(), outage);
             Arc::new(sink.map_err(|error| ModeError::Store { path: name.to_owned(), error })?)
         }
+        Store::Nothing => Arc::new(Discard),
         Store::Sqlite(file) => Arc::new(SqliteSink::open(&file, patience, stop, metrics)?),
     })
 }
 
 /// The line at the end of a run.
-struct Summary {
-    totals: Totals,
-    lasted: Duration,
-}
-
-impl fmt::Display for Summary {
+impl fmt::Display for Finished {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Totals { stored: _, failed, unrecognized, left, tally } = self.totals;
         write!(f, "{} mails, ", self.totals.mails())?;
-        write!(
-            f,
-            "{} reports ({} DMARC, {} TLS), ",
-            tally.dmarc_reports + tally.tls_reports,
-            tally.dmarc_reports,
-            tally.tls_reports
-        )?;
+        write!(f, "{} reports (", tally.reports())?;
+        write!(f, "{} DMARC, {} TLS, {} failure), ", tally.dmarc_reports, tally.tls_reports, tally.failure_reports)?;
         write!(f, "{} records, {} policies, ", tally.records, tally.policies)?;
         write!(f, "{} duplicates, {failed} failed, {unrecognized} unrecognized, ", tally.duplicates)?;
         if left > 0 {

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const BUFFER_BYTES: usize = 1 << 20;
 
 pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
-    let limit = config.pipeline.limits.mail_bytes;
+    let limit = config.pipeline.reading.limits.mail_bytes;
     for file in input.files.iter().filter(|file| !is_stdin(file)) {
         // A wrong name is found before anything is stored.
         let metadata = fs::metadata(file).map_err(|error| ModeError::Path { path: file.clone(), error })?;

@@ -229,7 +229,7 @@ fn is_none_or_empty<T>(list: &[T]) -> bool {
 }
 
 /// A list of one is written as the one, as the Ruby tool did.
-fn one_or_many<T: Serialize, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn one_or_many<T: Serialize, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
     match list {
         [one] => one.serialize(serializer),
         many => many.serialize(serializer),

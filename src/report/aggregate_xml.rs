@@ -1,6 +1,6 @@
 //! From XML to a DMARC aggregate report (RFC 7489 appendix C, RFC 9990 appendix A).
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use super::{
     Period, Repairs, Text, Unreadable,
@@ -8,8 +8,8 @@ use super::{
         AggregateReport, AuthResults, DkimResult, Identifiers, Metadata, OverrideReason, PolicyEvaluated,
         PolicyPublished, Record, Row, SpfResult,
     },
-    date,
-    xml::{Step, Tag, Walker, cut_off},
+    date, number,
+    xml::{Step, Tag, Walker},
 };
 use crate::limits::Limits;
 
@@ -19,55 +19,36 @@ const FORMAT: &str = "DMARC report";
 /// RFC 9990 lets a reporter leave out what is beyond a hundred.
 const RESULTS_KEPT: usize = 100;
 
-/// Reads the text of an aggregate report.
-pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> Result<AggregateReport, Unreadable> {
+/// Reads the first aggregate report in a text, and says where it ends if something may follow.
+pub(super) fn parse(
+    text: &str,
+    limits: &Limits,
+    mut repairs: Repairs,
+) -> (Result<AggregateReport, Unreadable>, Option<usize>) {
+    let skipped = open_declaration(text);
+    if skipped > 0 {
+        repairs.note("xml-declaration");
+    }
+    let text = &without_half_end_tag(text)[skipped..];
     let mut xml = Walker::new(text, limits, repairs);
     let mut report = AggregateReport::default();
     let mut period = None;
-    find_root(&mut xml).map_err(|error| match error {
+    let child = match find_root(&mut xml) {
+        Ok(child) => child,
         // HTML, most often, which is neither well-formed nor sparing with elements that are never closed.
-        Unreadable::Broken { .. } | Unreadable::Limit(_) if !mentions_feedback(text) => not_a_report(),
-        other => other,
-    })?;
-    let mut position = 0;
-    loop {
-        match xml.step() {
-            Ok(Step::Open(tag)) => match tag {
-                Tag::Version => report.version = xml.optional()?,
-                Tag::ReportMetadata => metadata(&mut xml, &mut report.metadata, &mut period)?,
-                Tag::PolicyPublished => {
-                    let policy = policy_published(&mut xml)?;
-                    if report.policy_published.domain.is_none() {
-                        report.policy_published = policy;
-                    } else {
-                        xml.repairs.note("several-policies");
-                    }
-                }
-                Tag::Record => {
-                    if position as usize >= limits.records {
-                        return Err(limits.too_many_records().into());
-                    }
-                    match record(&mut xml, position)? {
-                        Some(record) => report.records.push(record),
-                        None => report.lost += 1,
-                    }
-                    position += 1;
-                }
-                _ => xml.skip()?,
-            },
-            Ok(Step::Close) if xml.open().is_empty() => break,
-            Ok(Step::Close | Step::Text(_)) => {}
-            // Only the end tags around the records are missing: nothing is lost.
-            Ok(Step::End) if xml.open() == [Tag::Feedback] && position > 0 => {
-                xml.repairs.note("missing-root-end-tag");
-                break;
-            }
-            Ok(Step::End) => return Err(cut_off()),
-            Err(error) => return Err(error),
+        Err(Unreadable::Broken { .. } | Unreadable::Limit(_)) if !mentions_feedback(text) => {
+            return (Err(not_a_report()), None);
         }
+        Err(error) => return (Err(error), None),
+    };
+    match read(&mut xml, child, limits, &mut report, &mut period) {
+        Ok(()) => {
+            let end = skipped + xml.offset();
+            report.repairs = xml.repairs;
+            (finish(report, period), Some(end))
+        }
+        Err(error) => (Err(error), None),
     }
-    report.repairs = xml.repairs;
-    finish(report, period)
 }
 
 fn not_a_report() -> Unreadable {
@@ -80,16 +61,110 @@ fn mentions_feedback(text: &str) -> bool {
         .any(|at| text.as_bytes()[at..].first_chunk::<8>().is_some_and(|word| word.eq_ignore_ascii_case(b"feedback")))
 }
 
-/// Goes to the first `feedback`, past whatever stands before or around it.
-fn find_root(xml: &mut Walker) -> Result<(), Unreadable> {
-    let mut first = None;
+/// The length of `<?xml version="1.0">`, a declaration without its second `?`, which would swallow the report; 0 for others.
+fn open_declaration(text: &str) -> usize {
+    let trimmed = text.trim_start();
+    let is_declaration = trimmed.strip_prefix("<?xml").is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n']));
+    match trimmed.find('>') {
+        Some(end) if is_declaration && !trimmed[..end].ends_with('?') => text.len() - trimmed.len() + end + 1,
+        _ => 0,
+    }
+}
+
+/// The text without the beginning of an end tag that it breaks off in.
+fn without_half_end_tag(text: &str) -> &str {
+    match text.rfind('<') {
+        Some(at) if text[at..].starts_with("</") && !text[at..].contains('>') => &text[..at],
+        _ => text,
+    }
+}
+
+/// Reads the report around the reader; `child` is an element of it that was met on the way.
+fn read(
+    xml: &mut Walker,
+    mut child: Option<Tag>,
+    limits: &Limits,
+    report: &mut AggregateReport,
+    period: &mut Option<Period>,
+) -> Result<(), Unreadable> {
+    // Elements open in the report itself: `feedback` and what stands around it.
+    let inside = xml.open().len() - usize::from(child.is_some());
+    let mut position = 0;
+    loop {
+        let step = match child.take() {
+            Some(tag) => Step::Open(tag),
+            None => xml.step()?,
+        };
+        match step {
+            Step::Open(Tag::Version) => set(xml, &mut report.version)?,
+            Step::Open(Tag::ReportMetadata) => metadata(xml, &mut report.metadata, period)?,
+            Step::Open(Tag::PolicyPublished) => {
+                let policy = policy_published(xml)?;
+                if report.policy_published.domain.is_none() {
+                    report.policy_published = policy;
+                } else if report.policy_published != policy {
+                    xml.repairs.note("several-policies");
+                }
+            }
+            Step::Open(Tag::Record) => {
+                if position as usize >= limits.records {
+                    return Err(limits.too_many_records().into());
+                }
+                report.records.extend(record(xml, position, &mut report.lost)?);
+                position += 1;
+            }
+            // What stands around the records: its children are those of the report.
+            Step::Open(Tag::Records) => xml.repairs.note("records-in-a-list"),
+            Step::Open(Tag::Schema) => xml.repairs.note("schema-inside"),
+            Step::Open(_) => xml.skip()?,
+            Step::Close if xml.open().len() < inside => return Ok(()),
+            Step::Close | Step::Text(_) => {}
+            Step::End if inside == 0 => return Ok(()),
+            // Only the end tags around the records are missing: nothing is lost.
+            Step::End if xml.open().len() >= inside && position > 0 => {
+                xml.repairs.note("missing-root-end-tag");
+                return Ok(());
+            }
+            Step::End => return Err(xml.cut_off()),
+        }
+    }
+}
+
+/// Goes to the first `feedback`, past whatever stands before or around it; or to the first element of a report that
+/// stands there without it, which is returned.
+fn find_root(xml: &mut Walker) -> Result<Option<Tag>, Unreadable> {
     loop {
         match xml.step()? {
-            Step::Open(Tag::Feedback) => return Ok(()),
-            Step::Open(tag) => first = first.or(Some(tag)),
+            Step::Open(Tag::Feedback) => return Ok(None),
+            Step::Open(tag @ (Tag::ReportMetadata | Tag::PolicyPublished)) => {
+                xml.repairs.note("missing-root");
+                return Ok(Some(tag));
+            }
             Step::End => return Err(not_a_report()),
-            Step::Text(_) | Step::Close => {}
+            Step::Open(_) | Step::Text(_) | Step::Close => {}
         }
+    }
+}
+
+/// Reads the element just opened into `slot`. The first value of an element that should stand there once stays.
+fn set(xml: &mut Walker, slot: &mut Option<Text>) -> Result<(), Unreadable> {
+    let value = xml.optional()?;
+    keep_first(xml, slot, value);
+    Ok(())
+}
+
+/// [`set`] for a value from a fixed list.
+fn set_keyword(xml: &mut Walker, slot: &mut Option<Text>) -> Result<(), Unreadable> {
+    let value = keyword(xml)?;
+    keep_first(xml, slot, value);
+    Ok(())
+}
+
+fn keep_first<T: PartialEq>(xml: &mut Walker, slot: &mut Option<T>, value: Option<T>) {
+    match (&slot, &value) {
+        (None, _) => *slot = value,
+        (Some(first), Some(another)) if first != another => xml.repairs.note("repeated-element"),
+        (Some(_), _) => {}
     }
 }
 
@@ -113,25 +188,38 @@ fn finish(mut report: AggregateReport, period: Option<Period>) -> Result<Aggrega
 }
 
 fn metadata(xml: &mut Walker, into: &mut Metadata, period: &mut Option<Period>) -> Result<(), Unreadable> {
+    let mut id = None;
     xml.children(|xml, tag| {
         match tag {
-            Tag::OrgName => into.org_name = xml.optional()?,
-            Tag::Email => into.email = xml.optional()?,
-            Tag::ExtraContactInfo => into.extra_contact_info = xml.optional()?,
-            Tag::ReportId => into.report_id = report_id(xml.value()?),
-            Tag::DateRange => *period = date_range(xml)?,
+            Tag::OrgName => set(xml, &mut into.org_name)?,
+            Tag::Email => set(xml, &mut into.email)?,
+            Tag::ExtraContactInfo => set(xml, &mut into.extra_contact_info)?,
+            Tag::ReportId => set(xml, &mut id)?,
+            Tag::DateRange => {
+                let another = date_range(xml)?;
+                keep_first(xml, period, another);
+            }
             Tag::Error => into.error.extend(xml.optional()?),
-            Tag::Generator => into.generator = xml.optional()?,
+            Tag::Generator => set(xml, &mut into.generator)?,
             _ => xml.skip()?,
         }
         Ok(())
-    })
+    })?;
+    if let Some(id) = id
+        && into.report_id.is_empty()
+    {
+        into.report_id = report_id(xml, id);
+    }
+    Ok(())
 }
 
 /// The id, without the `<…@host>` that some reporters put around it for the subject line.
-fn report_id(id: Text) -> Text {
+fn report_id(xml: &mut Walker, id: Text) -> Text {
     match id.strip_prefix('<').and_then(|id| id.strip_suffix('>')) {
-        Some(inner) if !inner.is_empty() => inner.into(),
+        Some(inner) if !inner.is_empty() => {
+            xml.repairs.note("report-id-brackets");
+            inner.into()
+        }
         _ => id,
     }
 }
@@ -146,17 +234,19 @@ fn date_range(xml: &mut Walker) -> Result<Option<Period>, Unreadable> {
         }
         Ok(())
     })?;
-    Ok(begin.zip(end).map(|(begin, end)| Period { begin, end }))
+    let Some((mut begin, mut end)) = begin.zip(end) else { return Ok(None) };
+    if begin > end {
+        xml.repairs.note("period-reversed");
+        std::mem::swap(&mut begin, &mut end);
+    }
+    Ok(Some(Period { begin, end }))
 }
 
 /// Seconds since 1970, or what else stands in their place.
 fn date(xml: &mut Walker) -> Result<Option<i64>, Unreadable> {
     let text = xml.value()?;
-    if let Ok(seconds) = text.parse() {
-        return Ok(Some(seconds));
-    }
     let parsed = date::parse(&text);
-    if parsed.is_some() {
+    if parsed.is_some() && text.parse() != Ok(parsed.unwrap_or_default()) {
         xml.repairs.note("date-format");
     }
     Ok(parsed)
@@ -166,16 +256,19 @@ fn policy_published(xml: &mut Walker) -> Result<PolicyPublished, Unreadable> {
     let mut policy = PolicyPublished::default();
     xml.children(|xml, tag| {
         match tag {
-            Tag::Domain => policy.domain = xml.optional()?,
-            Tag::Adkim => policy.adkim = keyword(xml)?,
-            Tag::Aspf => policy.aspf = keyword(xml)?,
-            Tag::P => policy.p = keyword(xml)?,
-            Tag::Sp => policy.sp = keyword(xml)?,
-            Tag::Np => policy.np = keyword(xml)?,
-            Tag::Pct => policy.pct = xml.value()?.trim_end_matches('%').trim_end().parse().ok(),
-            Tag::Fo => policy.fo = xml.optional()?,
-            Tag::Testing => policy.testing = keyword(xml)?,
-            Tag::DiscoveryMethod => policy.discovery_method = keyword(xml)?,
+            Tag::Domain => set(xml, &mut policy.domain)?,
+            Tag::Adkim => set_keyword(xml, &mut policy.adkim)?,
+            Tag::Aspf => set_keyword(xml, &mut policy.aspf)?,
+            Tag::P => set_keyword(xml, &mut policy.p)?,
+            Tag::Sp => set_keyword(xml, &mut policy.sp)?,
+            Tag::Np => set_keyword(xml, &mut policy.np)?,
+            Tag::Pct => {
+                let text = xml.value()?;
+                policy.pct = number(&text).and_then(|number| number.try_into().ok()).or(policy.pct);
+            }
+            Tag::Fo => set(xml, &mut policy.fo)?,
+            Tag::Testing => set_keyword(xml, &mut policy.testing)?,
+            Tag::DiscoveryMethod => set_keyword(xml, &mut policy.discovery_method)?,
             _ => xml.skip()?,
         }
         Ok(())
@@ -183,21 +276,31 @@ fn policy_published(xml: &mut Walker) -> Result<PolicyPublished, Unreadable> {
     Ok(policy)
 }
 
-/// One record, or nothing if it lacks what a record cannot do without.
-fn record(xml: &mut Walker, position: u32) -> Result<Option<Record>, Unreadable> {
-    let mut row = None;
+/// One record, or nothing if it lacks what a record cannot do without: its row with a count.
+fn record(xml: &mut Walker, position: u32, lost: &mut usize) -> Result<Option<Record>, Unreadable> {
+    let mut rows = 0;
+    let mut first = None;
     let mut identifiers = Identifiers::default();
     let mut auth_results = AuthResults::default();
     xml.children(|xml, tag| {
         match tag {
-            Tag::Row => row = self::row(xml)?,
-            Tag::Identifiers => identifiers = self::identifiers(xml)?,
+            Tag::Row => {
+                rows += 1;
+                let row = self::row(xml)?;
+                first = first.take().or(row);
+            }
+            Tag::Identifiers => self::identifiers(xml, &mut identifiers)?,
             Tag::AuthResults => self::auth_results(xml, &mut auth_results)?,
             _ => xml.skip()?,
         }
         Ok(())
     })?;
-    Ok(row.map(|row| Record { position, row, identifiers, auth_results }))
+    if rows > 1 {
+        xml.repairs.note("repeated-element");
+    }
+    // Of a second row nobody knows which identifiers belong to it.
+    *lost += rows.max(1) - usize::from(first.is_some());
+    Ok(first.map(|row| Record { position, row, identifiers, auth_results }))
 }
 
 fn row(xml: &mut Walker) -> Result<Option<Row>, Unreadable> {
@@ -206,14 +309,14 @@ fn row(xml: &mut Walker) -> Result<Option<Row>, Unreadable> {
     xml.children(|xml, tag| {
         match tag {
             Tag::SourceIp => {
-                let text = xml.value()?;
-                source_ip = address(&text);
-                if source_ip.is_none() {
-                    xml.repairs.note("source-ip-unreadable");
-                }
+                let ip = self::source_ip(xml)?;
+                keep_first(xml, &mut source_ip, ip);
             }
-            Tag::Count => count = xml.value()?.parse().ok(),
-            Tag::PolicyEvaluated => policy_evaluated = self::policy_evaluated(xml)?,
+            Tag::Count => {
+                let another = self::count(xml)?;
+                keep_first(xml, &mut count, another);
+            }
+            Tag::PolicyEvaluated => self::policy_evaluated(xml, &mut policy_evaluated)?,
             _ => xml.skip()?,
         }
         Ok(())
@@ -221,20 +324,48 @@ fn row(xml: &mut Walker) -> Result<Option<Row>, Unreadable> {
     Ok(count.map(|count| Row { source_ip, count, policy_evaluated }))
 }
 
-/// An address; one of IPv4 in IPv6's clothes (`::ffff:192.0.2.1`) is one of IPv4.
-fn address(text: &str) -> Option<IpAddr> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    let bare = bare.strip_prefix("IPv6:").unwrap_or(bare);
-    bare.parse().ok().or_else(|| bare.parse::<Ipv6Addr>().ok().map(IpAddr::V6)).map(|ip: IpAddr| ip.to_canonical())
+fn source_ip(xml: &mut Walker) -> Result<Option<IpAddr>, Unreadable> {
+    let text = xml.value()?;
+    let address = address(&text);
+    match address {
+        None => xml.repairs.note("source-ip-unreadable"),
+        Some(IpAddr::V4(_)) if text.contains(':') => xml.repairs.note("ipv4-mapped"),
+        Some(_) if text.starts_with(|first: char| !first.is_ascii_hexdigit() && first != ':') || text.contains('/') => {
+            xml.repairs.note("source-ip-form");
+        }
+        Some(_) => {}
+    }
+    Ok(address)
 }
 
-fn policy_evaluated(xml: &mut Walker) -> Result<PolicyEvaluated, Unreadable> {
-    let mut evaluated = PolicyEvaluated::default();
+fn count(xml: &mut Walker) -> Result<Option<u64>, Unreadable> {
+    let text = xml.value()?;
+    let count = number(&text);
+    if count.is_some() && !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        xml.repairs.note("count-format");
+    }
+    Ok(count)
+}
+
+/// An address; one of IPv4 in IPv6's clothes (`::ffff:192.0.2.1`) is one of IPv4. Brackets, `IPv6:` (RFC 5321 section
+/// 4.1.3) and the length of a prefix that means one address are taken off.
+pub(super) fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let bare = bare.strip_prefix("IPv6:").unwrap_or(bare);
+    let (bare, length) = bare.split_once('/').unwrap_or((bare, ""));
+    let ip: IpAddr = bare.parse().ok()?;
+    match (length, ip) {
+        ("", _) | ("32", IpAddr::V4(_)) | ("128", IpAddr::V6(_)) => Some(ip.to_canonical()),
+        _ => None,
+    }
+}
+
+fn policy_evaluated(xml: &mut Walker, evaluated: &mut PolicyEvaluated) -> Result<(), Unreadable> {
     xml.children(|xml, tag| {
         match tag {
-            Tag::Disposition => evaluated.disposition = keyword(xml)?,
-            Tag::Dkim => evaluated.dkim = keyword(xml)?,
-            Tag::Spf => evaluated.spf = keyword(xml)?,
+            Tag::Disposition => set_keyword(xml, &mut evaluated.disposition)?,
+            Tag::Dkim => set_keyword(xml, &mut evaluated.dkim)?,
+            Tag::Spf => set_keyword(xml, &mut evaluated.spf)?,
             Tag::Reason => {
                 let reason = override_reason(xml)?;
                 if reason != OverrideReason::default() && evaluated.reason.len() < RESULTS_KEPT {
@@ -244,35 +375,33 @@ fn policy_evaluated(xml: &mut Walker) -> Result<PolicyEvaluated, Unreadable> {
             _ => xml.skip()?,
         }
         Ok(())
-    })?;
-    Ok(evaluated)
+    })
 }
 
 fn override_reason(xml: &mut Walker) -> Result<OverrideReason, Unreadable> {
     let mut reason = OverrideReason::default();
-    xml.children(|xml, tag| {
+    let text = xml.mixed(|xml, tag| {
         match tag {
-            Tag::Type => reason.kind = keyword(xml)?,
-            Tag::Comment => reason.comment = xml.optional()?,
+            Tag::Type => set_keyword(xml, &mut reason.kind)?,
+            Tag::Comment => set(xml, &mut reason.comment)?,
             _ => xml.skip()?,
         }
         Ok(())
     })?;
+    if reason.comment.is_none() && !text.is_empty() {
+        xml.repairs.note("reason-as-text");
+        reason.comment = Some(text);
+    }
     Ok(reason)
 }
 
-fn identifiers(xml: &mut Walker) -> Result<Identifiers, Unreadable> {
-    let mut identifiers = Identifiers::default();
-    xml.children(|xml, tag| {
-        match tag {
-            Tag::HeaderFrom => identifiers.header_from = xml.optional()?,
-            Tag::EnvelopeFrom => identifiers.envelope_from = xml.optional()?,
-            Tag::EnvelopeTo => identifiers.envelope_to = xml.optional()?,
-            _ => xml.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(identifiers)
+fn identifiers(xml: &mut Walker, identifiers: &mut Identifiers) -> Result<(), Unreadable> {
+    xml.children(|xml, tag| match tag {
+        Tag::HeaderFrom => set(xml, &mut identifiers.header_from),
+        Tag::EnvelopeFrom => set(xml, &mut identifiers.envelope_from),
+        Tag::EnvelopeTo => set(xml, &mut identifiers.envelope_to),
+        _ => xml.skip(),
+    })
 }
 
 fn auth_results(xml: &mut Walker, into: &mut AuthResults) -> Result<(), Unreadable> {
@@ -300,10 +429,10 @@ fn dkim_result(xml: &mut Walker) -> Result<DkimResult, Unreadable> {
     let mut dkim = DkimResult::default();
     xml.children(|xml, tag| {
         match tag {
-            Tag::Domain => dkim.domain = xml.optional()?,
-            Tag::Selector => dkim.selector = xml.optional()?,
-            Tag::Result => dkim.result = keyword(xml)?,
-            Tag::HumanResult => dkim.human_result = xml.optional()?,
+            Tag::Domain => set(xml, &mut dkim.domain)?,
+            Tag::Selector => set(xml, &mut dkim.selector)?,
+            Tag::Result => set_keyword(xml, &mut dkim.result)?,
+            Tag::HumanResult => set(xml, &mut dkim.human_result)?,
             _ => xml.skip()?,
         }
         Ok(())
@@ -315,10 +444,10 @@ fn spf_result(xml: &mut Walker) -> Result<SpfResult, Unreadable> {
     let mut spf = SpfResult::default();
     xml.children(|xml, tag| {
         match tag {
-            Tag::Domain => spf.domain = xml.optional()?,
-            Tag::Scope => spf.scope = keyword(xml)?,
-            Tag::Result => spf.result = keyword(xml)?,
-            Tag::HumanResult => spf.human_result = xml.optional()?,
+            Tag::Domain => set(xml, &mut spf.domain)?,
+            Tag::Scope => set_keyword(xml, &mut spf.scope)?,
+            Tag::Result => set_keyword(xml, &mut spf.result)?,
+            Tag::HumanResult => set(xml, &mut spf.human_result)?,
             _ => xml.skip()?,
         }
         Ok(())
@@ -334,4 +463,21 @@ fn keyword(xml: &mut Walker) -> Result<Option<Text>, Unreadable> {
         value = value.to_ascii_lowercase();
     }
     Ok(Some(value).filter(|value| !value.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declaration_may_lack_its_second_question_mark() {
+        for (text, length) in [
+            ("<?xml version='1.0'>\n<feedback>", 20),
+            ("\n<?xml version='1.0'?><feedback>", 0),
+            ("<?xml-stylesheet href='>'?><feedback>", 0),
+            ("<?xml version='1.0'", 0),
+        ] {
+            assert_eq!(open_declaration(text), length, "{text}");
+        }
+    }
 }

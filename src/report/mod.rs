@@ -4,10 +4,13 @@
 //! always give the same report.
 
 pub mod aggregate;
+pub mod failure;
+pub mod repairs;
 pub mod tls;
 
 mod aggregate_xml;
 mod date;
+pub(crate) mod failure_arf;
 mod text;
 mod tls_json;
 mod xml;
@@ -19,6 +22,8 @@ use crate::limits::{LimitExceeded, Limits};
 
 pub use aggregate::AggregateReport;
 pub use date::rfc3339;
+pub use failure::FailureReport;
+pub use repairs::Repairs;
 pub use tls::TlsReport;
 
 /// Text out of a report. Most values (results, domains, addresses) fit in 24 bytes and need no heap.
@@ -32,6 +37,8 @@ pub enum Report {
     Aggregate(AggregateReport),
     /// SMTP TLS report (RFC 8460 section 4).
     Tls(TlsReport),
+    /// Failure report (RFC 9991).
+    Failure(FailureReport),
 }
 
 /// The kinds of documents; each has an index and tables of its own.
@@ -41,6 +48,8 @@ pub enum Kind {
     Dmarc,
     /// One policy of an SMTP TLS report.
     Tls,
+    /// One failure report.
+    Failure,
 }
 
 /// The time a report speaks of, both ends in seconds since 1970-01-01 UTC.
@@ -58,6 +67,11 @@ pub struct Period {
 pub struct Key(String);
 
 impl Key {
+    /// From the 16 bytes that a store keeps.
+    pub fn from_bytes(bytes: [u8; 16]) -> Key {
+        Key(hex(&bytes))
+    }
+
     /// The 32 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -70,14 +84,19 @@ impl Report {
         match self {
             Report::Aggregate(_) => Kind::Dmarc,
             Report::Tls(_) => Kind::Tls,
+            Report::Failure(_) => Kind::Failure,
         }
     }
 
-    /// The time it speaks of.
+    /// The time it speaks of; of a failure report, the arrival of the mail that failed, or 1970 if that is unknown.
     pub fn period(&self) -> Period {
         match self {
             Report::Aggregate(report) => report.metadata.date_range,
             Report::Tls(report) => report.date_range,
+            Report::Failure(report) => {
+                let at = report.arrival_date.unwrap_or(0);
+                Period { begin: at, end: at }
+            }
         }
     }
 
@@ -86,6 +105,7 @@ impl Report {
         match self {
             Report::Aggregate(report) => report.records.len(),
             Report::Tls(report) => report.policies.len(),
+            Report::Failure(_) => 1,
         }
     }
 
@@ -99,6 +119,7 @@ impl Report {
         match self {
             Report::Aggregate(report) => &report.repairs,
             Report::Tls(report) => &report.repairs,
+            Report::Failure(report) => &report.repairs,
         }
     }
 
@@ -107,12 +128,15 @@ impl Report {
         match self {
             Report::Aggregate(report) => report.lost,
             Report::Tls(report) => report.lost,
+            Report::Failure(_) => 0,
         }
     }
 
     /// The key of this report, from kind, reporter, report id, domain and period. Domains and addresses
     /// are compared without regard to case, since the same report has been seen in both spellings.
     pub fn key(&self) -> Key {
+        let fold = |text: Option<&Text>| text.map(|t| t.trim_end_matches('.').to_lowercase()).unwrap_or_default();
+        let failure = if let Report::Failure(report) = self { failure_id(report) } else { Text::default() };
         let (kind, reporter, id, domain, period) = match self {
             Report::Aggregate(r) => {
                 let reporter = r.metadata.org_name.as_ref().or(r.metadata.email.as_ref());
@@ -123,8 +147,17 @@ impl Report {
                 let domain = r.policies.first().and_then(|p| p.policy.policy_domain.as_ref());
                 ("tls", reporter, &r.report_id, domain, r.date_range)
             }
+            Report::Failure(r) => {
+                let period = Period { begin: r.arrival_date.unwrap_or(0), end: 0 };
+                (
+                    "failure",
+                    r.reporting_mta.as_ref().or(r.reporter.as_ref()),
+                    &failure,
+                    r.reported_domain.first(),
+                    period,
+                )
+            }
         };
-        let fold = |text: Option<&Text>| text.map(|t| t.trim_end_matches('.').to_lowercase()).unwrap_or_default();
         let mut hash = Sha256::new();
         for field in [kind, &fold(reporter), id, &fold(domain)] {
             // The length in front keeps ("ab", "c") and ("a", "bc") apart.
@@ -137,30 +170,56 @@ impl Report {
     }
 }
 
+/// A failure report has no id. The mail that brought it has one, and so has the mail that failed; a burst of mails with
+/// the same id to several recipients differs in the rest.
+fn failure_id(report: &FailureReport) -> Text {
+    let text = |text: Option<&Text>| text.cloned().unwrap_or_default();
+    let message = report.message.as_ref();
+    let fields = [
+        text(report.report_id.as_ref()),
+        text(message.and_then(|message| message.message_id.as_ref())),
+        text(message.and_then(|message| message.subject.as_ref())),
+        text(report.original_envelope_id.as_ref()),
+        text(report.original_mail_from.as_ref()),
+        report.original_rcpt_to.join(",").into(),
+        report.source_ip.map(|ip| compact_str::format_compact!("{ip}")).unwrap_or_default(),
+        report.auth_failure.join(",").into(),
+        text(report.dkim_domain.as_ref()),
+        text(report.dkim_selector.as_ref()),
+    ];
+    fields.iter().map(|field| compact_str::format_compact!("{}:{field}", field.len())).collect()
+}
+
+/// A number that people can read: with a sign in front, blanks or commas between thousands, a fraction of zeros, or a
+/// unit behind. A fraction of a mail, less than nothing, and digits in the middle of other text are no number.
+fn number(text: &str) -> Option<u64> {
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    let text = text.trim_matches(|c: char| matches!(c, '"' | '\'' | '+') || c.is_whitespace());
+    let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ',' | '.')).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    if !rest.chars().all(|c| c.is_whitespace() || c.is_alphabetic() || matches!(c, '%' | '.')) {
+        return None;
+    }
+    let whole = match digits.rsplit_once('.') {
+        Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
+        Some(_) => return None,
+        None => digits,
+    };
+    let mut groups = whole.split(',');
+    let first = groups.next()?;
+    let thousands: Vec<&str> = groups.collect();
+    let grouped = thousands.is_empty() || (first.len() <= 3 && thousands.iter().all(|group| group.len() == 3));
+    if grouped { [&[first], thousands.as_slice()].concat().concat().parse().ok() } else { None }
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out
     })
-}
-
-/// Names of what was mended while a report was read, each once, in order of discovery.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Repairs(Vec<&'static str>);
-
-impl Repairs {
-    /// Notes a repair; a second one of the same name changes nothing.
-    pub fn note(&mut self, name: &'static str) {
-        if !self.0.contains(&name) {
-            self.0.push(name);
-        }
-    }
-
-    /// The names noted so far.
-    pub fn names(&self) -> &[&'static str] {
-        &self.0
-    }
 }
 
 /// Why a payload gives no report.
@@ -197,17 +256,58 @@ impl Unreadable {
     }
 }
 
-/// Reads one unpacked payload, XML or JSON told apart by the first byte that is not blank.
+/// True if a text that begins with something else holds what is or claims to be a report.
+pub fn is_in(bytes: &[u8]) -> bool {
+    text::find_report(&String::from_utf8_lossy(bytes)).is_some()
+}
+
+/// Reads one unpacked payload, XML or JSON told apart by the first byte that is not blank; the first report if it holds several.
 ///
 /// # Errors
 /// [`Unreadable`] says why there is no report in the bytes.
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Report, Unreadable> {
-    let mut repairs = Repairs::default();
+    parse_all(bytes, limits, &Repairs::default()).swap_remove(0)
+}
+
+/// Reads one unpacked payload: a report, or several one after another. Never empty. `repairs` says what was mended on the way here.
+pub fn parse_all(bytes: &[u8], limits: &Limits, repairs: &Repairs) -> Vec<Result<Report, Unreadable>> {
+    let mut repairs = repairs.clone();
     let text = text::decode(bytes, &mut repairs);
-    match text.trim_start().as_bytes().first() {
-        Some(b'<') => aggregate_xml::parse(&text, limits, repairs).map(Report::Aggregate),
-        Some(b'{') => tls_json::parse(&text, limits, repairs).map(Report::Tls),
-        Some(_) => Err(Unreadable::NotAReport("neither XML nor JSON".into())),
-        None => Err(Unreadable::NotAReport("empty".into())),
+    let blank = |c: char| c.is_whitespace() || matches!(c, '\u{FEFF}' | '\0');
+    let text = text.trim_start_matches(blank);
+    let (is_xml, start) = match text.as_bytes().first() {
+        Some(b'<') => (true, 0),
+        Some(b'{') => (false, 0),
+        Some(_) => match text::find_report(text) {
+            Some((is_xml, start)) => {
+                repairs.note(if is_xml { "text-before-xml" } else { "text-before-json" });
+                (is_xml, start)
+            }
+            None => return vec![Err(Unreadable::NotAReport("neither XML nor JSON".into()))],
+        },
+        None => return vec![Err(Unreadable::NotAReport("empty".into()))],
+    };
+    let mut rest = &text[start..];
+    if !is_xml && let Err(limit) = tls_json::check(rest, limits) {
+        return vec![Err(limit.into())];
+    }
+    let mut reports = Vec::new();
+    loop {
+        let (report, end) = if is_xml {
+            let (report, end) = aggregate_xml::parse(rest, limits, repairs.clone());
+            (report.map(Report::Aggregate), end.and_then(|end| Some(end + text::find_root(&rest[end..])?)))
+        } else {
+            let (report, end) = tls_json::parse(rest, limits, repairs.clone());
+            (report.map(Report::Tls), end.filter(|end| rest[*end..].trim_start().starts_with('{')))
+        };
+        reports.push(report);
+        match end {
+            Some(_) if reports.len() >= limits.members => {
+                reports.push(Err(limits.too_many_members().into()));
+                return reports;
+            }
+            Some(end) => rest = &rest[end..],
+            None => return reports,
+        }
     }
 }

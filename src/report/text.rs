@@ -55,3 +55,34 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let mut quoted = declaration[at..].splitn(3, |byte| matches!(byte, b'"' | b'\''));
     Encoding::for_label(quoted.nth(1)?)
 }
+
+/// Where a report begins in a text that begins with something else, and whether it is XML.
+pub(super) fn find_report(text: &str) -> Option<(bool, usize)> {
+    let xml = memmem::find(text.as_bytes(), b"<?xml").filter(|at| find_root(&text[*at..]).is_some());
+    if let Some(at) = xml.or_else(|| find_root(text)) {
+        return Some((true, at));
+    }
+    // No letter to a person has this in quotation marks.
+    let at = memchr::memchr(b'{', text.as_bytes())?;
+    ["\"report-id\"", "\"report_id\"", "\"organization-name\""]
+        .iter()
+        .any(|name| text[at..].contains(name))
+        .then_some((false, at))
+}
+
+/// Where the first start tag `feedback` is, with or without a prefix, that another tag follows: letters speak of "the
+/// `<feedback>` element".
+pub(super) fn find_root(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'<', bytes).find(|at| {
+        let rest = &bytes[at + 1..];
+        let ends = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
+        let Some(end) = rest.iter().take(64).position(ends) else { return false };
+        let is_root = rest[..end].rsplit(|byte| *byte == b':').next();
+        is_root.is_some_and(|local| local.eq_ignore_ascii_case(b"feedback")) && {
+            let attributes = &rest[end..rest.len().min(end + 1024)];
+            let tag_end = memchr::memchr(b'>', attributes);
+            tag_end.is_some_and(|at| rest[end + at + 1..].trim_ascii_start().starts_with(b"<"))
+        }
+    })
+}

@@ -14,10 +14,10 @@ use serde::{
 };
 
 use super::{
-    Period, Repairs, Text, Unreadable, date,
+    Period, Repairs, Text, Unreadable, date, number,
     tls::{FailureDetail, Policy, PolicyResult, Summary, TlsReport},
 };
-use crate::limits::Limits;
+use crate::limits::{LimitExceeded, Limits};
 
 const FORMAT: &str = "SMTP TLS report";
 
@@ -27,24 +27,37 @@ const TEXTS_KEPT: usize = 1000;
 /// Objects in one report, whatever limits were set: an empty one takes two bytes as text and about 200 in memory.
 const OBJECTS: usize = 200_000;
 
-/// Reads the text of a TLS report.
-pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> Result<TlsReport, Unreadable> {
+/// Refuses a text that would need too much memory.
+pub(super) fn check(text: &str, limits: &Limits) -> Result<(), LimitExceeded> {
     // Short values take up to eight times their text in memory, so the limit of XML would be too much here.
     if text.len() as u64 > limits.unpacked_bytes / 4 {
-        return Err(limits.too_much_unpacked().into());
+        return Err(limits.too_much_unpacked());
     }
     if memchr::memchr_iter(b'{', text.as_bytes()).count() > limits.records.min(OBJECTS) {
-        return Err(limits.too_many_records().into());
+        return Err(limits.too_many_records());
     }
-    let mut json = serde_json::Deserializer::from_str(text);
-    let raw = RawReport::deserialize(&mut json).map_err(|error| {
-        if mentions_report(text) {
-            Unreadable::Broken { format: FORMAT, reason: error.to_string() }
-        } else {
-            Unreadable::NotAReport("neither XML nor JSON".into())
-        }
-    })?;
-    raw.finish(limits, repairs)
+    Ok(())
+}
+
+/// Reads the first TLS report in a text that was checked, and says where it ends if something may follow.
+pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> (Result<TlsReport, Unreadable>, Option<usize>) {
+    let error = match read(text) {
+        Ok((raw, end)) => return (raw.finish(limits, repairs), Some(end)),
+        Err(error) => error,
+    };
+    if let Some((mended, name)) = mend(text, &error)
+        && let Ok((raw, _)) = read(&mended)
+    {
+        let mut repairs = repairs;
+        repairs.note(name);
+        return (raw.finish(limits, repairs), None);
+    }
+    let error = if mentions_report(text) {
+        Unreadable::Broken { format: FORMAT, reason: error.to_string() }
+    } else {
+        Unreadable::NotAReport("neither XML nor JSON".into())
+    };
+    (Err(error), None)
 }
 
 /// True if the text has a word out of a report's first member names, so that it may have been meant for one.
@@ -53,12 +66,55 @@ fn mentions_report(text: &str) -> bool {
     ["organi", "report", "policies"].iter().any(|word| text.contains(word))
 }
 
-/// Declares a struct whose members are read leniently: by folded name, a second one of the same name wins, unknown ones ignored.
+fn read(text: &str) -> Result<(RawReport, usize), serde_json::Error> {
+    let mut reports = serde_json::Deserializer::from_str(text).into_iter();
+    let report = reports.next().unwrap_or_else(|| Err(serde_json::Error::custom("it is empty")))?;
+    Ok((report, reports.byte_offset()))
+}
+
+/// The text with what is needed to read it, and the repair's name; nothing where that would be guessing.
+fn mend(text: &str, error: &serde_json::Error) -> Option<(String, &'static str)> {
+    if !error.is_eof() {
+        // Long lines that were broken on their way: a line's end may stand in the middle of a value.
+        let breaks = |c: char| c.is_ascii_control();
+        return text.contains(breaks).then(|| (text.replace(breaks, ""), "line-breaks-in-json"));
+    }
+    // Only brackets are missing: the text ends behind a whole policy, or behind all of them.
+    let text = text.trim_end().trim_end_matches(',').trim_end();
+    let (mut open, mut in_text, mut escaped) = (Vec::new(), false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => open.push(byte),
+            b'}' | b']' if !in_text => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    let behind_a_whole_one = text.ends_with(['}', ']']) && matches!(open.as_slice(), b"{" | b"{[");
+    behind_a_whole_one.then(|| {
+        let closing = if open.len() == 1 { "}" } else { "]}" };
+        (format!("{text}{closing}"), "missing-end-brackets")
+    })
+}
+
+/// Declares a struct whose members are read leniently: by folded name, a second one of the same name wins, unknown ones
+/// ignored. A field's name is the member's, with `_` for `-`. What stands in an object's place and is none is passed over.
 macro_rules! lenient {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $key:literal $(| $alias:literal)*,)* }) => {
         $(#[$doc])*
         #[derive(Default)]
-        struct $name { $($field: $type,)* }
+        struct $name {
+            /// It was there, and an object.
+            #[allow(dead_code, reason = "not asked of every object")]
+            present: bool,
+            /// A member's name was not spelled as in RFC 8460.
+            respelled: bool,
+            $($field: $type,)*
+        }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -71,11 +127,33 @@ macro_rules! lenient {
                     fn visit_unit<E: Error>(self) -> Result<$name, E> {
                         Ok($name::default())
                     }
+                    fn visit_bool<E: Error>(self, _: bool) -> Result<$name, E> {
+                        Ok($name::default())
+                    }
+                    fn visit_i64<E: Error>(self, _: i64) -> Result<$name, E> {
+                        Ok($name::default())
+                    }
+                    fn visit_u64<E: Error>(self, _: u64) -> Result<$name, E> {
+                        Ok($name::default())
+                    }
+                    fn visit_f64<E: Error>(self, _: f64) -> Result<$name, E> {
+                        Ok($name::default())
+                    }
+                    fn visit_str<E: Error>(self, _: &str) -> Result<$name, E> {
+                        Ok($name::default())
+                    }
+                    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<$name, A::Error> {
+                        while list.next_element::<IgnoredAny>()?.is_some() {}
+                        Ok($name::default())
+                    }
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                        let mut object = $name::default();
-                        while let Some(FoldedName(name)) = map.next_key()? {
-                            match name.as_str() {
-                                $($key $(| $alias)* => object.$field = map.next_value()?,)*
+                        let mut object = $name { present: true, ..$name::default() };
+                        while let Some(FoldedName { folded, dashed }) = map.next_key()? {
+                            match folded.as_str() {
+                                $($key $(| $alias)* => {
+                                    object.$field = map.next_value()?;
+                                    object.respelled |= dashed != stringify!($field);
+                                })*
                                 _ => { map.next_value::<IgnoredAny>()?; }
                             }
                         }
@@ -102,8 +180,8 @@ lenient! {
 lenient! {
     /// `date-range`.
     RawRange {
-        start: Scalar = "startdatetime",
-        end: Scalar = "enddatetime",
+        start_datetime: Scalar = "startdatetime",
+        end_datetime: Scalar = "enddatetime",
     }
 }
 
@@ -129,8 +207,8 @@ lenient! {
 lenient! {
     /// `summary`.
     RawSummary {
-        successful: Scalar = "totalsuccessfulsessioncount",
-        failure: Scalar = "totalfailuresessioncount",
+        total_successful_session_count: Scalar = "totalsuccessfulsessioncount",
+        total_failure_session_count: Scalar = "totalfailuresessioncount",
     }
 }
 
@@ -153,26 +231,39 @@ impl RawReport {
         let missing = |what| Unreadable::Missing { format: FORMAT, what };
         let mut cleaner = Cleaner { limits, repairs };
         let Some(policies) = self.policies else {
-            return Err(match self.report_id.0 {
+            return Err(match self.report_id.text {
                 None => Unreadable::NotAReport("JSON without report-id and policies".into()),
                 Some(_) => missing("policies"),
             });
         };
+        cleaner.spelling(self.respelled || self.date_range.respelled);
         let organization_name = cleaner.text(self.organization_name);
         let contact_info = cleaner.text(self.contact_info);
-        if organization_name.is_none() && contact_info.is_none() {
-            return Err(missing("organization-name"));
+        if organization_name.is_none() {
+            if contact_info.is_none() {
+                return Err(missing("organization-name"));
+            }
+            cleaner.repairs.note("missing-organization-name");
         }
         let report_id = cleaner.text(self.report_id).ok_or_else(|| missing("report-id"))?;
-        let date_range = period(self.date_range).ok_or_else(|| missing("date-range"))?;
-        let policies = (0..).zip(policies.0).map(|(position, raw)| cleaner.policy_result(position, raw)).collect();
-        let repairs = cleaner.repairs;
-        Ok(TlsReport { organization_name, date_range, contact_info, report_id, policies, lost: 0, repairs })
+        let date_range = cleaner.period(self.date_range).ok_or_else(|| missing("date-range"))?;
+        if policies.1 {
+            cleaner.repairs.note("object-for-list");
+        }
+        let found = policies.0.len();
+        let policies: Vec<PolicyResult> =
+            (0..).zip(policies.0).filter_map(|(position, raw)| cleaner.policy_result(position, raw)).collect();
+        let lost = found - policies.len();
+        Ok(TlsReport {
+            organization_name,
+            date_range,
+            contact_info,
+            report_id,
+            policies,
+            lost,
+            repairs: cleaner.repairs,
+        })
     }
-}
-
-fn period(raw: RawRange) -> Option<Period> {
-    Some(Period { begin: date::parse(&raw.start.0?)?, end: date::parse(&raw.end.0?)? })
 }
 
 /// Turns raw values into the model's, noting what had to be mended.
@@ -182,8 +273,14 @@ struct Cleaner<'l> {
 }
 
 impl Cleaner<'_> {
+    fn spelling(&mut self, respelled: bool) {
+        if respelled {
+            self.repairs.note("member-name");
+        }
+    }
+
     fn text(&mut self, raw: Scalar) -> Option<Text> {
-        let text = raw.0?;
+        let text = raw.text?;
         let trimmed = text.trim();
         let end = trimmed.floor_char_boundary(self.limits.value_bytes);
         if end < trimmed.len() {
@@ -193,35 +290,71 @@ impl Cleaner<'_> {
     }
 
     fn texts(&mut self, raw: List<Scalar>) -> Vec<Text> {
+        if raw.1 {
+            self.repairs.note("text-for-list");
+        }
         raw.0.into_iter().take(TEXTS_KEPT).filter_map(|text| self.text(text)).collect()
     }
 
     fn count(&mut self, raw: Scalar) -> u64 {
-        let Some(text) = raw.0 else { return 0 };
-        text.trim().parse().unwrap_or_else(|_| {
+        let Some(text) = raw.text else { return 0 };
+        let count = number(&text);
+        if count.is_none() {
             self.repairs.note("count-unreadable");
-            0
+        } else if raw.quoted {
+            self.repairs.note("count-as-text");
+        }
+        count.unwrap_or(0)
+    }
+
+    fn period(&mut self, raw: RawRange) -> Option<Period> {
+        let mut date = |raw: Scalar| {
+            let text = raw.text?;
+            let date = date::parse(&text)?;
+            // RFC 8460 section 4.4 wants the date-time of RFC 3339.
+            if text.parse::<jiff::Timestamp>().is_err() {
+                self.repairs.note("date-format");
+            }
+            Some(date)
+        };
+        let (mut begin, mut end) = (date(raw.start_datetime)?, date(raw.end_datetime)?);
+        if begin > end {
+            self.repairs.note("period-reversed");
+            std::mem::swap(&mut begin, &mut end);
+        }
+        Some(Period { begin, end })
+    }
+
+    /// One policy with its numbers, or nothing where neither is there.
+    fn policy_result(&mut self, position: u32, raw: RawPolicyResult) -> Option<PolicyResult> {
+        let RawPolicyResult { policy, summary, failure_details, .. } = raw;
+        if !policy.present && !summary.present {
+            return None;
+        }
+        self.spelling(raw.respelled || policy.respelled || summary.respelled);
+        if failure_details.1 {
+            self.repairs.note("object-for-list");
+        }
+        Some(PolicyResult {
+            position,
+            policy: Policy {
+                policy_type: self.text(policy.policy_type),
+                policy_string: self.texts(policy.policy_string),
+                policy_domain: self.text(policy.policy_domain),
+                mx_host: self.texts(policy.mx_host),
+            },
+            summary: Summary {
+                total_successful_session_count: self.count(summary.total_successful_session_count),
+                total_failure_session_count: self.count(summary.total_failure_session_count),
+            },
+            failure_details: (failure_details.0.into_iter().filter(|detail| detail.present))
+                .map(|detail| self.failure_detail(detail))
+                .collect(),
         })
     }
 
-    fn policy_result(&mut self, position: u32, raw: RawPolicyResult) -> PolicyResult {
-        PolicyResult {
-            position,
-            policy: Policy {
-                policy_type: self.text(raw.policy.policy_type),
-                policy_string: self.texts(raw.policy.policy_string),
-                policy_domain: self.text(raw.policy.policy_domain),
-                mx_host: self.texts(raw.policy.mx_host),
-            },
-            summary: Summary {
-                total_successful_session_count: self.count(raw.summary.successful),
-                total_failure_session_count: self.count(raw.summary.failure),
-            },
-            failure_details: raw.failure_details.0.into_iter().map(|detail| self.failure_detail(detail)).collect(),
-        }
-    }
-
     fn failure_detail(&mut self, raw: RawFailureDetail) -> FailureDetail {
+        self.spelling(raw.respelled);
         FailureDetail {
             result_type: self.text(raw.result_type),
             sending_mta_ip: self.text(raw.sending_mta_ip),
@@ -235,8 +368,13 @@ impl Cleaner<'_> {
     }
 }
 
-/// A member's name in small letters, without `-` and `_`.
-struct FoldedName(String);
+/// A member's name.
+struct FoldedName {
+    /// In small letters, without `-` and `_`.
+    folded: String,
+    /// As it stands, but with `_` and `-` exchanged: the name of a field here.
+    dashed: String,
+}
 
 impl<'de> Deserialize<'de> for FoldedName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -248,7 +386,15 @@ impl<'de> Deserialize<'de> for FoldedName {
             }
             fn visit_str<E: Error>(self, name: &str) -> Result<FoldedName, E> {
                 let folded = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase());
-                Ok(FoldedName(folded.take(64).collect()))
+                let dashed = |c| match c {
+                    '-' => '_',
+                    '_' => '-',
+                    other => other,
+                };
+                Ok(FoldedName {
+                    folded: folded.take(64).collect(),
+                    dashed: name.chars().take(64).map(dashed).collect(),
+                })
             }
         }
         deserializer.deserialize_str(Name)
@@ -257,7 +403,17 @@ impl<'de> Deserialize<'de> for FoldedName {
 
 /// A text, or a number or truth value as its text; nothing for null, lists and objects.
 #[derive(Default)]
-struct Scalar(Option<Text>);
+struct Scalar {
+    text: Option<Text>,
+    /// It was a text in the JSON.
+    quoted: bool,
+}
+
+impl Scalar {
+    fn bare(text: Text) -> Scalar {
+        Scalar { text: Some(text), quoted: false }
+    }
+}
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -268,42 +424,42 @@ impl<'de> Deserialize<'de> for Scalar {
                 formatter.write_str("a value")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar(Some(text.into())))
+                Ok(Scalar { text: Some(text.into()), quoted: true })
             }
             fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> {
-                Ok(Scalar(Some(compact_str::format_compact!("{number}"))))
+                Ok(Scalar::bare(compact_str::format_compact!("{number}")))
             }
             fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
-                Ok(Scalar(Some(compact_str::format_compact!("{number}"))))
+                Ok(Scalar::bare(compact_str::format_compact!("{number}")))
             }
             fn visit_f64<E: Error>(self, number: f64) -> Result<Scalar, E> {
-                Ok(Scalar(Some(compact_str::format_compact!("{number}"))))
+                Ok(Scalar::bare(compact_str::format_compact!("{number}")))
             }
             fn visit_bool<E: Error>(self, truth: bool) -> Result<Scalar, E> {
-                Ok(Scalar(Some(compact_str::format_compact!("{truth}"))))
+                Ok(Scalar::bare(compact_str::format_compact!("{truth}")))
             }
             fn visit_unit<E: Error>(self) -> Result<Scalar, E> {
-                Ok(Scalar(None))
+                Ok(Scalar::default())
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar, A::Error> {
                 while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Scalar(None))
+                Ok(Scalar::default())
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Scalar(None))
+                Ok(Scalar::default())
             }
         }
         deserializer.deserialize_any(Any)
     }
 }
 
-/// A list, or one value in a list's place.
-struct List<T>(Vec<T>);
+/// A list, or one value in a list's place (then true).
+struct List<T>(Vec<T>, bool);
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        List(Vec::new())
+        List(Vec::new(), false)
     }
 }
 
@@ -318,18 +474,30 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
             fn visit_unit<E: Error>(self) -> Result<List<T>, E> {
                 Ok(List::default())
             }
+            fn visit_bool<E: Error>(self, _: bool) -> Result<List<T>, E> {
+                Ok(List::default())
+            }
+            fn visit_i64<E: Error>(self, _: i64) -> Result<List<T>, E> {
+                Ok(List::default())
+            }
+            fn visit_u64<E: Error>(self, _: u64) -> Result<List<T>, E> {
+                Ok(List::default())
+            }
+            fn visit_f64<E: Error>(self, _: f64) -> Result<List<T>, E> {
+                Ok(List::default())
+            }
             fn visit_str<E: Error>(self, text: &str) -> Result<List<T>, E> {
-                T::deserialize(StrDeserializer::new(text)).map(|one| List(vec![one]))
+                T::deserialize(StrDeserializer::new(text)).map(|one| List(vec![one], true))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<List<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(|one| List(vec![one]))
+                T::deserialize(MapAccessDeserializer::new(map)).map(|one| List(vec![one], true))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<T>, A::Error> {
                 let mut elements = Vec::new();
                 while let Some(element) = list.next_element()? {
                     elements.push(element);
                 }
-                Ok(List(elements))
+                Ok(List(elements, false))
             }
         }
         deserializer.deserialize_any(Elements(PhantomData))

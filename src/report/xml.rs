@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use quick_xml::{Reader, events::Event};
+use quick_xml::{Error, Reader, errors::SyntaxError, events::Event};
 
 use super::{Repairs, Text, Unreadable};
 use crate::limits::Limits;
@@ -23,6 +23,9 @@ macro_rules! tags {
         }
 
         impl Tag {
+            /// All that have a name.
+            const KNOWN: &[(&str, Tag)] = &[$(($name, Tag::$tag),)*];
+
             fn exact(name: &str) -> Option<Tag> {
                 match name {
                     $($name => Some(Tag::$tag),)*
@@ -34,7 +37,7 @@ macro_rules! tags {
 }
 
 tags! {
-    Feedback "feedback" Version "version" ReportMetadata "report_metadata" OrgName "org_name" Email "email"
+    Feedback "feedback" Schema "schema" Records "records" Version "version" ReportMetadata "report_metadata" OrgName "org_name" Email "email"
     ExtraContactInfo "extra_contact_info" ReportId "report_id" DateRange "date_range" Begin "begin" End "end"
     Error "error" Generator "generator" PolicyPublished "policy_published" Domain "domain" Adkim "adkim" Aspf "aspf"
     P "p" Sp "sp" Np "np" Pct "pct" Fo "fo" Testing "testing" DiscoveryMethod "discovery_method" Record "record"
@@ -45,10 +48,42 @@ tags! {
 }
 
 impl Tag {
-    /// The tag of a qualified name. Reports with capitals or hyphens in element names exist; they are rare.
-    fn of(name: &str) -> Tag {
+    /// The tag of a qualified name.
+    fn of(name: &str, repairs: &mut Repairs) -> Tag {
         let local = name.rsplit_once(':').map_or(name, |(_, local)| local);
-        Tag::exact(local).or_else(|| Tag::exact(&local.to_ascii_lowercase().replace('-', "_"))).unwrap_or(Tag::Other)
+        if let Some(tag) = Tag::exact(local) {
+            return tag;
+        }
+        let tag = Tag::respelled(local);
+        if tag.is_some() {
+            repairs.note("element-name");
+        }
+        tag.unwrap_or(Tag::Other)
+    }
+
+    /// Reports with capitals or hyphens in element names exist (`Feedback`, `report-metadata`, `reportMetadata`), and some
+    /// say `identities`; they are rare.
+    fn respelled(name: &str) -> Option<Tag> {
+        if name == "identities" {
+            return Some(Tag::Identifiers);
+        }
+        if name.len() > 32 || !name.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+            return None;
+        }
+        let mut snake = Text::default();
+        let mut after_small = false;
+        for character in name.chars() {
+            if after_small && character.is_ascii_uppercase() {
+                snake.push('_');
+            }
+            after_small = character.is_ascii_lowercase();
+            snake.push(if character == '-' { '_' } else { character.to_ascii_lowercase() });
+        }
+        Tag::exact(&snake)
+    }
+
+    fn name(self) -> &'static str {
+        Tag::KNOWN.iter().find(|(_, tag)| *tag == self).map_or("?", |(name, _)| name)
     }
 }
 
@@ -71,6 +106,8 @@ pub(super) struct Walker<'x> {
     open: Vec<Tag>,
     /// Elements still to be closed before the reader goes on: an end tag that matched further out.
     closing: usize,
+    /// An element that was met where only text belongs, still to be reported.
+    reopen: Option<Tag>,
     /// Character data found while a tag was taken apart.
     pending: Option<Text>,
     /// What was mended.
@@ -78,21 +115,27 @@ pub(super) struct Walker<'x> {
 }
 
 impl<'x> Walker<'x> {
-    pub(super) fn new(text: &'x str, limits: &Limits, mut repairs: Repairs) -> Self {
-        let text = match past_open_declaration(text) {
-            Some(rest) => {
-                repairs.note("xml-declaration");
-                rest
-            }
-            None => text,
-        };
+    pub(super) fn new(text: &'x str, limits: &Limits, repairs: Repairs) -> Self {
         let mut reader = Reader::from_str(text);
         let config = reader.config_mut();
         config.allow_dangling_amp = true;
         config.allow_unmatched_ends = true;
         config.check_end_names = false;
         config.expand_empty_elements = true;
-        Walker { reader, limits: limits.clone(), open: Vec::with_capacity(8), closing: 0, pending: None, repairs }
+        Walker {
+            reader,
+            limits: limits.clone(),
+            open: Vec::with_capacity(8),
+            closing: 0,
+            reopen: None,
+            pending: None,
+            repairs,
+        }
+    }
+
+    /// Where the reader stands: bytes from the beginning of the text.
+    pub(super) fn offset(&self) -> usize {
+        usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
     }
 
     /// Elements open at this point, outermost first.
@@ -114,11 +157,25 @@ impl<'x> Walker<'x> {
                 self.open.pop();
                 return Ok(Step::Close);
             }
-            let event = self.reader.read_event().map_err(|error| broken(&error))?;
+            if let Some(tag) = self.reopen.take() {
+                return self.enter(tag);
+            }
+            let event = match self.reader.read_event() {
+                Ok(event) => event,
+                // `<!` of no known kind; all other errors of syntax are something that the end of the text left open.
+                Err(error @ Error::Syntax(SyntaxError::InvalidBangMarkup)) => return Err(broken(&error)),
+                Err(Error::Syntax(_)) => return Err(self.cut_off()),
+                Err(error) => return Err(broken(&error)),
+            };
             match event {
                 Event::Start(start) => match start.rfind('<') {
+                    // `<email><reports@example.org></email>`
+                    None if start.contains('@') && start.name().as_ref().contains('@') => {
+                        self.repairs.note("unescaped-lt");
+                        return Ok(Step::Text(Cow::Owned(format!("<{}>", &*start))));
+                    }
                     None => {
-                        let tag = Tag::of(start.name().as_ref());
+                        let tag = Tag::of(start.name().as_ref(), &mut self.repairs);
                         return self.enter(tag);
                     }
                     // `bad<example.org</header_from>`: a `<` that was not escaped swallowed a tag.
@@ -126,17 +183,25 @@ impl<'x> Walker<'x> {
                         self.repairs.note("unescaped-lt");
                         let inner = start[at + 1..].trim_end();
                         self.pending = Some(Text::from(format!("<{}", &start[..at])));
-                        match inner.strip_prefix('/') {
-                            Some(name) => self.leave(Tag::of(name)),
-                            None => return self.enter_after_pending(Tag::of(inner)),
+                        let (name, ends) = inner.strip_prefix('/').map_or((inner, false), |name| (name, true));
+                        let tag = Tag::of(name, &mut self.repairs);
+                        if !ends {
+                            return self.enter_after_pending(tag);
                         }
+                        self.leave(tag);
                     }
                 },
                 Event::End(end) => {
-                    let tag = Tag::of(end.name().as_ref());
+                    let tag = Tag::of(end.name().as_ref(), &mut self.repairs);
                     self.leave(tag);
                 }
-                Event::Text(text) => return Ok(Step::Text(text.into_inner())),
+                Event::Text(text) => {
+                    let text = text.into_inner();
+                    if text.contains('&') {
+                        self.repairs.note("unescaped-amp");
+                    }
+                    return Ok(Step::Text(text));
+                }
                 Event::CData(data) => return Ok(Step::Text(data.into_inner())),
                 Event::GeneralRef(reference) => return Ok(Step::Text(self.resolve(&reference))),
                 Event::Eof => return Ok(Step::End),
@@ -145,14 +210,18 @@ impl<'x> Walker<'x> {
         }
     }
 
-    /// The text of the element just opened, up to its end, trimmed and cut at the limit; nested elements are passed over.
+    /// The text of the element just opened, up to its end, trimmed and cut at the limit. Markup within is dropped, and its text
+    /// kept; an element of a report begins where the end tag was forgotten.
     pub(super) fn value(&mut self) -> Result<Text, Unreadable> {
         let depth = self.open.len();
         let mut value = Text::default();
         let mut cut = false;
         loop {
             match self.step()? {
-                Step::Text(text) if self.open.len() == depth => {
+                Step::Text(text) if self.open[depth..].iter().all(|open| *open == Tag::Other) => {
+                    if self.open.len() > depth && !text.trim_ascii().is_empty() {
+                        self.repairs.note("markup-in-value");
+                    }
                     let room = self.limits.value_bytes.saturating_sub(value.len());
                     let end = text.floor_char_boundary(room);
                     cut |= end < text.len() && !text[end..].trim().is_empty();
@@ -161,8 +230,14 @@ impl<'x> Walker<'x> {
                     value.push_str(piece);
                 }
                 Step::Close if self.open.len() < depth => break,
+                Step::Open(tag) if tag != Tag::Other && self.open.len() == depth + 1 => {
+                    self.repairs.note("missing-end-tag");
+                    self.open.truncate(depth - 1);
+                    self.reopen = Some(tag);
+                    break;
+                }
                 Step::Text(_) | Step::Open(_) | Step::Close => {}
-                Step::End => return Err(cut_off()),
+                Step::End => return Err(self.cut_off()),
             }
         }
         if cut {
@@ -184,7 +259,7 @@ impl<'x> Walker<'x> {
         loop {
             match self.step()? {
                 Step::Close if self.open.len() < depth => return Ok(()),
-                Step::End => return Err(cut_off()),
+                Step::End => return Err(self.cut_off()),
                 _ => {}
             }
         }
@@ -201,9 +276,37 @@ impl<'x> Walker<'x> {
                 Step::Open(tag) => child(self, tag)?,
                 Step::Close if self.open.len() < depth => return Ok(()),
                 Step::Close | Step::Text(_) => {}
-                Step::End => return Err(cut_off()),
+                Step::End => return Err(self.cut_off()),
             }
         }
+    }
+
+    /// [`Walker::children`], and the first text between them that is not blank, cut at the limit.
+    pub(super) fn mixed(
+        &mut self,
+        mut child: impl FnMut(&mut Self, Tag) -> Result<(), Unreadable>,
+    ) -> Result<Text, Unreadable> {
+        let depth = self.open.len();
+        let mut first = Text::default();
+        loop {
+            match self.step()? {
+                Step::Open(tag) => child(self, tag)?,
+                Step::Close if self.open.len() < depth => return Ok(first),
+                Step::Text(text) if first.is_empty() => {
+                    let text = text.trim();
+                    first.push_str(&text[..text.floor_char_boundary(self.limits.value_bytes)]);
+                }
+                Step::Close | Step::Text(_) => {}
+                Step::End => return Err(self.cut_off()),
+            }
+        }
+    }
+
+    /// The error for a text that ends where it must not.
+    pub(super) fn cut_off(&self) -> Unreadable {
+        let known: Vec<&str> = self.open.iter().filter(|tag| **tag != Tag::Other).map(|tag| tag.name()).collect();
+        let reason = format!("it is cut off inside {}", known.join("/"));
+        Unreadable::Broken { format: FORMAT, reason }
     }
 
     fn enter(&mut self, tag: Tag) -> Result<Step<'x>, Unreadable> {
@@ -252,40 +355,6 @@ impl<'x> Walker<'x> {
     }
 }
 
-/// What follows `<?xml version="1.0">`, a declaration without its second `?`, which would swallow the report.
-fn past_open_declaration(text: &str) -> Option<&str> {
-    let rest = text.trim_start().strip_prefix("<?xml").filter(|rest| rest.starts_with([' ', '\t', '\r', '\n']))?;
-    let (declaration, rest) = rest.split_once('>')?;
-    (!declaration.ends_with('?')).then_some(rest)
-}
-
-/// The error for a text that ends where it must not.
-pub(super) fn cut_off() -> Unreadable {
-    Unreadable::Broken { format: FORMAT, reason: "it is cut off".into() }
-}
-
 fn broken(error: &quick_xml::Error) -> Unreadable {
     Unreadable::Broken { format: FORMAT, reason: error.to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_declaration_may_lack_its_second_question_mark() {
-        let root = |text| {
-            let mut xml = Walker::new(text, &Limits::default(), Repairs::default());
-            loop {
-                match xml.step() {
-                    Ok(Step::Open(tag)) => return Some((tag, xml.repairs.names().to_vec())),
-                    Ok(Step::Text(_) | Step::Close) => {}
-                    Ok(Step::End) | Err(_) => return None,
-                }
-            }
-        };
-        assert_eq!(root("<?xml version='1.0'>\n<feedback>"), Some((Tag::Feedback, vec!["xml-declaration"])));
-        assert_eq!(root("\n<?xml version='1.0'?><feedback>"), Some((Tag::Feedback, vec![])));
-        assert_eq!(root("<?xml-stylesheet href='>'?><feedback>"), Some((Tag::Feedback, vec![])));
-    }
 }

@@ -113,9 +113,14 @@ impl Entry {
         self.maildir.path.join(self.folder.name()).join(&self.name)
     }
 
-    /// The part of the name that stays the same whatever happens to the mail.
+    /// Its file name, flags included.
     pub fn name(&self) -> &OsStr {
         &self.name
+    }
+
+    /// The part of the name by which Maildir tells mails apart: without flags and sizes.
+    pub fn unique_name(&self) -> &[u8] {
+        unique_part(&self.name)
     }
 
     /// The Maildir it is in.

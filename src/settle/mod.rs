@@ -77,6 +77,8 @@ pub struct Tally {
     pub tls_reports: u64,
     /// Policies in them.
     pub policies: u64,
+    /// Failure reports read.
+    pub failure_reports: u64,
     /// Records and policies that could not be read.
     pub lost: u64,
     /// Documents that the store did not have before.
@@ -104,10 +106,16 @@ impl Tally {
                     tally.tls_reports += 1;
                     tally.policies += documents;
                 }
+                Kind::Failure => tally.failure_reports += 1,
             }
             tally.lost += report.lost() as u64;
         }
         tally
+    }
+
+    /// Reports of all kinds.
+    pub fn reports(&self) -> u64 {
+        self.dmarc_reports + self.tls_reports + self.failure_reports
     }
 
     /// Adds another's numbers.
@@ -116,6 +124,7 @@ impl Tally {
         self.records += other.records;
         self.tls_reports += other.tls_reports;
         self.policies += other.policies;
+        self.failure_reports += other.failure_reports;
         self.lost += other.lost;
         self.created += other.created;
         self.duplicates += other.duplicates;

@@ -4,13 +4,25 @@
 //! has judged the documents: durably stored, already there, or refused for good. What it can't deliver it drops
 //! unanswered, and the mail stays where it was.
 
+pub mod discard;
 pub mod ndjson;
 pub mod opensearch;
 pub mod outage;
 pub mod queue;
 pub mod sqlite;
 
+use std::{fs, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
+
 use crate::{message::Contents, settle::Delivery};
+
+/// A store as an import remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Where the store is.
+    pub name: String,
+    /// Differs once the store was made anew, so that what was in it before counts no more.
+    pub incarnation: String,
+}
 
 /// What the pipeline needs of a store.
 pub trait Sink: Send + Sync {
@@ -20,9 +32,21 @@ pub trait Sink: Send + Sync {
     /// Nothing more is to come for now: do not wait for company.
     fn hurry(&self);
 
+    /// Which store it is; nothing if there is no telling. May wait for the store.
+    fn identity(&self) -> Option<Identity>;
+
     /// Bytes that wait for the store.
     fn queued_bytes(&self) -> usize;
 
     /// Stores what is queued and ends; after [`crate::stop::Stop`] was asked, drops it and ends.
     fn finish(&self);
+}
+
+/// The identity of a store that is a file: made anew, it has another inode or another time of birth.
+fn file_identity(path: &Path) -> Option<Identity> {
+    let path = path.canonicalize().ok()?;
+    let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
+    let born = metadata.created().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let incarnation = format!("{} {} {}", metadata.dev(), metadata.ino(), born.as_nanos());
+    Some(Identity { name: path.display().to_string(), incarnation })
 }

@@ -7,13 +7,13 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
     mem,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Instant,
 };
 
-use super::{Sink, outage::Outage, queue::Queue};
+use super::{Identity, Sink, file_identity, outage::Outage, queue::Queue};
 use crate::{
     document::Documents,
     message::Contents,
@@ -29,6 +29,7 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// The sink; see the module.
 pub struct NdJsonSink {
+    file: Option<PathBuf>,
     queue: Arc<Queue<Item>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -59,7 +60,7 @@ impl NdJsonSink {
                 }
             }
         })?;
-        Ok(NdJsonSink { queue, writer: Mutex::new(Some(writer)) })
+        Ok(NdJsonSink { file: file.map(Path::to_owned), queue, writer: Mutex::new(Some(writer)) })
     }
 }
 
@@ -89,6 +90,10 @@ impl Sink for NdJsonSink {
 
     fn hurry(&self) {
         self.queue.hurry();
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        file_identity(self.file.as_deref()?)
     }
 
     fn queued_bytes(&self) -> usize {

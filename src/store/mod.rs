@@ -3,7 +3,9 @@
 //! It is written by [`crate::sink::sqlite`]. Any number of processes may write and read one file at the same time.
 
 pub mod query;
+pub mod read;
 mod schema;
+pub mod summary;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},

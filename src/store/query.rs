@@ -5,10 +5,11 @@
 
 use std::path::Path;
 
+use super::{
+    OpenError, open_to_read,
+    summary::{Disposition, Dmarc, Domain, Failure, Messages, Policy, RawResult, Source, Summary, Tls},
+};
 use rusqlite::{Connection, Result, Row, Transaction, named_params};
-use serde::Serialize;
-
-use super::{OpenError, open_to_read};
 
 /// How many raw results or ways to fail are told of one source or policy: the most frequent ones. A stranger's report
 /// may name any number.
@@ -27,145 +28,10 @@ pub struct Selection {
     pub top: usize,
 }
 
-/// What the selected reports say.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// Of DMARC reports.
-    pub dmarc: Dmarc,
-    /// Of SMTP TLS reports.
-    pub tls: Tls,
-}
-
-/// DMARC reports, summed up.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Dmarc {
-    /// Reports.
-    pub reports: u64,
-    /// Of all domains and sources.
-    #[serde(flatten)]
-    pub messages: Messages,
-    /// Domains with most messages.
-    pub domains: Vec<Domain>,
-    /// How many more domains there are.
-    pub domains_omitted: u64,
-    /// Sources with most messages.
-    pub sources: Vec<Source>,
-    /// How many more sources there are.
-    pub sources_omitted: u64,
-}
-
-/// Numbers of messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Messages {
-    /// All of them.
-    pub messages: u64,
-    /// Those that passed DMARC.
-    pub pass: u64,
-    /// Those for which SPF passed and was aligned.
-    pub spf_aligned: u64,
-    /// Those for which DKIM passed and was aligned.
-    pub dkim_aligned: u64,
-    /// What was done with them.
-    pub disposition: Disposition,
-}
-
-/// Numbers of messages by what was done with them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Disposition {
-    /// Nothing.
-    pub none: u64,
-    /// Nothing, since they passed (RFC 9990).
-    pub pass: u64,
-    /// Put into quarantine.
-    pub quarantine: u64,
-    /// Rejected.
-    pub reject: u64,
-    /// The report says something else or nothing.
-    pub other: u64,
-}
-
-/// DMARC results of a policy's domain.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Domain {
-    /// Its name in small letters; empty if reports do not say it.
-    pub domain: String,
-    /// Reports on it.
-    pub reports: u64,
-    /// Messages in its name.
-    #[serde(flatten)]
-    pub messages: Messages,
-}
-
-/// DMARC results of a sending server.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Source {
-    /// Its address, if reports say it.
-    pub source_ip: Option<String>,
-    /// Messages from it.
-    #[serde(flatten)]
-    pub messages: Messages,
-    /// Raw results of SPF, most frequent first.
-    pub spf: Vec<RawResult>,
-    /// Raw results of DKIM, most frequent first.
-    pub dkim: Vec<RawResult>,
-}
-
-/// A result before alignment.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct RawResult {
-    /// The domain that SPF or DKIM spoke of.
-    pub domain: Option<String>,
-    /// `pass`, `fail`, `softfail`, ….
-    pub result: Option<String>,
-    /// Messages with it.
-    pub messages: u64,
-}
-
-/// TLS reports, summed up.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Tls {
-    /// Reports.
-    pub reports: u64,
-    /// Sessions that reached TLS.
-    pub successful_sessions: u64,
-    /// Sessions that did not.
-    pub failed_sessions: u64,
-    /// Policies with most sessions.
-    pub policies: Vec<Policy>,
-    /// How many more policies there are.
-    pub policies_omitted: u64,
-}
-
-/// TLS sessions under one kind of policy of one domain.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Policy {
-    /// The domain in small letters; empty if reports do not say it.
-    pub policy_domain: String,
-    /// `sts`, `tlsa` or `no-policy-found`.
-    pub policy_type: Option<String>,
-    /// Reports on it.
-    pub reports: u64,
-    /// Sessions that reached TLS.
-    pub successful_sessions: u64,
-    /// Sessions that did not.
-    pub failed_sessions: u64,
-    /// Why not, most frequent first.
-    pub failures: Vec<Failure>,
-}
-
-/// A way to fail.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Failure {
-    /// By RFC 8460 section 4.3.
-    pub result_type: Option<String>,
-    /// Sessions that failed so.
-    pub sessions: u64,
-}
-
 /// A store opened to be asked.
 #[derive(Debug)]
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl Reader {
@@ -203,34 +69,34 @@ CAST(total(d.count) FILTER
 
 /// The selected DMARC reports as `r`. A domain is compared in small letters without the dot at its end, and with a dot
 /// in front, so that the end of `.mail.example.org` is `.example.org` and that of `.badexample.org` is not.
-const DMARC_REPORTS: &str = "\
+pub(super) const DMARC_REPORTS: &str = "\
 WITH r AS (
-    SELECT id, lower(rtrim(coalesce(domain, ''), '.')) AS domain FROM dmarc_reports
+    SELECT id, period_begin, lower(rtrim(coalesce(domain, ''), '.')) AS domain FROM dmarc_reports
     WHERE period_begin >= :since AND period_begin < :until
         AND (:domain IS NULL OR substr('.' || lower(rtrim(domain, '.')), -length(:domain)) = :domain)
 )";
 
 /// The selected TLS policies as `p`.
-const TLS_POLICIES: &str = "\
+pub(super) const TLS_POLICIES: &str = "\
 WITH p AS (
-    SELECT p.*, lower(rtrim(coalesce(policy_domain, ''), '.')) AS domain
+    SELECT p.*, period_begin, lower(rtrim(coalesce(policy_domain, ''), '.')) AS domain
     FROM tls_reports r JOIN tls_policies p ON p.report = r.id
     WHERE period_begin >= :since AND period_begin < :until
         AND (:domain IS NULL OR substr('.' || lower(rtrim(policy_domain, '.')), -length(:domain)) = :domain)
 )";
 
 /// One moment of a store, seen through a selection.
-struct Snapshot<'c> {
-    transaction: Transaction<'c>,
-    since: i64,
-    until: i64,
+pub(super) struct Snapshot<'c> {
+    pub(super) transaction: Transaction<'c>,
+    pub(super) since: i64,
+    pub(super) until: i64,
     /// With a dot in front.
-    domain: Option<String>,
+    pub(super) domain: Option<String>,
     top: usize,
 }
 
 impl<'c> Snapshot<'c> {
-    fn new(transaction: Transaction<'c>, selection: &Selection) -> Self {
+    pub(super) fn new(transaction: Transaction<'c>, selection: &Selection) -> Self {
         let fold = |domain: &String| format!(".{}", domain.trim_matches('.').to_ascii_lowercase());
         Snapshot {
             transaction,
@@ -402,23 +268,6 @@ impl Messages {
                 other: number(row, "d_other")?,
             },
         })
-    }
-
-    fn add(&mut self, other: &Messages) {
-        let (ours, theirs) = (&mut self.disposition, &other.disposition);
-        for (sum, more) in [
-            (&mut self.messages, other.messages),
-            (&mut self.pass, other.pass),
-            (&mut self.spf_aligned, other.spf_aligned),
-            (&mut self.dkim_aligned, other.dkim_aligned),
-            (&mut ours.none, theirs.none),
-            (&mut ours.pass, theirs.pass),
-            (&mut ours.quarantine, theirs.quarantine),
-            (&mut ours.reject, theirs.reject),
-            (&mut ours.other, theirs.other),
-        ] {
-            *sum = sum.saturating_add(more);
-        }
     }
 }
 

@@ -29,6 +29,7 @@ CREATE TABLE dmarc_reports (
     received_message_id TEXT,                   -- of the mail that brought it first
     received_at         INTEGER,
     received_from       TEXT,
+    authenticated       TEXT,                   -- JSON object, where --authserv-id was given
     repairs             TEXT,                   -- JSON array
     lost                INTEGER NOT NULL,       -- records that could not be read
     stored_at           INTEGER NOT NULL DEFAULT (unixepoch())
@@ -97,6 +98,7 @@ CREATE TABLE tls_reports (
     received_message_id TEXT,
     received_at         INTEGER,
     received_from       TEXT,
+    authenticated       TEXT,                   -- JSON object, where --authserv-id was given
     repairs             TEXT,                   -- JSON array
     lost                INTEGER NOT NULL,       -- policies that could not be read
     stored_at           INTEGER NOT NULL DEFAULT (unixepoch())
@@ -131,6 +133,50 @@ CREATE TABLE tls_failure_details (
     PRIMARY KEY (report, position, n),
     FOREIGN KEY (report, position) REFERENCES tls_policies ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
+
+-- One row a failure report; its identity is the key.
+CREATE TABLE dmarc_failures (
+    id                     INTEGER PRIMARY KEY,
+    report_key             BLOB NOT NULL UNIQUE,
+    feedback_type          TEXT,
+    user_agent             TEXT,
+    version                TEXT,
+    auth_failure           TEXT,                -- JSON array, as are the other lists
+    arrival_date           INTEGER,
+    source_ip              TEXT,
+    source_port            INTEGER,
+    reported_domain        TEXT,                -- JSON array
+    identity_alignment     TEXT,                -- JSON array
+    delivery_result        TEXT,
+    original_mail_from     TEXT,
+    original_rcpt_to       TEXT,                -- JSON array
+    original_envelope_id   TEXT,
+    reporting_mta          TEXT,
+    incidents              INTEGER,
+    dkim_domain            TEXT COLLATE NOCASE,
+    dkim_selector          TEXT,
+    dkim_identity          TEXT,
+    dkim_selector_dns      TEXT,
+    spf_dns                TEXT,                -- JSON array
+    authentication_results TEXT,                -- JSON array
+    reported_uri           TEXT,                -- JSON array
+    message_id             TEXT,                -- of the mail that failed, as are the columns up to message_body
+    message_from           TEXT,
+    message_to             TEXT,                -- JSON array
+    message_reply_to       TEXT,
+    message_subject        TEXT,
+    message_date           INTEGER,
+    message_headers        TEXT,                -- NULL where nothing is known of the mail
+    message_body           TEXT,                -- only with --keep-failed-message
+    received_message_id    TEXT,
+    received_at            INTEGER,
+    received_from          TEXT,
+    authenticated          TEXT,
+    repairs                TEXT,                -- JSON array
+    stored_at              INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+
+CREATE INDEX dmarc_failures_arrival ON dmarc_failures (arrival_date);
 
 -- For questions typed by hand: one row a record, with times that can be read.
 CREATE VIEW dmarc AS

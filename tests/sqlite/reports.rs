@@ -1,7 +1,7 @@
 //! Reports to be stored.
 
 use email_report_processor::{
-    message::Received,
+    message::{Received, authentication::Authenticated},
     report::{
         AggregateReport, Period, Repairs, Report, Text, TlsReport,
         aggregate::{
@@ -15,7 +15,7 @@ use email_report_processor::{
 /// 2024-01-15.
 pub const BEGIN: i64 = 1_705_276_800;
 
-#[expect(clippy::unnecessary_wraps, reason = "as the fields want it")]
+#[expect(clippy::unnecessary_wraps, reason = "nearly every value of a report is optional")]
 fn text(text: &str) -> Option<Text> {
     Some(text.into())
 }
@@ -167,5 +167,6 @@ pub fn full_received() -> Received {
         message_id: text("id@reporter.example"),
         at: Some("2024-01-16T04:05:06Z".into()),
         from: text("noreply@reporter.example"),
+        authenticated: Some(Authenticated { pass: true, dkim: vec!["example.net".into()], ..Authenticated::default() }),
     }
 }

@@ -56,7 +56,12 @@ impl Ended {
 
 /// Runs the program to its end.
 pub fn run<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ended {
-    program(arguments).output().expect("it runs").into()
+    run_command(program(arguments))
+}
+
+/// Runs a command to its end.
+pub fn run_command(mut command: Command) -> Ended {
+    command.output().expect("it runs").into()
 }
 
 /// Runs the program with this on standard input.
@@ -126,13 +131,19 @@ impl Running {
     }
 
     /// Resident memory now and at its highest, in KiB.
-    pub fn memory(&self) -> (u64, u64) {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+    /// Nothing once it has ended.
+    pub fn memory(&self) -> Option<(u64, u64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let field = |name| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a field");
-            line.trim().trim_end_matches(" kB").parse().expect("a number")
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().trim_end_matches(" kB").parse().ok()
         };
-        (field("VmRSS:"), field("VmHWM:"))
+        Some((field("VmRSS:")?, field("VmHWM:")?))
+    }
+
+    /// False once it has ended.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 }
 

@@ -17,7 +17,8 @@ use crate::{
     sanitize,
     store::{
         OpenError,
-        query::{Reader, Selection, Summary},
+        query::{Reader, Selection},
+        summary::Summary,
     },
 };
 

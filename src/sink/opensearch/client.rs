@@ -9,6 +9,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
+use serde_json::Value;
 use ureq::{
     Agent,
     http::{Method, Request},
@@ -143,6 +144,23 @@ impl Client {
         Err(last_error)
     }
 
+    /// Asks for something. A status that says that the node can't answer now counts as none.
+    ///
+    /// # Errors
+    /// No node answered, or none in a useful way; the text says why.
+    pub fn get(&self, path: &str) -> Result<Answer, String> {
+        useful(self.request(&Method::GET, path, "", b""))
+    }
+
+    /// Sends JSON.
+    ///
+    /// # Errors
+    /// No node answered, or none in a useful way; the text says why.
+    pub fn put(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        let body = body.to_string();
+        useful(self.request(&Method::PUT, path, "application/json", body.as_bytes()))
+    }
+
     fn request_to(
         &self,
         node: &str,
@@ -168,6 +186,16 @@ impl Client {
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec()?;
         Ok(Answer { status, body })
+    }
+}
+
+/// An answer that says something about the cluster, and not only that it can't be asked now.
+fn useful(answer: Result<Answer, NoAnswer>) -> Result<Answer, String> {
+    let answer = answer.map_err(|error| error.to_string())?;
+    match answer.status {
+        // Redirects come from proxies, for a while.
+        300..=399 | 401 | 407 | 429 | 500.. => Err(answer.summary()),
+        _ => Ok(answer),
     }
 }
 

@@ -19,12 +19,16 @@ pub struct Config {
     pub dmarc: Target,
     /// Index and pipeline of TLS policies.
     pub tlsrpt: Target,
+    /// Index and pipeline of failure reports.
+    pub failures: Target,
     /// Bytes of a `_bulk` body, about.
     pub bulk_bytes: usize,
     /// `_bulk` requests under way at once.
     pub in_flight: usize,
     /// Compress request bodies.
     pub gzip: bool,
+    /// An import is to come: the indices are made beforehand.
+    pub import: Option<Import>,
     /// How long an outage may last before work is stopped; nothing waits for ever.
     pub patience: Option<Duration>,
 }
@@ -35,8 +39,16 @@ impl Config {
         match kind {
             Kind::Dmarc => &self.dmarc,
             Kind::Tls => &self.tlsrpt,
+            Kind::Failure => &self.failures,
         }
     }
+}
+
+/// How indices are treated during an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// Relax their refresh while it lasts.
+    pub tune: bool,
 }
 
 /// Where documents of one kind go.

@@ -9,8 +9,10 @@ mod answer;
 mod client;
 pub mod config;
 mod template;
+mod tuning;
 
 use std::{
+    collections::BTreeMap,
     fmt, mem,
     ops::Range,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::AtomicU64, atomic::Ordering},
@@ -25,9 +27,9 @@ use ureq::http::Method;
 use self::{
     answer::{Outcome, Verdict},
     client::{CaFileError, Client},
-    config::{Config, Target},
+    config::{Config, Import, Target},
 };
-use super::{Sink, outage::Outage, queue::Queue};
+use super::{Identity, Sink, outage::Outage, queue::Queue};
 use crate::{
     document::Documents,
     message::Contents,
@@ -76,6 +78,7 @@ struct Shared {
     /// What stands in front of an `_id`, for each kind.
     dmarc_action: Vec<u8>,
     tlsrpt_action: Vec<u8>,
+    failures_action: Vec<u8>,
 }
 
 /// Documents of one mail, as lines of a `_bulk` body.
@@ -109,6 +112,7 @@ impl OpenSearchSink {
             preparing: Mutex::new(()),
             dmarc_action: action(&config.dmarc),
             tlsrpt_action: action(&config.tlsrpt),
+            failures_action: action(&config.failures),
             client,
             config,
         });
@@ -136,6 +140,7 @@ impl Sink for OpenSearchSink {
             let action = match documents.kind() {
                 Kind::Dmarc => &self.shared.dmarc_action,
                 Kind::Tls => &self.shared.tlsrpt_action,
+                Kind::Failure => &self.shared.failures_action,
             };
             for n in 0..documents.len() {
                 bytes.extend_from_slice(action);
@@ -158,6 +163,22 @@ impl Sink for OpenSearchSink {
         self.shared.queue.hurry();
     }
 
+    fn identity(&self) -> Option<Identity> {
+        let shared = &self.shared;
+        let indices =
+            [Kind::Dmarc, Kind::Tls, Kind::Failure].map(|kind| shared.config.target(kind).index.as_str()).join(",");
+        if !shared.prepare() {
+            return None;
+        }
+        let path = format!("/{indices}/_settings?filter_path=*.settings.index.uuid&ignore_unavailable=true");
+        let answer = shared.client.get(&path).ok().filter(|answer| answer.status == 200)?;
+        let found: BTreeMap<String, Value> = serde_json::from_slice(&answer.body).ok()?;
+        let incarnation = found.iter().map(|(name, index)| format!("{name} {}", index["settings"]["index"]["uuid"]));
+        let incarnation = incarnation.collect::<Vec<_>>().join(" ");
+        let name = format!("{} {indices}", shared.config.nodes.join(","));
+        (!found.is_empty()).then_some(Identity { name, incarnation })
+    }
+
     fn queued_bytes(&self) -> usize {
         self.shared.queue.weight()
     }
@@ -168,6 +189,9 @@ impl Sink for OpenSearchSink {
         for sender in senders {
             // A sender that panicked has dropped its mails unanswered: they stay where they are.
             let _ = sender.join();
+        }
+        if self.shared.config.import == Some(Import { tune: true }) && self.shared.prepared.load(Ordering::Acquire) {
+            self.shared.restore_refresh();
         }
     }
 }
@@ -315,8 +339,8 @@ impl Shared {
     fn prepare(&self) -> bool {
         let _one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         while !self.prepared.load(Ordering::Acquire) {
-            let both = self.prepare_kind(Kind::Dmarc).and_then(|()| self.prepare_kind(Kind::Tls));
-            match both {
+            let all = [Kind::Dmarc, Kind::Tls, Kind::Failure].into_iter().try_for_each(|kind| self.prepare_kind(kind));
+            match all {
                 Ok(()) => self.prepared.store(true, Ordering::Release),
                 Err(reason) if self.outage.pause(&reason) => return false,
                 Err(_) => {}
@@ -330,13 +354,13 @@ impl Shared {
     fn prepare_kind(&self, kind: Kind) -> Result<(), String> {
         let Target { index, pipeline } = self.config.target(kind);
         if let Some(pipeline) = pipeline {
-            let answer = self.request(&Method::GET, &format!("/_ingest/pipeline/{pipeline}"), "", b"")?;
+            let answer = self.client.get(&format!("/_ingest/pipeline/{pipeline}"))?;
             if answer.status == 404 {
                 return Err(format!("there is no ingest pipeline {pipeline}"));
             }
         }
         let path = format!("/_index_template/{}", template::name(index));
-        let answer = self.request(&Method::GET, &path, "", b"")?;
+        let answer = self.client.get(&path)?;
         let present = match answer.status {
             404 => None,
             200 => {
@@ -354,26 +378,31 @@ impl Shared {
             template::Decision::Keep => {}
             template::Decision::KeepChanged => info!(%index, "index template was changed by hand, left as it is"),
             template::Decision::Install => {
-                let body = template::template(kind, index).to_string();
-                let answer = self.request(&Method::PUT, &path, "application/json", body.as_bytes())?;
+                let answer = self.client.put(&path, &template::template(kind, index))?;
                 match answer.status {
                     200 => info!(%index, "index template installed"),
-                    // OpenSearch never says so.
+                    // A proxy; OpenSearch never says so.
                     404 => return Err(answer.summary()),
                     _ => warn!(%index, "index template not installed: {}", answer.summary()),
                 }
             }
         }
-        Ok(())
+        match self.config.import {
+            Some(Import { tune }) => {
+                tuning::create(&self.client, index)?;
+                if tune { tuning::relax(&self.client, index) } else { tuning::restore(&self.client, index) }
+            }
+            None => tuning::restore(&self.client, index),
+        }
     }
 
-    /// An answer that says something about the cluster, and not only that it can't be asked now.
-    fn request(&self, method: &Method, path: &str, content_type: &str, body: &[u8]) -> Result<client::Answer, String> {
-        let answer = self.client.request(method, path, content_type, body).map_err(|error| error.to_string())?;
-        match answer.status {
-            // Redirects come from proxies, for a while.
-            300..=399 | 401 | 407 | 429 | 500.. => Err(answer.summary()),
-            _ => Ok(answer),
+    /// At the end of an import. Where that fails, the next run does it.
+    fn restore_refresh(&self) {
+        for kind in [Kind::Dmarc, Kind::Tls, Kind::Failure] {
+            let index = &self.config.target(kind).index;
+            if let Err(error) = tuning::restore(&self.client, index) {
+                warn!(%index, "the index's refresh stays relaxed until the next run: {error}");
+            }
         }
     }
 }

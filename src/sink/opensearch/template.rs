@@ -33,6 +33,7 @@ pub fn template(kind: Kind, index: &str) -> Value {
     let properties = match kind {
         Kind::Dmarc => dmarc_properties(),
         Kind::Tls => tls_properties(),
+        Kind::Failure => failure_properties(),
     };
     let mut template = json!({
         "index_patterns": [index, format!("{index}-*")],
@@ -96,7 +97,13 @@ fn object(mut properties: Map<String, Value>, more: Value) -> Value {
 fn shared_properties() -> Value {
     json!({
         "@timestamp": { "type": "date" },
-        "received": object(texts(&["message_id", "from", "repairs"]), json!({ "at": { "type": "date" } })),
+        "received": object(
+            texts(&["message_id", "from", "repairs"]),
+            json!({
+                "at": { "type": "date" },
+                "authenticated": object(texts(&["dkim", "spf", "dmarc"]), json!({ "pass": { "type": "boolean" } })),
+            }),
+        ),
     })
 }
 
@@ -163,6 +170,47 @@ fn tls_properties() -> Value {
         "summary": { "properties": { "total-successful-session-count": long, "total-failure-session-count": long } },
         "failure-details": failure_details,
     } });
+    properties
+}
+
+fn failure_properties() -> Value {
+    let date = json!({ "type": "date" });
+    // Longer than a keyword may be, and searched by words.
+    let prose = json!({ "type": "text" });
+    let message = object(
+        texts(&["message_id", "from", "to", "reply_to", "subject"]),
+        json!({ "date": date, "headers": prose, "body": prose }),
+    );
+    let mut properties = shared_properties();
+    properties["failure"] = object(
+        texts(&[
+            "feedback_type",
+            "user_agent",
+            "version",
+            "auth_failure",
+            "reported_domain",
+            "identity_alignment",
+            "delivery_result",
+            "original_mail_from",
+            "original_rcpt_to",
+            "original_envelope_id",
+            "reporting_mta",
+            "dkim_domain",
+            "dkim_selector",
+            "dkim_identity",
+            "dkim_selector_dns",
+            "spf_dns",
+            "authentication_results",
+            "reported_uri",
+        ]),
+        json!({
+            "arrival_date": date,
+            "source_ip": { "type": "ip" },
+            "source_port": { "type": "integer" },
+            "incidents": { "type": "long" },
+            "message": message,
+        }),
+    );
     properties
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, Error, ErrorCode, Result, params};
 
 use crate::{
     message::{Contents, Received},
-    report::{AggregateReport, Key, Report, TlsReport, aggregate::Record, tls::PolicyResult},
+    report::{AggregateReport, FailureReport, Key, Report, TlsReport, aggregate::Record, tls::PolicyResult},
     settle::Acknowledgement,
 };
 
@@ -28,6 +28,7 @@ pub(super) struct Insert<'c> {
     tls_report_id: CachedStatement<'c>,
     tls_policy: CachedStatement<'c>,
     failure_detail: CachedStatement<'c>,
+    failure: CachedStatement<'c>,
 }
 
 // `unhex`: a key is stored as its 16 bytes. Keys are random, so the index on them is what a large store reads and
@@ -36,8 +37,8 @@ pub(super) struct Insert<'c> {
 const DMARC_REPORT: &str = "\
 INSERT INTO dmarc_reports (report_key, version, org_name, email, extra_contact_info, report_id, period_begin, period_end,
     errors, generator, domain, adkim, aspf, p, sp, np, pct, fo, testing, discovery_method,
-    received_message_id, received_at, received_from, repairs, lost)
-VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    received_message_id, received_at, received_from, authenticated, repairs, lost)
+VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (report_key) DO NOTHING";
 
 const DMARC_RECORD: &str = "\
@@ -59,8 +60,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?)";
 
 const TLS_REPORT: &str = "\
 INSERT INTO tls_reports (report_key, organization_name, contact_info, report_id, period_begin, period_end,
-    received_message_id, received_at, received_from, repairs, lost)
-VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    received_message_id, received_at, received_from, authenticated, repairs, lost)
+VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (report_key) DO NOTHING";
 
 const TLS_POLICY: &str = "\
@@ -74,9 +75,20 @@ INSERT INTO tls_failure_details (report, position, n, result_type, sending_mta_i
     receiving_mx_helo, receiving_ip, failed_sessions, additional_information, failure_reason_code)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
+const FAILURE: &str = "\
+INSERT INTO dmarc_failures (report_key, feedback_type, user_agent, version, auth_failure, arrival_date,
+    source_ip, source_port, reported_domain, identity_alignment, delivery_result, original_mail_from,
+    original_rcpt_to, original_envelope_id, reporting_mta, incidents, dkim_domain, dkim_selector,
+    dkim_identity, dkim_selector_dns, spf_dns, authentication_results, reported_uri, message_id, message_from,
+    message_to, message_reply_to, message_subject, message_date, message_headers, message_body,
+    received_message_id, received_at, received_from, authenticated, repairs)
+VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+    ?, ?, ?, ?)
+ON CONFLICT (report_key) DO NOTHING";
+
 impl<'c> Insert<'c> {
     /// How many statements the connection must be able to keep, with those of transactions.
-    pub(super) const STATEMENTS: usize = 16;
+    pub(super) const STATEMENTS: usize = 20;
 
     /// Takes the statements out of the connection's cache.
     pub(super) fn new(connection: &'c Connection) -> Result<Insert<'c>> {
@@ -96,6 +108,7 @@ impl<'c> Insert<'c> {
             tls_report_id: prepare("SELECT id FROM tls_reports WHERE report_key = unhex(?)")?,
             tls_policy: prepare(TLS_POLICY)?,
             failure_detail: prepare(FAILURE_DETAIL)?,
+            failure: prepare(FAILURE)?,
         })
     }
 
@@ -132,6 +145,7 @@ impl<'c> Insert<'c> {
                     created += u64::from(self.dmarc_record(id, record)?);
                 }
             }
+            Report::Failure(failure) => created = u64::from(self.failure(&key, failure, received)?),
             Report::Tls(tls) => {
                 let id = self.tls_report(&key, tls, received)?;
                 for policy in &tls.policies {
@@ -168,6 +182,7 @@ impl<'c> Insert<'c> {
             received.message_id.as_deref(),
             received_at(received),
             received.from.as_deref(),
+            authenticated(received),
             json_list(report.repairs.names()),
             integer(report.lost as u64),
         ])?;
@@ -223,6 +238,7 @@ impl<'c> Insert<'c> {
             received.message_id.as_deref(),
             received_at(received),
             received.from.as_deref(),
+            authenticated(received),
             json_list(report.repairs.names()),
             integer(report.lost as u64),
         ])?;
@@ -265,6 +281,55 @@ impl<'c> Insert<'c> {
         }
         Ok(true)
     }
+
+    /// True if the report is new.
+    fn failure(&mut self, key: &Key, report: &FailureReport, received: &Received) -> Result<bool> {
+        let message = report.message.as_ref();
+        let is_new = self.failure.execute(params![
+            key.as_str(),
+            report.feedback_type.as_deref(),
+            report.user_agent.as_deref(),
+            report.version.as_deref(),
+            json_list(&report.auth_failure),
+            report.arrival_date,
+            report.source_ip.map(|ip| ip.to_string()),
+            report.source_port,
+            json_list(&report.reported_domain),
+            json_list(&report.identity_alignment),
+            report.delivery_result.as_deref(),
+            report.original_mail_from.as_deref(),
+            json_list(&report.original_rcpt_to),
+            report.original_envelope_id.as_deref(),
+            report.reporting_mta.as_deref(),
+            report.incidents.map(integer),
+            report.dkim_domain.as_deref(),
+            report.dkim_selector.as_deref(),
+            report.dkim_identity.as_deref(),
+            report.dkim_selector_dns.as_deref(),
+            json_list(&report.spf_dns),
+            json_list(&report.authentication_results),
+            json_list(&report.reported_uri),
+            message.and_then(|message| message.message_id.as_deref()),
+            message.and_then(|message| message.from.as_deref()),
+            message.and_then(|message| json_list(&message.to)),
+            message.and_then(|message| message.reply_to.as_deref()),
+            message.and_then(|message| message.subject.as_deref()),
+            message.and_then(|message| message.date),
+            message.map(|message| message.headers.as_str()),
+            message.and_then(|message| message.body.as_deref()),
+            received.message_id.as_deref(),
+            received_at(received),
+            received.from.as_deref(),
+            authenticated(received),
+            json_list(report.repairs.names()),
+        ])?;
+        Ok(is_new > 0)
+    }
+}
+
+/// What the receiving server said of the mail, as JSON.
+fn authenticated(received: &Received) -> Option<String> {
+    received.authenticated.as_ref().and_then(|authenticated| serde_json::to_string(authenticated).ok())
 }
 
 /// True if the report is to blame, and trying again would give the same: what SQLite says of a value, not of the file. All

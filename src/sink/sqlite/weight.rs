@@ -21,6 +21,13 @@ pub(super) fn of(contents: &Contents) -> usize {
 fn report(report: &Report) -> usize {
     match report {
         Report::Aggregate(report) => size_of_val(report) + report.records.iter().map(record).sum::<usize>(),
+        Report::Failure(report) => {
+            let message = report.message.as_ref();
+            let header =
+                message.map_or(0, |message| message.headers.len() + message.body.as_ref().map_or(0, String::len));
+            // The texts are short, and there is one report in a mail as a rule.
+            2 * size_of_val(report) + header
+        }
         Report::Tls(report) => size_of_val(report) + report.policies.iter().map(policy).sum::<usize>(),
     }
 }

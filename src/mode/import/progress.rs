@@ -1,0 +1,165 @@
+//! Progress of an import: a bar on a terminal, a line every few seconds elsewhere.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use tracing::info;
+
+use crate::{logging, settle::Tally};
+
+/// How often the bar is drawn.
+const DRAW_INTERVAL: Duration = Duration::from_millis(250);
+/// How often a line is logged.
+const LOG_INTERVAL: Duration = Duration::from_secs(5);
+/// Rates are of the last few seconds.
+const RATE_INTERVAL: Duration = Duration::from_secs(3);
+
+/// What is counted, from several threads.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    /// Bytes of the source that were read or passed over.
+    pub(super) bytes: AtomicU64,
+    /// Bytes of all there is, as far as they were counted.
+    pub(super) total: AtomicU64,
+    /// All were counted.
+    pub(super) total_known: AtomicBool,
+    settled: Mutex<Settled>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Settled {
+    mails: u64,
+    failed: u64,
+    tally: Tally,
+}
+
+impl Counters {
+    pub(super) fn settled(&self, tally: &Tally, failed: bool) {
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        settled.mails += 1;
+        settled.failed += u64::from(failed);
+        settled.tally.add(tally);
+    }
+
+    fn look(&self) -> Settled {
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Show {
+    Bar,
+    Lines,
+    Nothing,
+}
+
+/// Shows progress until it is dropped.
+pub(super) struct Progress {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    pub(super) fn start(counters: Arc<Counters>, show: Show) -> std::io::Result<Progress> {
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::Builder::new().name("progress".into()).spawn(move || {
+            let bar = (show == Show::Bar).then(|| {
+                let style = ProgressStyle::with_template("{bar:20} {percent:>3} %  {msg}");
+                let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                logging::bars().add(bar)
+            });
+            let interval = if bar.is_some() { DRAW_INTERVAL } else { LOG_INTERVAL };
+            let mut rates = Rates::new();
+            while show != Show::Nothing && stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+                let line = rates.line(&counters);
+                match &bar {
+                    Some(bar) => {
+                        bar.set_length(counters.total.load(Relaxed).max(1));
+                        bar.set_position(counters.bytes.load(Relaxed));
+                        bar.set_message(line);
+                    }
+                    None => info!("{line}"),
+                }
+            }
+            if let Some(bar) = bar {
+                bar.finish_and_clear();
+            }
+        })?;
+        Ok(Progress { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Rates over the last seconds.
+struct Rates {
+    started: Instant,
+    /// When, and what was counted then; the front is about [`RATE_INTERVAL`] old.
+    past: std::collections::VecDeque<(Instant, Settled)>,
+}
+
+impl Rates {
+    fn new() -> Rates {
+        Rates { started: Instant::now(), past: [(Instant::now(), Settled::default())].into() }
+    }
+
+    fn line(&mut self, counters: &Counters) -> String {
+        let now = counters.look();
+        self.past.push_back((Instant::now(), now));
+        while self.past.len() > 2 && self.past[1].0.elapsed() >= RATE_INTERVAL {
+            self.past.pop_front();
+        }
+        let (then, before) = self.past[0];
+        let seconds = then.elapsed().as_secs_f64().max(0.001);
+        let rate = |now: u64, before: u64| HumanCount(per_second(now - before, seconds));
+        let records = |tally: &Tally| tally.records + tally.policies;
+        let judged = |tally: &Tally| tally.created + tally.duplicates + tally.refused;
+        let (bytes, total) = (counters.bytes.load(Relaxed), counters.total.load(Relaxed));
+        let left = match counters.total_known.load(Relaxed) {
+            true if bytes > 0 => format!("{} left", HumanDuration(remaining(self.started.elapsed(), bytes, total))),
+            _ => "counting".into(),
+        };
+        format!(
+            "{} mails, {}, {} reports/s, {} records/s, store {}/s, {} duplicates, {} failed, {left}",
+            HumanCount(now.mails),
+            HumanBytes(bytes),
+            rate(now.tally.reports(), before.tally.reports()),
+            rate(records(&now.tally), records(&before.tally)),
+            rate(judged(&now.tally), judged(&before.tally)),
+            HumanCount(now.tally.duplicates),
+            HumanCount(now.failed),
+        )
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "for the eye only"
+)]
+fn per_second(number: u64, seconds: f64) -> u64 {
+    (number as f64 / seconds) as u64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for the eye only")]
+fn remaining(lasted: Duration, done: u64, total: u64) -> Duration {
+    let share = total.saturating_sub(done) as f64 / done as f64;
+    Duration::try_from_secs_f64(lasted.as_secs_f64() * share).unwrap_or(Duration::MAX)
+}

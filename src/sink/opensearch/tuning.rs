@@ -1,0 +1,102 @@
+//! Tuning: an index's refresh is relaxed while an import lasts. What it was before stands in the index itself, in `_meta` of its
+//! mapping, so that after a crash the next run of any mode can restore it.
+
+use serde_json::{Value, json};
+use tracing::{debug, info};
+
+use super::client::Client;
+
+/// Seldom enough to cost nothing, often enough to show that something happens.
+const RELAXED: &str = "60s";
+
+/// The member of `_meta` with what was before.
+const NOTE: &str = "email-report-processor-refresh-interval-before";
+
+/// Makes the index, so that there is something to be tuned. One that exists, or an alias, is left alone.
+///
+/// # Errors
+/// The store can't be reached.
+pub(super) fn create(client: &Client, index: &str) -> Result<(), String> {
+    if client.get(&format!("/{index}/_settings?filter_path=*.settings.index.uuid"))?.status == 404 {
+        let answer = client.put(&format!("/{index}"), &json!({}))?;
+        if answer.status != 200 {
+            debug!(%index, "not made beforehand: {}", answer.summary());
+        }
+    }
+    Ok(())
+}
+
+/// Relaxes the refresh of the index.
+///
+/// # Errors
+/// The store can't be reached.
+pub(super) fn relax(client: &Client, index: &str) -> Result<(), String> {
+    let Some(meta) = meta(client, index)? else { return Ok(()) };
+    if meta.get(NOTE).is_none() {
+        let answer = client.get(&format!("/{index}/_settings?filter_path=*.settings.index.refresh_interval"))?;
+        let settings: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let before = settings[index]["settings"]["index"]["refresh_interval"].clone();
+        if !write_note(client, index, meta, Some(before))? {
+            return Ok(());
+        }
+    }
+    if set(client, index, &json!(RELAXED))? {
+        info!(%index, "refresh relaxed to {RELAXED} for the import");
+    }
+    Ok(())
+}
+
+/// Restores the refresh, if it was left relaxed.
+///
+/// # Errors
+/// The store can't be reached.
+pub(super) fn restore(client: &Client, index: &str) -> Result<(), String> {
+    let Some(meta) = meta(client, index)? else { return Ok(()) };
+    let Some(before) = meta.get(NOTE).cloned() else { return Ok(()) };
+    if set(client, index, &before)? && write_note(client, index, meta, None)? {
+        info!(%index, "refresh restored");
+        client.get(&format!("/{index}/_refresh"))?;
+    }
+    Ok(())
+}
+
+/// `_meta` of the index's mapping; nothing if there is no index of exactly this name.
+fn meta(client: &Client, index: &str) -> Result<Option<Value>, String> {
+    let answer = client.get(&format!("/{index}/_mapping?filter_path=*.mappings._meta"))?;
+    if answer.status != 200 {
+        return Ok(None);
+    }
+    let uuid = client.get(&format!("/{index}/_settings?filter_path=*.settings.index.uuid"))?;
+    let indices: Value = serde_json::from_slice(&uuid.body).unwrap_or_default();
+    if indices.get(index).is_none() {
+        // An alias or data stream: which of the indices behind it are written to is not ours to guess.
+        return Ok(None);
+    }
+    let mut mappings: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let meta = mappings[index]["mappings"]["_meta"].take();
+    Ok(Some(if meta.is_object() { meta } else { json!({}) }))
+}
+
+/// Notes what was before, or takes the note away. True if that was allowed.
+fn write_note(client: &Client, index: &str, mut meta: Value, before: Option<Value>) -> Result<bool, String> {
+    match before {
+        Some(before) => meta[NOTE] = before,
+        None => {
+            meta.as_object_mut().map(|meta| meta.remove(NOTE));
+        }
+    }
+    let answer = client.put(&format!("/{index}/_mapping"), &json!({ "_meta": meta }))?;
+    if answer.status != 200 {
+        debug!(%index, "not tuned: {}", answer.summary());
+    }
+    Ok(answer.status == 200)
+}
+
+fn set(client: &Client, index: &str, interval: &Value) -> Result<bool, String> {
+    let settings = json!({ "index": { "refresh_interval": interval } });
+    let answer = client.put(&format!("/{index}/_settings"), &settings)?;
+    if answer.status != 200 {
+        debug!(%index, "not tuned: {}", answer.summary());
+    }
+    Ok(answer.status == 200)
+}

@@ -1,0 +1,186 @@
+//! Archive: what a file is by its first bytes (an mbox, a tar archive, one mail or report), and the reader for it.
+//! Packed ones (gzip, zstd) are unpacked as they are read.
+
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+
+use flate2::read::MultiGzDecoder;
+
+use super::mbox::is_separator;
+
+/// As much as is looked at: a tar archive's first block.
+const HEAD_BYTES: usize = 512;
+/// Large enough that reading is not a matter of system calls.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// A file or a member of an archive, by its content.
+pub enum Shape<'r> {
+    /// One mail or report, with its bytes as they are.
+    Single(Box<dyn Read + 'r>),
+    /// One mail or report that was packed in a way that only archives are.
+    Unpacked(Box<dyn Read + 'r>),
+    /// Many mails.
+    Mbox(Box<dyn BufRead + 'r>),
+    /// Many files.
+    Tar(Box<dyn Read + 'r>),
+}
+
+/// Looks at a file on disk. An mbox begins at byte `position` of it, counted unpacked.
+///
+/// # Errors
+/// It can't be read.
+pub fn open<'r>(mut file: impl Read + Seek + 'r, position: u64) -> io::Result<Shape<'r>> {
+    let start = head(&mut file)?;
+    file.seek(SeekFrom::Start(0))?;
+    let is_mbox = Packed::of(&start).is_none() && is_separator(&start);
+    if is_mbox {
+        file.seek(SeekFrom::Start(position))?;
+        return Ok(Shape::Mbox(Box::new(buffered(file))));
+    }
+    let mut shape = look(buffered(file))?;
+    if let Shape::Mbox(mbox) = &mut shape {
+        io::copy(&mut mbox.take(position), &mut io::sink())?;
+    }
+    Ok(shape)
+}
+
+/// Looks at a stream.
+///
+/// # Errors
+/// It can't be read.
+pub fn look<'r>(mut from: impl Read + 'r) -> io::Result<Shape<'r>> {
+    let start = head(&mut from)?;
+    let packed = Packed::of(&start);
+    let whole = Cursor::new(start.clone()).chain(from);
+    Ok(match packed {
+        None => shape(&start, whole),
+        Some(Packed::Zstd) => {
+            let mut unpacked = zstd::Decoder::new(whole)?;
+            let start = head(&mut unpacked)?;
+            match shape(&start, Cursor::new(start.clone()).chain(unpacked)) {
+                Shape::Single(unpacked) => Shape::Unpacked(unpacked),
+                other => other,
+            }
+        }
+        Some(Packed::Gzip) => {
+            // A gzip archive that is neither mbox nor tar goes on as it is: its limits are seen to later.
+            let mut tee = Tee { from: whole, seen: Vec::new() };
+            let inside = head(&mut MultiGzDecoder::new(&mut tee)).unwrap_or_default();
+            let Tee { from, seen } = tee;
+            let whole = Cursor::new(seen).chain(from);
+            if is_separator(&inside) || is_tar(&inside) {
+                shape(&inside, MultiGzDecoder::new(buffered(whole)))
+            } else {
+                Shape::Single(Box::new(whole))
+            }
+        }
+    })
+}
+
+fn shape<'r>(start: &[u8], whole: impl Read + 'r) -> Shape<'r> {
+    if is_separator(start) {
+        Shape::Mbox(Box::new(buffered(whole)))
+    } else if is_tar(start) {
+        Shape::Tar(Box::new(buffered(whole)))
+    } else {
+        Shape::Single(Box::new(whole))
+    }
+}
+
+fn buffered<R: Read>(from: R) -> BufReader<R> {
+    BufReader::with_capacity(BUFFER_BYTES, from)
+}
+
+fn head(from: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    from.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// POSIX and GNU archives both have this in their first header.
+fn is_tar(start: &[u8]) -> bool {
+    start.get(257..262) == Some(b"ustar")
+}
+
+enum Packed {
+    Gzip,
+    Zstd,
+}
+
+impl Packed {
+    fn of(start: &[u8]) -> Option<Packed> {
+        match start {
+            [0x1F, 0x8B, ..] => Some(Packed::Gzip),
+            [0x28, 0xB5, 0x2F, 0xFD, ..] => Some(Packed::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// Remembers what was read through it.
+struct Tee<R> {
+    from: R,
+    seen: Vec<u8>,
+}
+
+impl<R: Read> Read for Tee<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        self.seen.extend_from_slice(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory")
+    }
+
+    fn tar(name: &str, content: &[u8]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, content).expect("memory");
+        builder.into_inner().expect("memory")
+    }
+
+    /// What it is, and all its bytes.
+    fn seen(bytes: &[u8]) -> (&'static str, Vec<u8>) {
+        let mut all = Vec::new();
+        let kind = match look(bytes).expect("memory") {
+            Shape::Single(mut from) => from.read_to_end(&mut all).map(|_| "single"),
+            Shape::Unpacked(mut from) => from.read_to_end(&mut all).map(|_| "unpacked"),
+            Shape::Mbox(mut from) => from.read_to_end(&mut all).map(|_| "mbox"),
+            Shape::Tar(mut from) => from.read_to_end(&mut all).map(|_| "tar"),
+        };
+        (kind.expect("memory"), all)
+    }
+
+    #[test]
+    fn files_are_told_by_their_first_bytes() {
+        let mbox = [&b"From a@b Mon Jan  1 00:00:00 2024\nA: 1\n\n"[..], &b"x".repeat(5000)].concat();
+        let archive = tar("a.eml", b"A: 1\n\nbody");
+        let report = gzip(b"<feedback/>");
+        let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).expect("memory");
+        for (bytes, expected) in [
+            (mbox.clone(), ("mbox", mbox.clone())),
+            (gzip(&mbox), ("mbox", mbox.clone())),
+            (zstd(&mbox), ("mbox", mbox.clone())),
+            (archive.clone(), ("tar", archive.clone())),
+            (gzip(&archive), ("tar", archive.clone())),
+            (zstd(&archive), ("tar", archive.clone())),
+            (report.clone(), ("single", report.clone())),
+            (zstd(b"<feedback/>"), ("unpacked", b"<feedback/>".to_vec())),
+            (b"From: a\n\nFrom b".to_vec(), ("single", b"From: a\n\nFrom b".to_vec())),
+            (vec![0x1F, 0x8B, 9], ("single", vec![0x1F, 0x8B, 9])),
+            (Vec::new(), ("single", Vec::new())),
+        ] {
+            assert!(seen(&bytes) == expected, "{} {:?}", expected.0, &bytes[..bytes.len().min(20)]);
+        }
+    }
+}

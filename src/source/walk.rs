@@ -1,0 +1,110 @@
+//! Walk: everything under a path that may hold reports, one at a time, whatever the size of the folders.
+
+use std::{
+    fs, io,
+    ops::ControlFlow,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use walkdir::{DirEntry, WalkDir};
+
+use crate::settle::{
+    Maildir,
+    maildir::{Entry, Folder},
+};
+
+/// Something found.
+#[derive(Debug)]
+pub enum Found {
+    /// A mail in `new/` or `cur/` of a Maildir.
+    Mail(Entry),
+    /// A file.
+    File(PathBuf),
+}
+
+/// Goes through `path`: a file, a Maildir (with `recursive` also the Maildir++ folders in it, but for those of failed
+/// mails), or a folder of files, Maildirs and further folders.
+pub fn walk(
+    path: &Path,
+    recursive: bool,
+    visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    if is_maildir(path) {
+        maildir(path, visit)?;
+        return if recursive { subfolders(path, visit) } else { ControlFlow::Continue(()) };
+    }
+    let mut entries = WalkDir::new(path).follow_root_links(true).into_iter();
+    while let Some(entry) = entries.next() {
+        match entry {
+            Ok(entry) if entry.file_type().is_dir() => {
+                if entry.depth() > 0 && is_maildir(entry.path()) {
+                    entries.skip_current_dir();
+                    maildir(entry.path(), visit)?;
+                    subfolders(entry.path(), visit)?;
+                }
+            }
+            Ok(entry) if entry.depth() > 0 && is_bookkeeping(entry.file_name().as_bytes()) => {}
+            Ok(entry) if is_file(&entry) => visit(Ok(Found::File(entry.into_path())))?,
+            Ok(_) => {}
+            Err(error) => visit(Err(error.into()))?,
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+fn is_maildir(path: &Path) -> bool {
+    path.join("cur").is_dir() && path.join("new").is_dir()
+}
+
+/// True for the files that mail programs keep beside the mails.
+pub fn is_bookkeeping(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    name.starts_with(b"dovecot") || matches!(name, b"maildirfolder" | b"subscriptions" | b"maildirsize")
+}
+
+/// A file, or a link to one: devices and pipes are not read.
+fn is_file(entry: &DirEntry) -> bool {
+    entry.file_type().is_file() || fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_file())
+}
+
+fn maildir(path: &Path, visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>) -> ControlFlow<()> {
+    let maildir = match Maildir::open(path) {
+        Ok(maildir) => maildir,
+        Err(error) => return visit(Err(error)),
+    };
+    for folder in [Folder::New, Folder::Cur] {
+        match Arc::clone(&maildir).entries(folder) {
+            Ok(entries) => {
+                for entry in entries {
+                    visit(entry.map(Found::Mail))?;
+                }
+            }
+            Err(error) => visit(Err(error))?,
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// Maildir++ is flat: all folders lie beside each other in the inbox, their names begin with a dot.
+fn subfolders(inbox: &Path, visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>) -> ControlFlow<()> {
+    let folders = match fs::read_dir(inbox) {
+        Ok(folders) => folders,
+        Err(error) => return visit(Err(error)),
+    };
+    for folder in folders {
+        let path = match folder {
+            Ok(folder) => folder.path(),
+            Err(error) => {
+                visit(Err(error))?;
+                continue;
+            }
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') && !name.ends_with(".failed") && is_maildir(&path) {
+            maildir(&path, visit)?;
+        }
+    }
+    ControlFlow::Continue(())
+}

@@ -1,0 +1,416 @@
+//! Read: the reports themselves, out of the tables again, so that their documents are those that another store was given.
+//!
+//! All is of one moment, even while reports come in, and in an order that stays: by the beginning of their periods, and
+//! those that begin together as they were stored. A long report is handed out in portions, so that memory stays flat.
+
+use std::{iter::Peekable, mem, net::IpAddr};
+
+use rusqlite::{Error, Result, Row, named_params, types::Type};
+use serde::de::DeserializeOwned;
+
+use super::query::{DMARC_REPORTS, Reader, Selection, Snapshot, TLS_POLICIES};
+use crate::{
+    document::Documents,
+    message::Received,
+    report::{
+        AggregateReport, FailureReport, Key, Kind, Period, Repairs, Report, Text, TlsReport,
+        aggregate::{
+            AuthResults, DkimResult, Identifiers, Metadata, OverrideReason, PolicyEvaluated, PolicyPublished, Record,
+            Row as RecordRow, SpfResult,
+        },
+        failure::ReportedMessage,
+        rfc3339,
+        tls::{FailureDetail, Policy, PolicyResult, Summary},
+    },
+};
+
+/// How many records or policies are in memory at once.
+const PORTION: usize = 1000;
+
+/// The selected failure reports as `f`. One without a date is counted to 1970, as everywhere.
+const FAILURES: &str = "\
+WITH f AS (
+    SELECT id, coalesce(arrival_date, 0) AS arrival FROM dmarc_failures
+    WHERE coalesce(arrival_date, 0) >= :since AND coalesce(arrival_date, 0) < :until
+        AND (:domain IS NULL OR EXISTS (
+            SELECT 1 FROM json_each(reported_domain)
+            WHERE substr('.' || lower(rtrim(value, '.')), -length(:domain)) = :domain
+        ))
+)";
+
+const POLICIES: &str = "SELECT * FROM p WHERE report = :report ORDER BY position";
+
+/// The selected reports at one moment.
+pub struct Reports<'c> {
+    snapshot: Snapshot<'c>,
+}
+
+/// A report or, of a long one, some of its records or policies.
+pub struct Portion {
+    /// The report with those records or policies.
+    pub report: Report,
+    /// The key of the whole report.
+    pub key: Key,
+    /// What is known of the mail that brought it.
+    pub received: Received,
+    /// The first portion of its report.
+    pub is_first: bool,
+}
+
+impl Portion {
+    /// The documents of its records or policies.
+    pub fn documents(&self) -> Documents<'_> {
+        Documents::with_key(&self.report, self.key.clone(), &self.received)
+    }
+}
+
+impl Reader {
+    /// The selected reports, as they are now. Until this is dropped SQLite keeps them for it, and its write-ahead log
+    /// grows by what is stored meanwhile.
+    ///
+    /// # Errors
+    /// SQLite can't read the file.
+    pub fn reports(&mut self, selection: &Selection) -> Result<Reports<'_>> {
+        Ok(Reports { snapshot: Snapshot::new(self.connection.transaction()?, selection) })
+    }
+}
+
+impl Reports<'_> {
+    /// How many documents all the reports of this kind give.
+    ///
+    /// # Errors
+    /// SQLite can't read the file.
+    pub fn count(&self, kind: Kind) -> Result<u64> {
+        let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
+        let sql = match kind {
+            Kind::Dmarc => format!("{DMARC_REPORTS} SELECT count(*) FROM r JOIN dmarc_records d ON d.report = r.id"),
+            Kind::Tls => format!("{TLS_POLICIES} SELECT count(*) FROM p"),
+            Kind::Failure => format!("{FAILURES} SELECT count(*) FROM f"),
+        };
+        let params = named_params! { ":since": since, ":until": until, ":domain": domain };
+        transaction.query_row(&sql, params, |row| count(row, 0))
+    }
+
+    /// Hands out the reports of this kind.
+    ///
+    /// # Errors
+    /// SQLite can't read the file, or a portion was refused.
+    pub fn each<E: From<Error>>(&self, kind: Kind, mut take: impl FnMut(&Portion) -> Result<(), E>) -> Result<(), E> {
+        let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
+        let sql = match kind {
+            Kind::Dmarc => format!("{DMARC_REPORTS} SELECT id FROM r ORDER BY period_begin, id"),
+            // Those of which a policy is selected.
+            Kind::Tls => format!("{TLS_POLICIES} SELECT DISTINCT report FROM p ORDER BY period_begin, report"),
+            Kind::Failure => format!("{FAILURES} SELECT id FROM f ORDER BY arrival, id"),
+        };
+        let mut statement = transaction.prepare(&sql)?;
+        let mut ids = statement.query(named_params! { ":since": since, ":until": until, ":domain": domain })?;
+        while let Some(row) = ids.next()? {
+            match kind {
+                Kind::Dmarc => self.dmarc(row.get(0)?, &mut take)?,
+                Kind::Tls => self.tls(row.get(0)?, &mut take)?,
+                Kind::Failure => take(&self.failure(row.get(0)?)?)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn dmarc<E: From<Error>>(&self, id: i64, take: &mut impl FnMut(&Portion) -> Result<(), E>) -> Result<(), E> {
+        let prepare = |sql| self.snapshot.transaction.prepare_cached(sql);
+        let mut report = prepare("SELECT * FROM dmarc_reports WHERE id = ?")?;
+        let mut records = prepare("SELECT * FROM dmarc_records WHERE report = ? ORDER BY position")?;
+        let mut reasons = prepare("SELECT * FROM dmarc_override_reasons WHERE report = ? ORDER BY position, n")?;
+        let mut spf = prepare("SELECT * FROM dmarc_spf_results WHERE report = ? ORDER BY position, n")?;
+        let mut dkim = prepare("SELECT * FROM dmarc_dkim_results WHERE report = ? ORDER BY position, n")?;
+
+        let (head, received, key) = report.query_row([id], |row| Ok((dmarc_head(row)?, received(row)?, key(row)?)))?;
+        // Five walks side by side through tables of the same order.
+        let mut reasons = reasons.query_map([id], |row| Ok((row.get("position")?, override_reason(row)?)))?.peekable();
+        let mut spf = spf.query_map([id], |row| Ok((row.get("position")?, spf_result(row)?)))?.peekable();
+        let mut dkim = dkim.query_map([id], |row| Ok((row.get("position")?, dkim_result(row)?)))?.peekable();
+        let records = records.query_map([id], |row| {
+            let mut record = record(row)?;
+            record.row.policy_evaluated.reason = parts(&mut reasons, record.position)?;
+            record.auth_results.spf = parts(&mut spf, record.position)?;
+            record.auth_results.dkim = parts(&mut dkim, record.position)?;
+            Ok(record)
+        })?;
+        in_portions(records, |records, is_first| {
+            let report = Report::Aggregate(AggregateReport { records, ..head.clone() });
+            take(&Portion { report, key: key.clone(), received: received.clone(), is_first })
+        })
+    }
+
+    fn tls<E: From<Error>>(&self, id: i64, take: &mut impl FnMut(&Portion) -> Result<(), E>) -> Result<(), E> {
+        let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
+        let mut report = transaction.prepare_cached("SELECT * FROM tls_reports WHERE id = ?")?;
+        let mut policies = transaction.prepare_cached(&format!("{TLS_POLICIES} {POLICIES}"))?;
+        let mut details =
+            transaction.prepare_cached("SELECT * FROM tls_failure_details WHERE report = ? ORDER BY position, n")?;
+
+        let (head, received, key) = report.query_row([id], |row| Ok((tls_head(row)?, received(row)?, key(row)?)))?;
+        let mut details = details.query_map([id], |row| Ok((row.get("position")?, failure_detail(row)?)))?.peekable();
+        let params = named_params! { ":since": since, ":until": until, ":domain": domain, ":report": id };
+        let policies = policies.query_map(params, |row| {
+            let mut result = policy(row)?;
+            result.failure_details = parts(&mut details, result.position)?;
+            Ok(result)
+        })?;
+        in_portions(policies, |policies, is_first| {
+            let report = Report::Tls(TlsReport { policies, ..head.clone() });
+            take(&Portion { report, key: key.clone(), received: received.clone(), is_first })
+        })
+    }
+
+    fn failure(&self, id: i64) -> Result<Portion> {
+        let mut failure = self.snapshot.transaction.prepare_cached("SELECT * FROM dmarc_failures WHERE id = ?")?;
+        failure.query_row([id], |row| {
+            let report = Report::Failure(failure_report(row)?);
+            Ok(Portion { report, key: key(row)?, received: received(row)?, is_first: true })
+        })
+    }
+}
+
+/// Hands on so many at a time; at least once, even if there are none.
+fn in_portions<T, E: From<Error>>(
+    all: impl Iterator<Item = Result<T>>,
+    mut hand_on: impl FnMut(Vec<T>, bool) -> Result<(), E>,
+) -> Result<(), E> {
+    let (mut portion, mut is_first) = (Vec::new(), true);
+    for one in all {
+        if portion.len() == PORTION {
+            hand_on(mem::take(&mut portion), mem::take(&mut is_first))?;
+        }
+        portion.push(one?);
+    }
+    hand_on(portion, is_first)
+}
+
+/// What belongs to the record or policy at this position. What belongs to earlier ones is passed over.
+fn parts<T>(rows: &mut Peekable<impl Iterator<Item = Result<(u32, T)>>>, position: u32) -> Result<Vec<T>> {
+    let mut parts = Vec::new();
+    while let Some(row) = rows.next_if(|row| row.as_ref().map_or(true, |(at, _)| *at <= position)) {
+        let (at, part) = row?;
+        if at == position {
+            parts.push(part);
+        }
+    }
+    Ok(parts)
+}
+
+fn dmarc_head(row: &Row) -> Result<AggregateReport> {
+    Ok(AggregateReport {
+        version: text(row, "version")?,
+        metadata: Metadata {
+            org_name: text(row, "org_name")?,
+            email: text(row, "email")?,
+            extra_contact_info: text(row, "extra_contact_info")?,
+            report_id: text(row, "report_id")?.unwrap_or_default(),
+            date_range: period(row)?,
+            error: list(row, "errors")?,
+            generator: text(row, "generator")?,
+        },
+        policy_published: PolicyPublished {
+            domain: text(row, "domain")?,
+            adkim: text(row, "adkim")?,
+            aspf: text(row, "aspf")?,
+            p: text(row, "p")?,
+            sp: text(row, "sp")?,
+            np: text(row, "np")?,
+            pct: row.get("pct")?,
+            fo: text(row, "fo")?,
+            testing: text(row, "testing")?,
+            discovery_method: text(row, "discovery_method")?,
+        },
+        records: Vec::new(),
+        lost: usize::try_from(count(row, "lost")?).unwrap_or(usize::MAX),
+        repairs: repairs(row)?,
+    })
+}
+
+fn record(row: &Row) -> Result<Record> {
+    Ok(Record {
+        position: row.get("position")?,
+        row: RecordRow {
+            source_ip: address(row, "source_ip")?,
+            count: count(row, "count")?,
+            policy_evaluated: PolicyEvaluated {
+                disposition: text(row, "disposition")?,
+                dkim: text(row, "dkim")?,
+                spf: text(row, "spf")?,
+                reason: Vec::new(),
+            },
+        },
+        identifiers: Identifiers {
+            header_from: text(row, "header_from")?,
+            envelope_from: text(row, "envelope_from")?,
+            envelope_to: text(row, "envelope_to")?,
+        },
+        auth_results: AuthResults::default(),
+    })
+}
+
+fn override_reason(row: &Row) -> Result<OverrideReason> {
+    Ok(OverrideReason { kind: text(row, "type")?, comment: text(row, "comment")? })
+}
+
+fn spf_result(row: &Row) -> Result<SpfResult> {
+    Ok(SpfResult {
+        domain: text(row, "domain")?,
+        scope: text(row, "scope")?,
+        result: text(row, "result")?,
+        human_result: text(row, "human_result")?,
+    })
+}
+
+fn dkim_result(row: &Row) -> Result<DkimResult> {
+    Ok(DkimResult {
+        domain: text(row, "domain")?,
+        selector: text(row, "selector")?,
+        result: text(row, "result")?,
+        human_result: text(row, "human_result")?,
+    })
+}
+
+fn tls_head(row: &Row) -> Result<TlsReport> {
+    Ok(TlsReport {
+        organization_name: text(row, "organization_name")?,
+        date_range: period(row)?,
+        contact_info: text(row, "contact_info")?,
+        report_id: text(row, "report_id")?.unwrap_or_default(),
+        policies: Vec::new(),
+        lost: usize::try_from(count(row, "lost")?).unwrap_or(usize::MAX),
+        repairs: repairs(row)?,
+    })
+}
+
+fn policy(row: &Row) -> Result<PolicyResult> {
+    Ok(PolicyResult {
+        position: row.get("position")?,
+        policy: Policy {
+            policy_type: text(row, "policy_type")?,
+            policy_string: list(row, "policy_strings")?,
+            policy_domain: text(row, "policy_domain")?,
+            mx_host: list(row, "mx_hosts")?,
+        },
+        summary: Summary {
+            total_successful_session_count: count(row, "successful_sessions")?,
+            total_failure_session_count: count(row, "failed_sessions")?,
+        },
+        failure_details: Vec::new(),
+    })
+}
+
+fn failure_detail(row: &Row) -> Result<FailureDetail> {
+    Ok(FailureDetail {
+        result_type: text(row, "result_type")?,
+        sending_mta_ip: text(row, "sending_mta_ip")?,
+        receiving_mx_hostname: text(row, "receiving_mx_hostname")?,
+        receiving_mx_helo: text(row, "receiving_mx_helo")?,
+        receiving_ip: text(row, "receiving_ip")?,
+        failed_session_count: count(row, "failed_sessions")?,
+        additional_information: text(row, "additional_information")?,
+        failure_reason_code: text(row, "failure_reason_code")?,
+    })
+}
+
+fn failure_report(row: &Row) -> Result<FailureReport> {
+    Ok(FailureReport {
+        feedback_type: text(row, "feedback_type")?,
+        user_agent: text(row, "user_agent")?,
+        version: text(row, "version")?,
+        auth_failure: list(row, "auth_failure")?,
+        arrival_date: row.get("arrival_date")?,
+        source_ip: address(row, "source_ip")?,
+        source_port: row.get("source_port")?,
+        reported_domain: list(row, "reported_domain")?,
+        identity_alignment: list(row, "identity_alignment")?,
+        delivery_result: text(row, "delivery_result")?,
+        original_mail_from: text(row, "original_mail_from")?,
+        original_rcpt_to: list(row, "original_rcpt_to")?,
+        original_envelope_id: text(row, "original_envelope_id")?,
+        reporting_mta: text(row, "reporting_mta")?,
+        incidents: row.get::<_, Option<i64>>("incidents")?.and_then(|number| number.try_into().ok()),
+        dkim_domain: text(row, "dkim_domain")?,
+        dkim_selector: text(row, "dkim_selector")?,
+        dkim_identity: text(row, "dkim_identity")?,
+        dkim_selector_dns: text(row, "dkim_selector_dns")?,
+        spf_dns: list(row, "spf_dns")?,
+        authentication_results: list(row, "authentication_results")?,
+        reported_uri: list(row, "reported_uri")?,
+        message: match row.get("message_headers")? {
+            Some(headers) => Some(reported_message(row, headers)?),
+            None => None,
+        },
+        reporter: text(row, "received_from")?,
+        report_id: text(row, "received_message_id")?,
+        repairs: repairs(row)?,
+    })
+}
+
+fn reported_message(row: &Row, headers: String) -> Result<ReportedMessage> {
+    Ok(ReportedMessage {
+        message_id: text(row, "message_id")?,
+        from: text(row, "message_from")?,
+        to: list(row, "message_to")?,
+        reply_to: text(row, "message_reply_to")?,
+        subject: text(row, "message_subject")?,
+        date: row.get("message_date")?,
+        headers,
+        body: row.get("message_body")?,
+    })
+}
+
+fn key(row: &Row) -> Result<Key> {
+    row.get("report_key").map(Key::from_bytes)
+}
+
+fn received(row: &Row) -> Result<Received> {
+    Ok(Received {
+        message_id: text(row, "received_message_id")?,
+        at: row.get::<_, Option<i64>>("received_at")?.and_then(rfc3339),
+        from: text(row, "received_from")?,
+        authenticated: json(row, "authenticated")?,
+    })
+}
+
+fn period(row: &Row) -> Result<Period> {
+    Ok(Period { begin: row.get("period_begin")?, end: row.get("period_end")? })
+}
+
+fn repairs(row: &Row) -> Result<Repairs> {
+    list(row, "repairs").map(Repairs::from_names)
+}
+
+fn text(row: &Row, column: &str) -> Result<Option<Text>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?.map(Text::from))
+}
+
+/// A count; none is negative unless somebody changed the tables by hand.
+fn count(row: &Row, column: impl rusqlite::RowIndex) -> Result<u64> {
+    row.get(column).map(|number: i64| u64::try_from(number).unwrap_or(0))
+}
+
+/// A JSON array of texts.
+fn list(row: &Row, column: &str) -> Result<Vec<Text>> {
+    Ok(json(row, column)?.unwrap_or_default())
+}
+
+fn json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>> {
+    parsed(row, column, |json| serde_json::from_str(json))
+}
+
+fn address(row: &Row, column: &str) -> Result<Option<IpAddr>> {
+    parsed(row, column, str::parse)
+}
+
+/// A text that stands for something else. One that does not was put there by somebody else, and nobody knows what is lost.
+fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
+    row: &Row,
+    column: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Option<T>> {
+    let parsed = row.get_ref(column)?.as_str_or_null()?.map(parse).transpose();
+    let index = row.as_ref().column_index(column)?;
+    parsed.map_err(|error| Error::FromSqlConversionFailure(index, Type::Text, Box::new(error)))
+}

@@ -1,0 +1,71 @@
+//! Who sent a report: what the receiving mail server wrote into it.
+
+use std::fs;
+
+use email_report_processor::{
+    document::Documents,
+    message::{self, Contents, Options},
+};
+use serde_json::{Value, json};
+
+const PASSED: &str = "Authentication-Results: mx.example.org; dkim=pass header.d=reporter.example header.s=a; spf=pass\r\n \
+     smtp.mailfrom=bounces@reporter.example; dmarc=pass header.from=reporter.example\r\n";
+
+fn read(header: &str, options: &Options) -> Contents {
+    let mail = fs::read_to_string("tests/fixtures/zoo/mail-report-is-the-body.eml").expect("a fixture");
+    message::read_with(format!("{header}{mail}").as_bytes(), options)
+}
+
+fn asked(required: bool) -> Options {
+    Options { authserv_id: Some("mx.example.org".into()), require_authenticated: required, ..Options::default() }
+}
+
+fn authenticated(contents: &Contents) -> Value {
+    let documents = Documents::new(&contents.reports[0], &contents.received);
+    let mut source = Vec::new();
+    documents.write_source(0, &mut source);
+    let document: Value = serde_json::from_slice(&source).expect("a document is JSON");
+    document["received"]["authenticated"].clone()
+}
+
+#[test]
+fn the_field_is_absent_unless_asked_for() {
+    assert_eq!(authenticated(&read(PASSED, &Options::default())), Value::Null);
+    assert_eq!(authenticated(&read("", &asked(false))), json!({ "pass": false }));
+    assert_eq!(
+        authenticated(&read(PASSED, &asked(false))),
+        json!({ "pass": true, "dkim": ["reporter.example"], "spf": "reporter.example", "dmarc": "reporter.example" })
+    );
+}
+
+#[test]
+fn forged_reports_are_refused_where_that_is_required() {
+    assert_eq!(read(PASSED, &asked(true)).complaint(), None);
+    let evil = PASSED.replace("reporter.example", "evil.example");
+    for header in ["", &PASSED.replace("mx.example.org", "mx.evil.example"), &evil] {
+        let contents = read(header, &asked(true));
+        assert!(contents.reports.is_empty(), "{header}");
+        assert!(!contents.is_something_else());
+        assert_eq!(contents.complaint().as_deref(), Some("the sender is not authenticated (--require-authenticated)"));
+        // Without the flag they are taken, and can be told apart.
+        assert_eq!(authenticated(&read(header, &asked(false)))["pass"], false);
+    }
+}
+
+#[test]
+fn a_bare_file_has_no_sender() {
+    let file = fs::read("tests/fixtures/zoo/no-declaration.xml").expect("a fixture");
+    assert_eq!(authenticated(&message::read_with(&file, &asked(false))), json!({ "pass": false }));
+    assert!(message::read_with(&file, &asked(true)).reports.is_empty());
+}
+
+#[test]
+fn a_mail_within_cannot_vouch_for_the_one_around_it() {
+    let inner = format!("{PASSED}From: dmarc@reporter.example\r\nSubject: x\r\n\r\nx\r\n");
+    let mail = format!(
+        "From: dmarc@reporter.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n\
+         --b1\r\nContent-Type: message/rfc822\r\n\r\n{inner}\r\n--b1\r\nContent-Type: text/xml\r\n\r\n{}\r\n--b1--\r\n",
+        fs::read_to_string("tests/fixtures/zoo/no-declaration.xml").expect("a fixture")
+    );
+    assert_eq!(authenticated(&message::read_with(mail.as_bytes(), &asked(false))), json!({ "pass": false }));
+}
