@@ -206,7 +206,16 @@ impl Stage {
                 self.read(&bytes)
             }
             Ok(Bytes::TooLarge) => Contents::refused(self.reading.limits.too_large()),
-            Ok(Bytes::Gone) => Contents::default(),
+            Ok(Bytes::Gone) if matches!(origin, Origin::Maildir(_)) => {
+                self.settler.delivery(origin, mark, &Contents::default()).gone();
+                return;
+            }
+            // A file that is only read may be elsewhere now, and still be wanted.
+            Ok(Bytes::Gone) => {
+                error!(mail = origin.name(), "gone before it was read");
+                self.settler.delivery(origin, mark, &Contents::default()).leave();
+                return;
+            }
             Err(error) => {
                 error!(mail = origin.name(), "can't be read, it stays where it is: {error}");
                 self.settler.delivery(origin, mark, &Contents::default()).leave();
@@ -244,6 +253,7 @@ fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Tota
     match outcome {
         _ if fate == Fate::Stuck => totals.left += 1,
         Outcome::Left => totals.left += 1,
+        Outcome::Gone => {}
         Outcome::Stored => totals.stored += 1,
         Outcome::Failed(_) => totals.failed += 1,
         Outcome::Unrecognized(_) => totals.unrecognized += 1,
@@ -258,6 +268,7 @@ fn carry_out(origin: &Origin, outcome: &Outcome, unrecognized: Unrecognized) -> 
     let Origin::Maildir(entry) = origin else { return Ok(Fate::Stays) };
     match outcome {
         Outcome::Left => return Ok(Fate::Stays),
+        Outcome::Gone => return Ok(Fate::Moved),
         Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => return Ok(Fate::Stays),
         Outcome::Stored => entry.settle_stored()?,
         Outcome::Failed(reason) | Outcome::Unrecognized(reason) => entry.settle_failed(reason)?,

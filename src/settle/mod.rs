@@ -64,6 +64,8 @@ pub enum Outcome {
     Unrecognized(String),
     /// The store has not acknowledged all of it: it stays where it is.
     Left,
+    /// Another process took it away before it was read: it is that one's matter.
+    Gone,
 }
 
 /// Numbers of a mail, or of many.
@@ -181,6 +183,11 @@ impl Delivery {
     /// The mail could not be looked at: it stays where it is.
     pub fn leave(self) {
         drop(self.pending());
+    }
+
+    /// The mail was taken away before it was read.
+    pub fn gone(self) {
+        self.0.progress().verdict = Outcome::Gone;
     }
 
     /// A share of the mail for documents that are about to travel; as many as there are batches.
