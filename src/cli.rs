@@ -68,6 +68,7 @@ pub struct Watch {
 
 /// `import`.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are")]
 pub struct Import {
     /// Maildirs, mbox files, folders of mails and reports, tar archives, single files; - for standard input
     #[arg(required = true, value_name = "PATH")]

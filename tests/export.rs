@@ -223,9 +223,10 @@ fn filters() {
     assert_eq!(sorted(values(&setup.export(&["--since", first, "--until", last]))), in_period);
 
     let of = |document: &Value| {
-        let domain = match is_tls(document) {
-            true => &document["policies"]["policy"]["policy-domain"],
-            false => &document["feedback"]["policy_published"]["domain"],
+        let domain = if is_tls(document) {
+            &document["policies"]["policy"]["policy-domain"]
+        } else {
+            &document["feedback"]["policy_published"]["domain"]
         };
         domain.as_str().unwrap_or_default().to_ascii_lowercase()
     };
@@ -369,7 +370,7 @@ fn highest(child: &mut Child) -> (usize, u64) {
         }
         match stdout.read(&mut buffer).expect("a pipe") {
             0 => break,
-            read => lines += buffer[..read].iter().filter(|byte| **byte == b'\n').count(),
+            read => lines += memchr::memchr_iter(b'\n', &buffer[..read]).count(),
         }
     }
     assert!(child.wait().expect("an end").success());

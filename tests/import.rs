@@ -275,7 +275,7 @@ fn only_the_period_asked_for() {
     assert!(wanted > 20 && wanted < 300);
     let ended = place.import(&[text(&maildir), "--since=2026-09-10", "--until=2026-09-19"]);
     let numbers = place.numbers();
-    assert_eq!((numbers[0] + numbers[3]) as usize, wanted, "{}", ended.log);
+    assert_eq!(numbers[0] + numbers[3], wanted as u64, "{}", ended.log);
 
     // What was passed over is not taken for finished.
     let all = place.import(&[text(&maildir)]);

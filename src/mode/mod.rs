@@ -227,7 +227,7 @@ impl Finished {
         if level <= Level::INFO {
             info!("{self}");
         } else {
-            debug!("{self}")
+            debug!("{self}");
         }
         match &self.reason {
             Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),

@@ -23,6 +23,7 @@ use super::{
     store,
 };
 
+#[expect(clippy::unnecessary_wraps, reason = "nearly every value of a report is optional")]
 fn some(text: String) -> Option<Text> {
     Some(text.into())
 }

@@ -81,13 +81,12 @@ impl Progress {
             let mut rates = Rates::new();
             while show != Show::Nothing && stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
                 let line = rates.line(&counters);
-                match &bar {
-                    Some(bar) => {
-                        bar.set_length(counters.total.load(Relaxed).max(1));
-                        bar.set_position(counters.bytes.load(Relaxed));
-                        bar.set_message(line);
-                    }
-                    None => info!("{line}"),
+                if let Some(bar) = &bar {
+                    bar.set_length(counters.total.load(Relaxed).max(1));
+                    bar.set_position(counters.bytes.load(Relaxed));
+                    bar.set_message(line);
+                } else {
+                    info!("{line}");
                 }
             }
             if let Some(bar) = bar {
@@ -131,9 +130,10 @@ impl Rates {
         let records = |tally: &Tally| tally.records + tally.policies;
         let judged = |tally: &Tally| tally.created + tally.duplicates + tally.refused;
         let (bytes, total) = (counters.bytes.load(Relaxed), counters.total.load(Relaxed));
-        let left = match counters.total_known.load(Relaxed) {
-            true if bytes > 0 => format!("{} left", HumanDuration(remaining(self.started.elapsed(), bytes, total))),
-            _ => "counting".into(),
+        let left = if counters.total_known.load(Relaxed) && bytes > 0 {
+            format!("{} left", HumanDuration(remaining(self.started.elapsed(), bytes, total)))
+        } else {
+            "counting".into()
         };
         format!(
             "{} mails, {}, {} reports/s, {} records/s, store {}/s, {} duplicates, {} failed, {left}",
