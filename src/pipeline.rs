@@ -19,7 +19,7 @@ use tracing::error;
 
 use crate::{
     message::{self, Contents},
-    settle::{self, Mark, Origin, Outcome, Settlement, Settler, Tally},
+    settle::{self, Held, Mark, Origin, Outcome, Settlement, Settler, Tally},
     sink::Sink,
     source::{self, Bytes},
 };
@@ -30,7 +30,8 @@ const TAKEN_UP_PER_THREAD: usize = 16;
 /// Bytes of mails that came out of an mbox or archive and wait for a parser.
 const BYTES_TAKEN_UP: usize = 16 << 20;
 
-/// Mails above this many bytes are read one at a time: what they unpack to may be hundreds of times as large.
+/// Of mails above this many bytes only one is under way at a time, from reading to settling: what they unpack to may be
+/// hundreds of times as large, and so are its reports in memory.
 const LARGE: u64 = 1 << 20;
 
 /// What to do with mail that is no report.
@@ -90,7 +91,7 @@ struct Stage {
     reading: message::Options,
     period: Option<Range<i64>>,
     taken_up: Gate,
-    large: Mutex<()>,
+    large: Arc<Turns>,
 }
 
 /// How mails are treated.
@@ -144,7 +145,7 @@ impl Pipeline {
             totals
         })?;
         let taken_up = Gate::new(TAKEN_UP_PER_THREAD * pool.current_num_threads());
-        let stage = Arc::new(Stage { sink, settler, reading, period, taken_up, large: Mutex::new(()) });
+        let stage = Arc::new(Stage { sink, settler, reading, period, taken_up, large: Arc::default() });
         Ok(Pipeline { pool, stage, settling })
     }
 
@@ -187,35 +188,43 @@ impl Pipeline {
 impl Stage {
     fn process(&self, mail: Mail) {
         let Mail { origin, mark, bytes } = mail;
-        // Held while a large mail is read and taken apart, so that only one is in memory.
-        let mut one_large = None;
+        let mut turn = None;
         let bytes = match bytes {
             Some(bytes) => Ok(bytes),
             None => origin.path().map_or(Ok(Bytes::Gone), |path| {
                 if fs::metadata(&path).is_ok_and(|metadata| metadata.len() > LARGE) {
-                    one_large = Some(lock(&self.large));
+                    turn = Some(self.large.take());
                 }
                 source::read_file(&path, self.reading.limits.mail_bytes)
             }),
         };
         let contents = match bytes {
             Ok(Bytes::Whole(bytes)) => {
-                if bytes.len() as u64 > LARGE && one_large.is_none() {
-                    one_large = Some(lock(&self.large));
+                if bytes.len() as u64 > LARGE && turn.is_none() {
+                    turn = Some(self.large.take());
                 }
                 self.read(&bytes)
             }
             Ok(Bytes::TooLarge) => Contents::refused(self.reading.limits.too_large()),
-            Ok(Bytes::Gone) => Contents::default(),
+            Ok(Bytes::Gone) if matches!(origin, Origin::Maildir(_)) => {
+                self.settler.delivery(origin, mark, &Contents::default(), None).gone();
+                return;
+            }
+            // A file that is only read may be elsewhere now, and still be wanted.
+            Ok(Bytes::Gone) => {
+                error!(mail = origin.name(), "gone before it was read");
+                self.settler.delivery(origin, mark, &Contents::default(), None).leave();
+                return;
+            }
             Err(error) => {
                 error!(mail = origin.name(), "can't be read, it stays where it is: {error}");
-                self.settler.delivery(origin, mark, &Contents::default()).leave();
+                self.settler.delivery(origin, mark, &Contents::default(), None).leave();
                 return;
             }
         };
-        let delivery = self.settler.delivery(origin, mark, &contents);
+        let held = turn.map(|turn| Box::new(turn) as Held);
+        let delivery = self.settler.delivery(origin, mark, &contents, held);
         self.sink.accept(contents, &delivery);
-        drop(one_large);
     }
 
     /// Reads a mail. A panic would be a bug, but not one for which a mail blocks all others.
@@ -244,6 +253,7 @@ fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Tota
     match outcome {
         _ if fate == Fate::Stuck => totals.left += 1,
         Outcome::Left => totals.left += 1,
+        Outcome::Gone => {}
         Outcome::Stored => totals.stored += 1,
         Outcome::Failed(_) => totals.failed += 1,
         Outcome::Unrecognized(_) => totals.unrecognized += 1,
@@ -258,6 +268,7 @@ fn carry_out(origin: &Origin, outcome: &Outcome, unrecognized: Unrecognized) -> 
     let Origin::Maildir(entry) = origin else { return Ok(Fate::Stays) };
     match outcome {
         Outcome::Left => return Ok(Fate::Stays),
+        Outcome::Gone => return Ok(Fate::Moved),
         Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => return Ok(Fate::Stays),
         Outcome::Stored => entry.settle_stored()?,
         Outcome::Failed(reason) | Outcome::Unrecognized(reason) => entry.settle_failed(reason)?,
@@ -311,6 +322,32 @@ impl Gate {
     fn wait_until_empty(&self) {
         let wait = self.changed.wait_while(lock(&self.inside), |inside| inside.mails > 0);
         drop(wait.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Lets one in at a time.
+#[derive(Debug, Default)]
+struct Turns {
+    taken: Mutex<bool>,
+    free: Condvar,
+}
+
+/// The right to be the only one; given back when dropped.
+#[derive(Debug)]
+struct Turn(Arc<Turns>);
+
+impl Turns {
+    fn take(self: &Arc<Self>) -> Turn {
+        let wait = self.free.wait_while(lock(&self.taken), |taken| *taken);
+        *wait.unwrap_or_else(PoisonError::into_inner) = true;
+        Turn(Arc::clone(self))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *lock(&self.0.taken) = false;
+        self.0.free.notify_one();
     }
 }
 

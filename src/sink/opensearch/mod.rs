@@ -381,7 +381,7 @@ impl Shared {
                 let answer = self.client.put(&path, &template::template(kind, index))?;
                 match answer.status {
                     200 => info!(%index, "index template installed"),
-                    // OpenSearch never says so.
+                    // A proxy; OpenSearch never says so.
                     404 => return Err(answer.summary()),
                     _ => warn!(%index, "index template not installed: {}", answer.summary()),
                 }
