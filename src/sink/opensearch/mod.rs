@@ -130,7 +130,10 @@ impl Sink for OpenSearchSink {
     fn accept(&self, contents: Contents, delivery: &Delivery) {
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         let item_bytes = ITEM_BYTES.min(self.shared.config.bulk_bytes);
-        let push = |bytes: Vec<u8>, ends: Vec<usize>| {
+        let push = |mut bytes: Vec<u8>, mut ends: Vec<usize>| {
+            // What growing left over would not be counted by the queue.
+            bytes.shrink_to_fit();
+            ends.shrink_to_fit();
             self.shared.queue.push(bytes.len(), Item { bytes, ends, pending: delivery.pending() });
         };
         // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
