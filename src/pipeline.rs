@@ -9,7 +9,7 @@ use std::{
     fs, io,
     ops::Range,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -30,8 +30,8 @@ const TAKEN_UP_PER_THREAD: usize = 16;
 /// Bytes of mails that came out of an mbox or archive and wait for a parser.
 const BYTES_TAKEN_UP: usize = 16 << 20;
 
-/// Of mails above this many bytes only one is under way at a time, from reading to settling: what they unpack to may be
-/// hundreds of times as large, and so are its reports in memory.
+/// Mails above this many bytes are under way one at a time, from reading to settling, and all on one thread: what they
+/// unpack to may be hundreds of times as large, and an allocator keeps apart what several threads leave behind.
 const LARGE: u64 = 1 << 20;
 
 /// What to do with mail that is no report.
@@ -91,7 +91,8 @@ struct Stage {
     reading: message::Options,
     period: Option<Range<i64>>,
     taken_up: Gate,
-    large: Arc<Turns>,
+    /// One thread for the large mails, one after the other.
+    large: ThreadPool,
 }
 
 /// How mails are treated.
@@ -129,11 +130,11 @@ impl Pipeline {
         observe: impl FnMut(&Settlement, Fate) + Send + 'static,
     ) -> io::Result<Pipeline> {
         let Settings { threads, reading, unrecognized, period } = settings;
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|n| format!("parser-{n}"))
-            .build()
-            .map_err(io::Error::other)?;
+        let threads_named = |number, name: &'static str| {
+            let pool = ThreadPoolBuilder::new().num_threads(number).thread_name(move |n| format!("{name}-{n}"));
+            pool.build().map_err(io::Error::other)
+        };
+        let (pool, large) = (threads_named(threads, "parser")?, threads_named(1, "large")?);
         let (settler, settlements) = settle::channel();
         let settling = thread::Builder::new().name("settler".into()).spawn(move || {
             let mut totals = Totals::default();
@@ -145,7 +146,7 @@ impl Pipeline {
             totals
         })?;
         let taken_up = Gate::new(TAKEN_UP_PER_THREAD * pool.current_num_threads());
-        let stage = Arc::new(Stage { sink, settler, reading, period, taken_up, large: Arc::default() });
+        let stage = Arc::new(Stage { sink, settler, reading, period, taken_up, large });
         Ok(Pipeline { pool, stage, settling })
     }
 
@@ -163,9 +164,12 @@ impl Pipeline {
         self.stage.taken_up.enter(bytes);
         let stage = Arc::clone(&self.stage);
         self.pool.spawn_fifo(move || {
-            stage.process(mail);
-            if stage.taken_up.leave(bytes) == 0 {
-                stage.sink.hurry();
+            if is_large(&mail) {
+                let on = Arc::clone(&stage);
+                on.large.spawn_fifo(move || stage.process_large(mail, bytes));
+            } else {
+                stage.process(mail, None);
+                stage.leave(bytes);
             }
         });
     }
@@ -185,26 +189,44 @@ impl Pipeline {
     }
 }
 
+fn is_large(mail: &Mail) -> bool {
+    match &mail.bytes {
+        Some(Bytes::Whole(bytes)) => bytes.len() as u64 > LARGE,
+        Some(_) => false,
+        None => {
+            let size = mail.origin.path().and_then(|path| fs::metadata(path).ok()).map(|metadata| metadata.len());
+            size.is_some_and(|size| size > LARGE)
+        }
+    }
+}
+
 impl Stage {
-    fn process(&self, mail: Mail) {
+    /// Returns when the mail is settled.
+    fn process_large(&self, mail: Mail, bytes: usize) {
+        let (held, settled) = mpsc::channel::<()>();
+        self.process(mail, Some(Box::new(held)));
+        self.sink.hurry();
+        // Nothing is ever sent: the other end is dropped when the mail is settled.
+        let _ = settled.recv();
+        self.leave(bytes);
+    }
+
+    fn leave(&self, bytes: usize) {
+        if self.taken_up.leave(bytes) == 0 {
+            self.sink.hurry();
+        }
+    }
+
+    fn process(&self, mail: Mail, held: Option<Held>) {
         let Mail { origin, mark, bytes } = mail;
-        let mut turn = None;
         let bytes = match bytes {
             Some(bytes) => Ok(bytes),
-            None => origin.path().map_or(Ok(Bytes::Gone), |path| {
-                if fs::metadata(&path).is_ok_and(|metadata| metadata.len() > LARGE) {
-                    turn = Some(self.large.take());
-                }
-                source::read_file(&path, self.reading.limits.mail_bytes)
-            }),
+            None => {
+                origin.path().map_or(Ok(Bytes::Gone), |path| source::read_file(&path, self.reading.limits.mail_bytes))
+            }
         };
         let contents = match bytes {
-            Ok(Bytes::Whole(bytes)) => {
-                if bytes.len() as u64 > LARGE && turn.is_none() {
-                    turn = Some(self.large.take());
-                }
-                self.read(&bytes)
-            }
+            Ok(Bytes::Whole(bytes)) => self.read(&bytes),
             Ok(Bytes::TooLarge) => Contents::refused(self.reading.limits.too_large()),
             Ok(Bytes::Gone) if matches!(origin, Origin::Maildir(_)) => {
                 self.settler.delivery(origin, mark, &Contents::default(), None).gone();
@@ -222,7 +244,6 @@ impl Stage {
                 return;
             }
         };
-        let held = turn.map(|turn| Box::new(turn) as Held);
         let delivery = self.settler.delivery(origin, mark, &contents, held);
         self.sink.accept(contents, &delivery);
     }
@@ -322,32 +343,6 @@ impl Gate {
     fn wait_until_empty(&self) {
         let wait = self.changed.wait_while(lock(&self.inside), |inside| inside.mails > 0);
         drop(wait.unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-/// Lets one in at a time.
-#[derive(Debug, Default)]
-struct Turns {
-    taken: Mutex<bool>,
-    free: Condvar,
-}
-
-/// The right to be the only one; given back when dropped.
-#[derive(Debug)]
-struct Turn(Arc<Turns>);
-
-impl Turns {
-    fn take(self: &Arc<Self>) -> Turn {
-        let wait = self.free.wait_while(lock(&self.taken), |taken| *taken);
-        *wait.unwrap_or_else(PoisonError::into_inner) = true;
-        Turn(Arc::clone(self))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        *lock(&self.0.taken) = false;
-        self.0.free.notify_one();
     }
 }
 

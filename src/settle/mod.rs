@@ -178,7 +178,7 @@ impl Settler {
     }
 }
 
-/// Something that is kept as long as a mail is on its way, such as a permit.
+/// Something that is kept as long as a mail is on its way, to hear of the end.
 pub type Held = Box<dyn fmt::Debug + Send + Sync>;
 
 /// One mail on its way to the store. Dropped without a share handed out, it is settled by what was read.
