@@ -320,13 +320,16 @@ settings! {
     /// Archives and mails within each other [default: 5]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_NESTING", help_heading = "Limits")]
     limit_nesting: usize,
+    /// Size of a mail's header, with the headers of its parts [default: 1MiB]
+    #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_HEADER_BYTES", help_heading = "Limits")]
+    limit_header_bytes: ByteSize,
     /// MIME parts of a mail [default: 1000]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_PARTS", help_heading = "Limits")]
     limit_parts: usize,
     /// Members of an archive [default: 1000]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_MEMBERS", help_heading = "Limits")]
     limit_members: usize,
-    /// Records of a report [default: 1000000]
+    /// Records of the reports in a mail [default: 250000]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_RECORDS", help_heading = "Limits")]
     limit_records: usize,
     /// Bytes of one value in a report, longer ones are cut [default: 4096]

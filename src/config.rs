@@ -192,6 +192,7 @@ fn limits(settings: &Settings) -> Limits {
         unpacked_bytes: bytes(settings.limit_unpacked_bytes, default.unpacked_bytes),
         ratio: settings.limit_ratio.unwrap_or(default.ratio),
         nesting: settings.limit_nesting.unwrap_or(default.nesting),
+        header_bytes: bytes(settings.limit_header_bytes, default.header_bytes),
         parts: settings.limit_parts.unwrap_or(default.parts),
         members: settings.limit_members.unwrap_or(default.members),
         records: settings.limit_records.unwrap_or(default.records),

@@ -6,17 +6,19 @@ pub struct Limits {
     /// Bytes of a whole mail or bare report file, before unpacking.
     pub mail_bytes: u64,
     /// Bytes of one attachment after unpacking, all its archive members together, those of archives within it
-    /// included; a member counts 4 KiB at least.
+    /// included; a member counts 4 KiB at least. All attachments of a mail may have twice as much.
     pub unpacked_bytes: u64,
     /// Unpacked bytes for each packed byte, looked at once an attachment has given more than 1 MiB.
     pub ratio: u64,
     /// Archives within archives and mails within mails.
     pub nesting: usize,
+    /// Bytes of a mail's header, those of its parts and of mails within it included.
+    pub header_bytes: u64,
     /// MIME parts of a mail.
     pub parts: usize,
     /// Members of an archive.
     pub members: usize,
-    /// Records of a DMARC report; policies and failure details of a TLS report.
+    /// Records of the DMARC reports in a mail, and policies and failure details of its TLS reports.
     pub records: usize,
     /// Bytes of one value in a report. Longer ones are cut, not refused.
     pub value_bytes: usize,
@@ -31,9 +33,10 @@ impl Default for Limits {
             unpacked_bytes: 64 << 20,
             ratio: 250,
             nesting: 5,
+            header_bytes: 1 << 20,
             parts: 1000,
             members: 1000,
-            records: 1_000_000,
+            records: 250_000,
             value_bytes: 4096,
             xml_depth: 64,
         }
@@ -70,8 +73,9 @@ exceeded! {
     too_much_unpacked unpacked_bytes "unpacked-bytes" "bytes unpacked from an attachment";
     ratio_too_high ratio "ratio" "bytes unpacked for each packed byte";
     nested_too_deep nesting "nesting" "levels of archives and mails in each other";
+    too_long_header header_bytes "header-bytes" "bytes in the header of a mail";
     too_many_parts parts "parts" "MIME parts";
     too_many_members members "members" "members in an archive";
-    too_many_records records "records" "records in a report";
+    too_many_records records "records" "records in the reports of a mail";
     xml_too_deep xml_depth "xml-depth" "levels of XML elements";
 }

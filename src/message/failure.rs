@@ -1,37 +1,36 @@
 //! Failure: finds the parts of a failure report in a mail. What they say is read by [`crate::report`].
 
-use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
-
-use super::{Options, contents_of, value};
+use super::{
+    Options,
+    parts::{Mail, Part},
+    value,
+};
 use crate::report::{self, FailureReport, Repairs, Unreadable, failure_arf};
 
 /// The failure report in a mail, and the parts that make it up: they are not looked into for other reports, since the
 /// reported mail may claim to be one, and is not to be believed.
-pub(super) fn find(message: &Message, options: &Options) -> Option<(Result<FailureReport, Unreadable>, [usize; 2])> {
-    let declared = |part: &MessagePart| is_type(part, "message", "feedback-report");
+pub(super) fn find(mail: &Mail, options: &Options) -> Option<(Result<FailureReport, Unreadable>, [usize; 2])> {
+    let declared = |part: &Part| part.is("message", "feedback-report");
     let mut repairs = Repairs::default();
-    let (at, for_people) = match message.parts.iter().position(declared) {
+    let (at, for_people) = match mail.parts.iter().position(declared) {
         Some(at) => (at, false),
-        None => message.parts.iter().enumerate().find_map(|(at, part)| Some((at, undeclared(part)?)))?,
+        None => mail.parts.iter().enumerate().find_map(|(at, part)| Some((at, undeclared(part)?)))?,
     };
-    if !for_people && !declared(&message.parts[at]) {
+    if !for_people && !declared(&mail.parts[at]) {
         repairs.note("feedback-part-type");
     }
-    let feedback = contents_of(message, &message.parts[at], &mut repairs);
-    let reported = (message.parts.iter().enumerate())
-        .find(|(other, part)| *other != at && (matches!(part.body, PartType::Message(_)) || is_header_part(part)));
-    let mail = reported.map(|(_, part)| match &part.body {
-        PartType::Message(inner) => whole(inner).into(),
-        _ => contents_of(message, part, &mut repairs),
-    });
+    let feedback = mail.parts[at].bytes(&mut repairs);
+    let reported = mail.parts.iter().enumerate().find(|(other, part)| *other != at && is_mail_or_header(part));
+    let bytes = reported.map(|(_, part)| part.bytes(&mut repairs));
+    let header = &mail.header;
     let parts = failure_arf::Parts {
         feedback: &feedback,
         for_people,
-        reported: mail.as_deref(),
+        reported: bytes.as_deref(),
         keep_body: options.keep_failed_message,
-        reporter: message.from().and_then(|from| from.first()).and_then(|from| from.address()).map(value),
-        report_id: message.message_id().map(value),
-        date: message.date().filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp),
+        reporter: header.from().and_then(|from| from.first()).and_then(|from| from.address()).map(value),
+        report_id: header.message_id().map(value),
+        date: header.date().filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp),
         repairs,
     };
     let report = report::failure_arf::parse(parts, &options.limits);
@@ -39,33 +38,20 @@ pub(super) fn find(message: &Message, options: &Options) -> Option<(Result<Failu
 }
 
 /// Whether a part tells of a failure though its type does not say so; true if it is a text for people.
-fn undeclared(part: &MessagePart) -> Option<bool> {
-    match &part.body {
-        PartType::Text(text) if failure_arf::is_for_people(text.as_bytes()) => Some(true),
-        PartType::Text(_) | PartType::Binary(_) | PartType::InlineBinary(_) => {
-            failure_arf::is_feedback(part.contents()).then_some(false)
-        }
-        _ => None,
+fn undeclared(part: &Part) -> Option<bool> {
+    if part.is_mail() || part.is("text", "html") {
+        return None;
     }
+    if part.is_text() && failure_arf::is_for_people(&part.start(failure_arf::FEEDBACK_BYTES)) {
+        return Some(true);
+    }
+    failure_arf::is_feedback(&part.start(256)).then_some(false)
 }
 
-fn is_type(part: &MessagePart, kind: &str, subtype: &str) -> bool {
-    part.content_type().is_some_and(|content_type| {
-        content_type.ctype().eq_ignore_ascii_case(kind)
-            && content_type.subtype().is_some_and(|found| found.eq_ignore_ascii_case(subtype))
-    })
-}
-
-/// `text/rfc822-headers` (RFC 6522 section 4), or what is declared as a mail and was not recognised as one.
-fn is_header_part(part: &MessagePart) -> bool {
-    [("text", "rfc822-headers"), ("message", "rfc822-headers"), ("message", "rfc822"), ("text", "rfc822")]
-        .iter()
-        .any(|(kind, subtype)| is_type(part, kind, subtype))
-}
-
-/// The bytes of a mail within a mail.
-fn whole<'x>(message: &'x Message) -> &'x [u8] {
-    let Some(root) = message.parts.first() else { return &[] };
-    let end = message.parts.iter().map(|part| part.offset_end).max().unwrap_or(root.offset_end);
-    message.raw_message.get(root.offset_header as usize..end as usize).unwrap_or_default()
+/// A mail, or `text/rfc822-headers` (RFC 6522 section 4), under whatever name.
+fn is_mail_or_header(part: &Part) -> bool {
+    part.is_mail()
+        || [("text", "rfc822-headers"), ("message", "rfc822-headers"), ("text", "rfc822")]
+            .iter()
+            .any(|(kind, subtype)| part.is(kind, subtype))
 }

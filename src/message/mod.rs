@@ -1,20 +1,25 @@
 //! Message: the bytes of one mail (or bare report file) in, every report in it out.
 //!
-//! Every part of a mail is looked at, and told by its bytes, never by its name or declared type. mail-parser
-//! finds the parts; [`unpack`] takes archives apart; [`crate::report`] reads what comes out.
+//! Every part of a mail is looked at, and told by its bytes, never by its name or declared type. [`parts`]
+//! finds them; [`unpack`] takes archives apart; [`crate::report`] reads what comes out.
 
 pub mod authentication;
 
 mod encoded;
 mod failure;
+mod parts;
 mod unpack;
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
-use mail_parser::{Encoding, HeaderName, Message, MessageParser, MessagePart, PartType};
+use mail_parser::Message;
 use serde::Serialize;
 
-use self::{authentication::Authenticated, unpack::Spent};
+use self::{
+    authentication::Authenticated,
+    parts::{Mail, Seen, starts_with_field},
+    unpack::Spent,
+};
 
 use crate::{
     limits::{LimitExceeded, Limits},
@@ -134,9 +139,21 @@ pub fn read_with(bytes: &[u8], options: &Options) -> Contents {
         return Contents::refused(limits.too_large());
     }
     let mut contents = Contents::default();
-    let mut reader = Reader { options, limits, parts: 0, unpacking: None, contents: &mut contents };
+    let mut reader = Reader {
+        options,
+        limits,
+        seen: Seen::default(),
+        unpacked: Spent::default(),
+        unpacking: false,
+        records_left: limits.records,
+        contents: &mut contents,
+    };
     match Payload::of(bytes) {
-        Payload::Other if looks_like_mail(bytes) || !report::is_in(bytes) => reader.mail(bytes, 0),
+        Payload::Other if looks_like_mail(bytes) || !report::is_in(bytes) => {
+            if !reader.mail(bytes, 0) {
+                reader.pass_over(Unreadable::NotAReport("not a mail".into()));
+            }
+        }
         _ => reader.payload(bytes, 0, &Repairs::default()),
     }
     if options.authserv_id.is_some() {
@@ -182,56 +199,54 @@ impl Payload {
 struct Reader<'c> {
     options: &'c Options,
     limits: &'c Limits,
-    /// MIME parts seen so far, those of mails within the mail included.
-    parts: usize,
-    /// While an attachment is being unpacked: how much of it has been.
-    unpacking: Option<Spent>,
+    /// What was seen of the mail so far, mails within it included.
+    seen: Seen,
+    /// What was unpacked so far.
+    unpacked: Spent,
+    /// An attachment is being unpacked.
+    unpacking: bool,
+    /// How many more records, policies and failure details may be read.
+    records_left: usize,
     contents: &'c mut Contents,
 }
 
 impl Reader<'_> {
-    /// Reads a mail, `depth` levels of mails and archives down.
-    fn mail(&mut self, bytes: &[u8], depth: usize) {
-        match MessageParser::default().parse(bytes) {
-            Some(message) => self.message(&message, depth),
-            None => self.pass_over(Unreadable::NotAReport("not a mail".into())),
+    /// Reads a mail, `depth` levels of mails and archives down. False if it is none.
+    fn mail(&mut self, bytes: &[u8], depth: usize) -> bool {
+        if depth > self.limits.nesting {
+            self.fail(self.limits.nested_too_deep());
+            return true;
         }
+        match parts::split(bytes, self.limits, &mut self.seen) {
+            Ok(Some(mail)) => self.parts(&mail, depth),
+            Ok(None) => return false,
+            Err(limit) => self.fail(limit),
+        }
+        true
     }
 
-    fn message(&mut self, message: &Message, depth: usize) {
-        if depth > self.limits.nesting {
-            return self.fail(self.limits.nested_too_deep());
-        }
+    fn parts(&mut self, mail: &Mail, depth: usize) {
         if depth == 0 {
-            self.contents.received = received(message, self.options);
+            self.contents.received = received(&mail.header, self.options);
         }
-        self.parts += message.parts.len();
-        if self.parts > self.limits.parts {
-            return self.fail(self.limits.too_many_parts());
-        }
-        let failure = failure::find(message, self.options).map(|(report, parts)| {
+        let failure = failure::find(mail, self.options).map(|(report, parts)| {
             self.push(report.map(Report::Failure));
             parts
         });
-        for (index, part) in message.parts.iter().enumerate() {
+        for (index, part) in mail.parts.iter().enumerate() {
             if failure.is_some_and(|parts| parts.contains(&index)) {
                 continue;
             }
             let mut repairs = Repairs::default();
-            match &part.body {
-                PartType::Multipart(_) => {}
-                PartType::Message(inner) => self.message(inner, depth + 1),
-                PartType::Binary(_) | PartType::InlineBinary(_) | PartType::Text(_) => {
-                    let bytes = contents_of(message, part, &mut repairs);
+            let bytes = part.bytes(&mut repairs);
+            let payload = Payload::of(bytes.trim_ascii_start());
+            if part.is("text", "html") {
+                // The letter that comes with the report, unless it hides something else.
+                if payload != Payload::Text || report::is_in(&bytes) {
                     self.payload(&bytes, depth, &repairs);
                 }
-                // An HTML part is the letter that comes with the report, unless it hides something else.
-                PartType::Html(_) => {
-                    let bytes = contents_of(message, part, &mut repairs);
-                    if Payload::of(&bytes) != Payload::Text || report::is_in(&bytes) {
-                        self.payload(&bytes, depth, &repairs);
-                    }
-                }
+            } else if !(part.is_mail() && payload == Payload::Other && self.mail(&bytes, depth + 1)) {
+                self.payload(&bytes, depth, &repairs);
             }
         }
     }
@@ -252,21 +267,22 @@ impl Reader<'_> {
         if Payload::of(packed) == Payload::Zlib {
             repairs.note("zlib-for-gzip");
         }
-        let outermost = self.unpacking.is_none();
-        match unpack(packed, self.limits, self.unpacking.get_or_insert_default()) {
+        let outermost = !std::mem::replace(&mut self.unpacking, true);
+        match unpack(packed, self.limits, &mut self.unpacked) {
             Ok(members) => members.iter().for_each(|member| self.payload(member, depth + 1, &repairs)),
             Err(error) => self.fail(error),
         }
         if outermost {
-            self.unpacking = None;
+            self.unpacking = false;
+            self.unpacked.next_attachment();
         }
     }
 
     /// Reads what is neither an archive nor XML or JSON at first sight.
     fn other(&mut self, bytes: &[u8], depth: usize, repairs: &Repairs) {
         // A mail in an archive, or attached under a type of its own.
-        if looks_like_mail(bytes) {
-            return self.mail(bytes, depth + 1);
+        if looks_like_mail(bytes) && self.mail(bytes, depth + 1) {
+            return;
         }
         if report::is_in(bytes) {
             return self.report(bytes, repairs);
@@ -288,14 +304,27 @@ impl Reader<'_> {
         for file in &hidden {
             self.payload(file, depth + 1, &repairs);
         }
-        if let Some(entity) = signed {
-            self.mail(&entity, depth + 1);
+        if let Some(entity) = signed
+            && !self.mail(&entity, depth + 1)
+        {
+            self.pass_over(Unreadable::NotAReport("a signature without a mail".into()));
         }
     }
 
     fn report(&mut self, bytes: &[u8], repairs: &Repairs) {
-        for report in report::parse_all(bytes, self.limits, repairs) {
-            self.push(report);
+        // All reports of a mail are in memory at once.
+        let limits = Limits { records: self.records_left, ..self.limits.clone() };
+        for report in report::parse_all(bytes, &limits, repairs) {
+            match report {
+                Ok(report) if report.parts() > self.records_left => self.fail(self.limits.too_many_records()),
+                Err(Unreadable::Limit(limit)) if limit == limits.too_many_records() => {
+                    self.fail(self.limits.too_many_records());
+                }
+                report => {
+                    self.records_left -= report.as_ref().map_or(0, Report::parts);
+                    self.push(report);
+                }
+            }
         }
     }
 
@@ -316,45 +345,10 @@ impl Reader<'_> {
     }
 }
 
-/// The bytes of a part, without the change of character set that mail-parser made: what calls itself text may be none, and
-/// an XML declaration speaks of the original bytes.
-fn contents_of<'x>(message: &'x Message, part: &'x MessagePart, repairs: &mut Repairs) -> Cow<'x, [u8]> {
-    let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize);
-    // mail-parser gives up on base64 with other characters in it or no boundary behind it, and drops its last bytes
-    // where the padding is missing.
-    let given_up = part.is_encoding_problem
-        && part.encoding == Encoding::None
-        && part.headers.iter().any(|header| {
-            header.name == HeaderName::ContentTransferEncoding
-                && header.value().as_text().is_some_and(|value| value.trim().eq_ignore_ascii_case("base64"))
-        });
-    let unpadded = part.encoding == Encoding::Base64 && raw.is_some_and(encoded::is_unpadded_base64);
-    let decoded = match (&part.body, part.encoding) {
-        _ if given_up || unpadded => {
-            if unpadded {
-                repairs.note("base64-unpadded");
-            } else if raw.is_some_and(encoded::is_base64_with_junk) {
-                repairs.note("base64-junk");
-            }
-            raw.and_then(encoded::base64).map(Cow::Owned)
-        }
-        (PartType::Binary(_) | PartType::InlineBinary(_), _) => None,
-        (_, Encoding::None) => raw.map(Cow::Borrowed),
-        (_, Encoding::Base64) => raw.and_then(mail_parser::decoders::base64::base64_decode).map(Cow::Owned),
-        (_, Encoding::QuotedPrintable) => {
-            raw.and_then(mail_parser::decoders::quoted_printable::quoted_printable_decode).map(Cow::Owned)
-        }
-    };
-    decoded.unwrap_or_else(|| Cow::Borrowed(part.contents()))
-}
-
-/// True if the bytes begin with a header field, as in `Received: from …`.
+/// True if the bytes begin with a header field, and one that mails have is among the first.
 fn looks_like_mail(bytes: &[u8]) -> bool {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-    let is_name = !name.is_empty() && name.len() < line.len() && name.iter().all(|byte| matches!(byte, b'!'..=b'~'));
     let head = &bytes[..bytes.len().min(16 << 10)];
-    is_name
+    starts_with_field(bytes)
         && [&b"from:"[..], b"subject:", b"mime-version:", b"content-type:"].iter().any(|header| {
             let is_here =
                 |at: usize| head[at..].get(..header.len()).is_some_and(|name| name.eq_ignore_ascii_case(header));

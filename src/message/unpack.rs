@@ -29,9 +29,43 @@ impl ArchiveError {
 /// What one member of an archive counts at least: taking it out costs time even where it is empty.
 const MEMBER: u64 = 4 << 10;
 
-/// What one attachment has unpacked to so far, archives within archives included.
+/// How many attachments' worth of unpacked bytes one mail may have: what was read of them stays in memory until the store has
+/// the mail's documents.
+const ATTACHMENTS: u64 = 2;
+
+/// What has been unpacked so far, archives within archives included.
 #[derive(Default)]
-pub(super) struct Spent(u64);
+pub(super) struct Spent {
+    /// From the attachment that is being unpacked.
+    attachment: u64,
+    /// From all attachments of the mail.
+    mail: u64,
+}
+
+impl Spent {
+    /// The attachment is done.
+    pub(super) fn next_attachment(&mut self) {
+        self.attachment = 0;
+    }
+
+    /// How much more may be unpacked, or which limit was exceeded.
+    fn room(&self, limits: &Limits) -> Result<u64, LimitExceeded> {
+        let for_all = limits.unpacked_bytes.saturating_mul(ATTACHMENTS);
+        let room = for_all.saturating_sub(self.mail);
+        if room == 0 {
+            let error = limits.too_much_unpacked();
+            return Err(LimitExceeded {
+                what: "bytes unpacked from all attachments of a mail",
+                value: for_all,
+                ..error
+            });
+        }
+        match limits.unpacked_bytes.saturating_sub(self.attachment) {
+            0 => Err(limits.too_much_unpacked()),
+            of_this => Ok(room.min(of_this)),
+        }
+    }
+}
 
 /// What one archive may still unpack to.
 struct Allowance<'l> {
@@ -50,22 +84,23 @@ impl Allowance<'_> {
     /// Reads to the end, or to a limit.
     fn read(&mut self, mut from: impl Read, expected: u64) -> Result<Vec<u8>, ReadError> {
         let by_ratio = self.packed.saturating_mul(self.limits.ratio).max(RATIO_FROM) - self.unpacked;
-        let by_size = self.limits.unpacked_bytes.saturating_sub(self.spent.0);
+        let by_size = self.spent.room(self.limits).map_err(ReadError::Limit)?;
         let room = by_size.min(by_ratio);
         // The size that an archive claims is a hint, believed as far as a bit more than usual compression goes.
         let hint = expected.min(room).min(self.packed.saturating_mul(32));
         let mut out = Vec::with_capacity(usize::try_from(hint).unwrap_or(0) + 1);
         from.by_ref().take(room + 1).read_to_end(&mut out).map_err(ReadError::Io)?;
         let size = out.len() as u64;
-        if size > room || by_size == 0 {
-            return Err(ReadError::Limit(if by_size <= by_ratio {
-                self.limits.too_much_unpacked()
-            } else {
-                self.limits.ratio_too_high()
-            }));
+        if size > room && by_ratio < by_size {
+            return Err(ReadError::Limit(self.limits.ratio_too_high()));
         }
         self.unpacked += size;
-        self.spent.0 += size.max(MEMBER);
+        self.spent.attachment += size.max(MEMBER);
+        self.spent.mail += size.max(MEMBER);
+        if size > room {
+            // More than there was room for has been spent, so there is a limit that was exceeded.
+            self.spent.room(self.limits).map_err(ReadError::Limit)?;
+        }
         Ok(out)
     }
 }

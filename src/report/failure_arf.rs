@@ -24,7 +24,7 @@ const VALUES_OF_HEADERS: usize = 16;
 const VALUES_OF_BODY: usize = 64;
 
 /// Bytes looked at of the feedback part, and of the reported mail in search of its header.
-const FEEDBACK_BYTES: usize = 256 << 10;
+pub(crate) const FEEDBACK_BYTES: usize = 256 << 10;
 const HEADER_BYTES: usize = 1 << 20;
 
 /// What a failure report is made from.

@@ -109,6 +109,15 @@ impl Report {
         }
     }
 
+    /// How many records, or policies and failure details, were read, those that were lost included.
+    pub(crate) fn parts(&self) -> usize {
+        let details = match self {
+            Report::Tls(report) => report.policies.iter().map(|policy| policy.failure_details.len()).sum(),
+            Report::Aggregate(_) | Report::Failure(_) => 0,
+        };
+        self.len() + self.lost() + details
+    }
+
     /// True for a report without a record or policy.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

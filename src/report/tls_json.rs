@@ -27,14 +27,27 @@ const TEXTS_KEPT: usize = 1000;
 /// Objects in one report, whatever limits were set: an empty one takes two bytes as text and about 200 in memory.
 const OBJECTS: usize = 200_000;
 
+/// Commas in one report. A real one has about four for each object; one between numbers takes two bytes as text and 32 in
+/// memory.
+const COMMAS: usize = 10 * OBJECTS;
+
 /// Refuses a text that would need too much memory.
 pub(super) fn check(text: &str, limits: &Limits) -> Result<(), LimitExceeded> {
     // Short values take up to eight times their text in memory, so the limit of XML would be too much here.
     if text.len() as u64 > limits.unpacked_bytes / 4 {
-        return Err(limits.too_much_unpacked());
+        let error = limits.too_much_unpacked();
+        return Err(LimitExceeded {
+            what: "bytes of JSON (a quarter of what may be unpacked)",
+            value: limits.unpacked_bytes / 4,
+            ..error
+        });
     }
     if memchr::memchr_iter(b'{', text.as_bytes()).count() > limits.records.min(OBJECTS) {
         return Err(limits.too_many_records());
+    }
+    if memchr::memchr_iter(b',', text.as_bytes()).count() > COMMAS {
+        let error = limits.too_many_records();
+        return Err(LimitExceeded { what: "values in a TLS report", value: COMMAS as u64, ..error });
     }
     Ok(())
 }
@@ -52,12 +65,33 @@ pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> (Result<Tl
         repairs.note(name);
         return (raw.finish(limits, repairs), None);
     }
-    let error = if mentions_report(text) {
-        Unreadable::Broken { format: FORMAT, reason: error.to_string() }
-    } else {
+    let error = if !mentions_report(text) {
         Unreadable::NotAReport("neither XML nor JSON".into())
+    } else if depth(text) > limits.xml_depth {
+        // serde_json gives up at 128 levels.
+        LimitExceeded { what: "levels of JSON values", ..limits.xml_too_deep() }.into()
+    } else {
+        Unreadable::Broken { format: FORMAT, reason: error.to_string() }
     };
     (Err(error), None)
+}
+
+/// Lists and objects in each other at most, whether they end or not.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// True if the text has a word out of a report's first member names, so that it may have been meant for one.
@@ -109,7 +143,6 @@ macro_rules! lenient {
         #[derive(Default)]
         struct $name {
             /// It was there, and an object.
-            #[allow(dead_code, reason = "not asked of every object")]
             present: bool,
             /// A member's name was not spelled as in RFC 8460.
             respelled: bool,
@@ -163,7 +196,28 @@ macro_rules! lenient {
                 deserializer.deserialize_any(Members)
             }
         }
+
+        impl Present for $name {
+            fn is_present(&self) -> bool {
+                self.present
+            }
+        }
     };
+}
+
+/// What `lenient!` made.
+trait Present {
+    /// It was there, and an object.
+    fn is_present(&self) -> bool;
+}
+
+/// An object in a list. What is there instead takes a pointer's room, however large the object would be.
+struct Slot<T>(Option<Box<T>>);
+
+impl<'de, T: Present + Deserialize<'de>> Deserialize<'de> for Slot<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(|object| Slot(object.is_present().then(|| Box::new(object))))
+    }
 }
 
 lenient! {
@@ -173,7 +227,7 @@ lenient! {
         date_range: RawRange = "daterange",
         contact_info: Scalar = "contactinfo",
         report_id: Scalar = "reportid",
-        policies: Option<List<RawPolicyResult>> = "policies",
+        policies: Option<List<Slot<RawPolicyResult>>> = "policies",
     }
 }
 
@@ -190,7 +244,7 @@ lenient! {
     RawPolicyResult {
         policy: RawPolicy = "policy",
         summary: RawSummary = "summary",
-        failure_details: List<RawFailureDetail> = "failuredetails",
+        failure_details: List<Slot<RawFailureDetail>> = "failuredetails",
     }
 }
 
@@ -252,7 +306,7 @@ impl RawReport {
         }
         let found = policies.0.len();
         let policies: Vec<PolicyResult> =
-            (0..).zip(policies.0).filter_map(|(position, raw)| cleaner.policy_result(position, raw)).collect();
+            (0..).zip(policies.0).filter_map(|(position, raw)| cleaner.policy_result(position, *raw.0?)).collect();
         let lost = found - policies.len();
         Ok(TlsReport {
             organization_name,
@@ -286,7 +340,8 @@ impl Cleaner<'_> {
         if end < trimmed.len() {
             self.repairs.note("value-cut");
         }
-        Some(Text::from(&trimmed[..end])).filter(|text| !text.is_empty())
+        // What was cut may end in a blank.
+        Some(Text::from(trimmed[..end].trim_end())).filter(|text| !text.is_empty())
     }
 
     fn texts(&mut self, raw: List<Scalar>) -> Vec<Text> {
@@ -347,8 +402,8 @@ impl Cleaner<'_> {
                 total_successful_session_count: self.count(summary.total_successful_session_count),
                 total_failure_session_count: self.count(summary.total_failure_session_count),
             },
-            failure_details: (failure_details.0.into_iter().filter(|detail| detail.present))
-                .map(|detail| self.failure_detail(detail))
+            failure_details: (failure_details.0.into_iter().filter_map(|detail| detail.0))
+                .map(|detail| self.failure_detail(*detail))
                 .collect(),
         })
     }

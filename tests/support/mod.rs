@@ -6,6 +6,7 @@ pub mod mail;
 pub mod meddler;
 pub mod nginx;
 pub mod program;
+pub mod properties;
 pub mod read;
 pub mod rng;
 pub mod server;

@@ -1,0 +1,328 @@
+//! Parts: takes a mail apart into its MIME parts (RFC 2045, RFC 2046). mail-parser reads the header fields.
+//!
+//! Where parts begin and end is found here and not by mail-parser, which has no limits: it goes into mails within mails as
+//! deep as they are (and overflows the stack when it gives them back), looks for each boundary to the end of the mail, and
+//! keeps 200 bytes in memory for a header field of four.
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use mail_parser::{HeaderName, Message, MessageParser, MessagePart, MimeHeaders, decoders};
+use memchr::memmem::Finder;
+
+use super::encoded;
+use crate::{
+    limits::{LimitExceeded, Limits},
+    report::{Repairs, Text},
+};
+
+/// Only the fields that something is done with.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
+    MessageParser::new()
+        .header_content_type(HeaderName::ContentType)
+        .header_text(HeaderName::ContentTransferEncoding)
+        .header_address(HeaderName::From)
+        .header_date(HeaderName::Date)
+        .header_id(HeaderName::MessageId)
+        .header_received(HeaderName::Received)
+        .default_header_ignore()
+});
+
+/// A mail taken apart.
+pub(super) struct Mail<'x> {
+    /// Its header, and nothing else.
+    pub(super) header: Message<'x>,
+    /// The parts that are not made of parts, in order.
+    pub(super) parts: Vec<Part<'x>>,
+}
+
+/// A part with a content of its own.
+pub(super) struct Part<'x> {
+    kind: Text,
+    subtype: Text,
+    encoding: Encoding,
+    /// As it stands in the mail.
+    raw: &'x [u8],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    None,
+    Base64,
+    QuotedPrintable,
+}
+
+/// What was seen of a mail, mails within it included.
+#[derive(Default)]
+pub(super) struct Seen {
+    parts: usize,
+    header_bytes: u64,
+}
+
+/// Multiparts in multiparts. Mailing lists, signatures and virus scanners put one around the other; ten have been seen.
+const MULTIPARTS: usize = 32;
+
+/// Bytes of a Content-Type field. mail-parser takes time with the square of the number of its parameters.
+const CONTENT_TYPE_BYTES: usize = 4096;
+
+/// Takes a mail apart; nothing if it has neither a header field nor an empty line.
+pub(super) fn split<'x>(bytes: &'x [u8], limits: &Limits, seen: &mut Seen) -> Result<Option<Mail<'x>>, LimitExceeded> {
+    let mut splitter = Splitter { limits, seen, parts: Vec::new() };
+    let Some((header, body)) = splitter.header(bytes)? else { return Ok(None) };
+    splitter.entity(&header, body, false, MULTIPARTS)?;
+    let parts = splitter.parts;
+    Ok(Some(Mail { header, parts }))
+}
+
+struct Splitter<'x, 'l> {
+    limits: &'l Limits,
+    seen: &'l mut Seen,
+    parts: Vec<Part<'x>>,
+}
+
+impl<'x> Splitter<'x, '_> {
+    /// The header at the beginning, and what follows it; nothing if there is no header.
+    fn header(&mut self, bytes: &'x [u8]) -> Result<Option<(Message<'x>, &'x [u8])>, LimitExceeded> {
+        let room = self.limits.header_bytes.saturating_sub(self.seen.header_bytes);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let mut end = 0;
+        let mut field_start = 0;
+        let mut ends = false;
+        while !ends && end < bytes.len() {
+            // No line is looked at beyond what is left of the limit.
+            let look_at = &bytes[end..bytes.len().min(end.saturating_add(room - end).saturating_add(1))];
+            let length = memchr::memchr(b'\n', look_at).map_or(look_at.len(), |at| at + 1);
+            if !matches!(look_at.first(), Some(b' ' | b'\t')) {
+                field_start = end;
+            }
+            end += length;
+            if end > room {
+                // A file without lines is no mail with a long header.
+                return if starts_with_field(bytes) { Err(self.limits.too_long_header()) } else { Ok(None) };
+            }
+            let field = &bytes[field_start..end];
+            if field.len() > CONTENT_TYPE_BYTES && is_content_field(field) {
+                let error = self.limits.too_long_header();
+                return Err(LimitExceeded {
+                    what: "bytes in a Content-Type field",
+                    value: CONTENT_TYPE_BYTES as u64,
+                    ..error
+                });
+            }
+            ends = look_at[..length].iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        }
+        self.seen.header_bytes += end as u64;
+        let (header, body) = bytes.split_at(end);
+        let parsed = PARSER.parse_headers(header);
+        // Methods of a message without a part would panic.
+        let empty = || Message { parts: vec![MessagePart::default()], ..Message::default() };
+        Ok(if ends || parsed.is_some() { Some((parsed.unwrap_or_else(empty), body)) } else { None })
+    }
+
+    /// Takes in what has this header: a part, or parts within it. What says nothing of its type is a mail in a digest (RFC
+    /// 2046 section 5.1.5).
+    fn entity(
+        &mut self,
+        header: &Message,
+        body: &'x [u8],
+        in_digest: bool,
+        multiparts: usize,
+    ) -> Result<(), LimitExceeded> {
+        self.seen.parts += 1;
+        if self.seen.parts > self.limits.parts {
+            return Err(self.limits.too_many_parts());
+        }
+        let content_type = header.content_type();
+        let (kind, subtype) = match content_type {
+            Some(content_type) => (content_type.ctype(), content_type.subtype().unwrap_or_default()),
+            None if in_digest => ("message", "rfc822"),
+            None => ("text", "plain"),
+        };
+        if kind == "multipart"
+            && let Some(boundary) = content_type.and_then(|content_type| content_type.attribute("boundary"))
+            && !boundary.is_empty()
+        {
+            let delimiter = format!("--{boundary}");
+            let mut sections = Sections::new(body, &delimiter);
+            if let Some(multiparts) = multiparts.checked_sub(1) {
+                let mut any = false;
+                while let Some(section) = sections.next() {
+                    any = true;
+                    if let Some((header, body)) = self.header(section)? {
+                        self.entity(&header, body, subtype == "digest", multiparts)?;
+                    }
+                }
+                if any {
+                    return Ok(());
+                }
+            } else if sections.next().is_some() {
+                let error = self.limits.nested_too_deep();
+                return Err(LimitExceeded {
+                    what: "levels of multiparts in each other",
+                    value: MULTIPARTS as u64,
+                    ..error
+                });
+            }
+        }
+        let encoding = header.content_transfer_encoding().unwrap_or_default();
+        let encoding = match encoding.split([' ', '\t', ';', '(']).next().unwrap_or_default() {
+            name if name.eq_ignore_ascii_case("base64") => Encoding::Base64,
+            name if name.eq_ignore_ascii_case("quoted-printable") => Encoding::QuotedPrintable,
+            _ => Encoding::None,
+        };
+        self.parts.push(Part { kind: kind.into(), subtype: subtype.into(), encoding, raw: body });
+        Ok(())
+    }
+}
+
+/// True if the bytes begin with a header field, as in `Received: from …`.
+pub(super) fn starts_with_field(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    !name.is_empty() && name.len() < line.len() && name.iter().all(|byte| matches!(byte, b'!'..=b'~'))
+}
+
+/// True for Content-Type, as mail-parser reads names: blanks in them and colons in front do not count.
+fn is_content_field(field: &[u8]) -> bool {
+    let mut name = field.iter().filter(|byte| !byte.is_ascii_whitespace()).skip_while(|byte| **byte == b':');
+    b"content-type".iter().all(|letter| name.next().is_some_and(|byte| byte.to_ascii_lowercase() == *letter))
+}
+
+/// The sections of a multipart body, between lines of two hyphens and the boundary.
+struct Sections<'x, 'd> {
+    body: &'x [u8],
+    delimiter: &'d str,
+    finder: Finder<'d>,
+    /// Where the section begins that comes next; nothing after the last one.
+    next: Option<usize>,
+}
+
+/// A delimiter in a body.
+struct Delimiter {
+    /// Where it begins, the line's end before it included.
+    start: usize,
+    /// Where its own line's end is over.
+    end: usize,
+    is_last: bool,
+}
+
+impl<'x, 'd> Sections<'x, 'd> {
+    fn new(body: &'x [u8], delimiter: &'d str) -> Self {
+        let mut sections = Sections { body, delimiter, finder: Finder::new(delimiter), next: None };
+        // What stands before the first delimiter is for programs that know nothing of MIME.
+        sections.next = sections.delimiter(0).filter(|first| !first.is_last).map(|first| first.end);
+        sections
+    }
+
+    fn next(&mut self) -> Option<&'x [u8]> {
+        let start = self.next.take()?;
+        let delimiter = self.delimiter(start);
+        self.next = delimiter.as_ref().filter(|delimiter| !delimiter.is_last).map(|delimiter| delimiter.end);
+        // A mail that was cut off, or whose author forgot the last delimiter, has one more section.
+        let end = delimiter.map_or(self.body.len(), |delimiter| delimiter.start.max(start));
+        Some(&self.body[start..end])
+    }
+
+    /// The first delimiter from here on. It should stand at the beginning of a line, but not all mailers see to that.
+    fn delimiter(&self, mut from: usize) -> Option<Delimiter> {
+        loop {
+            let at = from + self.finder.find(&self.body[from..])?;
+            let rest = &self.body[at + self.delimiter.len()..];
+            let (rest, is_last) = rest.strip_prefix(b"--").map_or((rest, false), |rest| (rest, true));
+            // Not the beginning of a longer boundary.
+            if rest.first().is_none_or(u8::is_ascii_whitespace) {
+                let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
+                let line_end = usize::from(rest.get(blanks) == Some(&b'\n'));
+                let before = &self.body[..at];
+                let before = before.strip_suffix(b"\n").map_or(before, |line| line.strip_suffix(b"\r").unwrap_or(line));
+                return Some(Delimiter {
+                    start: before.len(),
+                    end: self.body.len() - rest.len() + blanks + line_end,
+                    is_last,
+                });
+            }
+            from = at + 1;
+        }
+    }
+}
+
+impl<'x> Part<'x> {
+    /// True if it is declared to be of this type, in small letters.
+    pub(super) fn is(&self, kind: &str, subtype: &str) -> bool {
+        self.kind == kind && self.subtype == subtype
+    }
+
+    /// True if it is declared to be a text for people.
+    pub(super) fn is_text(&self) -> bool {
+        self.kind == "text" && self.subtype != "html"
+    }
+
+    /// True if it is declared to be a mail.
+    pub(super) fn is_mail(&self) -> bool {
+        self.is("message", "rfc822") || self.is("message", "global")
+    }
+
+    /// The beginning of its bytes, at least this many if there are as many.
+    pub(super) fn start(&self, length: usize) -> Cow<'x, [u8]> {
+        // Base64 takes four bytes and a line's end for three, quoted-printable three for one.
+        let raw = &self.raw[..self.raw.len().min(length.saturating_mul(4))];
+        Part { raw, kind: Text::default(), subtype: Text::default(), ..*self }.bytes(&mut Repairs::default())
+    }
+
+    /// Its bytes, decoded. Character sets are left as they are: what calls itself text may be none, and an XML declaration
+    /// speaks of the original bytes.
+    pub(super) fn bytes(&self, repairs: &mut Repairs) -> Cow<'x, [u8]> {
+        let decoded = match self.encoding {
+            Encoding::None => None,
+            // mail-parser drops the last bytes where the padding is missing, and gives up at other characters.
+            Encoding::Base64 if encoded::is_unpadded_base64(self.raw) => {
+                repairs.note("base64-unpadded");
+                encoded::base64(self.raw)
+            }
+            Encoding::Base64 => decoders::base64::base64_decode(self.raw).or_else(|| {
+                if encoded::is_base64_with_junk(self.raw) {
+                    repairs.note("base64-junk");
+                }
+                encoded::base64(self.raw)
+            }),
+            Encoding::QuotedPrintable => decoders::quoted_printable::quoted_printable_decode(self.raw),
+        };
+        decoded.map_or(Cow::Borrowed(self.raw), Cow::Owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(mail: &str) -> Vec<String> {
+        let mail = split(mail.as_bytes(), &Limits::default(), &mut Seen::default()).expect("within the limits");
+        let text = |part: &Part| {
+            let bytes = part.bytes(&mut Repairs::default());
+            format!("{}/{} {:?}", part.kind, part.subtype, String::from_utf8_lossy(&bytes))
+        };
+        mail.expect("a mail").parts.iter().map(text).collect()
+    }
+
+    #[test]
+    fn parts_end_where_a_delimiter_begins() {
+        let mail = "Content-Type: Multipart/Mixed;\r\n\tboundary=\"b\"\r\n\r\npreamble\r\n--b\r\n\r\none\r\n--b2\r\n\
+                    --b  \r\nContent-Type: text/x; y=\"--b\"\n\ntwo--b\n\n\n--b--\nepilogue\n--b\n\nthree";
+        assert_eq!(parts(mail), [r#"text/plain "one\r\n--b2""#, r#"text/x "two""#, r#"text/plain """#]);
+        // The last delimiter may be missing.
+        assert_eq!(parts("Content-Type: multipart/x; boundary=b\n\n--b\n\none\n"), [r#"text/plain "one\n""#]);
+        assert_eq!(parts("Content-Type: multipart/x; boundary=b\n\nnone"), [r#"multipart/x "none""#]);
+    }
+
+    #[test]
+    fn boundaries_may_be_the_beginning_of_each_other() {
+        let mail = "Content-Type: multipart/x; boundary=b\n\n--b\nContent-Type: multipart/y; boundary=b-1\n\n\
+                    --b-1\n\none\n--b-1--\n--b\n\ntwo\n--b--\n";
+        assert_eq!(parts(mail), [r#"text/plain "one""#, r#"text/plain "two""#]);
+    }
+
+    #[test]
+    fn in_a_digest_a_part_is_a_mail() {
+        let mail = "Content-Type: multipart/digest; boundary=b\n\n--b\n\nFrom: a\n\nx\n--b--";
+        assert_eq!(parts(mail), [r#"message/rfc822 "From: a\n\nx""#]);
+    }
+}
