@@ -145,7 +145,7 @@ fn show_report(flags: cli::Report, store: Store) -> Result<Exit, ModeError> {
     let Store::Sqlite(store) = store else {
         return Err(ModeError::Usage("report reads an SQLite store; name it with --store FILE".into()));
     };
-    let cli::Report { since, until, domain, json, top } = flags;
+    let cli::Report { period: cli::Period { since, until }, domain, json, top } = flags;
     let options = report::Options { store, since, until, domain, json, top };
     match report::run(&options, &mut io::BufWriter::new(io::stdout().lock())) {
         // Whoever reads it has seen enough.
