@@ -6,9 +6,11 @@ use std::fs;
 
 use support::properties;
 
+type Check = fn(&[u8]);
+
 #[test]
 fn what_the_fuzzers_found_stays_mended() {
-    let targets: [(&str, fn(&[u8])); 6] = [
+    let targets: [(&str, Check); 6] = [
         ("message", properties::message),
         ("aggregate", properties::aggregate),
         ("tls", properties::tls),

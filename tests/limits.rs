@@ -4,6 +4,7 @@
 mod support;
 
 use std::{
+    fmt::Write as _,
     fs::{self, File},
     io::{self, BufRead, BufReader, BufWriter, Write},
     net::TcpListener,
@@ -192,7 +193,7 @@ fn many_attachments_full_of_values() {
     while report.len() < 60 << 20 {
         let value = format!("{:x}{:x}{:x}{:x}", rng.next(), rng.next(), rng.next(), rng.next()).repeat(60);
         let results = format!("<dkim><selector>{value}</selector></dkim>");
-        report += &format!("<record><row><count>1</count></row><auth_results>{results}</auth_results></record>");
+        let _ = write!(report, "<record><row><count>1</count></row><auth_results>{results}</auth_results></record>");
     }
     report += "</feedback>";
     let attached = attachment("application/gzip", "a.gz", &gzip(report.as_bytes()));
@@ -308,7 +309,7 @@ fn entities_are_never_resolved() {
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("a pipe");
     let mut entities = String::from("<!ENTITY lol0 \"lol\">");
     for n in 1..40 {
-        entities += &format!("<!ENTITY lol{n} \"{}\">", format!("&lol{};", n - 1).repeat(10));
+        let _ = write!(entities, "<!ENTITY lol{n} \"{}\">", format!("&lol{};", n - 1).repeat(10));
     }
     let doctype = format!(
         "<!DOCTYPE feedback SYSTEM \"http://127.0.0.1:{port}/a.dtd\" [{entities}\n\

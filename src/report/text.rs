@@ -73,16 +73,51 @@ pub(super) fn find_report(text: &str) -> Option<(bool, usize)> {
 /// Where the first start tag `feedback` is, with or without a prefix, that another tag follows: letters speak of "the
 /// `<feedback>` element".
 pub(super) fn find_root(text: &str) -> Option<usize> {
+    const NAME: usize = b"feedback".len();
+    const PREFIX: usize = 56;
     let bytes = text.as_bytes();
-    memchr::memchr_iter(b'<', bytes).find(|at| {
-        let rest = &bytes[at + 1..];
-        let ends = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
-        let Some(end) = rest.iter().take(64).position(ends) else { return false };
-        let is_root = rest[..end].rsplit(|byte| *byte == b':').next();
-        is_root.is_some_and(|local| local.eq_ignore_ascii_case(b"feedback")) && {
-            let attributes = &rest[end..rest.len().min(end + 1024)];
-            let tag_end = memchr::memchr(b'>', attributes);
-            tag_end.is_some_and(|at| rest[end + at + 1..].trim_ascii_start().starts_with(b"<"))
+    let ends = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
+    // The name is looked for by its rarest letter: there may be a `<` at every second byte.
+    memchr::memchr2_iter(b'k', b'K', bytes).find_map(|last| {
+        let end = last + 1;
+        let before = &bytes[..end.checked_sub(NAME)?];
+        if !bytes[before.len()..end].eq_ignore_ascii_case(b"feedback") || !bytes.get(end).is_some_and(ends) {
+            return None;
         }
+        let start = match before.last()? {
+            b'<' => before.len() - 1,
+            b':' => {
+                let prefix = &before[before.len().saturating_sub(PREFIX)..];
+                let prefix = &prefix[prefix.iter().rposition(|byte| ends(byte)).map_or(0, |at| at + 1)..];
+                before.len() - prefix.len() + memchr::memchr(b'<', prefix)?
+            }
+            _ => return None,
+        };
+        let attributes = &bytes[end..bytes.len().min(end + 1024)];
+        let tag_end = memchr::memchr(b'>', attributes)?;
+        bytes[end + tag_end + 1..].trim_ascii_start().starts_with(b"<").then_some(start)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_has_a_tag_behind_it() {
+        for (text, at) in [
+            ("<feedback><a>", Some(0)),
+            ("x <p:Feedback a='b'>\n<a>", Some(2)),
+            ("the <feedback> element <ns0:feedback\n>\n\n<a>", Some(23)),
+            ("<a:b<c:feedback><a>", Some(0)),
+            ("<a <c:feedback><a>", Some(3)),
+            ("feedback><a>", None),
+            ("<feedbacks><a>", None),
+            ("<myfeedback><a>", None),
+            ("<feedback", None),
+            ("kK", None),
+        ] {
+            assert_eq!(find_root(text), at, "{text}");
+        }
+    }
 }

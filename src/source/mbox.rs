@@ -42,7 +42,8 @@ impl<R: BufRead> Mbox<R> {
         let mut mail = Vec::new();
         let mut too_large = false;
         let mut line = Vec::new();
-        let mut after_blank = true;
+        // Behind a separator the mail begins, whatever its first line is: the same whether the mail before was read or not.
+        let mut after_blank = self.separator.is_none();
         loop {
             line.clear();
             let start = self.position;

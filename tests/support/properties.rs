@@ -129,10 +129,9 @@ fn check_text(bytes: &[u8], limits: &Limits) -> Vec<Report> {
         let little = report::parse_all(&little, limits, &Repairs::default());
         assert_eq!(without_repairs(&little), without_repairs(&all), "UTF-16 says the same");
     }
-    let reports = all.into_iter().flatten().map(|report| {
-        check_report(&report, limits);
-        check_documents(&report, &Received::default(), limits.value_bytes);
-        report
+    let reports = all.into_iter().flatten().inspect(|report| {
+        check_report(report, limits);
+        check_documents(report, &Received::default(), limits.value_bytes);
     });
     reports.collect()
 }
@@ -531,7 +530,7 @@ impl Source<'_> {
     }
 
     fn optional(&mut self) -> Option<Text> {
-        (self.byte() % 4 > 0).then(|| self.text())
+        (!self.byte().is_multiple_of(4)).then(|| self.text())
     }
 
     fn list<T>(&mut self, mut one: impl FnMut(&mut Self) -> T) -> Vec<T> {
