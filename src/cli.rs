@@ -66,6 +66,17 @@ pub struct Watch {
     pub metrics: Option<SocketAddr>,
 }
 
+/// The period that a report speaks of.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Period {
+    /// Only reports whose period begins at or after this: 2024-01-31, an RFC 3339 time, or an age such as 30d or 12h
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Only reports whose period begins before the end of this
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+}
+
 /// `import`.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -82,12 +93,9 @@ pub struct Import {
     /// Read everything, whatever an earlier import has finished
     #[arg(long)]
     pub fresh: bool,
-    /// Only reports whose period begins at or after this: 2024-01-31, an RFC 3339 time, or an age such as 30d or 12h
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<Moment>,
-    /// Only reports whose period begins before the end of this
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Moment>,
+    /// Which reports.
+    #[command(flatten)]
+    pub period: Period,
     /// Store nothing, tell what would be stored
     #[arg(long)]
     pub dry_run: bool,
@@ -122,12 +130,9 @@ pub struct Export {
     /// Only this kind of report [default: all; dmarc with --format csv]
     #[arg(long, value_enum)]
     pub kind: Option<ExportKind>,
-    /// Only reports whose period begins at or after this: 2024-01-31, an RFC 3339 time, or an age such as 30d or 12h
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<Moment>,
-    /// Only reports whose period begins before the end of this
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Moment>,
+    /// Which reports.
+    #[command(flatten)]
+    pub period: Period,
     /// Only this domain and its subdomains
     #[arg(long)]
     pub domain: Option<String>,
@@ -159,12 +164,9 @@ pub enum ExportKind {
 /// `report`.
 #[derive(Args, Debug)]
 pub struct Report {
-    /// Only reports whose period begins at or after this: 2024-01-31, an RFC 3339 time, or an age such as 30d or 12h
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<Moment>,
-    /// Only reports whose period begins before the end of this
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Moment>,
+    /// Which reports.
+    #[command(flatten)]
+    pub period: Period,
     /// Only this domain and its subdomains
     #[arg(long)]
     pub domain: Option<String>,

@@ -9,7 +9,7 @@ use std::{
     fs, io,
     ops::Range,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -19,7 +19,7 @@ use tracing::error;
 
 use crate::{
     message::{self, Contents},
-    settle::{self, Mark, Origin, Outcome, Settlement, Settler, Tally},
+    settle::{self, Held, Mark, Origin, Outcome, Settlement, Settler, Tally},
     sink::Sink,
     source::{self, Bytes},
 };
@@ -30,7 +30,8 @@ const TAKEN_UP_PER_THREAD: usize = 16;
 /// Bytes of mails that came out of an mbox or archive and wait for a parser.
 const BYTES_TAKEN_UP: usize = 16 << 20;
 
-/// Mails above this many bytes are read one at a time: what they unpack to may be hundreds of times as large.
+/// Mails above this many bytes are under way one at a time, from reading to settling, and all on one thread: what they
+/// unpack to may be hundreds of times as large, and an allocator keeps apart what several threads leave behind.
 const LARGE: u64 = 1 << 20;
 
 /// What to do with mail that is no report.
@@ -90,7 +91,8 @@ struct Stage {
     reading: message::Options,
     period: Option<Range<i64>>,
     taken_up: Gate,
-    large: Mutex<()>,
+    /// One thread for the large mails, one after the other.
+    large: ThreadPool,
 }
 
 /// How mails are treated.
@@ -128,11 +130,11 @@ impl Pipeline {
         observe: impl FnMut(&Settlement, Fate) + Send + 'static,
     ) -> io::Result<Pipeline> {
         let Settings { threads, reading, unrecognized, period } = settings;
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|n| format!("parser-{n}"))
-            .build()
-            .map_err(io::Error::other)?;
+        let threads_named = |number, name: &'static str| {
+            let pool = ThreadPoolBuilder::new().num_threads(number).thread_name(move |n| format!("{name}-{n}"));
+            pool.build().map_err(io::Error::other)
+        };
+        let (pool, large) = (threads_named(threads, "parser")?, threads_named(1, "large")?);
         let (settler, settlements) = settle::channel();
         let settling = thread::Builder::new().name("settler".into()).spawn(move || {
             let mut totals = Totals::default();
@@ -144,7 +146,7 @@ impl Pipeline {
             totals
         })?;
         let taken_up = Gate::new(TAKEN_UP_PER_THREAD * pool.current_num_threads());
-        let stage = Arc::new(Stage { sink, settler, reading, period, taken_up, large: Mutex::new(()) });
+        let stage = Arc::new(Stage { sink, settler, reading, period, taken_up, large });
         Ok(Pipeline { pool, stage, settling })
     }
 
@@ -162,9 +164,12 @@ impl Pipeline {
         self.stage.taken_up.enter(bytes);
         let stage = Arc::clone(&self.stage);
         self.pool.spawn_fifo(move || {
-            stage.process(mail);
-            if stage.taken_up.leave(bytes) == 0 {
-                stage.sink.hurry();
+            if is_large(&mail) {
+                let on = Arc::clone(&stage);
+                on.large.spawn_fifo(move || stage.process_large(mail, bytes));
+            } else {
+                stage.process(mail, None);
+                stage.leave(bytes);
             }
         });
     }
@@ -184,38 +189,63 @@ impl Pipeline {
     }
 }
 
+fn is_large(mail: &Mail) -> bool {
+    match &mail.bytes {
+        Some(Bytes::Whole(bytes)) => bytes.len() as u64 > LARGE,
+        Some(_) => false,
+        None => {
+            let size = mail.origin.path().and_then(|path| fs::metadata(path).ok()).map(|metadata| metadata.len());
+            size.is_some_and(|size| size > LARGE)
+        }
+    }
+}
+
 impl Stage {
-    fn process(&self, mail: Mail) {
+    /// Returns when the mail is settled.
+    fn process_large(&self, mail: Mail, bytes: usize) {
+        let (held, settled) = mpsc::channel::<()>();
+        self.process(mail, Some(Box::new(held)));
+        self.sink.hurry();
+        // Nothing is ever sent: the other end is dropped when the mail is settled.
+        let _ = settled.recv();
+        self.leave(bytes);
+    }
+
+    fn leave(&self, bytes: usize) {
+        if self.taken_up.leave(bytes) == 0 {
+            self.sink.hurry();
+        }
+    }
+
+    fn process(&self, mail: Mail, held: Option<Held>) {
         let Mail { origin, mark, bytes } = mail;
-        // Held while a large mail is read and taken apart, so that only one is in memory.
-        let mut one_large = None;
         let bytes = match bytes {
             Some(bytes) => Ok(bytes),
-            None => origin.path().map_or(Ok(Bytes::Gone), |path| {
-                if fs::metadata(&path).is_ok_and(|metadata| metadata.len() > LARGE) {
-                    one_large = Some(lock(&self.large));
-                }
-                source::read_file(&path, self.reading.limits.mail_bytes)
-            }),
+            None => {
+                origin.path().map_or(Ok(Bytes::Gone), |path| source::read_file(&path, self.reading.limits.mail_bytes))
+            }
         };
         let contents = match bytes {
-            Ok(Bytes::Whole(bytes)) => {
-                if bytes.len() as u64 > LARGE && one_large.is_none() {
-                    one_large = Some(lock(&self.large));
-                }
-                self.read(&bytes)
-            }
+            Ok(Bytes::Whole(bytes)) => self.read(&bytes),
             Ok(Bytes::TooLarge) => Contents::refused(self.reading.limits.too_large()),
-            Ok(Bytes::Gone) => Contents::default(),
+            Ok(Bytes::Gone) if matches!(origin, Origin::Maildir(_)) => {
+                self.settler.delivery(origin, mark, &Contents::default(), None).gone();
+                return;
+            }
+            // A file that is only read may be elsewhere now, and still be wanted.
+            Ok(Bytes::Gone) => {
+                error!(mail = origin.name(), "gone before it was read");
+                self.settler.delivery(origin, mark, &Contents::default(), None).leave();
+                return;
+            }
             Err(error) => {
                 error!(mail = origin.name(), "can't be read, it stays where it is: {error}");
-                self.settler.delivery(origin, mark, &Contents::default()).leave();
+                self.settler.delivery(origin, mark, &Contents::default(), None).leave();
                 return;
             }
         };
-        let delivery = self.settler.delivery(origin, mark, &contents);
+        let delivery = self.settler.delivery(origin, mark, &contents, held);
         self.sink.accept(contents, &delivery);
-        drop(one_large);
     }
 
     /// Reads a mail. A panic would be a bug, but not one for which a mail blocks all others.
@@ -244,6 +274,7 @@ fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Tota
     match outcome {
         _ if fate == Fate::Stuck => totals.left += 1,
         Outcome::Left => totals.left += 1,
+        Outcome::Gone => {}
         Outcome::Stored => totals.stored += 1,
         Outcome::Failed(_) => totals.failed += 1,
         Outcome::Unrecognized(_) => totals.unrecognized += 1,
@@ -258,6 +289,7 @@ fn carry_out(origin: &Origin, outcome: &Outcome, unrecognized: Unrecognized) -> 
     let Origin::Maildir(entry) = origin else { return Ok(Fate::Stays) };
     match outcome {
         Outcome::Left => return Ok(Fate::Stays),
+        Outcome::Gone => return Ok(Fate::Moved),
         Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => return Ok(Fate::Stays),
         Outcome::Stored => entry.settle_stored()?,
         Outcome::Failed(reason) | Outcome::Unrecognized(reason) => entry.settle_failed(reason)?,

@@ -351,3 +351,24 @@ fn one_mail_alone_is_stored_at_once() {
     assert_eq!(ended.log.lines().filter(|line| !line.contains("template")).count(), 0, "{}", ended.log);
     eprintln!("one mail on standard input took {:?}", started.elapsed());
 }
+
+#[test]
+fn failure_reports_have_an_index_of_their_own() {
+    let Some(server) = SHARED.as_ref() else { return };
+    let maildir = TestMaildir::new();
+    let reports = fs::read_dir(tests_folder().join("fixtures/failure")).expect("fixtures");
+    for report in reports.map(|report| report.expect("a fixture")) {
+        maildir.deliver(&report.file_name().to_string_lossy(), &fs::read(report.path()).expect("read"));
+    }
+    let delivered = maildir.count("new");
+    let ended = run(once(&server.url, "arf", &maildir, &["--failures-index=arf-failures"]));
+    assert_eq!((ended.code, maildir.count("new")), (Some(0), 0), "{}", ended.log);
+    assert!(maildir.count("cur") > delivered / 2, "{}", ended.log);
+    let documents = server.documents("arf-failures");
+    assert!(documents.len() >= maildir.count("cur"), "{}", ended.log);
+    assert!(documents.iter().all(|(_, document)| document["failure"].is_object()));
+    assert!(documents.iter().all(|(_, document)| document["failure"]["message"]["body"].is_null()));
+    let query = json!({ "query": { "exists": { "field": "failure.reported_domain.keyword" } } });
+    let found = server.request("POST", "/arf-failures/_search", Some(&query));
+    assert!(found["hits"]["total"]["value"].as_u64() > Some(0), "{found}");
+}

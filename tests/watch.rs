@@ -265,6 +265,19 @@ fn mail_of_other_kinds_can_stay() {
     assert_eq!(running.log().matches("no report found").count(), 1, "read again and again: {}", running.log());
 }
 
+/// Another program was faster: a link to nowhere is listed, and not there when it is to be read.
+#[test]
+fn a_mail_that_is_taken_away_by_another_program_is_not_counted() {
+    let maildir = TestMaildir::new();
+    std::os::unix::fs::symlink("nowhere", maildir.path().join("new/taken")).expect("a link");
+    let (mails, _) = reports(&Corpus::new(10));
+    maildir.deliver("1", &mails[0].bytes);
+    let ended = run([Path::new("once"), Path::new("--ndjson=-"), maildir.path()]);
+    assert_eq!((ended.code, maildir.count("cur"), maildir.count(".failed/new")), (Some(0), 1, 0), "{}", ended.log);
+    assert!(ended.summary().contains(" 1 mails, ") && ended.summary().contains(" 0 unrecognized"), "{}", ended.log);
+    assert!(!ended.log.contains("WARN"), "{}", ended.log);
+}
+
 #[test]
 fn sighup_reads_the_settings_again() {
     let maildir = TestMaildir::new();

@@ -145,7 +145,7 @@ fn show_report(flags: cli::Report, store: Store) -> Result<Exit, ModeError> {
     let Store::Sqlite(store) = store else {
         return Err(ModeError::Usage("report reads an SQLite store; name it with --store FILE".into()));
     };
-    let cli::Report { since, until, domain, json, top } = flags;
+    let cli::Report { period: cli::Period { since, until }, domain, json, top } = flags;
     let options = report::Options { store, since, until, domain, json, top };
     match report::run(&options, &mut io::BufWriter::new(io::stdout().lock())) {
         // Whoever reads it has seen enough.
@@ -205,7 +205,7 @@ fn log(settlement: &Settlement) {
     let Settlement { origin, outcome, tally, .. } = settlement;
     match outcome {
         Outcome::Failed(reason) | Outcome::Unrecognized(reason) => warn!(mail = origin.name(), "{reason}"),
-        Outcome::Stored | Outcome::Left => {}
+        Outcome::Stored | Outcome::Left | Outcome::Gone => {}
     }
     if tally.lost > 0 && *outcome != Outcome::Left {
         warn!(mail = origin.name(), lost = tally.lost, "records that can't be read are missing");

@@ -369,7 +369,7 @@ fn policy_evaluated(xml: &mut Walker, evaluated: &mut PolicyEvaluated) -> Result
             Tag::Reason => {
                 let reason = override_reason(xml)?;
                 if reason != OverrideReason::default() && evaluated.reason.len() < RESULTS_KEPT {
-                    evaluated.reason.push(reason);
+                    push(&mut evaluated.reason, reason);
                 }
             }
             _ => xml.skip()?,
@@ -410,13 +410,13 @@ fn auth_results(xml: &mut Walker, into: &mut AuthResults) -> Result<(), Unreadab
             Tag::Dkim => {
                 let result = dkim_result(xml)?;
                 if result != DkimResult::default() && into.dkim.len() < RESULTS_KEPT {
-                    into.dkim.push(result);
+                    push(&mut into.dkim, result);
                 }
             }
             Tag::Spf => {
                 let result = spf_result(xml)?;
                 if result != SpfResult::default() && into.spf.len() < RESULTS_KEPT {
-                    into.spf.push(result);
+                    push(&mut into.spf, result);
                 }
             }
             _ => xml.skip()?,
@@ -463,6 +463,15 @@ fn keyword(xml: &mut Walker) -> Result<Option<Text>, Unreadable> {
         value = value.to_ascii_lowercase();
     }
     Ok(Some(value).filter(|value| !value.is_empty()))
+}
+
+/// Adds to a list that mostly has one member: a `Vec` makes room for four at its first, which a report of 100,000 records
+/// would pay for with 60 MB.
+fn push<T>(list: &mut Vec<T>, item: T) {
+    if list.is_empty() {
+        list.reserve_exact(1);
+    }
+    list.push(item);
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 pub mod maildir;
 
 use std::{
+    fmt,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -64,6 +65,8 @@ pub enum Outcome {
     Unrecognized(String),
     /// The store has not acknowledged all of it: it stays where it is.
     Left,
+    /// Another process took it away before it was read: it is that one's matter.
+    Gone,
 }
 
 /// Numbers of a mail, or of many.
@@ -157,8 +160,9 @@ pub fn channel() -> (Settler, Receiver<Settlement>) {
 pub struct Settler(Sender<Settlement>);
 
 impl Settler {
-    /// Follows a mail that was read; `contents` must go to the sink with the delivery.
-    pub fn delivery(&self, origin: Origin, mark: Mark, contents: &Contents) -> Delivery {
+    /// Follows a mail that was read; `contents` must go to the sink with the delivery. What is `held` is dropped when
+    /// the mail is settled.
+    pub fn delivery(&self, origin: Origin, mark: Mark, contents: &Contents, held: Option<Held>) -> Delivery {
         let verdict = match contents.complaint() {
             None => Outcome::Stored,
             Some(reason) if contents.is_something_else() => Outcome::Unrecognized(reason),
@@ -169,9 +173,13 @@ impl Settler {
             mark,
             progress: Mutex::new(Progress { verdict, tally: Tally::of(contents) }),
             settler: self.clone(),
+            _held: held,
         }))
     }
 }
+
+/// Something that is kept as long as a mail is on its way, to hear of the end.
+pub type Held = Box<dyn fmt::Debug + Send + Sync>;
 
 /// One mail on its way to the store. Dropped without a share handed out, it is settled by what was read.
 #[derive(Debug)]
@@ -181,6 +189,11 @@ impl Delivery {
     /// The mail could not be looked at: it stays where it is.
     pub fn leave(self) {
         drop(self.pending());
+    }
+
+    /// The mail was taken away before it was read.
+    pub fn gone(self) {
+        self.0.progress().verdict = Outcome::Gone;
     }
 
     /// A share of the mail for documents that are about to travel; as many as there are batches.
@@ -246,6 +259,7 @@ struct Inner {
     mark: Mark,
     progress: Mutex<Progress>,
     settler: Settler,
+    _held: Option<Held>,
 }
 
 impl Inner {
@@ -272,7 +286,7 @@ mod tests {
         let (settler, receiver) = channel();
         let report = crate::report::Report::Tls(crate::report::TlsReport::default());
         let contents = Contents { reports: vec![report], ..Contents::default() };
-        (settler.delivery(Origin::Input("test".into()), 0, &contents), receiver)
+        (settler.delivery(Origin::Input("test".into()), 0, &contents, None), receiver)
     }
 
     #[test]

@@ -67,7 +67,9 @@ impl NdJsonSink {
 impl Sink for NdJsonSink {
     fn accept(&self, contents: Contents, delivery: &Delivery) {
         let (mut lines, mut documents) = (Vec::new(), 0);
-        let push = |lines: Vec<u8>, documents| {
+        let push = |mut lines: Vec<u8>, documents| {
+            // What growing left over would not be counted by the queue.
+            lines.shrink_to_fit();
             self.queue.push(lines.len(), Item { lines, documents, pending: delivery.pending() });
         };
         // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.

@@ -49,7 +49,7 @@ impl Setup {
     }
 
     fn give(&self, name: &str, contents: Contents) {
-        let delivery = self.settler.delivery(Origin::Input(name.into()), 0, &contents);
+        let delivery = self.settler.delivery(Origin::Input(name.into()), 0, &contents, None);
         self.sink.accept(contents, &delivery);
     }
 

@@ -123,8 +123,8 @@ pub(super) fn run(flags: &cli::Export, store: &Path, quiet: bool) -> Result<Exit
     };
     let now = Timestamp::now();
     let selection = Selection {
-        since: flags.since.map(|since| since.begin(now)),
-        until: flags.until.map(|until| until.end(now)),
+        since: flags.period.since.map(|since| since.begin(now)),
+        until: flags.period.until.map(|until| until.end(now)),
         domain: flags.domain.clone(),
         ..Selection::default()
     };

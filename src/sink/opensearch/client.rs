@@ -149,11 +149,7 @@ impl Client {
     /// # Errors
     /// No node answered, or none in a useful way; the text says why.
     pub fn get(&self, path: &str) -> Result<Answer, String> {
-        let answer = self.request(&Method::GET, path, "", b"").map_err(|error| error.to_string())?;
-        match answer.status {
-            status if is_no_answer(status) => Err(answer.summary()),
-            _ => Ok(answer),
-        }
+        useful(self.request(&Method::GET, path, "", b""))
     }
 
     /// Sends JSON.
@@ -162,11 +158,7 @@ impl Client {
     /// No node answered, or none in a useful way; the text says why.
     pub fn put(&self, path: &str, body: &Value) -> Result<Answer, String> {
         let body = body.to_string();
-        let answer = self.request(&Method::PUT, path, "application/json", body.as_bytes());
-        match answer.map_err(|error| error.to_string())? {
-            answer if is_no_answer(answer.status) => Err(answer.summary()),
-            answer => Ok(answer),
-        }
+        useful(self.request(&Method::PUT, path, "application/json", body.as_bytes()))
     }
 
     fn request_to(
@@ -197,9 +189,14 @@ impl Client {
     }
 }
 
-/// A status that says nothing about the cluster, only that it can't be asked now. Redirects come from proxies, for a while.
-fn is_no_answer(status: u16) -> bool {
-    matches!(status, 300..=399 | 401 | 407 | 429 | 500..)
+/// An answer that says something about the cluster, and not only that it can't be asked now.
+fn useful(answer: Result<Answer, NoAnswer>) -> Result<Answer, String> {
+    let answer = answer.map_err(|error| error.to_string())?;
+    match answer.status {
+        // Redirects come from proxies, for a while.
+        300..=399 | 401 | 407 | 429 | 500.. => Err(answer.summary()),
+        _ => Ok(answer),
+    }
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {

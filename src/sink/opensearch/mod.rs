@@ -8,24 +8,22 @@
 mod answer;
 mod client;
 pub mod config;
+mod prepare;
+mod send;
 mod template;
 mod tuning;
 
 use std::{
     collections::BTreeMap,
-    fmt, mem,
+    mem,
     ops::Range,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::AtomicU64, atomic::Ordering},
     thread::{self, JoinHandle},
-    time::Instant,
 };
 
 use serde_json::Value;
-use tracing::{debug, info, warn};
-use ureq::http::Method;
 
 use self::{
-    answer::{Outcome, Verdict},
     client::{CaFileError, Client},
     config::{Config, Import, Target},
 };
@@ -33,7 +31,7 @@ use super::{Identity, Sink, outage::Outage, queue::Queue};
 use crate::{
     document::Documents,
     message::Contents,
-    metrics::{RequestResult, StoreMetrics},
+    metrics::StoreMetrics,
     report::Kind,
     settle::{Acknowledgement, Delivery, Pending},
     stop::Stop,
@@ -41,12 +39,6 @@ use crate::{
 
 /// Documents of one mail travel together up to this many bytes; those of a huge report are spread over many batches.
 const ITEM_BYTES: usize = 1 << 20;
-
-/// So many times documents are sent that the store does not take although it takes others.
-const FUTILE_ATTEMPTS: u32 = 8;
-
-/// The parts of the answer that are looked at; the others would be many times as long.
-const BULK_PATH: &str = "/_bulk?filter_path=items.create.status,items.create.error";
 
 /// Why the sink can't start.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +122,10 @@ impl Sink for OpenSearchSink {
     fn accept(&self, contents: Contents, delivery: &Delivery) {
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         let item_bytes = ITEM_BYTES.min(self.shared.config.bulk_bytes);
-        let push = |bytes: Vec<u8>, ends: Vec<usize>| {
+        let push = |mut bytes: Vec<u8>, mut ends: Vec<usize>| {
+            // What growing left over would not be counted by the queue.
+            bytes.shrink_to_fit();
+            ends.shrink_to_fit();
             self.shared.queue.push(bytes.len(), Item { bytes, ends, pending: delivery.pending() });
         };
         // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
@@ -201,262 +196,4 @@ fn action(target: &Target) -> Vec<u8> {
     let text = |text: &str| Value::from(text).to_string();
     let pipeline = target.pipeline.as_deref().map(|name| format!(r#""pipeline":{},"#, text(name))).unwrap_or_default();
     format!(r#"{{"create":{{"_index":{},{pipeline}"_id":""#, text(&target.index)).into_bytes()
-}
-
-/// What came of one request.
-enum Attempt {
-    /// One verdict a document.
-    Judged(Vec<Verdict>),
-    /// To be sent in two halves, after a pause if there is a reason for one.
-    InHalves(Option<String>),
-    /// Nothing is known to be stored.
-    Failed(String),
-}
-
-/// Why documents have to be sent again.
-enum Trouble {
-    /// The store can't take anything now.
-    Store(String),
-    /// It can't take these documents; maybe others.
-    Documents(String),
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let (Trouble::Store(reason) | Trouble::Documents(reason)) = self;
-        f.write_str(reason)
-    }
-}
-
-/// Documents of a batch that the store has not judged finally: the item and the document's number in it.
-type Remaining = Vec<(usize, usize)>;
-
-impl Shared {
-    fn send_batches(&self) {
-        while let Some(items) = self.queue.take() {
-            if self.outage.stop().is_asked() || !self.prepare() {
-                drop(items);
-                self.queue.abandon();
-                return;
-            }
-            self.send(items);
-        }
-    }
-
-    /// Sends one batch until every document is judged, or work is to end.
-    fn send(&self, items: Vec<Item>) {
-        let mut remaining: Remaining = Vec::new();
-        for (n, item) in items.iter().enumerate() {
-            remaining.extend((0..item.ends.len()).map(|document| (n, document)));
-        }
-        let mut batch = Batch {
-            answers: items.iter().map(|item| (item.ends.len(), Acknowledgement::default())).collect(),
-            items: items.into_iter().map(Some).collect(),
-        };
-        if self.send_part(&mut batch, remaining) {
-            for (item, (open, answer)) in batch.items.into_iter().zip(batch.answers) {
-                match item {
-                    // A mail without documents.
-                    Some(item) if open == 0 => item.pending.acknowledge(answer),
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    /// False if work is to end before every document could be judged. Documents that the store does not take while it
-    /// takes others are given up, which leaves their mails where they are.
-    fn send_part(&self, batch: &mut Batch, mut remaining: Remaining) -> bool {
-        let judged_before = self.judged.load(Ordering::Relaxed);
-        let mut futile = 0;
-        while !remaining.is_empty() {
-            let trouble = match self.attempt(batch, &remaining) {
-                Attempt::Judged(verdicts) => batch.take_in(&mut remaining, verdicts),
-                Attempt::InHalves(pause) => {
-                    let reason = pause.as_deref().unwrap_or("too large for the node");
-                    debug!(documents = remaining.len(), "to be sent again, in halves: {reason}");
-                    if pause.is_some_and(|reason| self.outage.pause(&reason)) {
-                        return false;
-                    }
-                    let half = remaining.split_off(remaining.len() / 2);
-                    return self.send_part(batch, remaining) && self.send_part(batch, half);
-                }
-                Attempt::Failed(reason) => Some(Trouble::Store(reason)),
-            };
-            let Some(trouble) = trouble else { return true };
-            debug!(documents = remaining.len(), "to be sent again: {trouble}");
-            if let Trouble::Documents(reason) = &trouble {
-                futile += 1;
-                if futile >= FUTILE_ATTEMPTS && self.judged.load(Ordering::Relaxed) > judged_before {
-                    // The store takes others: these must not hold up what comes after them.
-                    warn!(documents = remaining.len(), "not taken by the store, mails stay where they are: {reason}");
-                    return true;
-                }
-            }
-            if self.outage.pause(&trouble) {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Sends one request.
-    fn attempt(&self, batch: &Batch, documents: &Remaining) -> Attempt {
-        let body = batch.body(documents);
-        let started = Instant::now();
-        let answer = self.client.request(&Method::POST, BULK_PATH, "application/x-ndjson", &body);
-        drop(body);
-        let lasted = started.elapsed();
-        let outcome = match &answer {
-            Ok(answer) => answer::judge(answer, documents.len()),
-            Err(error) => Outcome::TryAgain(error.to_string()),
-        };
-        let is_final = |verdict: &Verdict| !matches!(verdict, Verdict::TryAgain(_) | Verdict::Busy(_));
-        let (result, attempt) = match outcome {
-            Outcome::Judged(verdicts) => {
-                let judged = verdicts.iter().filter(|verdict| is_final(verdict)).count();
-                if judged > 0 {
-                    self.judged.fetch_add(judged as u64, Ordering::Relaxed);
-                    self.outage.over();
-                }
-                let all = judged == documents.len();
-                (if all { RequestResult::ok } else { RequestResult::partial }, Attempt::Judged(verdicts))
-            }
-            Outcome::TooLarge if documents.len() > 1 => (RequestResult::failed, Attempt::InHalves(None)),
-            Outcome::TooLarge => {
-                let verdict = Verdict::Refused("larger than the node takes (http.max_content_length)".into());
-                (RequestResult::failed, Attempt::Judged(vec![verdict]))
-            }
-            // A body that alone is more than the node's indexing pressure allows would be refused for ever.
-            Outcome::Busy(reason) if documents.len() > 1 => (RequestResult::failed, Attempt::InHalves(Some(reason))),
-            Outcome::Busy(reason) | Outcome::TryAgain(reason) => (RequestResult::failed, Attempt::Failed(reason)),
-        };
-        self.outage.metrics().request(result, lasted);
-        attempt
-    }
-
-    /// Looks at templates and pipelines before the first batch; false if work is to end before that was possible.
-    fn prepare(&self) -> bool {
-        let _one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
-        while !self.prepared.load(Ordering::Acquire) {
-            let all = [Kind::Dmarc, Kind::Tls, Kind::Failure].into_iter().try_for_each(|kind| self.prepare_kind(kind));
-            match all {
-                Ok(()) => self.prepared.store(true, Ordering::Release),
-                Err(reason) if self.outage.pause(&reason) => return false,
-                Err(_) => {}
-            }
-        }
-        true
-    }
-
-    /// Installs the template of a kind where it is due, and sees that its pipeline exists: with a pipeline missing, each
-    /// document would be refused with a status that speaks of the document.
-    fn prepare_kind(&self, kind: Kind) -> Result<(), String> {
-        let Target { index, pipeline } = self.config.target(kind);
-        if let Some(pipeline) = pipeline {
-            let answer = self.client.get(&format!("/_ingest/pipeline/{pipeline}"))?;
-            if answer.status == 404 {
-                return Err(format!("there is no ingest pipeline {pipeline}"));
-            }
-        }
-        let path = format!("/_index_template/{}", template::name(index));
-        let answer = self.client.get(&path)?;
-        let present = match answer.status {
-            404 => None,
-            200 => {
-                let body: Value = serde_json::from_slice(&answer.body)
-                    .map_err(|error| format!("not an index template ({error}): {}", answer.summary()))?;
-                body["index_templates"].get(0).map(|found| found["index_template"].clone())
-            }
-            // Not allowed to see it: the administrator has it in hand.
-            _ => {
-                warn!(%index, "can't look at the index template: {}", answer.summary());
-                return Ok(());
-            }
-        };
-        match template::decide(present.as_ref()) {
-            template::Decision::Keep => {}
-            template::Decision::KeepChanged => info!(%index, "index template was changed by hand, left as it is"),
-            template::Decision::Install => {
-                let answer = self.client.put(&path, &template::template(kind, index))?;
-                match answer.status {
-                    200 => info!(%index, "index template installed"),
-                    // OpenSearch never says so.
-                    404 => return Err(answer.summary()),
-                    _ => warn!(%index, "index template not installed: {}", answer.summary()),
-                }
-            }
-        }
-        match self.config.import {
-            Some(Import { tune }) => {
-                tuning::create(&self.client, index)?;
-                if tune { tuning::relax(&self.client, index) } else { tuning::restore(&self.client, index) }
-            }
-            None => tuning::restore(&self.client, index),
-        }
-    }
-
-    /// At the end of an import. Where that fails, the next run does it.
-    fn restore_refresh(&self) {
-        for kind in [Kind::Dmarc, Kind::Tls, Kind::Failure] {
-            let index = &self.config.target(kind).index;
-            if let Err(error) = tuning::restore(&self.client, index) {
-                warn!(%index, "the index's refresh stays relaxed until the next run: {error}");
-            }
-        }
-    }
-}
-
-/// A batch under way. Items leave it as soon as their last document is judged.
-struct Batch {
-    items: Vec<Option<Item>>,
-    /// For each item: documents not judged yet, and what was said of the others.
-    answers: Vec<(usize, Acknowledgement)>,
-}
-
-impl Batch {
-    /// The body of a request for these documents.
-    fn body(&self, documents: &Remaining) -> Vec<u8> {
-        let lines = || {
-            documents.iter().filter_map(|(item, document)| {
-                self.items[*item].as_ref().map(|item| &item.bytes[item.document(*document)])
-            })
-        };
-        let mut body = Vec::with_capacity(lines().map(<[u8]>::len).sum());
-        lines().for_each(|line| body.extend_from_slice(line));
-        body
-    }
-
-    /// Takes in one verdict a document; leaves in `remaining` those that are to be sent again, and says why.
-    fn take_in(&mut self, remaining: &mut Remaining, verdicts: Vec<Verdict>) -> Option<Trouble> {
-        let mut trouble = None;
-        for ((item, document), verdict) in mem::take(remaining).into_iter().zip(verdicts) {
-            let (open, answer) = &mut self.answers[item];
-            match verdict {
-                Verdict::Created => answer.created += 1,
-                Verdict::Duplicate => answer.duplicates += 1,
-                Verdict::Refused(reason) => {
-                    answer.refused += 1;
-                    answer.reason.get_or_insert(reason);
-                }
-                Verdict::TryAgain(reason) => {
-                    trouble.get_or_insert(Trouble::Documents(reason));
-                    remaining.push((item, document));
-                    continue;
-                }
-                Verdict::Busy(reason) => {
-                    trouble.get_or_insert(Trouble::Store(reason));
-                    remaining.push((item, document));
-                    continue;
-                }
-            }
-            *open -= 1;
-            if *open == 0
-                && let Some(item) = self.items[item].take()
-            {
-                item.pending.acknowledge(mem::take(answer));
-            }
-        }
-        trouble
-    }
 }

@@ -1,0 +1,109 @@
+//! What an import remembers of settled mails: the journal, the list of errors, the reasons.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tracing::info;
+
+use super::journal::Journal;
+use crate::{
+    cli,
+    mode::ModeError,
+    settle::{Origin, Outcome, Settlement},
+};
+
+/// How often the journal is written out.
+const JOURNAL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is remembered of settled mails.
+pub(super) struct State {
+    pub(super) journal: Journal,
+    journal_flushed: Instant,
+    errors: Option<(PathBuf, BufWriter<File>)>,
+    errors_failed: Option<io::Error>,
+    /// How many mails could not be used for each reason.
+    reasons: BTreeMap<String, u64>,
+}
+
+impl State {
+    pub(super) fn new(import: &cli::Import) -> Result<State, ModeError> {
+        let errors = import.errors.clone().map(|path| match File::create(&path) {
+            Ok(file) => Ok((path, BufWriter::new(file))),
+            Err(error) => Err(ModeError::Path { path, error }),
+        });
+        Ok(State {
+            journal: Journal::default(),
+            journal_flushed: Instant::now(),
+            errors: errors.transpose()?,
+            errors_failed: None,
+            reasons: BTreeMap::new(),
+        })
+    }
+
+    pub(super) fn settled(&mut self, settlement: &Settlement) {
+        let Settlement { origin, mark, outcome, tally } = settlement;
+        let is_whole = *outcome == Outcome::Stored && tally.lost == 0;
+        self.journal.settled(*mark, is_whole, *outcome == Outcome::Left);
+        match outcome {
+            Outcome::Failed(reason) => self.unusable(origin, "failed", reason),
+            Outcome::Unrecognized(reason) => self.unusable(origin, "unrecognized", reason),
+            Outcome::Stored if tally.lost > 0 => {
+                self.unusable(origin, "incomplete", &format!("{} records can't be read", tally.lost));
+            }
+            Outcome::Stored | Outcome::Left | Outcome::Gone => {}
+        }
+        if self.journal_flushed.elapsed() >= JOURNAL_INTERVAL {
+            self.journal.flush();
+            self.journal_flushed = Instant::now();
+        }
+    }
+
+    fn unusable(&mut self, origin: &Origin, outcome: &str, reason: &str) {
+        *self.reasons.entry(without_numbers(reason)).or_default() += 1;
+        if let Some((_, file)) = &mut self.errors {
+            let line = json!({ "mail": origin.name(), "outcome": outcome, "reason": reason });
+            if let Err(error) = writeln!(file, "{line}") {
+                self.errors_failed.get_or_insert(error);
+            }
+        }
+    }
+
+    pub(super) fn flush_errors(&mut self) -> Result<(), ModeError> {
+        let Some((path, mut file)) = self.errors.take() else { return Ok(()) };
+        let flushed = file.flush();
+        match self.errors_failed.take().map_or(flushed, Err) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(ModeError::Path { path, error }),
+        }
+    }
+
+    pub(super) fn log_reasons(&self) {
+        let mut reasons: Vec<_> = self.reasons.iter().collect();
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        for (reason, count) in reasons.iter().take(20) {
+            info!("{count} × {reason}");
+        }
+        if reasons.len() > 20 {
+            info!("and {} more reasons (--errors FILE has them all)", reasons.len() - 20);
+        }
+    }
+}
+
+/// Reasons that differ in numbers only count as one.
+fn without_numbers(reason: &str) -> String {
+    let mut out = String::new();
+    for c in reason.chars().take(200) {
+        match c {
+            '0'..='9' if out.ends_with('#') => {}
+            '0'..='9' => out.push('#'),
+            c => out.push(c),
+        }
+    }
+    out
+}
