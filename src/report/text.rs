@@ -88,7 +88,7 @@ pub(super) fn find_root(text: &str) -> Option<usize> {
             b'<' => before.len() - 1,
             b':' => {
                 let prefix = &before[before.len().saturating_sub(PREFIX)..];
-                let prefix = &prefix[prefix.iter().rposition(|byte| ends(byte)).map_or(0, |at| at + 1)..];
+                let prefix = &prefix[prefix.iter().rposition(ends).map_or(0, |at| at + 1)..];
                 before.len() - prefix.len() + memchr::memchr(b'<', prefix)?
             }
             _ => return None,
