@@ -31,10 +31,15 @@ pub(super) fn create(client: &Client, index: &str) -> Result<(), String> {
 /// # Errors
 /// The store can't be reached.
 pub(super) fn relax(client: &Client, index: &str) -> Result<(), String> {
-    let Some(meta) = meta(client, index)? else { return Ok(()) };
+    let shown = "*.settings.index.uuid,*.settings.index.refresh_interval";
+    let answer = client.get(&format!("/{index}/_settings?filter_path={shown}"))?;
+    let settings: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if settings.get(index).is_none() {
+        // Missing, or an alias or data stream: which of the indices behind it are written to is not ours to guess.
+        return Ok(());
+    }
+    let meta = meta(client, index)?;
     if meta.get(NOTE).is_none() {
-        let answer = client.get(&format!("/{index}/_settings?filter_path=*.settings.index.refresh_interval"))?;
-        let settings: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let before = settings[index]["settings"]["index"]["refresh_interval"].clone();
         if !write_note(client, index, meta, Some(before))? {
             return Ok(());
@@ -51,7 +56,7 @@ pub(super) fn relax(client: &Client, index: &str) -> Result<(), String> {
 /// # Errors
 /// The store can't be reached.
 pub(super) fn restore(client: &Client, index: &str) -> Result<(), String> {
-    let Some(meta) = meta(client, index)? else { return Ok(()) };
+    let meta = meta(client, index)?;
     let Some(before) = meta.get(NOTE).cloned() else { return Ok(()) };
     if set(client, index, &before)? && write_note(client, index, meta, None)? {
         info!(%index, "refresh restored");
@@ -60,21 +65,12 @@ pub(super) fn restore(client: &Client, index: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `_meta` of the index's mapping; nothing if there is no index of exactly this name.
-fn meta(client: &Client, index: &str) -> Result<Option<Value>, String> {
+/// `_meta` of the mapping of an index of exactly this name; empty if there is none.
+fn meta(client: &Client, index: &str) -> Result<Value, String> {
     let answer = client.get(&format!("/{index}/_mapping?filter_path=*.mappings._meta"))?;
-    if answer.status != 200 {
-        return Ok(None);
-    }
-    let uuid = client.get(&format!("/{index}/_settings?filter_path=*.settings.index.uuid"))?;
-    let indices: Value = serde_json::from_slice(&uuid.body).unwrap_or_default();
-    if indices.get(index).is_none() {
-        // An alias or data stream: which of the indices behind it are written to is not ours to guess.
-        return Ok(None);
-    }
-    let mut mappings: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let meta = mappings[index]["mappings"]["_meta"].take();
-    Ok(Some(if meta.is_object() { meta } else { json!({}) }))
+    let mappings: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let meta = &mappings[index]["mappings"]["_meta"];
+    Ok(if meta.is_object() { meta.clone() } else { json!({}) })
 }
 
 /// Notes what was before, or takes the note away. True if that was allowed.
@@ -85,16 +81,16 @@ fn write_note(client: &Client, index: &str, mut meta: Value, before: Option<Valu
             meta.as_object_mut().map(|meta| meta.remove(NOTE));
         }
     }
-    let answer = client.put(&format!("/{index}/_mapping"), &json!({ "_meta": meta }))?;
-    if answer.status != 200 {
-        debug!(%index, "not tuned: {}", answer.summary());
-    }
-    Ok(answer.status == 200)
+    put(client, index, "_mapping", &json!({ "_meta": meta }))
 }
 
 fn set(client: &Client, index: &str, interval: &Value) -> Result<bool, String> {
-    let settings = json!({ "index": { "refresh_interval": interval } });
-    let answer = client.put(&format!("/{index}/_settings"), &settings)?;
+    put(client, index, "_settings", &json!({ "index": { "refresh_interval": interval } }))
+}
+
+/// True if that was allowed.
+fn put(client: &Client, index: &str, what: &str, body: &Value) -> Result<bool, String> {
+    let answer = client.put(&format!("/{index}/{what}"), body)?;
     if answer.status != 200 {
         debug!(%index, "not tuned: {}", answer.summary());
     }
