@@ -1,10 +1,8 @@
 //! The documents, held against snapshots that were checked by hand with the field paths in the design.
 
-mod support;
-
+use crate::support::{mail::fixture, read};
 use email_report_processor::{limits::Limits, message};
 use serde_json::Value;
-use support::{mail::fixture, read};
 
 /// All documents of a mail or report file: `_id`, then the source.
 fn documents(bytes: &[u8]) -> String {

@@ -1,16 +1,14 @@
 //! The Ruby tool's form: files and standard input, told by their content, and the exit codes that mail servers read.
 
-mod support;
-
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use serde_json::Value;
-use support::{
+use crate::support::{
     corpus::{Content, Corpus, Format},
     mail,
     program::{program, run, run_command, run_with_input},
     server::tests_folder,
 };
+use serde_json::Value;
 
 fn fixture(name: &str) -> Vec<u8> {
     fs::read(tests_folder().join("fixtures").join(name)).expect(name)

@@ -1,7 +1,5 @@
 //! OpenSearch behind a real nginx: certificates, passwords and keys, and all that a proxy does to requests on a bad day.
 
-mod support;
-
 use std::{
     fs,
     path::Path,
@@ -9,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{
+use crate::support::{
     corpus::{Corpus, Manifest},
     meddler::{Meddler, Meddling},
     nginx::{Access, Certificates, Fault, Nginx, Requests, free_port},

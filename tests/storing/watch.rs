@@ -1,7 +1,5 @@
 //! `watch` beside a real Dovecot, a real OpenSearch and real signals.
 
-mod support;
-
 use std::{
     fs,
     io::Write,
@@ -12,12 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::Signal;
-use support::{
+use crate::support::{
     corpus::{Corpus, Mail},
     program::{Running, TestMaildir, program, run, wait_until},
     server::{OpenSearch, Shared, skip, tests_folder},
 };
+use rustix::process::Signal;
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -383,7 +381,7 @@ fn metrics_tell_what_happens() {
 }
 
 /// The time from delivery to `cur/`: the mail is moved only when the store has acknowledged it. Not a test, a measurement:
-/// `cargo test --release --test watch latency -- --ignored --nocapture`.
+/// `cargo test --release --test storing latency -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn latency() {

@@ -1,17 +1,15 @@
 //! Every shape in which mails bring reports, mail of other kinds, and what is refused.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{
+    mail::{attachment, base64, fixture, gzip, mail, multipart, part, zip, zip_stored},
+    rng::Rng,
+};
 use email_report_processor::{
     limits::Limits,
     message::{self, Contents},
     report::Report,
-};
-use support::{
-    mail::{attachment, base64, fixture, gzip, mail, multipart, part, zip, zip_stored},
-    rng::Rng,
 };
 
 fn read(bytes: &[u8]) -> Contents {
@@ -333,7 +331,7 @@ fn too_many_parts_members_records_and_levels_of_xml() {
     assert_eq!(limit(policies.as_bytes(), &limits), "records");
 }
 
-/// What takes much time or memory for its size; `tests/limits.rs` has the bombs.
+/// What takes much time or memory for its size; `tests/storing/limits.rs` has the bombs.
 #[test]
 fn headers_pieces_of_xml_and_values_of_json_are_limited() {
     let limits = Limits { header_bytes: 20_000, records: 1000, ..Limits::default() };

@@ -1,19 +1,17 @@
 //! From a Maildir into a real OpenSearch: what must be stored is stored, what can't be is told, nothing is lost.
 
-mod support;
-
 use std::{
     collections::HashMap,
     fs,
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     corpus::Corpus,
     program::{Running, TestMaildir, run, run_with_input, wait_until},
     server::{OpenSearch, Shared, tests_folder},
 };
+use serde_json::{Value, json};
 
 /// One node for all tests that need nothing special; each has indices of its own.
 static SHARED: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
@@ -165,7 +163,9 @@ fn a_blocked_index_holds_mails_back() {
         server.put(&format!("/{index}-dmarc"), &json!({}));
         server.put(&format!("/{index}-dmarc/_settings"), &json!({ block: true }));
         let maildir = TestMaildir::new();
-        maildir.deliver_all(corpus.iter().filter(|mail| matches!(mail.content, support::corpus::Content::Dmarc(_))));
+        maildir.deliver_all(
+            corpus.iter().filter(|mail| matches!(mail.content, crate::support::corpus::Content::Dmarc(_))),
+        );
         let delivered = maildir.count("new");
         let blocked = run(once(&server.url, index, &maildir, &["--give-up-after=1s"]));
         assert_eq!((blocked.code, maildir.count("new")), (Some(75), delivered), "{}", blocked.log);

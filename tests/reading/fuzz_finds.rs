@@ -1,10 +1,8 @@
 //! Inputs that once broke something when `fuzz/run` found them. Each folder of `tests/fixtures/fuzz` is named after its target.
 
-mod support;
-
 use std::fs;
 
-use support::properties;
+use crate::support::properties;
 
 type Check = fn(&[u8]);
 

@@ -29,7 +29,7 @@ use email_report_processor::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use reports::{dmarc, full_dmarc, full_received, full_tls, tls};
+use self::reports::{dmarc, full_dmarc, full_received, full_tls, tls};
 
 /// A sink on a store, and the settlements of what it was given.
 struct Setup {

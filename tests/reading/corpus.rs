@@ -1,13 +1,15 @@
 //! The generated corpus goes through message, report and documents, and everything that was put in comes out.
 
-mod support;
-
 use std::{
     collections::HashMap,
     fs::{self, File},
     io::BufReader,
 };
 
+use crate::support::{
+    corpus::{Content, Corpus, Format, Mail},
+    read,
+};
 use email_report_processor::{
     limits::Limits,
     message,
@@ -15,10 +17,6 @@ use email_report_processor::{
 };
 use rayon::prelude::*;
 use serde_json::Value;
-use support::{
-    corpus::{Content, Corpus, Format, Mail},
-    read,
-};
 
 /// Ids and documents of all reports in a mail.
 fn documents(mail: &Mail) -> Vec<(String, Value)> {

@@ -1,8 +1,6 @@
 //! Bombs: mails made to take a reader's time, memory or stack. Each ends in `.failed` with the name of a limit, or is read
 //! within the same memory. The time is printed (`--nocapture`), and means something with `--release`.
 
-mod support;
-
 use std::{
     fmt::Write as _,
     fs::{self, File},
@@ -12,12 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flate2::{Compress, Compression, FlushCompress, Status};
-use support::{
+use crate::support::{
     mail::{attachment, base64, gzip, mail, multipart, part, zip},
     program::{Running, TestMaildir},
     rng::Rng,
 };
+use flate2::{Compress, Compression, FlushCompress, Status};
 
 const MEMORY_KIB: u64 = 256 << 10;
 

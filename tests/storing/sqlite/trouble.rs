@@ -166,7 +166,7 @@ fn start_child(path: &Path, limit: &str, huge: bool) -> Child {
         // A write beyond the limit is to give an error, not a signal.
         .args(["-c", &format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\"")])
         .arg(env::current_exe().expect("this program"))
-        .args(["--exact", "trouble::child", "--ignored", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "sqlite::trouble::child", "--ignored", "--nocapture", "--test-threads=1"])
         .env(STORE, path)
         .stdout(Stdio::piped())
         .spawn()

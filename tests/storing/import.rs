@@ -1,7 +1,5 @@
 //! `import`: every form in which people keep mail, interrupted and begun again.
 
-mod support;
-
 use std::{
     fs::{self, File},
     io::Write,
@@ -10,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::Connection;
-use rustix::process::Signal;
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     corpus::{Corpus, Format, Manifest},
     program::{Ended, Running, program, run_command, wait_until},
     server::OpenSearch,
 };
+use rusqlite::Connection;
+use rustix::process::Signal;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A folder for sources, store and journal.
@@ -80,7 +78,7 @@ fn tar(maildir: &Path) -> Vec<u8> {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    support::mail::gzip(bytes)
+    crate::support::mail::gzip(bytes)
 }
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {

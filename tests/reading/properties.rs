@@ -1,17 +1,15 @@
 //! What holds for all input.
 
-mod support;
-
 use std::{collections::HashSet, panic, sync::LazyLock};
 
-use email_report_processor::{document::Documents, limits::Limits, message, report::Report};
-use proptest::{prelude::*, sample::Index};
-use serde_json::Value;
-use support::{
+use crate::support::{
     corpus::{Content, Corpus},
     mail::{attachment, fixture, gzip, mail, zip},
     read,
 };
+use email_report_processor::{document::Documents, limits::Limits, message, report::Report};
+use proptest::{prelude::*, sample::Index};
+use serde_json::Value;
 
 /// Mails and bare files to be damaged.
 static ORIGINALS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {

@@ -138,8 +138,8 @@ fn every_animal_is_read_as_it_should_be() {
 #[test]
 fn every_repair_is_shown() {
     let shown: BTreeSet<&str> = zoo().iter().flat_map(|quirk| quirk.repairs).copied().collect();
-    // Those of failure reports are shown in tests/failure.rs.
-    let failures = fs::read_to_string("tests/failure.rs").expect("tests/failure.rs");
+    // Those of failure reports are shown in tests/reading/failure.rs.
+    let failures = fs::read_to_string("tests/reading/failure.rs").expect("tests/reading/failure.rs");
     for (name, _) in repairs::REPAIRS {
         assert!(shown.contains(name) || failures.contains(&format!("\"{name}\"")), "{name} is shown nowhere");
     }

@@ -1,7 +1,5 @@
 //! The mode `export`: what was stored comes out again, all of it, and does no harm where it is opened.
 
-mod support;
-
 use std::{
     collections::BTreeSet,
     fs,
@@ -17,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use support::{
+use crate::support::{
     corpus::Corpus,
     mail,
     program::{Ended, TestMaildir, program, run, wait_until},

@@ -1,0 +1,14 @@
+//! From mails to documents: what is read, what is mended, what is refused. Nothing is stored here.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod authentication;
+mod corpus;
+mod documents;
+mod failure;
+mod fuzz_finds;
+mod message;
+mod properties;
+mod samples;
+mod zoo;

@@ -1,0 +1,13 @@
+//! The whole program and its stores: a real OpenSearch, SQLite, real mail, signals and crashes.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod export;
+mod import;
+mod limits;
+mod opensearch;
+mod pipe;
+mod proxy;
+mod sqlite;
+mod watch;
