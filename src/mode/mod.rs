@@ -124,6 +124,15 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, ModeError> {
     if mode.is_some() && !input.files.is_empty() {
         return Err(ModeError::Usage("files and a command can't be given together".into()));
     }
+    if let Some(unused) = cli::unused_flag(matches) {
+        return Err(ModeError::Usage(unused));
+    }
+    if let (None, Some(word)) = (&mode, input.files.first().and_then(|file| file.to_str()))
+        && !Path::new(word).exists()
+        && let Some(command) = cli::similar_command(word)
+    {
+        return Err(ModeError::Usage(format!("no command or file {word:?}; did you mean {command:?}?")));
+    }
     if shared.dedup_since.is_some() || shared.dedup_until.is_some() || shared.dedup_count.is_some() {
         info!("--dedup flags are not needed any more: duplicates are always recognised");
     }
