@@ -410,7 +410,8 @@ pub fn unused_flag(matches: &ArgMatches) -> Option<String> {
     let command = Cli::command();
     let mut unused = command.get_arguments().filter(|arg| arg.is_global_set() && !uses(name, arg.get_id().as_str()));
     let found = unused.find(|arg| [matches, inner].iter().any(|matches| typed(matches, arg.get_id().as_str())))?;
-    Some(format!("{name} has no use for --{}", found.get_long().unwrap_or_default()))
+    let flag = found.get_long().unwrap_or_default();
+    Some(format!("{name} has no use for --{flag}; it reads an SQLite store (--store FILE)"))
 }
 
 /// The command that a word may have been meant for.
