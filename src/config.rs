@@ -1,7 +1,7 @@
 //! What the command line, the environment and the configuration file mean together: checked, with all defaults filled in.
 
 use std::{
-    env, fs,
+    env, fmt, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     thread,
@@ -74,6 +74,18 @@ pub enum Store {
     NdJson(Option<PathBuf>),
     /// Nowhere: a dry run.
     Nothing,
+}
+
+/// The store's name, for a person.
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Store::OpenSearch(store) => f.write_str(&store.nodes.join(", ")),
+            Store::Sqlite(file) | Store::NdJson(Some(file)) => write!(f, "{}", file.display()),
+            Store::NdJson(None) => f.write_str("standard output"),
+            Store::Nothing => f.write_str("no store (a dry run)"),
+        }
+    }
 }
 
 /// What all modes need to know.
