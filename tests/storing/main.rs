@@ -11,3 +11,4 @@ mod pipe;
 mod proxy;
 mod sqlite;
 mod watch;
+mod worst;
