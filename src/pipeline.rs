@@ -230,13 +230,11 @@ impl Stage {
     }
 
     fn bytes(&self, mail: &mut Mail) -> io::Result<Bytes> {
-        match mail.bytes.take() {
-            Some(bytes) => Ok(bytes),
-            None => {
-                let path = mail.origin.path();
-                path.map_or(Ok(Bytes::Gone), |path| source::read_file(&path, self.reading.limits.mail_bytes))
-            }
+        if let Some(bytes) = mail.bytes.take() {
+            return Ok(bytes);
         }
+        let path = mail.origin.path();
+        path.map_or(Ok(Bytes::Gone), |path| source::read_file(&path, self.reading.limits.mail_bytes))
     }
 
     /// Reads a mail beside others, and hands its documents to the sink. Gives it back if there is not enough memory for that.
@@ -251,14 +249,13 @@ impl Stage {
         };
         let mut share = self.memory.share();
         let contents = if share.take(bytes.len()) { self.read(&bytes, &mut |more| share.take(more)) } else { None };
-        match contents {
-            Some(contents) => self.hand_over(mail, contents, None),
-            None => {
-                // What lies in a file waits there.
-                mail.bytes = was_read.then_some(Bytes::Whole(bytes));
-                return Some(mail);
-            }
-        }
+        let Some(contents) = contents else {
+            // What lies in a file waits there.
+            mail.bytes = was_read.then_some(Bytes::Whole(bytes));
+            return Some(mail);
+        };
+        drop(bytes);
+        self.hand_over(mail, contents, None);
         None
     }
 

@@ -304,7 +304,7 @@ impl Fields {
                     value.push_str(line.trim());
                 }
                 (_, _, Some((name, value))) if has_room => {
-                    fields.push((name.trim().to_lowercase(), value.trim().to_owned()))
+                    fields.push((name.trim().to_lowercase(), value.trim().to_owned()));
                 }
                 _ => {}
             }

@@ -183,7 +183,7 @@ impl Node {
             7 => Node::Utf16(inner),
             8 => Node::Both(inner, Box::new(Node::text(rng))),
             _ => Node::Parts {
-                kind: rng.of(TYPES),
+                kind: TYPES[rng.index(TYPES.len())],
                 encoded: rng.chance(50),
                 node: inner,
                 times: few(rng),
@@ -202,7 +202,13 @@ impl Node {
             let inner = Box::new(std::mem::replace(self, Node::Text { pieces: Vec::new(), times: 1 }));
             *self = match rng.index(4) {
                 0 => Node::Gzip(inner),
-                1 => Node::Parts { kind: rng.of(TYPES), encoded: true, node: inner, times: few(rng), levels: 1 },
+                1 => Node::Parts {
+                    kind: TYPES[rng.index(TYPES.len())],
+                    encoded: true,
+                    node: inner,
+                    times: few(rng),
+                    levels: 1,
+                },
                 2 => Node::Zip { node: inner, members: few(rng), stored: false },
                 _ => Node::Both(Box::new(Node::text(rng)), inner),
             };
@@ -211,7 +217,7 @@ impl Node {
         match self {
             Node::Text { pieces, times } => mutate_text(pieces, times, rng),
             Node::Parts { kind, encoded, node, times, levels } => match rng.index(8) {
-                0 => *kind = rng.of(TYPES),
+                0 => *kind = TYPES[rng.index(TYPES.len())],
                 1 => *encoded = !*encoded,
                 2 => *times = few(rng),
                 3 => *levels = few(rng).min(40),
