@@ -13,3 +13,4 @@ mod pipe;
 mod proxy;
 mod sqlite;
 mod watch;
+mod worst;

@@ -10,3 +10,4 @@ pub mod properties;
 pub mod read;
 pub mod rng;
 pub mod server;
+pub mod worst;
