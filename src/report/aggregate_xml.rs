@@ -374,6 +374,7 @@ fn policy_evaluated(xml: &mut Walker, evaluated: &mut PolicyEvaluated) -> Result
             Tag::Reason => {
                 let reason = override_reason(xml)?;
                 if reason != OverrideReason::default() && evaluated.reason.len() < RESULTS_KEPT {
+                    xml.pieces.keep();
                     push(&mut evaluated.reason, reason);
                 }
             }
@@ -415,12 +416,14 @@ fn auth_results(xml: &mut Walker, into: &mut AuthResults) -> Result<(), Unreadab
             Tag::Dkim => {
                 let result = dkim_result(xml)?;
                 if result != DkimResult::default() && into.dkim.len() < RESULTS_KEPT {
+                    xml.pieces.keep();
                     push(&mut into.dkim, result);
                 }
             }
             Tag::Spf => {
                 let result = spf_result(xml)?;
                 if result != SpfResult::default() && into.spf.len() < RESULTS_KEPT {
+                    xml.pieces.keep();
                     push(&mut into.spf, result);
                 }
             }

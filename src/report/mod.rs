@@ -312,7 +312,8 @@ impl Left {
 
 /// Text in other encodings than UTF-8 is copied, and becomes three times as long at worst.
 fn check_encoding(bytes: &[u8], limits: &Limits) -> Result<(), LimitExceeded> {
-    let value = limits.unpacked_bytes / 4;
+    // No memory is won by refusing little.
+    let value = (limits.unpacked_bytes / 4).max(1 << 20);
     if bytes.len() as u64 <= value || std::str::from_utf8(bytes).is_ok() {
         return Ok(());
     }

@@ -80,6 +80,9 @@ pub(super) fn find_root(bytes: &[u8]) -> Option<usize> {
     let ends = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
     // The name is looked for by its rarest letter: there may be a `<` at every second byte.
     memchr::memchr2_iter(b'k', b'K', bytes).find_map(|last| {
+        if !matches!(bytes[last.checked_sub(1)?], b'c' | b'C') {
+            return None;
+        }
         let end = last + 1;
         let before = &bytes[..end.checked_sub(NAME)?];
         if !bytes[before.len()..end].eq_ignore_ascii_case(b"feedback") || !bytes.get(end).is_some_and(ends) {

@@ -377,6 +377,11 @@ impl Pieces {
         let all = limits.records.max(1000).saturating_mul(40);
         Pieces { all, left: all }
     }
+
+    /// Counts a result or reason that is kept: 100 bytes in memory, which can be written in 30.
+    pub(super) fn keep(&mut self) {
+        self.left = self.left.saturating_sub(5);
+    }
 }
 
 fn broken(error: &quick_xml::Error) -> Unreadable {

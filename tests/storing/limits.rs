@@ -456,6 +456,11 @@ fn xml_of_tiny_records() {
     assert_eq!(fate.documents.lines().count(), 240_000);
 }
 
+fn records_full_of_results() -> String {
+    let results = "<dkim><domain>a</domain></dkim>".repeat(100);
+    format!("<record><row><count>1</count></row><auth_results>{results}</auth_results></record>")
+}
+
 #[test]
 fn xml_with_one_huge_thing() {
     for (name, front, piece, back) in [
@@ -470,6 +475,13 @@ fn xml_with_one_huge_thing() {
         ("unknown elements", "", "<a/>", ""),
         ("rows", "<record>", "<row/>", "</record>"),
         ("results", "<record><auth_results>", "<dkim/>", "</auth_results></record>"),
+        (
+            "full results",
+            "<record><row><count>1</count></row>",
+            "<auth_results><dkim><domain>a</domain></dkim></auth_results>",
+            "</record>",
+        ),
+        ("records full of results", "", &records_full_of_results(), ""),
         ("errors", "<report_metadata>", "<error>e</error>", "</report_metadata>"),
         ("policies", "", "<policy_published><p>none</p></policy_published>", ""),
         ("ends", "", "</a>", ""),

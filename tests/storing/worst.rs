@@ -41,7 +41,8 @@ fn cost(mails: &[Vec<u8>], threads: usize) -> Cost {
             cost.memory_kib = cost.memory_kib.max(highest);
         }
         cost.seconds = processor_time(Path::new(&stat)).unwrap_or(0.0).max(cost.seconds);
-        assert!(started.elapsed() < Duration::from_mins(3), "takes for ever");
+        let at_most = Duration::from_mins(3) * u32::try_from(mails.len()).expect("few");
+        assert!(started.elapsed() < at_most, "takes for ever");
         std::thread::sleep(Duration::from_millis(2));
     }
     assert_eq!(running.wait(), Some(0), "{}", running.log());
@@ -116,8 +117,8 @@ fn no_worst_case_is_found_in_hours() {
     let seed = number("ERP_SEARCH_SEED").unwrap_or(3);
     for (seed, goal) in [(seed, by_time as fn(Cost) -> f64), (seed + 1, by_memory)] {
         let (node, worst) = search(seed, Duration::from_secs(seconds / 2), goal);
-        let together = cost(&vec![node.mail(); 40], 64);
-        println!("40 of them, 64 threads: {together:?}");
+        let together = cost(&vec![node.mail(); 20], 64);
+        println!("20 of them, 64 threads: {together:?}");
         assert!(worst.memory_kib < MEMORY_KIB && together.memory_kib < MEMORY_KIB, "{worst:?} {together:?} {node:?}");
         assert!(worst.seconds < 1.0, "{worst:?} {node:?}");
     }
