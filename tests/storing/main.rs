@@ -6,6 +6,7 @@ mod support;
 mod export;
 mod import;
 mod limits;
+mod model;
 mod opensearch;
 mod pipe;
 mod proxy;
