@@ -254,7 +254,7 @@ pub fn clock_jumps(size: Size) -> LeftOut {
 
 pub fn many_files(size: Size) -> LeftOut {
     let place = Place::new(0);
-    let mails = size.of(10_000, 1_000_000);
+    let mails = size.of(4000, 1_000_000);
     // Small ones: it is their number that counts.
     let corpus = Corpus { seed: seed(), ..Corpus::new(mails) };
     let mut manifest = Manifest::default();

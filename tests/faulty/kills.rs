@@ -9,12 +9,11 @@ use std::{
 
 use rustix::process::Signal;
 
-use super::{LeftOut, Size, compare, seed};
+use super::{LeftOut, Size, compare, node, seed};
 use crate::support::{
     corpus::Corpus,
     program::{Running, TestMaildir, program},
     rng::Rng,
-    server::OpenSearch,
 };
 
 /// Later moments are much like earlier ones.
@@ -30,11 +29,12 @@ pub fn sqlite(mode: &str, size: Size) -> LeftOut {
 }
 
 pub fn opensearch(mode: &str, size: Size) -> LeftOut {
-    let server = OpenSearch::launch(&["--heap", "512m"])?;
+    let server = node::shared()?;
     let folder = tempfile::tempdir().expect("a folder");
-    let arguments = ["--opensearch", &server.url, "--bulk-bytes=64KiB"];
+    let indices = [format!("--dmarc-index={mode}-dmarc-reports"), format!("--tlsrpt-index={mode}-tlsrpt-reports")];
+    let arguments = ["--opensearch", &server.url, "--bulk-bytes=64KiB", &indices[0], &indices[1]];
     let corpus = play(mode, size, &arguments, folder.path(), || {});
-    compare::opensearch(&server, "", &corpus.manifest());
+    compare::opensearch(server, &format!("{mode}-"), &corpus.manifest());
     Ok(())
 }
 

@@ -67,7 +67,7 @@ const SCENARIOS: &[Scenario] = scenarios! {
     "cur-other-device" "cur/ is on another device" folders::cur_other_device;
     "clock-jumps" "the clock jumps back and forth under a running watch" folders::clock_jumps;
     "many-files" "very many mails in new/" folders::many_files;
-    "tls-proxy" "nginx in front: wrong CA, wrong host name, expired credentials" proxy::run_scenario;
+    "tls-proxy" "nginx in front: wrong CA, wrong host name, expired credentials" proxy::run;
 };
 
 /// The last panic's message, with its place.

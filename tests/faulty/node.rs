@@ -1,6 +1,7 @@
 //! One node: away, full, or with its indices gone.
 
 use std::{
+    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
@@ -13,6 +14,14 @@ use crate::support::{
     program::{Running, TestMaildir, wait_until},
     server::OpenSearch,
 };
+
+/// One node for all scenarios that leave it as it was; each has indices of its own.
+static SHARED: LazyLock<Result<OpenSearch, &'static str>> = LazyLock::new(|| OpenSearch::launch(&["--heap", "512m"]));
+
+/// See [`SHARED`].
+pub fn shared() -> Result<&'static OpenSearch, &'static str> {
+    SHARED.as_ref().map_err(|reason| *reason)
+}
 
 const WAIT: Duration = Duration::from_mins(3);
 
@@ -101,14 +110,22 @@ pub fn flood_stage(size: Size) -> LeftOut {
 
 /// What comes after the deletion is stored, in indices made anew with the right mapping.
 pub fn index_deleted(size: Size) -> LeftOut {
-    let server = OpenSearch::launch(&["--heap", "512m"])?;
+    let server = shared()?;
     let corpus = Corpus { seed: seed(), ..Corpus::new(size.of(600, 20_000)) };
     let half = corpus.len() / 2;
     let maildir = TestMaildir::new();
-    let running = watch(&server.url, &maildir);
+    let indices = ["deleted-dmarc-reports", "deleted-tlsrpt-reports"];
+    let running = Running::start([
+        "watch",
+        "--opensearch",
+        &server.url,
+        &format!("--dmarc-index={}", indices[0]),
+        &format!("--tlsrpt-index={}", indices[1]),
+        maildir.path().to_str().expect("UTF-8"),
+    ]);
     maildir.deliver_all(corpus.iter().take(half));
     wait_for_all(&maildir, &running);
-    for index in ["dmarc-reports", "tlsrpt-reports"] {
+    for index in indices {
         server.request("DELETE", &format!("/{index}"), None);
     }
     let mut later = Manifest::default();
@@ -119,9 +136,9 @@ pub fn index_deleted(size: Size) -> LeftOut {
     wait_for_all(&maildir, &running);
     let (code, log) = running.stop();
     assert_eq!(code, Some(0), "{log}");
-    compare::opensearch(&server, "", &later);
+    compare::opensearch(server, "deleted-", &later);
     compare::settled(&maildir, &corpus.manifest());
-    let mapping = server.get("/dmarc-reports/_mapping").to_string();
+    let mapping = server.get("/deleted-dmarc-reports/_mapping").to_string();
     assert!(mapping.contains(r#""source_ip":{"type":"ip"}"#), "the index was made without our template: {mapping}");
     Ok(())
 }

@@ -2,20 +2,19 @@
 
 use std::{fs, path::Path};
 
-use super::{LeftOut, Size, compare, seed};
+use super::{LeftOut, Size, compare, node, seed};
 use crate::support::{
     corpus::Corpus,
     nginx::{Access, Certificates, Nginx},
-    program::{Ended, TestMaildir, run},
-    server::OpenSearch,
+    program::{self, Ended, TestMaildir},
 };
 
-pub fn run_scenario(size: Size) -> LeftOut {
+pub fn run(size: Size) -> LeftOut {
     if !Path::new("/usr/sbin/nginx").exists() {
         return Err("there is no nginx here".into());
     }
     let certificates = Certificates::make()?;
-    let server = OpenSearch::launch(&["--heap", "512m"])?;
+    let server = node::shared()?;
     let backend = server.url.trim_start_matches("http://");
     let access = Access::User("reports", "current");
     let start = |certificate| Nginx::start(&certificates, certificate, access, backend).ok_or("nginx did not start");
@@ -34,7 +33,7 @@ pub fn run_scenario(size: Size) -> LeftOut {
     let once = |nginx: &Nginx, ca: &str, password: &str| -> Ended {
         let maildir = maildir.path().to_str().expect("UTF-8");
         let ca = certificates.file(ca).display().to_string();
-        run([
+        program::run([
             "once",
             "--give-up-after=1s",
             "--opensearch",
@@ -42,6 +41,8 @@ pub fn run_scenario(size: Size) -> LeftOut {
             "--ca-file",
             &ca,
             "--opensearch-user=reports",
+            "--dmarc-index=tls-dmarc-reports",
+            "--tlsrpt-index=tls-tlsrpt-reports",
             "--opensearch-password-file",
             password,
             maildir,
@@ -57,7 +58,7 @@ pub fn run_scenario(size: Size) -> LeftOut {
     }
     let ended = once(&right, "ca.pem", &current);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    compare::opensearch(&server, "", &corpus.manifest());
+    compare::opensearch(server, "tls-", &corpus.manifest());
     compare::settled(&maildir, &corpus.manifest());
     Ok(())
 }

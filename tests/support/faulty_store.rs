@@ -150,7 +150,7 @@ fn request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<(String, Stri
         }
         let line = line.trim_end();
         if first.is_empty() {
-            first = line.to_owned();
+            line.clone_into(&mut first);
         } else if line.is_empty() {
             break;
         } else if let Some((name, value)) = line.split_once(':')

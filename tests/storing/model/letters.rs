@@ -100,6 +100,12 @@ fn bytes(kind: Kind, n: usize) -> Vec<u8> {
                 .replace("10:00:00", &format!("10:00:{n:02}"))
                 .into()
         }
+        Kind::SameId => {
+            let report = String::from_utf8(mail::fixture("dmarc/several-results.xml")).expect("UTF-8");
+            let (before, rest) = report.split_once("<count>").expect("a count");
+            let report = format!("{before}<count>{}{rest}", n + 1);
+            mail::mail(&mail::attachment("application/gzip", "same.xml.gz", &mail::gzip(report.as_bytes())))
+        }
         Kind::Broken => mail::mail(&cut_off(n)),
         Kind::Mixed => {
             let report = String::from_utf8(mail::fixture("dmarc/rfc7489.xml")).expect("UTF-8");

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Write,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,16 +14,21 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{
+    around::{killed_at, sqlite_lines},
     letters::{Mail, without_received},
     story::{Company, End, Mode, Run, Sink, Story},
 };
 use crate::support::{
     faulty_store::{FaultyStore, Plan},
-    program::{Running, TestMaildir, program, run_command},
+    program::{Running, TestMaildir, program},
 };
 
 /// Long enough for a `watch` to get over the faults of a story.
 const WATCH_AT_MOST: Duration = Duration::from_secs(3);
+
+/// Somebody's own mail, read and answered long ago: not ours to touch.
+const PRIVATE: &str = "1700000000.M1P1.mx.example.org:2,FRS";
+const PRIVATE_TEXT: &str = "From: a friend\nSubject: lunch\n\nAt one?\n";
 
 /// A mail's bytes, told apart by content.
 type Content = Vec<u8>;
@@ -52,17 +57,17 @@ impl<'s> Stage<'s> {
     /// Plays a story to its end, or to the first promise that is broken; whether the program was killed in it.
     pub fn play(story: &'s Story) -> Result<bool, String> {
         let mails = story.mails();
-        let store = FaultyStore::start(story.refused(&mails));
         let mut stage = Stage {
             story,
-            mails,
             maildir: TestMaildir::new(),
             folder: tempfile::tempdir().expect("a folder"),
-            store,
+            store: FaultyStore::start(story.refused(&mails)),
+            mails,
             taken: Vec::new(),
             delivered: Vec::new(),
             was_killed: false,
         };
+        fs::write(stage.maildir.path().join("cur").join(PRIVATE), PRIVATE_TEXT).expect("written");
         for (n, run) in story.runs.iter().enumerate() {
             stage.deliver(2 * n);
             stage.run(n, run).map_err(|broken| format!("after run {}: {broken}", n + 1))?;
@@ -248,7 +253,7 @@ impl<'s> Stage<'s> {
     fn places(&self) -> Places {
         let read = |folder: &str| {
             let mut found = BTreeMap::new();
-            for name in self.maildir.names(folder) {
+            for name in self.maildir.names(folder).into_iter().filter(|name| name != PRIVATE) {
                 // A second program may have moved it.
                 let Ok(bytes) = fs::read(self.maildir.path().join(folder).join(name)) else { continue };
                 let bytes = match bytes.strip_prefix(b"X-Email-Report-Processor-Error: ") {
@@ -292,6 +297,9 @@ impl<'s> Stage<'s> {
     /// The promises that hold at any moment.
     fn check(&self, log: &str) -> Result<(), String> {
         let broken = |what: &str, mail: &Mail| Err(format!("{what}: {}\n{log}", mail.name));
+        if fs::read_to_string(self.maildir.path().join("cur").join(PRIVATE)).ok().as_deref() != Some(PRIVATE_TEXT) {
+            return Err(format!("a private mail that had been read was moved or changed\n{log}"));
+        }
         let places = self.places();
         let stored = self.stored()?;
         let refused = self.story.refused(&self.mails);
@@ -300,11 +308,11 @@ impl<'s> Stage<'s> {
             let mail = &self.mails[*n];
             let copies = self.delivered.iter().filter(|m| self.mails[**m].bytes == mail.bytes).count();
             let (new, cur, failed) = (count(&places.new, mail), count(&places.cur, mail), count(&places.failed, mail));
-            // A crash between the delivery to .failed and the removal leaves both.
-            if new + cur + failed < copies || cur + new.max(failed) > copies {
+            let taken = self.taken.iter().filter(|content| **content == mail.bytes).count();
+            // A crash between the delivery to .failed and the removal leaves both; a mail reader may take the one left.
+            if new + cur + failed < copies || cur.saturating_sub(taken) + new.max(failed) > copies {
                 return broken(&format!("{copies} delivered, {new} in new, {cur} in cur, {failed} in .failed"), mail);
             }
-            let taken = self.taken.iter().filter(|content| **content == mail.bytes).count();
             let is_refused = mail.documents.iter().any(|(id, _)| refused.contains(id));
             if cur > taken && (mail.fails || is_refused) {
                 return broken("in cur/ although it can't be read or was refused", mail);
@@ -373,43 +381,4 @@ impl<'s> Stage<'s> {
         }
         Ok(())
     }
-}
-
-/// The same command, killed by strace as a thread begins such a system call for this time.
-fn killed_at(command: &Command, calls: &str, at: usize) -> Command {
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
-    strace.args(["-e", &format!("inject={calls}:signal=SIGKILL:when={at}")]);
-    strace.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => strace.env(name, value),
-            None => strace.env_remove(name),
-        };
-    }
-    strace
-}
-
-/// The documents of an SQLite store, which must be whole.
-fn sqlite_lines(store: &Path) -> Result<Vec<String>, String> {
-    if !store.exists() {
-        return Ok(Vec::new());
-    }
-    let connection = rusqlite::Connection::open(store).expect("a file");
-    let whole: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).expect("an answer");
-    if whole != "ok" {
-        return Err(format!("integrity_check: {whole}"));
-    }
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).expect("a number");
-    drop(connection);
-    if tables == 0 {
-        // The program died before it made them.
-        return Ok(Vec::new());
-    }
-    let ended = run_command(program([Path::new("export"), Path::new("--store"), store]));
-    if ended.code != Some(0) {
-        return Err(format!("export: {}", ended.log));
-    }
-    Ok(ended.stdout.lines().map(str::to_owned).collect())
 }

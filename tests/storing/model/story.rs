@@ -50,6 +50,8 @@ pub enum Kind {
     Mixed,
     /// The same mail as an earlier letter, or the first one.
     Again,
+    /// A report under an id that is also another's.
+    SameId,
 }
 
 /// How the file of a mail is called.
@@ -134,7 +136,7 @@ impl Story {
 fn letter() -> impl Strategy<Value = Letter> {
     let kind = prop_oneof![
         6 => Just(Kind::Dmarc), 1 => Just(Kind::Large), 3 => Just(Kind::Tls), 2 => Just(Kind::Failure),
-        3 => Just(Kind::Junk), 3 => Just(Kind::Broken), 1 => Just(Kind::Mixed), 2 => Just(Kind::Again),
+        3 => Just(Kind::Junk), 3 => Just(Kind::Broken), 1 => Just(Kind::Mixed), 2 => Just(Kind::Again), 1 => Just(Kind::SameId),
     ];
     let name = prop_oneof![
         5 => Just(Name::Dovecot), 1 => Just(Name::Prose), 1 => Just(Name::Clock), 1 => Just(Name::Comma),
@@ -204,6 +206,7 @@ impl fmt::Display for Letter {
             Kind::Broken => "a report cut off",
             Kind::Mixed => "a report beside one cut off",
             Kind::Again => "an earlier mail again",
+            Kind::SameId => "a report under an id that is also another's",
         })?;
         match self.name {
             Name::Dovecot => {}
