@@ -30,12 +30,12 @@ pub fn run(size: Size) -> LeftOut {
     let corpus = Corpus { seed: seed(), ..Corpus::new(size.of(300, 10_000)) };
     let maildir = TestMaildir::new();
     maildir.deliver_all(corpus.iter());
-    let once = |nginx: &Nginx, ca: &str, password: &str| -> Ended {
+    let once = |nginx: &Nginx, ca: &str, password: &str, patience: &str| -> Ended {
         let maildir = maildir.path().to_str().expect("UTF-8");
         let ca = certificates.file(ca).display().to_string();
         program::run([
             "once",
-            "--give-up-after=1s",
+            patience,
             "--opensearch",
             &nginx.url(),
             "--ca-file",
@@ -53,10 +53,10 @@ pub fn run(size: Size) -> LeftOut {
         ("a wrong host name", &other_host, "ca.pem", &current),
         ("expired credentials", &right, "ca.pem", &expired),
     ] {
-        let ended = once(nginx, ca, password);
+        let ended = once(nginx, ca, password, "--give-up-after=1s");
         assert_eq!((ended.code, maildir.count("new")), (Some(75), corpus.len()), "{what}: {}", ended.log);
     }
-    let ended = once(&right, "ca.pem", &current);
+    let ended = once(&right, "ca.pem", &current, "--give-up-after=2m");
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     compare::opensearch(server, "tls-", &corpus.manifest());
     compare::settled(&maildir, &corpus.manifest());
