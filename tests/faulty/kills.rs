@@ -40,7 +40,7 @@ pub fn opensearch(mode: &str, size: Size) -> LeftOut {
 
 /// Kills the program again and again while mail comes, lets it end its work, and sees that all mails are settled.
 fn play(mode: &str, size: Size, store: &[&str], folder: &Path, after_kill: impl Fn()) -> Corpus {
-    let kills = size.of(12, 200);
+    let kills = size.of(8, 200);
     let seed = seed();
     // Each time there is something to do, and at the end something is left.
     let corpus = Corpus { seed, duplicates: 5, ..Corpus::new((kills + 1) * 60) };
