@@ -7,6 +7,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
     mem,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
@@ -48,7 +49,9 @@ impl NdJsonSink {
     pub fn open(file: Option<&Path>, outage: Outage) -> io::Result<NdJsonSink> {
         let queue = Arc::new(Queue::new(BATCH_BYTES, 2 * BATCH_BYTES));
         let mut output = match file {
-            Some(path) => Output::File(OpenOptions::new().create(true).append(true).open(path)?),
+            Some(path) => {
+                Output::File { file: OpenOptions::new().create(true).append(true).open(path)?, path: path.to_owned() }
+            }
             None => Output::Pipe,
         };
         let from = Arc::clone(&queue);
@@ -112,7 +115,7 @@ impl Sink for NdJsonSink {
 }
 
 enum Output {
-    File(File),
+    File { file: File, path: PathBuf },
     Pipe,
 }
 
@@ -120,7 +123,7 @@ impl Output {
     /// Writes all lines or, in a regular file, none.
     fn write(&mut self, batch: &[Item]) -> io::Result<()> {
         match self {
-            Output::File(file) => {
+            Output::File { file, path } => {
                 let is_regular = file.metadata()?.is_file();
                 if !is_regular {
                     return batch.iter().try_for_each(|item| file.write_all(&item.lines));
@@ -128,7 +131,10 @@ impl Output {
                 // Another process may append to the same file; between its batches and ours, never within.
                 file.lock()?;
                 let before = file.metadata()?.len();
-                let written = batch.iter().try_for_each(|item| file.write_all(&item.lines));
+                // A line that a crash left half: what comes behind it would be lost with it.
+                let start = if ends_in_a_line(path, before) { &b"\n"[..] } else { b"" };
+                let written = file.write_all(start);
+                let written = written.and_then(|()| batch.iter().try_for_each(|item| file.write_all(&item.lines)));
                 let written = written.and_then(|()| file.sync_data());
                 if written.is_err() {
                     file.set_len(before)?;
@@ -143,6 +149,17 @@ impl Output {
             }
         }
     }
+}
+
+/// True if the last line of a file of `length` bytes has no end. Of one that may not be read nobody knows. It is opened
+/// apart: a pipe that is opened for reading as well would swallow all lines when nobody reads it.
+fn ends_in_a_line(path: &Path, length: u64) -> bool {
+    let mut last = *b"\n";
+    if let (Some(at), Ok(file)) = (length.checked_sub(1), File::open(path)) {
+        // Cut by another process meanwhile, it ends elsewhere.
+        let _ = file.read_exact_at(&mut last, at);
+    }
+    last != *b"\n"
 }
 
 /// False if work is to end before the lines could be written.

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod limits;
 mod maildir;
+mod model;
 mod opensearch;
 mod pipe;
 mod proxy;

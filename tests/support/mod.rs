@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 pub mod corpus;
+pub mod faulty_store;
 pub mod mail;
 pub mod meddler;
 pub mod nginx;
