@@ -10,4 +10,5 @@ mod opensearch;
 mod pipe;
 mod proxy;
 mod sqlite;
+mod trouble;
 mod watch;
