@@ -6,7 +6,7 @@ use std::{
     sync::{PoisonError, atomic::Ordering},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing::{info, warn};
 
 use super::{
@@ -98,7 +98,7 @@ impl Shared {
     /// Of the templates that match, the cluster follows the one of the highest priority alone. Where that was an
     /// administrator's until now, its settings (shards, replicas) go into ours, and a line says so.
     fn respect_others(&self, index: &str, ours: &mut Value) -> Result<(), String> {
-        let answer = self.client.post(&format!("/_index_template/_simulate_index/{index}"), &json!({}))?;
+        let answer = self.client.post(&format!("/_index_template/_simulate_index/{index}"), &Value::Null)?;
         let theirs: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if answer.status != 200 || !theirs["template"].is_object() {
             return Ok(());
