@@ -121,7 +121,7 @@ impl Aside {
                 warn!(index = self.outage.name(), "a document is not taken, its mail stays where it is: {reason}");
                 return;
             }
-        } else {
+        } else if reason.is_some() {
             self.in_trouble.store(true, Ordering::Release);
         }
         let mut state = self.lock();
