@@ -122,7 +122,7 @@ impl OpenSearchSink {
     pub fn start(config: Config, stop: Arc<Stop>, metrics: StoreMetrics) -> Result<OpenSearchSink, StartError> {
         let client = Client::new(&config)?;
         let nodes = config.nodes.join(", ");
-        let outage = Outage::new(nodes.clone(), config.patience, Arc::clone(&stop), metrics);
+        let outage = Outage::new(nodes.clone(), config.patience, stop, metrics);
         let aside = |kind| {
             let outage = outage.of_part(format!("index {} of {nodes}", config.target(kind).index));
             Aside::new(outage, config.on_trouble, config.bulk_bytes * BATCHES_ASIDE)
@@ -145,7 +145,7 @@ impl OpenSearchSink {
         });
         let start = |name: &str, job: Box<dyn FnOnce(&Shared) + Send>| {
             let (doing, closing) = (Arc::clone(&shared), Arc::clone(&shared));
-            worker::start(name, Arc::clone(&stop), move || job(&doing), move || closing.end_if_asked())
+            worker::start(name, Arc::clone(shared.outage.stop()), move || job(&doing), move || closing.end_if_asked())
         };
         let senders = (0..shared.config.in_flight.max(1))
             .map(|n| start(&format!("bulk-{n}"), Box::new(Shared::send_batches)))

@@ -62,17 +62,14 @@ pub fn take_settings(ours: &mut Value, theirs: &Value) -> String {
 }
 
 fn merge(ours: &mut Value, theirs: &Value, path: &str, taken: &mut Vec<String>) {
-    match (ours.as_object_mut(), theirs.as_object()) {
-        (Some(ours), Some(theirs)) => {
-            for (name, value) in theirs {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                merge(ours.entry(name).or_insert_with(|| json!({})), value, &path, taken);
-            }
+    if let (Some(ours), Some(theirs)) = (ours.as_object_mut(), theirs.as_object()) {
+        for (name, value) in theirs {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            merge(ours.entry(name).or_insert_with(|| json!({})), value, &path, taken);
         }
-        _ => {
-            taken.push(format!("{path}={theirs}"));
-            ours.clone_from(theirs);
-        }
+    } else {
+        taken.push(format!("{path}={theirs}"));
+        ours.clone_from(theirs);
     }
 }
 
