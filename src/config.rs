@@ -17,7 +17,7 @@ use crate::{
     limits::Limits,
     message,
     pipeline::{self, Unrecognized},
-    sink::opensearch::config::{Auth, Config as OpenSearch, Target},
+    sink::opensearch::config::{Auth, Config as OpenSearch, OnTrouble, Target},
 };
 
 /// Read if it is there and no other is named.
@@ -102,6 +102,13 @@ pub struct Config {
 }
 
 impl Config {
+    /// Says what becomes of mails for an OpenSearch index in trouble.
+    pub fn on_index_trouble(&mut self, what: OnTrouble) {
+        if let Store::OpenSearch(store) = &mut self.store {
+            store.on_trouble = what;
+        }
+    }
+
     /// Reads the configuration file and makes sense of all settings. `matches` tells flags from environment.
     ///
     /// # Errors
@@ -271,6 +278,7 @@ fn store(settings: Settings) -> Result<Store, ConfigError> {
             },
             gzip: settings.gzip.unwrap_or(false),
             import: None,
+            on_trouble: OnTrouble::default(),
             patience: None,
         }));
     }

@@ -67,6 +67,15 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Adds another run's numbers.
+    pub fn add(&mut self, other: &Totals) {
+        self.stored += other.stored;
+        self.failed += other.failed;
+        self.unrecognized += other.unrecognized;
+        self.left += other.left;
+        self.tally.add(&other.tally);
+    }
+
     /// All mails.
     pub fn mails(&self) -> u64 {
         self.stored + self.failed + self.unrecognized + self.left

@@ -6,15 +6,20 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    mem,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::Instant,
 };
 
-use super::{Identity, Sink, file_identity, outage::Outage, queue::Queue};
+use super::{
+    Identity, Sink, file_identity,
+    lines::{self, Chunk},
+    outage::Outage,
+    queue::Queue,
+    worker,
+};
 use crate::{
     document::Documents,
     message::Contents,
@@ -54,43 +59,35 @@ impl NdJsonSink {
             }
             None => Output::Pipe,
         };
-        let from = Arc::clone(&queue);
-        let writer = thread::Builder::new().name("ndjson".into()).spawn(move || {
+        let stop = Arc::clone(outage.stop());
+        let (from, closed) = (Arc::clone(&queue), Arc::clone(&queue));
+        let write = move || {
             while let Some(batch) = from.take() {
                 if !write_batch(&mut output, batch, &outage) {
-                    from.abandon();
                     return;
                 }
             }
-        })?;
+        };
+        let writer = worker::start("ndjson", stop, write, move || closed.abandon())?;
         Ok(NdJsonSink { file: file.map(Path::to_owned), queue, writer: Mutex::new(Some(writer)) })
     }
 }
 
 impl Sink for NdJsonSink {
     fn accept(&self, contents: Contents, delivery: &Delivery) {
-        let (mut lines, mut documents) = (Vec::new(), 0);
-        let push = |mut lines: Vec<u8>, documents| {
-            // What growing left over would not be counted by the queue.
-            lines.shrink_to_fit();
-            self.queue.push(lines.len(), Item { lines, documents, pending: delivery.pending() });
-        };
         // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
         let whole = delivery.pending();
-        for report in &contents.reports {
-            let source = Documents::new(report, &contents.received);
-            for n in 0..source.len() {
-                source.write_source(n, &mut lines);
-                lines.push(b'\n');
-                documents += 1;
-                if lines.len() >= ITEM_BYTES {
-                    push(mem::take(&mut lines), mem::take(&mut documents));
-                }
-            }
+        let write = |documents: &Documents, n, lines: &mut Vec<u8>| {
+            documents.write_source(n, lines);
+            lines.push(b'\n');
+        };
+        let push = |Chunk { bytes: lines, ends, .. }: Chunk| {
+            let item = Item { documents: ends.len() as u64, pending: delivery.pending(), lines };
+            self.queue.push(item.lines.len(), item)
+        };
+        if lines::chunks(&contents, ITEM_BYTES, write, push) {
+            whole.acknowledge(Acknowledgement::default());
         }
-        // A mail without documents travels too: nothing is settled while the file can't be written.
-        push(lines, documents);
-        whole.acknowledge(Acknowledgement::default());
     }
 
     fn hurry(&self) {

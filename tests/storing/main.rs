@@ -13,5 +13,6 @@ mod opensearch;
 mod pipe;
 mod proxy;
 mod sqlite;
+mod trouble;
 mod watch;
 mod worst;
