@@ -95,6 +95,8 @@ pub struct Config {
     pub store: Store,
     /// How long to wait for a store that is away; nothing if the mode is to decide.
     pub give_up_after: Option<Duration>,
+    /// What is to become of mail that is no report was said, and is no default.
+    pub unrecognized_is_said: bool,
     /// Where `watch` serves its metrics.
     pub metrics: Option<SocketAddr>,
     /// How mails are treated.
@@ -130,6 +132,7 @@ impl Config {
             .map(|wait| Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative")));
         Ok(Config {
             give_up_after: give_up_after.transpose()?,
+            unrecognized_is_said: settings.unrecognized.is_some(),
             metrics: settings.metrics,
             pipeline: pipeline::Settings {
                 unrecognized: match settings.unrecognized {

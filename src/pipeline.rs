@@ -7,6 +7,7 @@
 
 use std::{
     any::Any,
+    collections::BTreeMap,
     fs, io,
     ops::Range,
     panic::{self, AssertUnwindSafe},
@@ -73,6 +74,7 @@ impl Totals {
         self.failed += other.failed;
         self.unrecognized += other.unrecognized;
         self.left += other.left;
+        self.failed_moved += other.failed_moved;
         self.tally.add(&other.tally);
     }
 
@@ -156,8 +158,9 @@ impl Pipeline {
         let settling = thread::Builder::new().name("settler".into()).spawn(move || {
             let mut totals = Totals::default();
             let mut observe = observe;
+            let mut stuck = Stuck::default();
             while let Some(batch) = next_batch(&settlements) {
-                let fates = carry_out(&batch, unrecognized);
+                let fates = carry_out(&batch, unrecognized, &mut stuck);
                 for (settlement, fate) in batch.iter().zip(fates) {
                     count(settlement, fate, &mut totals);
                     observe(settlement, fate);
@@ -350,7 +353,7 @@ fn next_batch(settlements: &Receiver<Settlement>) -> Option<Vec<Settlement>> {
 }
 
 /// Carries out what became of some mails.
-fn carry_out(batch: &[Settlement], unrecognized: Unrecognized) -> Vec<Fate> {
+fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck) -> Vec<Fate> {
     let mut fates = vec![Fate::Stays; batch.len()];
     let (mut failing, mut reasons) = (Vec::new(), Vec::new());
     for (n, Settlement { origin, outcome, tally, .. }) in batch.iter().enumerate() {
@@ -361,7 +364,7 @@ fn carry_out(batch: &[Settlement], unrecognized: Unrecognized) -> Vec<Fate> {
             Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => {}
             // Reports in it were not wanted, and so are nowhere.
             Outcome::Stored if tally.passed_over > 0 => {}
-            Outcome::Stored => fates[n] = fate(entry.settle_stored(), origin),
+            Outcome::Stored => fates[n] = stuck.fate(entry.settle_stored(), origin),
             Outcome::Failed(reason) | Outcome::Unrecognized(reason) => {
                 failing.push(n);
                 reasons.push((entry, reason.as_str()));
@@ -369,19 +372,37 @@ fn carry_out(batch: &[Settlement], unrecognized: Unrecognized) -> Vec<Fate> {
         }
     }
     for (n, settled) in failing.into_iter().zip(maildir::settle_failed(&reasons)) {
-        fates[n] = fate(settled, &batch[n].origin);
+        fates[n] = stuck.fate(settled, &batch[n].origin);
     }
     fates
 }
 
-fn fate(settled: io::Result<bool>, origin: &Origin) -> Fate {
-    settled.map_or_else(
-        |error| {
-            error!(mail = origin.name(), "can't be moved, it stays where it is: {error}");
-            Fate::Stuck
-        },
-        |_| Fate::Moved,
-    )
+/// Mails that could not be moved, by reason: the first of each is told, and at the end how many there were.
+#[derive(Default)]
+struct Stuck(BTreeMap<String, u64>);
+
+impl Stuck {
+    fn fate(&mut self, settled: io::Result<bool>, origin: &Origin) -> Fate {
+        let Err(error) = settled else { return Fate::Moved };
+        let reason = match error.kind() {
+            io::ErrorKind::PermissionDenied => format!("{error}; run the program as the user who owns the mail"),
+            _ => error.to_string(),
+        };
+        let known = self.0.entry(reason.clone()).or_default();
+        *known += 1;
+        if *known == 1 {
+            error!("{} can't be moved, it stays where it is: {reason}", origin.name());
+        }
+        Fate::Stuck
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        for (reason, mails) in self.0.iter().filter(|(_, mails)| **mails > 1) {
+            error!("{mails} mails in all can't be moved: {reason}");
+        }
+    }
 }
 
 /// Counts a mail that was settled.

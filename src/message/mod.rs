@@ -12,7 +12,7 @@ mod unpack;
 
 use std::{borrow::Cow, ops::Range};
 
-use mail_parser::Message;
+use mail_parser::{HeaderName, Message, MessageParser};
 use serde::Serialize;
 
 use self::{
@@ -67,6 +67,8 @@ pub struct Received {
 pub struct Contents {
     /// About the mail itself.
     pub received: Received,
+    /// Its subject.
+    pub subject: Option<Text>,
     /// The reports, in order of appearance.
     pub reports: Vec<Report>,
     /// Why parts that should have been reports are not among them.
@@ -107,11 +109,20 @@ impl Contents {
     pub fn complaint(&self) -> Option<String> {
         match (self.failures.as_slice(), &self.other) {
             ([], _) if !self.reports.is_empty() || self.passed_over > 0 => None,
-            ([], None) => Some("no report found in the mail".into()),
-            ([], Some(other)) => Some(format!("no report found in the mail ({other})")),
+            ([], None) => Some("holds no report".into()),
+            ([], Some(other)) => Some(format!("holds no report ({other})")),
             ([only], _) => Some(only.to_string()),
             ([first, rest @ ..], _) => Some(format!("{first} (and {} more)", rest.len())),
         }
+    }
+
+    /// Subject and sender of the mail, for a person: `"Lunch?" from shop@example.org`. From a stranger.
+    pub fn about(&self) -> Option<String> {
+        let subject =
+            self.subject.as_deref().map(|subject| format!("{:?}", &subject[..subject.floor_char_boundary(80)]));
+        let from = self.received.from.as_deref().map(|from| format!("from {from}"));
+        let words: Vec<String> = subject.into_iter().chain(from).collect();
+        (!words.is_empty()).then(|| words.join(" "))
     }
 
     /// Takes out the reports whose period begins outside of `wanted`, in seconds since 1970.
@@ -172,7 +183,17 @@ pub fn read_counted(bytes: &[u8], options: &Options, may_take: &mut dyn FnMut(us
             contents.failures.insert(0, Unusable::NotAuthenticated);
         }
     }
+    if contents.reports.is_empty() {
+        contents.subject = subject(bytes);
+    }
     Some(contents)
+}
+
+/// The subject of a mail: wanted only where there is nothing better to say of it.
+fn subject(mail: &[u8]) -> Option<Text> {
+    const HEAD: usize = 16 << 10;
+    let parser = MessageParser::new().header_text(HeaderName::Subject).default_header_ignore();
+    parser.parse_headers(&mail[..mail.len().min(HEAD)])?.subject().map(value)
 }
 
 /// Memory that each byte of a text takes once it was read: a record, 400 bytes, can be written in 44.

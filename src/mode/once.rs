@@ -8,7 +8,7 @@ use std::{
 
 use tracing::{Level, error, info};
 
-use super::{ModeError, Run};
+use super::{ModeError, Run, maildirs};
 use crate::{
     config::Config,
     exit::Exit,
@@ -23,8 +23,19 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, ModeError> {
-    let open = |path: &PathBuf| Maildir::open(path).map_err(|error| ModeError::Path { path: path.clone(), error });
-    let maildirs = maildirs.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let (maildirs, mut mistakes): (Vec<_>, Vec<_>) =
+        maildirs.iter().map(|path| maildirs::open(path)).partition(Result::is_ok);
+    let maildirs: Vec<_> = maildirs.into_iter().flatten().collect();
+    if maildirs.is_empty()
+        && let Some(Err(error)) = mistakes.pop()
+    {
+        return Err(error);
+    }
+    // The others are stored all the same.
+    for mistake in mistakes.iter().filter_map(|mistake| mistake.as_ref().err()) {
+        error!("{mistake}");
+    }
+    maildirs::refuse_inboxes(&maildirs, &config)?;
     config.on_index_trouble(OnTrouble::LeaveOrGiveUp);
     let stays = config.pipeline.unrecognized == Unrecognized::Keep;
     let stop = Arc::new(Stop::default());
@@ -33,8 +44,8 @@ pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, Mode
     let mut earlier = Totals::default();
     loop {
         let metrics = Metrics::default();
-        let run = Run::start(config.clone(), Some(PATIENCE), Arc::clone(&stop), &metrics, |settlement, _| {
-            super::log(settlement);
+        let run = Run::start(config.clone(), Some(PATIENCE), Arc::clone(&stop), &metrics, |settlement, fate| {
+            super::log(settlement, fate);
         })?;
         let sink = Arc::clone(&run.sink);
         let all_listed = submit_all(&maildirs, &run);
@@ -52,7 +63,11 @@ pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, Mode
         if !again {
             finished.lasted = started.elapsed();
             finished.log(Level::INFO);
-            return Ok(if finished.complete && all_listed { Exit::Ok } else { Exit::TryAgain });
+            return Ok(match finished.complete && all_listed {
+                false => Exit::TryAgain,
+                true if mistakes.is_empty() => Exit::Ok,
+                true => Exit::Usage,
+            });
         }
         info!("mails that were left are taken up again");
     }

@@ -17,7 +17,7 @@ use clap::ArgMatches;
 use tracing::{Level, error, info, warn};
 
 use super::{
-    ModeError, Run,
+    ModeError, Run, maildirs,
     service::{self, Watchdog},
 };
 use crate::{
@@ -54,6 +54,11 @@ pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> 
     stop.on_signals(true)?;
     let metrics = Metrics::default();
     let mut config = Config::load(shared.clone(), matches)?;
+    if let Some(mistake) = watch.maildirs.iter().find_map(|path| maildirs::mistake_if_there(path)) {
+        return Err(mistake);
+    }
+    let there: Vec<_> = watch.maildirs.iter().filter_map(|path| Maildir::open(path).ok()).collect();
+    maildirs::refuse_inboxes(&there, &config)?;
     let mut watchdog = Watchdog::from_environment();
     loop {
         let finished = session(watch, config.clone(), &stop, &metrics, &mut watchdog)?;
@@ -83,7 +88,7 @@ fn session(
     let observe = {
         let (known, metrics) = (Arc::clone(&known), metrics.clone());
         move |settlement: &Settlement, fate| {
-            super::log(settlement);
+            super::log(settlement, fate);
             metrics.settled(settlement, fate);
             known.settled(settlement, fate);
         }
