@@ -46,6 +46,12 @@ pub enum Mode {
     Watch(Watch),
     /// Read years of mail: Maildirs, mbox files, folders, tar archives
     Import(Import),
+    /// Move the mails of .failed back to new/, to have them tried again
+    Retry {
+        /// Maildirs whose failed mails are meant (Reports, not Reports.failed)
+        #[arg(required = true, value_name = "MAILDIR")]
+        maildirs: Vec<PathBuf>,
+    },
     /// Show what the SQLite store holds
     Report(Report),
     /// Write out what the SQLite store holds: a line of JSON or a row of a table for each record, policy and failure
@@ -376,6 +382,7 @@ const COMMON: [&str; 4] = ["opensearch", "store", "ndjson", "give_up_after"];
 fn uses(command: &str, flag: &str) -> bool {
     match command {
         "report" | "export" => flag == "store" || GENERAL.contains(&flag),
+        "retry" => GENERAL.contains(&flag),
         _ => true,
     }
 }
@@ -411,7 +418,8 @@ pub fn unused_flag(matches: &ArgMatches) -> Option<String> {
     let mut unused = command.get_arguments().filter(|arg| arg.is_global_set() && !uses(name, arg.get_id().as_str()));
     let found = unused.find(|arg| [matches, inner].iter().any(|matches| typed(matches, arg.get_id().as_str())))?;
     let flag = found.get_long().unwrap_or_default();
-    Some(format!("{name} has no use for --{flag}; it reads an SQLite store (--store FILE)"))
+    let instead = if uses(name, "store") { "; it reads an SQLite store (--store FILE)" } else { "" };
+    Some(format!("{name} has no use for --{flag}{instead}"))
 }
 
 /// The command that a word may have been meant for.

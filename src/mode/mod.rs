@@ -7,6 +7,7 @@ mod maildirs;
 mod once;
 mod pipe;
 pub mod report;
+mod retry;
 mod service;
 mod watch;
 
@@ -148,6 +149,7 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, ModeError> {
         Some(Mode::Once { maildirs }) => once::run(&maildirs, config()?),
         Some(Mode::Import(import)) => import::run(&import, config()?, shared.quiet),
         Some(Mode::Report(report)) => show_report(report, config()?.store),
+        Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &shared, matches),
     }
 }

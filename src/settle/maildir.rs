@@ -85,6 +85,11 @@ impl Maildir {
         &self.path
     }
 
+    /// The folder to which mails are delivered that can't be used.
+    pub fn failed(&self) -> &Path {
+        &self.failed
+    }
+
     /// The mails in one of its folders, as they come; no more than one is held in memory.
     ///
     /// # Errors
@@ -301,18 +306,7 @@ impl Copy {
         }
         let mut ours = BufReader::new(&self.file);
         ours.seek(SeekFrom::Start(self.header as u64))?;
-        loop {
-            let (a, b) = (ours.fill_buf()?, other.fill_buf()?);
-            let length = a.len().min(b.len());
-            if length == 0 {
-                return Ok(a.is_empty() && b.is_empty());
-            }
-            if a[..length] != b[..length] {
-                return Ok(false);
-            }
-            ours.consume(length);
-            other.consume(length);
-        }
+        is_same(&mut ours, &mut other)
     }
 }
 
@@ -324,13 +318,29 @@ impl Drop for Copy {
 }
 
 /// Renames without ever replacing a file; file systems that can't promise this (NFS) are asked first.
-fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if to.try_exists()? => {
             Err(io::ErrorKind::AlreadyExists.into())
         }
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => fs::rename(from, to),
         other => Ok(other?),
+    }
+}
+
+/// True if both give the same bytes to their ends.
+pub(super) fn is_same(one: &mut impl BufRead, other: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let (a, b) = (one.fill_buf()?, other.fill_buf()?);
+        let length = a.len().min(b.len());
+        if length == 0 {
+            return Ok(a.is_empty() && b.is_empty());
+        }
+        if a[..length] != b[..length] {
+            return Ok(false);
+        }
+        one.consume(length);
+        other.consume(length);
     }
 }
 
@@ -363,7 +373,7 @@ fn split_flags(name: &OsStr) -> (&[u8], &[u8]) {
 }
 
 /// The name without flags and without the sizes `,S=…` and `,W=…`.
-fn unique_part(name: &OsStr) -> Vec<u8> {
+pub(super) fn unique_part(name: &OsStr) -> Vec<u8> {
     let (base, _) = split_flags(name);
     let is_size = |piece: &&[u8]| {
         let digits = piece.strip_prefix(b"S=").or_else(|| piece.strip_prefix(b"W=")).unwrap_or_default();
@@ -376,12 +386,12 @@ fn unique_part(name: &OsStr) -> Vec<u8> {
 }
 
 /// Colons become `_`: readers of a Maildir take what follows the first one for flags.
-fn without_colons(base: &[u8]) -> Vec<u8> {
+pub(super) fn without_colons(base: &[u8]) -> Vec<u8> {
     base.iter().map(|byte| if *byte == b':' { b'_' } else { *byte }).collect()
 }
 
 /// `base` and `end`, with a number between from the second name on. File systems take 255 bytes, so `base` may be cut.
-fn numbered(base: &[u8], number: u64, end: &[u8]) -> OsString {
+pub(super) fn numbered(base: &[u8], number: u64, end: &[u8]) -> OsString {
     let middle = if number == 0 { String::new() } else { format!("_{number}") };
     let room = NAME_BYTES.saturating_sub(middle.len() + end.len());
     OsString::from_vec([&base[..base.len().min(room)], middle.as_bytes(), end].concat())

@@ -6,6 +6,7 @@
 //! mail, and none to settle it before the store has acknowledged every document.
 
 pub mod maildir;
+pub mod retry;
 
 use std::{
     fmt,

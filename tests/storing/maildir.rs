@@ -182,3 +182,24 @@ fn a_mail_without_report_is_told_by_subject_and_sender() {
     assert!(ended.log.contains("; moved to .failed"), "{}", ended.log);
     assert!(ended.log.contains("new/2.mx: 1 DMARC report, "), "{}", ended.log);
 }
+
+#[test]
+fn failed_mails_are_tried_again() {
+    let maildir = TestMaildir::new();
+    let report = fixture("dmarc/rfc7489.xml");
+    maildir.deliver("1.mx", &report);
+    let store = maildir.path().join("store");
+    let once = |limit: &str| {
+        let mut command = program(["once", "--store"].iter().map(Path::new).chain([store.as_path(), maildir.path()]));
+        command.arg(format!("--limit-mail-bytes={limit}"));
+        run_command(command)
+    };
+    once("10B");
+    assert_eq!(maildir.count(".failed/new"), 1);
+    let retried = run([Path::new("retry"), maildir.path()]);
+    assert_eq!(retried.code, Some(0), "{}", retried.log);
+    assert!(retried.log.contains(": 1 mail back in new/"), "{}", retried.log);
+    assert_eq!(fs::read(maildir.path().join("new/1.mx")).expect("read"), report);
+    once("1MiB");
+    assert_eq!((maildir.count("cur"), maildir.count(".failed/new"), maildir.count("new")), (1, 0, 0));
+}
