@@ -27,7 +27,10 @@ impl Finished {
             debug!("{self}");
         }
         match &self.reason {
-            Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),
+            Some(Reason::StoreUnreachable(why)) => {
+                let left = counted(self.totals.left, "mail");
+                error!("gave up: {why}. {left} not stored yet; run again later");
+            }
             Some(Reason::Asked) => info!("stopped before the end, as asked; the same command goes on from there"),
             Some(Reason::Reload) | None => {}
         }

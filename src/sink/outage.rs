@@ -88,7 +88,10 @@ impl Outage {
 
     /// Asks for the end, since the store was waited for long enough.
     pub fn give_up(&self, reason: &impl fmt::Display) {
-        self.stop.ask(Reason::StoreUnreachable(format!("{}: {reason}", self.store)));
+        let reason = reason.to_string();
+        // Most reasons name the node.
+        let why = if reason.contains(&self.store) { reason } else { format!("{}: {reason}", self.store) };
+        self.stop.ask(Reason::StoreUnreachable(why));
     }
 
     /// The name that a person knows it by.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{self, Write},
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -52,6 +52,9 @@ impl Answer {
         #[derive(serde::Deserialize)]
         struct Body {
             error: serde_json::Value,
+        }
+        if self.body.trim_ascii_start().starts_with(b"<") {
+            return format!("HTTP status {}: a web page, and not an answer of OpenSearch", self.status);
         }
         let reason = match serde_json::from_slice::<Body>(&self.body) {
             Ok(body) => match body.error.get("reason").unwrap_or(&body.error) {
@@ -136,7 +139,7 @@ impl Client {
                     last_error = NoAnswer(format!("{node}: {}", answer.summary()));
                 }
                 Ok(answer) => return Ok(answer),
-                Err(error) => last_error = NoAnswer(format!("{node}: {error}")),
+                Err(error) => last_error = NoAnswer(no_answer(node, &error)),
             }
             // All threads go on with the next node.
             let _ = self.next.compare_exchange(first + turn, first + turn + 1, Ordering::Relaxed, Ordering::Relaxed);
@@ -196,6 +199,22 @@ impl Client {
         let body = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec()?;
         Ok(Answer { status, body })
     }
+}
+
+/// Why a node gave no answer, for a person.
+fn no_answer(node: &str, error: &ureq::Error) -> String {
+    let reason = match error {
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => "connection refused".into(),
+        ureq::Error::HostNotFound => "no host of this name".into(),
+        ureq::Error::Timeout(_) => format!("it took too long: {error}"),
+        // What an HTTP server says to a client that begins with TLS.
+        _ if error.to_string().contains("InvalidContentType") => {
+            let plain = node.replacen("https://", "http://", 1);
+            return format!("{node} does not speak TLS; try {plain}");
+        }
+        _ => error.to_string(),
+    };
+    format!("no answer from {node} ({reason})")
 }
 
 /// An answer that says something about the cluster, and not only that it can't be asked now.
