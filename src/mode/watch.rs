@@ -8,7 +8,7 @@ use std::{
     collections::HashSet,
     fs, io,
     os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -55,8 +55,23 @@ pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> 
     let metrics = Metrics::default();
     let mut config = Config::load(shared.clone(), matches)?;
     let mut watchdog = Watchdog::from_environment();
+    // Events come with absolute paths.
+    let absolute = |path: &PathBuf| path::absolute(path).map_err(|error| ModeError::Path { path: path.clone(), error });
+    let maildirs = watch.maildirs.iter().map(absolute).collect::<Result<_, _>>()?;
+    let watch = cli::Watch { maildirs, ..watch.clone() };
+    let mut proven: Option<Config> = None;
     loop {
-        let finished = session(watch, config.clone(), &stop, &metrics, &mut watchdog)?;
+        let finished = match session(&watch, config.clone(), &stop, &metrics, &mut watchdog) {
+            Ok(finished) => finished,
+            Err(error) => {
+                // Settings that worked until now are better than none.
+                let Some(old) = proven.take() else { return Err(error) };
+                error!("settings stay as they were: {error}");
+                config = old;
+                continue;
+            }
+        };
+        proven = Some(config.clone());
         if !stop.rearm() {
             // Mails that are left are no failure of a service that was asked to end.
             return Ok(if finished { Exit::Ok } else { Exit::TryAgain });
@@ -88,6 +103,8 @@ fn session(
             known.settled(settlement, fate);
         }
     };
+    // What an earlier session saw of its store says nothing of this one.
+    metrics.store().set_away(false);
     let run = Run::start(config, None, Arc::clone(stop), metrics, observe)?;
     let exposed = Arc::new(Shown {
         metrics: metrics.clone(),
@@ -171,7 +188,11 @@ impl<'w> Watcher<'w> {
         service::ready("watching");
         while !self.run.stop.is_asked() {
             self.beat();
-            if self.last_identity.is_none_or(|last| last.elapsed() >= IDENTITY_INTERVAL) {
+            if self.events.as_ref().is_some_and(FolderWatch::take_replaced) {
+                // Another folder may have the same name and inode, but not the watch.
+                self.folders.iter_mut().for_each(|folder| folder.identity = None);
+                self.look_for_folders();
+            } else if self.last_identity.is_none_or(|last| last.elapsed() >= IDENTITY_INTERVAL) {
                 self.look_for_folders();
             }
             for n in 0..self.folders.len() {
@@ -195,8 +216,14 @@ impl<'w> Watcher<'w> {
     fn look_for_folders(&mut self) {
         let first = self.last_identity.is_none();
         self.last_identity = Some(Instant::now());
+        let mut seen = HashSet::new();
         for folder in &mut self.folders {
             let identity = fs::metadata(&folder.new).ok().map(|new| (new.dev(), new.ino()));
+            if identity.is_some_and(|identity| !seen.insert(identity)) {
+                // The same Maildir by another name: it has one watch, and each mail is read once.
+                (folder.identity, folder.maildir, folder.has_events) = (None, None, false);
+                continue;
+            }
             if identity == folder.identity && !first {
                 continue;
             }

@@ -4,7 +4,10 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +26,8 @@ pub struct FolderWatch {
 struct State {
     /// Whether something was delivered to each of the folders since it was last asked.
     folders: Mutex<HashMap<PathBuf, bool>>,
+    /// Folders that were removed or moved: another of the same name may have the same inode.
+    replaced: AtomicBool,
     delivered: Condvar,
 }
 
@@ -43,6 +48,9 @@ impl State {
                     }
                 }
             }
+            Ok(event) if is_leaving(event.kind) && event.paths.iter().any(|path| folders.contains_key(path)) => {
+                self.replaced.store(true, Ordering::Relaxed);
+            }
             Ok(_) => return,
             // Whatever went wrong, looking is right.
             Err(_) => folders.values_mut().for_each(|new| *new = true),
@@ -60,6 +68,11 @@ fn is_delivery(kind: EventKind) -> bool {
         // Our own moving away of what was stored is none.
         _ => false,
     }
+}
+
+/// A watched folder itself was removed or renamed, or a file in it.
+fn is_leaving(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)))
 }
 
 impl FolderWatch {
@@ -87,6 +100,11 @@ impl FolderWatch {
     /// True if something was delivered to the folder since this was last asked.
     pub fn take_delivered(&self, folder: &Path) -> bool {
         self.state.folders().get_mut(folder).is_some_and(std::mem::take)
+    }
+
+    /// True if a watched folder was removed or moved since this was last asked. Its watch went with it.
+    pub fn take_replaced(&self) -> bool {
+        self.state.replaced.swap(false, Ordering::Relaxed)
     }
 
     /// Waits for a delivery, at most as long as this.
