@@ -55,6 +55,8 @@ pub struct Totals {
     pub unrecognized: u64,
     /// Mails left where they were, since the store has not acknowledged them or they could not be moved.
     pub left: u64,
+    /// Mails that were moved to `.failed`.
+    pub failed_moved: u64,
     /// Numbers of reports and documents of all mails that were not left.
     pub tally: Tally,
 }
@@ -278,6 +280,9 @@ fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Tota
         Outcome::Stored => totals.stored += 1,
         Outcome::Failed(_) => totals.failed += 1,
         Outcome::Unrecognized(_) => totals.unrecognized += 1,
+    }
+    if fate == Fate::Moved && matches!(outcome, Outcome::Failed(_) | Outcome::Unrecognized(_)) {
+        totals.failed_moved += 1;
     }
     if *outcome != Outcome::Left {
         totals.tally.add(tally);

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod command_line;
 mod export;
 mod import;
 mod limits;

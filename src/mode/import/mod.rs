@@ -72,10 +72,7 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
     stop.on_signals(false)?;
     let run = Run::start(config, Some(PATIENCE), stop, &Metrics::default(), observe)?;
     // What "30 days ago" left out is not what it leaves out tomorrow.
-    let is_fixed = ![import.period.since, import.period.until]
-        .into_iter()
-        .flatten()
-        .any(|moment| matches!(moment, Moment::Ago(_)));
+    let is_fixed = ![import.period.since, import.period.until].into_iter().flatten().any(Moment::is_relative);
     let identity = if is_fixed { run.sink.identity() } else { None };
     if let (Some(identity), Some(folder)) = (identity, state_folder()) {
         let file = folder.join(journal_name(&identity, period.as_ref()));
