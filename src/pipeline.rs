@@ -9,17 +9,20 @@ use std::{
     fs, io,
     ops::Range,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, Receiver},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::{
     message::{self, Contents},
-    settle::{self, Held, Mark, Origin, Outcome, Settlement, Settler, Tally},
+    settle::{self, Held, Mark, Origin, Outcome, Settlement, Settler, Tally, maildir},
     sink::Sink,
     source::{self, Bytes},
 };
@@ -141,9 +144,12 @@ impl Pipeline {
         let settling = thread::Builder::new().name("settler".into()).spawn(move || {
             let mut totals = Totals::default();
             let mut observe = observe;
-            for settlement in settlements {
-                let fate = settle(&settlement, unrecognized, &mut totals);
-                observe(&settlement, fate);
+            while let Some(batch) = next_batch(&settlements) {
+                let fates = carry_out(&batch, unrecognized);
+                for (settlement, fate) in batch.iter().zip(fates) {
+                    count(settlement, fate, &mut totals);
+                    observe(settlement, fate);
+                }
             }
             totals
         })?;
@@ -224,7 +230,12 @@ impl Stage {
         let bytes = match bytes {
             Some(bytes) => Ok(bytes),
             None => {
-                origin.path().map_or(Ok(Bytes::Gone), |path| source::read_file(&path, self.reading.limits.mail_bytes))
+                let limit = self.reading.limits.mail_bytes;
+                match (&origin, origin.path()) {
+                    (Origin::Maildir(_), Some(path)) => source::read_mail(&path, limit),
+                    (_, Some(path)) => source::read_file(&path, limit),
+                    (_, None) => Ok(Bytes::Gone),
+                }
             }
         };
         let contents = match bytes {
@@ -232,6 +243,11 @@ impl Stage {
             Ok(Bytes::TooLarge) => Contents::refused(self.reading.limits.too_large()),
             Ok(Bytes::Gone) if matches!(origin, Origin::Maildir(_)) => {
                 self.settler.delivery(origin, mark, &Contents::default(), None).gone();
+                return;
+            }
+            Ok(Bytes::NotAFile) => {
+                warn!(mail = origin.name(), "is no regular file; it is no mail and stays where it is");
+                self.settler.delivery(origin, mark, &Contents::default(), None).not_a_file();
                 return;
             }
             // A file that is only read may be elsewhere now, and still be wanted.
@@ -266,17 +282,58 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("unknown panic").to_owned()
 }
 
-/// Carries out what became of a mail, and counts it.
-fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Totals) -> Fate {
-    let Settlement { origin, outcome, tally, mark: _ } = settlement;
-    let fate = carry_out(origin, outcome, unrecognized).unwrap_or_else(|error| {
-        error!(mail = origin.name(), "can't be moved, it stays where it is: {error}");
-        Fate::Stuck
-    });
+/// Mails that are settled together: those that fail are synchronised to the disk at once.
+const SETTLED_TOGETHER: usize = 256;
+
+/// Waits for a settlement and takes those along that wait behind it; nothing once there are no more.
+fn next_batch(settlements: &Receiver<Settlement>) -> Option<Vec<Settlement>> {
+    let mut batch = vec![settlements.recv().ok()?];
+    batch.extend(settlements.try_iter().take(SETTLED_TOGETHER - 1));
+    Some(batch)
+}
+
+/// Carries out what became of some mails.
+fn carry_out(batch: &[Settlement], unrecognized: Unrecognized) -> Vec<Fate> {
+    let mut fates = vec![Fate::Stays; batch.len()];
+    let (mut failing, mut reasons) = (Vec::new(), Vec::new());
+    for (n, Settlement { origin, outcome, tally, .. }) in batch.iter().enumerate() {
+        let Origin::Maildir(entry) = origin else { continue };
+        match outcome {
+            Outcome::Left | Outcome::NotAFile => {}
+            Outcome::Gone => fates[n] = Fate::Moved,
+            Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => {}
+            // Reports in it were not wanted, and so are nowhere.
+            Outcome::Stored if tally.passed_over > 0 => {}
+            Outcome::Stored => fates[n] = fate(entry.settle_stored(), origin),
+            Outcome::Failed(reason) | Outcome::Unrecognized(reason) => {
+                failing.push(n);
+                reasons.push((entry, reason.as_str()));
+            }
+        }
+    }
+    for (n, settled) in failing.into_iter().zip(maildir::settle_failed(&reasons)) {
+        fates[n] = fate(settled, &batch[n].origin);
+    }
+    fates
+}
+
+fn fate(settled: io::Result<bool>, origin: &Origin) -> Fate {
+    settled.map_or_else(
+        |error| {
+            error!(mail = origin.name(), "can't be moved, it stays where it is: {error}");
+            Fate::Stuck
+        },
+        |_| Fate::Moved,
+    )
+}
+
+/// Counts a mail that was settled.
+fn count(settlement: &Settlement, fate: Fate, totals: &mut Totals) {
+    let Settlement { outcome, tally, .. } = settlement;
     match outcome {
         _ if fate == Fate::Stuck => totals.left += 1,
         Outcome::Left => totals.left += 1,
-        Outcome::Gone => {}
+        Outcome::Gone | Outcome::NotAFile => {}
         Outcome::Stored => totals.stored += 1,
         Outcome::Failed(_) => totals.failed += 1,
         Outcome::Unrecognized(_) => totals.unrecognized += 1,
@@ -287,19 +344,6 @@ fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Tota
     if *outcome != Outcome::Left {
         totals.tally.add(tally);
     }
-    fate
-}
-
-fn carry_out(origin: &Origin, outcome: &Outcome, unrecognized: Unrecognized) -> io::Result<Fate> {
-    let Origin::Maildir(entry) = origin else { return Ok(Fate::Stays) };
-    match outcome {
-        Outcome::Left => return Ok(Fate::Stays),
-        Outcome::Gone => return Ok(Fate::Moved),
-        Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => return Ok(Fate::Stays),
-        Outcome::Stored => entry.settle_stored()?,
-        Outcome::Failed(reason) | Outcome::Unrecognized(reason) => entry.settle_failed(reason)?,
-    };
-    Ok(Fate::Moved)
 }
 
 /// Counts what is under way and lets no more than so many mails, or bytes that were read already, in.

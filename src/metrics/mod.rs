@@ -157,7 +157,7 @@ impl Metrics {
     /// A mail was settled.
     pub fn settled(&self, settlement: &Settlement, fate: Fate) {
         let outcome = match (&settlement.outcome, fate) {
-            (Outcome::Gone, _) => return,
+            (Outcome::Gone | Outcome::NotAFile, _) => return,
             (Outcome::Left, _) | (_, Fate::Stuck) => "left",
             (Outcome::Stored, _) => "stored",
             (Outcome::Failed(_), _) => "failed",

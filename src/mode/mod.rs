@@ -218,7 +218,7 @@ fn log(settlement: &Settlement) {
     let Settlement { origin, outcome, tally, .. } = settlement;
     match outcome {
         Outcome::Failed(reason) | Outcome::Unrecognized(reason) => warn!(mail = origin.name(), "{reason}"),
-        Outcome::Stored | Outcome::Left | Outcome::Gone => {}
+        Outcome::Stored | Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
     }
     if tally.lost > 0 && *outcome != Outcome::Left {
         warn!(mail = origin.name(), lost = tally.lost, "records that can't be read are missing");

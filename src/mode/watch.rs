@@ -326,7 +326,7 @@ impl Known {
         mails.under_way.remove(entry);
         match (&settlement.outcome, fate) {
             (_, Fate::Moved) => {}
-            (Outcome::Unrecognized(_), Fate::Stays) => {
+            (Outcome::Unrecognized(_) | Outcome::NotAFile, Fate::Stays) => {
                 mails.kept.insert(entry.clone());
             }
             _ => {

@@ -7,6 +7,7 @@ mod command_line;
 mod export;
 mod import;
 mod limits;
+mod maildir;
 mod opensearch;
 mod pipe;
 mod proxy;

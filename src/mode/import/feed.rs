@@ -16,7 +16,10 @@ use crate::{
     cli,
     mode::Run,
     pipeline::Mail,
-    settle::{Mark, Origin, maildir::Entry},
+    settle::{
+        Mark, Origin,
+        maildir::{Entry, Folder},
+    },
     source::{
         self, Bytes,
         archive::{self, Shape},
@@ -99,10 +102,12 @@ impl Feeder<'_> {
         // Flags, and with them the file's name, change whenever the mail is looked at.
         let mut name = absolute(entry.maildir().path())?.as_os_str().as_bytes().to_vec();
         name.push(0);
-        name.extend_from_slice(entry.unique_name());
+        name.extend_from_slice(&entry.unique_name());
         let key = Key::new(&name, metadata.len(), (metadata.mtime(), metadata.mtime_nsec()));
         if let Some(mark) = self.take_up_file(key, metadata.len()) {
-            let origin = if self.import.settle { Origin::Maildir(entry) } else { Origin::File(path) };
+            // What lies in cur/ is in a reader's hands: it is read and never moved.
+            let is_new = entry.folder() == Folder::New;
+            let origin = if self.import.settle && is_new { Origin::Maildir(entry) } else { Origin::File(path) };
             self.run.pipeline.submit(Mail { origin, mark, bytes: None });
         }
         Ok(())
