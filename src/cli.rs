@@ -53,7 +53,7 @@ pub enum Mode {
 }
 
 /// `watch`.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Debug)]
 pub struct Watch {
     /// Maildirs (folders with new, cur and tmp); they may appear later
     #[arg(required = true, value_name = "MAILDIR")]
