@@ -41,7 +41,7 @@ use crate::{
 /// How often the thread looks around when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
 /// How often it sees whether the folders are still the ones it watches.
-const IDENTITY_INTERVAL: Duration = Duration::from_secs(5);
+const IDENTITY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it reads the folders although no event came.
 const FULL_READ_INTERVAL: Duration = Duration::from_mins(3);
 /// How often it reads folders that can't be watched.
@@ -237,6 +237,11 @@ impl Watcher {
             return;
         }
         if folder.seen && !replaced && identity == folder.identity {
+            // It may have been away for the moment in which it was to be watched, or there was no watch left.
+            if let (Some(_), false, Some(events)) = (&folder.maildir, folder.has_events, &mut self.events) {
+                folder.has_events = events.watch(&folder.new).is_ok();
+                folder.last_read = folder.last_read.filter(|_| !folder.has_events);
+            }
             return;
         }
         let maildir = Maildir::open(&folder.path);
