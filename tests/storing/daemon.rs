@@ -15,7 +15,7 @@ use rustix::process::Signal;
 
 use crate::support::{
     corpus::{Corpus, Mail},
-    program::{Running, TestMaildir, program, wait_until},
+    program::{Running, TestMaildir, program, run_command, wait_until},
     server::OpenSearch,
 };
 
@@ -79,13 +79,18 @@ fn once_does_all_its_work_without_a_log() {
 #[test]
 fn import_does_all_its_work_without_a_log() {
     let mails = reports(60);
+    let import = |maildir: &TestMaildir, lines: &Path| {
+        program([Path::new("import"), Path::new("-v"), Path::new("--ndjson"), lines, maildir.path()])
+    };
+    let documents = mails.iter().map(|mail| mail.content.len()).sum::<usize>();
+    let with_log = noisy_maildir(&mails);
+    let expected = run_command(import(&with_log, &with_log.path().join("lines")));
+    assert!(expected.log.lines().count() > 1, "{}", expected.log);
     for (how, script) in lost_logs() {
         let maildir = noisy_maildir(&mails);
         let lines = maildir.path().join("lines");
-        let import = program([Path::new("import"), Path::new("-v"), Path::new("--ndjson"), &lines, maildir.path()]);
-        exit_code(shell(script, &import));
-        let stored = fs::read_to_string(&lines).expect("a file").lines().count();
-        assert_eq!(stored, mails.iter().map(|mail| mail.content.len()).sum::<usize>(), "{how}");
+        assert_eq!(exit_code(shell(script, &import(&maildir, &lines))), expected.code, "{how}");
+        assert_eq!(fs::read_to_string(&lines).expect("a file").lines().count(), documents, "{how}");
     }
 }
 
