@@ -17,7 +17,7 @@ use crate::{
     limits::Limits,
     message,
     pipeline::{self, Unrecognized},
-    sink::opensearch::config::{Auth, Config as OpenSearch, Target},
+    sink::opensearch::config::{Auth, Config as OpenSearch, OnTrouble, Target},
 };
 
 /// Read if it is there and no other is named.
@@ -95,6 +95,8 @@ pub struct Config {
     pub store: Store,
     /// How long to wait for a store that is away; nothing if the mode is to decide.
     pub give_up_after: Option<Duration>,
+    /// What is to become of mail that is no report was said, and is no default.
+    pub unrecognized_is_said: bool,
     /// Where `watch` serves its metrics.
     pub metrics: Option<SocketAddr>,
     /// How mails are treated.
@@ -102,6 +104,13 @@ pub struct Config {
 }
 
 impl Config {
+    /// Says what becomes of mails for an OpenSearch index in trouble.
+    pub fn on_index_trouble(&mut self, what: OnTrouble) {
+        if let Store::OpenSearch(store) = &mut self.store {
+            store.on_trouble = what;
+        }
+    }
+
     /// Reads the configuration file and makes sense of all settings. `matches` tells flags from environment.
     ///
     /// # Errors
@@ -123,6 +132,7 @@ impl Config {
             .map(|wait| Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative")));
         Ok(Config {
             give_up_after: give_up_after.transpose()?,
+            unrecognized_is_said: settings.unrecognized.is_some(),
             metrics: settings.metrics,
             pipeline: pipeline::Settings {
                 unrecognized: match settings.unrecognized {
@@ -271,6 +281,7 @@ fn store(settings: Settings) -> Result<Store, ConfigError> {
             },
             gzip: settings.gzip.unwrap_or(false),
             import: None,
+            on_trouble: OnTrouble::default(),
             patience: None,
         }));
     }

@@ -2,15 +2,18 @@
 //!
 //! Mails are read, unpacked and parsed on a rayon pool; the sink gathers their documents and answers for them; one
 //! thread settles. Each stage makes the one before it wait: at most [`TAKEN_UP_PER_THREAD`] mails a thread are being
-//! read, the sink's queue is bounded by bytes, and large mails are read one at a time.
+//! read, the sink's queue is bounded by bytes, and large mails are read one at a time. What mails take in memory once they are
+//! unpacked is counted over all threads ([`Memory`]); a mail that would make it too much is read alone.
 
 use std::{
     any::Any,
+    collections::BTreeMap,
     fs, io,
     ops::Range,
     panic::{self, AssertUnwindSafe},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{self, Receiver},
     },
     thread::{self, JoinHandle},
@@ -65,6 +68,16 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Adds another run's numbers.
+    pub fn add(&mut self, other: &Totals) {
+        self.stored += other.stored;
+        self.failed += other.failed;
+        self.unrecognized += other.unrecognized;
+        self.left += other.left;
+        self.failed_moved += other.failed_moved;
+        self.tally.add(&other.tally);
+    }
+
     /// All mails.
     pub fn mails(&self) -> u64 {
         self.stored + self.failed + self.unrecognized + self.left
@@ -96,6 +109,7 @@ struct Stage {
     reading: message::Options,
     period: Option<Range<i64>>,
     taken_up: Gate,
+    memory: Memory,
     /// One thread for the large mails, one after the other.
     large: ThreadPool,
 }
@@ -144,8 +158,9 @@ impl Pipeline {
         let settling = thread::Builder::new().name("settler".into()).spawn(move || {
             let mut totals = Totals::default();
             let mut observe = observe;
+            let mut stuck = Stuck::default();
             while let Some(batch) = next_batch(&settlements) {
-                let fates = carry_out(&batch, unrecognized);
+                let fates = carry_out(&batch, unrecognized, &mut stuck);
                 for (settlement, fate) in batch.iter().zip(fates) {
                     count(settlement, fate, &mut totals);
                     observe(settlement, fate);
@@ -154,7 +169,8 @@ impl Pipeline {
             totals
         })?;
         let taken_up = Gate::new(TAKEN_UP_PER_THREAD * pool.current_num_threads());
-        let stage = Arc::new(Stage { sink, settler, reading, period, taken_up, large });
+        let memory = Memory::default();
+        let stage = Arc::new(Stage { sink, settler, reading, period, taken_up, memory, large });
         Ok(Pipeline { pool, stage, settling })
     }
 
@@ -175,8 +191,13 @@ impl Pipeline {
             if is_large(&mail) {
                 let on = Arc::clone(&stage);
                 on.large.spawn_fifo(move || stage.process_large(mail, bytes));
+            } else if let Some(mail) = stage.process(mail) {
+                let on = Arc::clone(&stage);
+                on.large.spawn_fifo(move || {
+                    stage.process_alone(mail, None);
+                    stage.leave(bytes);
+                });
             } else {
-                stage.process(mail, None);
                 stage.leave(bytes);
             }
         });
@@ -212,7 +233,7 @@ impl Stage {
     /// Returns when the mail is settled.
     fn process_large(&self, mail: Mail, bytes: usize) {
         let (held, settled) = mpsc::channel::<()>();
-        self.process(mail, Some(Box::new(held)));
+        self.process_alone(mail, Some(Box::new(held)));
         self.sink.hurry();
         // Nothing is ever sent: the other end is dropped when the mail is settled.
         let _ = settled.recv();
@@ -225,55 +246,94 @@ impl Stage {
         }
     }
 
-    fn process(&self, mail: Mail, held: Option<Held>) {
-        let Mail { origin, mark, bytes } = mail;
-        let bytes = match bytes {
-            Some(bytes) => Ok(bytes),
-            None => {
-                let limit = self.reading.limits.mail_bytes;
-                match (&origin, origin.path()) {
-                    (Origin::Maildir(_), Some(path)) => source::read_mail(&path, limit),
-                    (_, Some(path)) => source::read_file(&path, limit),
-                    (_, None) => Ok(Bytes::Gone),
-                }
+    fn bytes(&self, mail: &mut Mail) -> io::Result<Bytes> {
+        if let Some(bytes) = mail.bytes.take() {
+            return Ok(bytes);
+        }
+        let limit = self.reading.limits.mail_bytes;
+        match (&mail.origin, mail.origin.path()) {
+            (Origin::Maildir(_), Some(path)) => source::read_mail(&path, limit),
+            (_, Some(path)) => source::read_file(&path, limit),
+            (_, None) => Ok(Bytes::Gone),
+        }
+    }
+
+    /// Reads a mail beside others, and hands its documents to the sink. Gives it back if there is not enough memory for that.
+    fn process(&self, mut mail: Mail) -> Option<Mail> {
+        let was_read = mail.bytes.is_some();
+        let bytes = match self.bytes(&mut mail) {
+            Ok(Bytes::Whole(bytes)) => bytes,
+            other => {
+                self.pass_on_unread(mail, other);
+                return None;
             }
         };
-        let contents = match bytes {
-            Ok(Bytes::Whole(bytes)) => self.read(&bytes),
-            Ok(Bytes::TooLarge) => Contents::refused(self.reading.limits.too_large()),
-            Ok(Bytes::Gone) if matches!(origin, Origin::Maildir(_)) => {
-                self.settler.delivery(origin, mark, &Contents::default(), None).gone();
-                return;
-            }
-            Ok(Bytes::NotAFile) => {
-                warn!(mail = origin.name(), "is no regular file; it is no mail and stays where it is");
-                self.settler.delivery(origin, mark, &Contents::default(), None).not_a_file();
-                return;
-            }
-            // A file that is only read may be elsewhere now, and still be wanted.
-            Ok(Bytes::Gone) => {
-                error!(mail = origin.name(), "gone before it was read");
-                self.settler.delivery(origin, mark, &Contents::default(), None).leave();
-                return;
-            }
-            Err(error) => {
-                error!(mail = origin.name(), "can't be read, it stays where it is: {error}");
-                self.settler.delivery(origin, mark, &Contents::default(), None).leave();
-                return;
-            }
+        let mut share = self.memory.share();
+        let contents = if share.take(bytes.len()) { self.read(&bytes, &mut |more| share.take(more)) } else { None };
+        let Some(contents) = contents else {
+            // What lies in a file waits there.
+            mail.bytes = was_read.then_some(Bytes::Whole(bytes));
+            return Some(mail);
         };
-        let delivery = self.settler.delivery(origin, mark, &contents, held);
+        drop(bytes);
+        self.hand_over(mail, contents, None);
+        None
+    }
+
+    /// Reads a mail while no other is read.
+    fn process_alone(&self, mut mail: Mail, held: Option<Held>) {
+        let _alone = self.memory.alone();
+        match self.bytes(&mut mail) {
+            Ok(Bytes::Whole(bytes)) => {
+                let contents = self.read(&bytes, &mut |_| true).unwrap_or_default();
+                drop(bytes);
+                self.hand_over(mail, contents, held);
+            }
+            other => self.pass_on_unread(mail, other),
+        }
+    }
+
+    fn hand_over(&self, mail: Mail, contents: Contents, held: Option<Held>) {
+        let delivery = self.settler.delivery(mail.origin, mail.mark, &contents, held);
         self.sink.accept(contents, &delivery);
     }
 
-    /// Reads a mail. A panic would be a bug, but not one for which a mail blocks all others.
-    fn read(&self, bytes: &[u8]) -> Contents {
-        let mut contents = panic::catch_unwind(AssertUnwindSafe(|| message::read_with(bytes, &self.reading)))
-            .unwrap_or_else(|panic| Contents::refused(message::Unusable::Bug(panic_text(panic.as_ref()))));
+    /// Passes on a mail of which there are no bytes.
+    fn pass_on_unread(&self, mail: Mail, why: io::Result<Bytes>) {
+        let nothing = Contents::default();
+        match why {
+            Ok(Bytes::Whole(_) | Bytes::TooLarge) => {
+                self.hand_over(mail, Contents::refused(self.reading.limits.too_large()), None);
+            }
+            Ok(Bytes::Gone) if matches!(mail.origin, Origin::Maildir(_)) => {
+                self.settler.delivery(mail.origin, mail.mark, &nothing, None).gone();
+            }
+            Ok(Bytes::NotAFile) => {
+                warn!(mail = mail.origin.name(), "is no regular file; it is no mail and stays where it is");
+                self.settler.delivery(mail.origin, mail.mark, &nothing, None).not_a_file();
+            }
+            // A file that is only read may be elsewhere now, and still be wanted.
+            Ok(Bytes::Gone) => {
+                error!(mail = mail.origin.name(), "gone before it was read");
+                self.settler.delivery(mail.origin, mail.mark, &nothing, None).leave();
+            }
+            Err(error) => {
+                error!(mail = mail.origin.name(), "can't be read, it stays where it is: {error}");
+                self.settler.delivery(mail.origin, mail.mark, &nothing, None).leave();
+            }
+        }
+    }
+
+    /// Reads a mail; nothing if `may_take` says that there is not enough memory. A panic would be a bug, but not one for which a
+    /// mail blocks all others.
+    fn read(&self, bytes: &[u8], may_take: &mut dyn FnMut(usize) -> bool) -> Option<Contents> {
+        let read = AssertUnwindSafe(|| message::read_counted(bytes, &self.reading, may_take));
+        let mut contents = panic::catch_unwind(read)
+            .unwrap_or_else(|panic| Some(Contents::refused(message::Unusable::Bug(panic_text(panic.as_ref())))))?;
         if let Some(period) = &self.period {
             contents.keep_only(period);
         }
-        contents
+        Some(contents)
     }
 }
 
@@ -293,7 +353,7 @@ fn next_batch(settlements: &Receiver<Settlement>) -> Option<Vec<Settlement>> {
 }
 
 /// Carries out what became of some mails.
-fn carry_out(batch: &[Settlement], unrecognized: Unrecognized) -> Vec<Fate> {
+fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck) -> Vec<Fate> {
     let mut fates = vec![Fate::Stays; batch.len()];
     let (mut failing, mut reasons) = (Vec::new(), Vec::new());
     for (n, Settlement { origin, outcome, tally, .. }) in batch.iter().enumerate() {
@@ -304,7 +364,7 @@ fn carry_out(batch: &[Settlement], unrecognized: Unrecognized) -> Vec<Fate> {
             Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => {}
             // Reports in it were not wanted, and so are nowhere.
             Outcome::Stored if tally.passed_over > 0 => {}
-            Outcome::Stored => fates[n] = fate(entry.settle_stored(), origin),
+            Outcome::Stored => fates[n] = stuck.fate(entry.settle_stored(), origin),
             Outcome::Failed(reason) | Outcome::Unrecognized(reason) => {
                 failing.push(n);
                 reasons.push((entry, reason.as_str()));
@@ -312,19 +372,37 @@ fn carry_out(batch: &[Settlement], unrecognized: Unrecognized) -> Vec<Fate> {
         }
     }
     for (n, settled) in failing.into_iter().zip(maildir::settle_failed(&reasons)) {
-        fates[n] = fate(settled, &batch[n].origin);
+        fates[n] = stuck.fate(settled, &batch[n].origin);
     }
     fates
 }
 
-fn fate(settled: io::Result<bool>, origin: &Origin) -> Fate {
-    settled.map_or_else(
-        |error| {
-            error!(mail = origin.name(), "can't be moved, it stays where it is: {error}");
-            Fate::Stuck
-        },
-        |_| Fate::Moved,
-    )
+/// Mails that could not be moved, by reason: the first of each is told, and at the end how many there were.
+#[derive(Default)]
+struct Stuck(BTreeMap<String, u64>);
+
+impl Stuck {
+    fn fate(&mut self, settled: io::Result<bool>, origin: &Origin) -> Fate {
+        let Err(error) = settled else { return Fate::Moved };
+        let reason = match error.kind() {
+            io::ErrorKind::PermissionDenied => format!("{error}; run the program as the user who owns the mail"),
+            _ => error.to_string(),
+        };
+        let known = self.0.entry(reason.clone()).or_default();
+        *known += 1;
+        if *known == 1 {
+            error!("{} can't be moved, it stays where it is: {reason}", origin.name());
+        }
+        Fate::Stuck
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        for (reason, mails) in self.0.iter().filter(|(_, mails)| **mails > 1) {
+            error!("{mails} mails in all can't be moved: {reason}");
+        }
+    }
 }
 
 /// Counts a mail that was settled.
@@ -392,6 +470,52 @@ impl Gate {
     fn wait_until_empty(&self) {
         let wait = self.changed.wait_while(lock(&self.inside), |inside| inside.mails > 0);
         drop(wait.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Memory for what mails unpack to and are read into, over all threads.
+#[derive(Default)]
+struct Memory {
+    /// Bytes that the mails being read beside each other have taken.
+    taken: AtomicUsize,
+    /// Held for reading by these, and for writing by one that is read alone.
+    readers: RwLock<()>,
+}
+
+/// Bytes for all mails that are read beside each other, and for each of them.
+const MEMORY: usize = 64 << 20;
+const SHARE: usize = 16 << 20;
+
+/// What one mail has taken; given back when it is dropped.
+struct Share<'m> {
+    memory: &'m Memory,
+    taken: usize,
+    _beside: RwLockReadGuard<'m, ()>,
+}
+
+impl Memory {
+    fn share(&self) -> Share<'_> {
+        let beside = self.readers.read().unwrap_or_else(PoisonError::into_inner);
+        Share { memory: self, taken: 0, _beside: beside }
+    }
+
+    fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.readers.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Share<'_> {
+    /// Takes more, and never waits: two that waited for each other's share would wait for ever. False if there is not enough.
+    fn take(&mut self, bytes: usize) -> bool {
+        self.taken += bytes;
+        let all = self.memory.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.taken <= SHARE && all <= MEMORY
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.memory.taken.fetch_sub(self.taken, Ordering::Relaxed);
     }
 }
 

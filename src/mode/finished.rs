@@ -91,6 +91,23 @@ fn rows(tally: &Tally, store: &str) -> String {
     parts.join(", ")
 }
 
+/// What a mail held: `1 DMARC report, 12 rows new`.
+pub(super) fn contents(tally: &Tally) -> String {
+    let kinds = [
+        (tally.dmarc_reports, "DMARC report"),
+        (tally.tls_reports, "TLS report"),
+        (tally.failure_reports, "failure report"),
+    ];
+    let reports = kinds.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| counted(number, noun));
+    let rows = match (tally.created, tally.duplicates) {
+        (0, duplicates) => {
+            format!("{} that {} there", counted(duplicates, "row"), if duplicates == 1 { "was" } else { "were" })
+        }
+        (created, _) => format!("{} new", counted(created, "row")),
+    };
+    reports.chain([rows]).collect::<Vec<_>>().join(", ")
+}
+
 /// `1 mail`, `2 mails`.
 pub(super) fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })

@@ -3,6 +3,7 @@
 pub mod export;
 mod finished;
 mod import;
+mod maildirs;
 mod once;
 mod pipe;
 pub mod report;
@@ -18,7 +19,7 @@ use std::{
 };
 
 use clap::ArgMatches;
-use tracing::{Level, info, warn};
+use tracing::{Level, debug, info, warn};
 
 use self::{export::ExportError, finished::Finished, report::ReportError};
 use crate::{
@@ -194,7 +195,7 @@ impl Run {
     fn start_finite(config: Config, patience: Duration) -> Result<Run, ModeError> {
         let stop = Arc::new(Stop::default());
         stop.on_signals(false)?;
-        Run::start(config, Some(patience), stop, &Metrics::default(), |settlement, _| log(settlement))
+        Run::start(config, Some(patience), stop, &Metrics::default(), |settlement, fate| log(settlement, fate))
     }
 
     /// Waits until all is settled and logs the summary, at `level`.
@@ -214,11 +215,15 @@ impl Run {
 }
 
 /// Tells the log of a mail that could not be stored, or not completely.
-fn log(settlement: &Settlement) {
-    let Settlement { origin, outcome, tally, .. } = settlement;
+fn log(settlement: &Settlement, fate: Fate) {
+    let Settlement { origin, outcome, tally, about, .. } = settlement;
+    let place = if fate == Fate::Moved { "; moved to .failed" } else { "" };
+    let about = about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
     match outcome {
-        Outcome::Failed(reason) | Outcome::Unrecognized(reason) => warn!(mail = origin.name(), "{reason}"),
-        Outcome::Stored | Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
+        Outcome::Unrecognized(reason) => warn!("{}{about} {reason}{place}", origin.name()),
+        Outcome::Failed(reason) => warn!("{}{about}: {reason}{place}", origin.name()),
+        Outcome::Stored => debug!("stored {}: {}", origin.name(), finished::contents(tally)),
+        Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
     }
     if tally.lost > 0 && *outcome != Outcome::Left {
         warn!(mail = origin.name(), lost = tally.lost, "records that can't be read are missing");

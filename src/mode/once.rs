@@ -1,36 +1,91 @@
 //! `once`: all mails that are in `new/` now, and then the end. For cron and timers.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tracing::{Level, error};
+use tracing::{Level, error, info};
 
-use super::{ModeError, Run};
+use super::{ModeError, Run, maildirs};
 use crate::{
     config::Config,
     exit::Exit,
-    pipeline::Mail,
+    metrics::Metrics,
+    pipeline::{Mail, Totals, Unrecognized},
     settle::{Maildir, Origin, maildir::Folder},
+    sink::opensearch::config::OnTrouble,
+    stop::Stop,
 };
 
 /// Short enough for a run every few minutes: the next one tries again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) fn run(maildirs: &[PathBuf], config: Config) -> Result<Exit, ModeError> {
-    let open = |path: &PathBuf| Maildir::open(path).map_err(|error| ModeError::Path { path: path.clone(), error });
-    let maildirs = maildirs.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let run = Run::start_finite(config, PATIENCE)?;
+pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, ModeError> {
+    let (maildirs, mut mistakes): (Vec<_>, Vec<_>) =
+        maildirs.iter().map(|path| maildirs::open(path)).partition(Result::is_ok);
+    let maildirs: Vec<_> = maildirs.into_iter().flatten().collect();
+    if maildirs.is_empty()
+        && let Some(Err(error)) = mistakes.pop()
+    {
+        return Err(error);
+    }
+    // The others are stored all the same.
+    for mistake in mistakes.iter().filter_map(|mistake| mistake.as_ref().err()) {
+        error!("{mistake}");
+    }
+    maildirs::refuse_inboxes(&maildirs, &config)?;
+    config.on_index_trouble(OnTrouble::LeaveOrGiveUp);
+    let stays = config.pipeline.unrecognized == Unrecognized::Keep;
+    let stop = Arc::new(Stop::default());
+    stop.on_signals(false)?;
+    let started = Instant::now();
+    let mut earlier = Totals::default();
+    loop {
+        let metrics = Metrics::default();
+        let run = Run::start(config.clone(), Some(PATIENCE), Arc::clone(&stop), &metrics, |settlement, fate| {
+            super::log(settlement, fate);
+        })?;
+        let sink = Arc::clone(&run.sink);
+        let all_listed = submit_all(&maildirs, &run);
+        let mut finished = run.finish_quietly();
+        let again = finished.reason.is_none() && sink.has_room_again();
+        if again {
+            // What stays in `new/` is counted when it is read again.
+            finished.totals.left = 0;
+            if stays {
+                finished.totals.unrecognized = 0;
+            }
+        }
+        finished.totals.add(&earlier);
+        earlier = finished.totals;
+        if !again {
+            finished.lasted = started.elapsed();
+            finished.log(Level::INFO);
+            return Ok(match finished.complete && all_listed {
+                false => Exit::TryAgain,
+                true if mistakes.is_empty() => Exit::Ok,
+                true => Exit::Usage,
+            });
+        }
+        info!("mails that were left are taken up again");
+    }
+}
+
+/// False if a folder can't be read to its end.
+fn submit_all(maildirs: &[Arc<Maildir>], run: &Run) -> bool {
     let mut all_listed = true;
-    for maildir in &maildirs {
-        if let Err(error) = submit_new(maildir, &run) {
+    for maildir in maildirs {
+        if let Err(error) = submit_new(maildir, run) {
             error!(maildir = %maildir.path().display(), "can't be read to its end: {error}");
             all_listed = false;
         }
     }
-    let finished = run.finish(Level::INFO);
-    Ok(if finished.complete && all_listed { Exit::Ok } else { Exit::TryAgain })
+    all_listed
 }
 
-fn submit_new(maildir: &std::sync::Arc<Maildir>, run: &Run) -> std::io::Result<()> {
+fn submit_new(maildir: &Arc<Maildir>, run: &Run) -> std::io::Result<()> {
     for entry in maildir.entries(Folder::New)? {
         if run.stop.is_asked() {
             break;

@@ -21,7 +21,7 @@ use tracing::{Level, error, info, warn};
 
 use self::{known::Known, shown::Shown};
 use super::{
-    ModeError, Run,
+    ModeError, Run, maildirs,
     service::{self, Watchdog},
 };
 use crate::{
@@ -34,6 +34,7 @@ use crate::{
         Maildir, Origin, Settlement,
         maildir::{Entry, Folder},
     },
+    sink::opensearch::config::OnTrouble,
     source::folder_watch::{FolderWatch, News},
     stop::{Reason, Stop},
 };
@@ -52,14 +53,19 @@ pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> 
     stop.on_signals(true)?;
     // Events come with absolute paths.
     let absolute = |path: &PathBuf| path::absolute(path).map_err(|error| ModeError::Path { path: path.clone(), error });
-    let maildirs = watch.maildirs.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
+    let paths = watch.maildirs.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
     let config = Config::load(shared.clone(), matches)?;
+    if let Some(mistake) = watch.maildirs.iter().find_map(|path| maildirs::mistake_if_there(path)) {
+        return Err(mistake);
+    }
+    let there: Vec<_> = watch.maildirs.iter().filter_map(|path| Maildir::open(path).ok()).collect();
+    maildirs::refuse_inboxes(&there, &config)?;
     let address = watch.metrics.or(config.metrics);
     let metrics = Metrics::default();
     let (run, known) = start(config, &stop, &metrics)?;
-    let shown = Arc::new(Shown::new(metrics.clone(), Arc::clone(&run.sink), maildirs.clone()));
+    let shown = Arc::new(Shown::new(metrics.clone(), Arc::clone(&run.sink), paths.clone()));
     let mut server = serve(address, &shown)?;
-    let mut watcher = Watcher::new(&maildirs, watch.poll, run, known);
+    let mut watcher = Watcher::new(&paths, watch.poll, run, known);
     watcher.look_for_folders();
     service::ready("watching");
     loop {
@@ -94,16 +100,17 @@ pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> 
 }
 
 /// Opens the store and starts the pipeline.
-fn start(config: Config, stop: &Arc<Stop>, metrics: &Metrics) -> Result<(Run, Arc<Known>), ModeError> {
+fn start(mut config: Config, stop: &Arc<Stop>, metrics: &Metrics) -> Result<(Run, Arc<Known>), ModeError> {
     let known = Arc::new(Known::default());
     let observe = {
         let (known, metrics) = (Arc::clone(&known), metrics.clone());
         move |settlement: &Settlement, fate| {
-            super::log(settlement);
+            super::log(settlement, fate);
             metrics.settled(settlement, fate);
             known.settled(settlement, fate);
         }
     };
+    config.on_index_trouble(OnTrouble::Leave);
     Ok((Run::start(config, None, Arc::clone(stop), metrics, observe)?, known))
 }
 
@@ -181,6 +188,10 @@ impl Watcher {
             self.beat();
             if self.last_identity.is_none_or(|last| last.elapsed() >= IDENTITY_INTERVAL) {
                 self.look_for_folders();
+            }
+            if self.run.sink.has_room_again() {
+                self.known.try_stuck_again();
+                self.read_again();
             }
             for n in 0..self.folders.len() {
                 if let Err(error) = self.heed(n) {

@@ -149,6 +149,8 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// Its numbers.
     pub tally: Tally,
+    /// Of a mail that can't be used: subject and sender, for a person; from a stranger.
+    pub about: Option<String>,
 }
 
 /// Mails that wait for the thread that settles; whoever has the last share of the next one waits with it. That thread waits
@@ -177,6 +179,7 @@ impl Settler {
         Delivery(Arc::new(Inner {
             origin: Some(origin),
             mark,
+            about: if verdict == Outcome::Stored { None } else { contents.about() },
             progress: Mutex::new(Progress { verdict, tally: Tally::of(contents) }),
             settler: self.clone(),
             _held: held,
@@ -270,6 +273,7 @@ struct Inner {
     mark: Mark,
     progress: Mutex<Progress>,
     settler: Settler,
+    about: Option<String>,
     _held: Option<Held>,
 }
 
@@ -285,7 +289,13 @@ impl Drop for Inner {
         let progress = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
         let outcome = std::mem::replace(&mut progress.verdict, Outcome::Left);
         // If nobody listens any more, the mail stays where it is: that is safe.
-        let _ = self.settler.0.send(Settlement { origin, mark: self.mark, outcome, tally: progress.tally });
+        let _ = self.settler.0.send(Settlement {
+            origin,
+            mark: self.mark,
+            outcome,
+            tally: progress.tally,
+            about: self.about.take(),
+        });
     }
 }
 

@@ -245,7 +245,7 @@ fn around_the_report() -> Vec<Quirk> {
         quirk("cut-off-before-the-records.xml").refused("cut off inside feedback"),
         quirk("cut-off-in-a-start-tag.xml").refused("cut off inside feedback"),
         quirk("not-a-report.xml").refused("XML without a feedback element"),
-        quirk("unused.txt").refused("no report found"),
+        quirk("unused.txt").refused("holds no report"),
     ]
 }
 
@@ -587,7 +587,7 @@ fn archives() -> Vec<Quirk> {
             ]),
         ),
         built("zip-behind-a-header", [b"MZ stub ".to_vec(), zip(&[("r.xml", b"")])].concat())
-            .refused("no report found"),
+            .refused("holds no report"),
         built(
             "several-reports-in-an-archive",
             zip(&[
@@ -602,7 +602,7 @@ fn archives() -> Vec<Quirk> {
         })
         .documents(2),
         built("mail-in-an-archive", zip(&[("report.eml", &mail("r.gz", &gzip(&plain("mail-in-an-archive"))))])),
-        built("gzip-of-unused", gzip(b"unused")).refused("no report found"),
+        built("gzip-of-unused", gzip(b"unused")).refused("holds no report"),
         // What is lost is unknown.
         built("gzip-cut-off", cut(gzip(&plain("gzip-cut-off")), 40)).refused("gzip archive is broken: it is cut off"),
         built("gzip-without-checksum", cut(gzip(&plain("gzip-without-checksum")), 8))

@@ -256,7 +256,7 @@ fn failures_are_listed_and_grouped() {
     let failed = lines.iter().filter(|line| line["outcome"] == "failed").count() as u64;
     assert_eq!(failed, manifest.broken);
     assert!(lines.iter().all(|line| line["mail"].as_str().is_some_and(|mail| mail.contains("Maildir/new/"))));
-    assert!(ended.log.contains(&format!("{} × no report found", manifest.junk)), "{}", ended.log);
+    assert!(ended.log.contains(&format!("{} × holds no report", manifest.junk)), "{}", ended.log);
 }
 
 #[test]

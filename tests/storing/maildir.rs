@@ -120,3 +120,65 @@ fn failing_mails_are_all_delivered() {
     assert_eq!(bodies(&maildir, ".failed/new").len(), 1000);
     assert_eq!((maildir.count("new"), maildir.count(".failed/tmp")), (0, 0));
 }
+
+#[test]
+fn an_inbox_is_left_alone_unless_it_is_meant() {
+    let maildir = TestMaildir::new();
+    let letter = fixture("letter.eml");
+    for n in 0..12 {
+        maildir.deliver(&format!("{n}.mx"), &letter);
+    }
+    maildir.deliver("report", &fixture("dmarc/rfc7489.xml"));
+    let store = maildir.path().join("store");
+    let once = |more: &[&str]| {
+        let fixed = ["once", "--store"].iter().map(Path::new).chain([store.as_path(), maildir.path()]);
+        let mut command = program(fixed);
+        command.args(more);
+        run_command(command)
+    };
+    let refused = once(&[]);
+    assert_eq!(refused.code, Some(64), "{}", refused.log);
+    assert!(refused.log.contains("looks like an inbox: 12 of the 13 mails"), "{}", refused.log);
+    assert_eq!((maildir.count("new"), maildir.count(".failed/new"), store.exists()), (13, 0, false));
+    let kept = once(&["--unrecognized=keep"]);
+    assert_eq!((kept.code, maildir.count("new"), maildir.count("cur")), (Some(0), 12, 1), "{}", kept.log);
+    assert!(kept.summary().contains("12 without. "), "{}", kept.log);
+    let meant = once(&["--unrecognized=fail"]);
+    assert_eq!((meant.code, maildir.count(".failed/new")), (Some(0), 12), "{}", meant.log);
+    assert!(meant.summary().contains("12 without, now in .failed. "), "{}", meant.log);
+}
+
+#[test]
+fn the_mistake_is_named_and_the_other_folder_is_stored() {
+    let maildir = TestMaildir::new();
+    maildir.deliver("report", &fixture("dmarc/rfc7489.xml"));
+    let file = maildir.path().join("mail.mbox");
+    fs::write(&file, "From a\n").expect("written");
+    let cur = maildir.path().join("cur");
+    for (path, words) in [
+        (cur.as_path(), "is a folder inside a Maildir; give the Maildir: "),
+        (file.as_path(), "is a file; mbox files, archives and single mails are for import"),
+        (Path::new("/nonexistent"), "/nonexistent: No such file or directory"),
+        (Path::new("/usr"), "/usr is no Maildir: there are no folders new and cur in it"),
+    ] {
+        let ended = run([Path::new("once"), Path::new("--ndjson=/dev/null"), path]);
+        assert_eq!(ended.code, Some(64), "{}", ended.log);
+        assert!(ended.log.contains(words), "{}", ended.log);
+    }
+    let watched = run([Path::new("watch"), Path::new("--ndjson=/dev/null"), file.as_path()]);
+    assert_eq!(watched.code, Some(64), "{}", watched.log);
+    let both = run([Path::new("once"), Path::new("--ndjson=/dev/null"), Path::new("/nonexistent"), maildir.path()]);
+    assert_eq!((both.code, maildir.count("cur")), (Some(64), 1), "{}", both.log);
+}
+
+#[test]
+fn a_mail_without_report_is_told_by_subject_and_sender() {
+    let maildir = TestMaildir::new();
+    maildir.deliver("1.mx", b"From: Shop <shop@example.org>\nSubject: Lunch?\n\nToday?\n");
+    maildir.deliver("2.mx", &fixture("dmarc/rfc7489.xml"));
+    let store = maildir.path().join("store");
+    let ended = run(["once", "-v", "--store"].iter().map(Path::new).chain([store.as_path(), maildir.path()]));
+    assert!(ended.log.contains(r#"new/1.mx ("Lunch?" from shop@example.org) holds no report"#), "{}", ended.log);
+    assert!(ended.log.contains("; moved to .failed"), "{}", ended.log);
+    assert!(ended.log.contains("new/2.mx: 1 DMARC report, "), "{}", ended.log);
+}

@@ -47,7 +47,7 @@ impl State {
     }
 
     pub(super) fn settled(&mut self, settlement: &Settlement) {
-        let Settlement { origin, mark, outcome, tally } = settlement;
+        let Settlement { origin, mark, outcome, tally, about: _ } = settlement;
         let is_whole = *outcome == Outcome::Stored && tally.lost == 0;
         self.journal.settled(*mark, is_whole, *outcome == Outcome::Left);
         match outcome {

@@ -1,0 +1,104 @@
+//! Maildirs as they are named on the command line: opened, or refused in words that name the mistake.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::ModeError;
+use crate::{
+    config::Config,
+    message,
+    settle::{
+        Maildir,
+        maildir::{Entry, Folder},
+    },
+    source::{self, Bytes},
+};
+
+/// Mails that are looked at to see whether a Maildir is somebody's inbox.
+const LOOKED_AT: usize = 20;
+/// With fewer mails there is no telling.
+const ENOUGH: usize = 5;
+/// Larger ones are not looked at.
+const LARGEST: u64 = 1 << 20;
+
+/// Opens a Maildir.
+pub(super) fn open(path: &Path) -> Result<Arc<Maildir>, ModeError> {
+    Maildir::open(path).map_err(|error| mistake(path, error))
+}
+
+/// What is wrong with a path that is no Maildir; nothing of one that is not there yet.
+pub(super) fn mistake_if_there(path: &Path) -> Option<ModeError> {
+    match Maildir::open(path) {
+        Err(error) if path.exists() && is_mistake(path) => Some(mistake(path, error)),
+        _ => None,
+    }
+}
+
+fn is_mistake(path: &Path) -> bool {
+    path.is_file() || maildir_around(path).is_some()
+}
+
+/// The Maildir whose `new`, `cur` or `tmp` this is.
+fn maildir_around(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok()?;
+    let is_part = path.file_name().is_some_and(|name| ["new", "cur", "tmp"].iter().any(|part| name == *part));
+    let around = path.parent().filter(|around| is_part && Maildir::open(around).is_ok())?;
+    Some(around.to_owned())
+}
+
+fn mistake(path: &Path, error: io::Error) -> ModeError {
+    let name = path.display();
+    if let Some(around) = maildir_around(path) {
+        return ModeError::Usage(format!(
+            "{name} is a folder inside a Maildir; give the Maildir: {}",
+            around.display()
+        ));
+    }
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => {
+            ModeError::Usage(format!("{name} is a file; mbox files, archives and single mails are for import"))
+        }
+        Ok(metadata) if metadata.is_dir() && error.kind() == io::ErrorKind::NotFound => {
+            ModeError::Usage(format!("{name} is no Maildir: there are no folders new and cur in it"))
+        }
+        _ => ModeError::Path { path: path.to_owned(), error },
+    }
+}
+
+/// Refuses Maildirs in which most mails are no reports, before the first one is moved; not if it was said what is to
+/// become of such mails.
+pub(super) fn refuse_inboxes<'m>(
+    maildirs: impl IntoIterator<Item = &'m Arc<Maildir>>,
+    config: &Config,
+) -> Result<(), ModeError> {
+    if config.unrecognized_is_said {
+        return Ok(());
+    }
+    maildirs.into_iter().try_for_each(|maildir| look(maildir, &config.pipeline.reading))
+}
+
+fn look(maildir: &Arc<Maildir>, reading: &message::Options) -> Result<(), ModeError> {
+    let listed = [Folder::New, Folder::Cur].into_iter().filter_map(|folder| maildir.entries(folder).ok()).flatten();
+    let read = |entry: Entry| match source::read_mail(&entry.path(), LARGEST) {
+        Ok(Bytes::Whole(bytes)) => Some(message::read_with(&bytes, reading)),
+        _ => None,
+    };
+    let mails: Vec<_> = listed.filter_map(Result::ok).filter_map(read).take(LOOKED_AT).collect();
+    let others: Vec<_> = mails.iter().filter(|mail| mail.is_something_else()).collect();
+    if mails.len() < ENOUGH || others.len() * 2 <= mails.len() {
+        return Ok(());
+    }
+    let example = others.iter().find_map(|mail| mail.about()).map(|about| format!(", such as {about}"));
+    Err(ModeError::Usage(format!(
+        "{} looks like an inbox: {} of the {} mails looked at are no reports{}. Nothing was moved. Give the folder that the \
+         reports are filed into; or say what is to become of other mails: --unrecognized keep leaves them, \
+         --unrecognized fail moves them to .failed",
+        maildir.path().display(),
+        others.len(),
+        mails.len(),
+        example.unwrap_or_default()
+    )))
+}
