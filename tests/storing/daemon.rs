@@ -69,7 +69,14 @@ fn once_does_all_its_work_without_a_log() {
     for (how, script) in lost_logs() {
         let maildir = noisy_maildir(&mails);
         let store = maildir.path().join("store");
-        let once = program([Path::new("once"), Path::new("-v"), Path::new("--store"), &store, maildir.path()]);
+        let once = program([
+            Path::new("once"),
+            Path::new("-v"),
+            Path::new("--unrecognized=fail"),
+            Path::new("--store"),
+            &store,
+            maildir.path(),
+        ]);
         assert_eq!(exit_code(shell(script, &once)), Some(0), "{how}");
         let places = (maildir.count("new"), maildir.count("cur"), maildir.count(".failed/new"));
         assert_eq!(places, (0, mails.len(), mails.len()), "{how}");
@@ -100,7 +107,14 @@ fn watch_goes_on_without_a_log() {
     for (how, script) in lost_logs() {
         let maildir = noisy_maildir(&mails);
         let store = maildir.path().join("store");
-        let watch = program([Path::new("watch"), Path::new("-v"), Path::new("--store"), &store, maildir.path()]);
+        let watch = program([
+            Path::new("watch"),
+            Path::new("-v"),
+            Path::new("--unrecognized=fail"),
+            Path::new("--store"),
+            &store,
+            maildir.path(),
+        ]);
         // The shell tells the process id, since a pipeline's is not the program's.
         let pid = maildir.path().join("pid");
         let inner = format!("sh -c 'echo $$ >{}; exec \"$@\"' sh \"$@\"", pid.display());
