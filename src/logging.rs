@@ -32,14 +32,27 @@ enum Style {
 
 /// Starts logging; messages up to `level`.
 pub fn start(level: LevelFilter) {
-    let style = if env::var_os("JOURNAL_STREAM").is_some() {
+    let style = if is_journal() {
         Style::Journal
     } else if io::stderr().is_terminal() {
         Style::Terminal
     } else {
         Style::Timestamped
     };
-    tracing_subscriber::fmt().event_format(style).with_max_level(level).with_writer(|| Output).init();
+    // Its own errors would go to standard error with a macro that panics if that is what fails.
+    let subscriber = tracing_subscriber::fmt()
+        .log_internal_errors(false)
+        .event_format(style)
+        .with_max_level(level)
+        .with_writer(|| Output);
+    subscriber.init();
+}
+
+/// Standard error is the journal itself, not a file to which it was redirected later: systemd.exec(5).
+fn is_journal() -> bool {
+    let Some(stream) = env::var_os("JOURNAL_STREAM") else { return false };
+    let Ok(stderr) = rustix::fs::fstat(io::stderr()) else { return false };
+    stream.to_str().is_some_and(|stream| stream == format!("{}:{}", stderr.st_dev, stderr.st_ino))
 }
 
 /// The progress bars on the terminal; log lines go above them.
@@ -48,16 +61,22 @@ pub fn bars() -> &'static MultiProgress {
     &BARS
 }
 
-/// Standard error, past the progress bars.
+/// Standard error, past the progress bars. A line that can't be written is lost: the log never stops the work.
 struct Output;
 
 impl Write for Output {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        bars().suspend(|| io::stderr().write(line))
+        // The bars panic if they can't be drawn, which a terminal that hung up would have them do.
+        let _ = if io::stderr().is_terminal() {
+            bars().suspend(|| io::stderr().write_all(line))
+        } else {
+            io::stderr().write_all(line)
+        };
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     io, process,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -19,7 +22,7 @@ use crate::exit::Exit;
 pub enum Reason {
     /// A person or the service manager asked for it.
     Asked,
-    /// The settings are to be read again (SIGHUP).
+    /// A run with new settings takes over.
     Reload,
     /// The store could not be reached for as long as the mode is willing to wait.
     StoreUnreachable(String),
@@ -30,6 +33,8 @@ pub enum Reason {
 pub struct Stop {
     reason: Mutex<Option<Reason>>,
     changed: Condvar,
+    /// SIGHUP came. No reason to end yet: the old settings hold until the new ones are known to work.
+    reload: AtomicBool,
 }
 
 impl Stop {
@@ -43,9 +48,19 @@ impl Stop {
         self.changed.notify_all();
     }
 
-    /// Takes back the wish to begin anew, once everything has ended. True if that was the wish.
-    pub fn rearm(&self) -> bool {
-        self.lock().take_if(|reason| *reason == Reason::Reload).is_some()
+    /// Takes back [`Reason::Reload`], once the old run has ended.
+    pub fn rearm(&self) {
+        self.lock().take_if(|reason| *reason == Reason::Reload);
+    }
+
+    /// True if the settings are to be read again.
+    pub fn is_reload_wanted(&self) -> bool {
+        self.reload.load(Ordering::Relaxed)
+    }
+
+    /// True if the settings are to be read again; asked a second time, no more.
+    pub fn take_reload(&self) -> bool {
+        self.reload.swap(false, Ordering::Relaxed)
     }
 
     /// The reason, once there is one.
@@ -67,7 +82,7 @@ impl Stop {
         reason.is_some()
     }
 
-    /// Has SIGINT and SIGTERM ask for the end, and SIGHUP, if asked for, for a new beginning. A second SIGINT or SIGTERM
+    /// Has SIGINT and SIGTERM ask for the end, and SIGHUP, if asked for, for new settings. A second SIGINT or SIGTERM
     /// does not wait for the end, which is as safe as a crash.
     ///
     /// # Errors
@@ -78,7 +93,7 @@ impl Stop {
         thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in &mut signals {
                 match stop.reason() {
-                    _ if signal == SIGHUP => stop.ask(Reason::Reload),
+                    _ if signal == SIGHUP => stop.reload.store(true, Ordering::Relaxed),
                     None | Some(Reason::Reload) => stop.ask(Reason::Asked),
                     Some(_) => process::exit(Exit::TryAgain.code().into()),
                 }

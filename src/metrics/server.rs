@@ -1,5 +1,7 @@
 //! The small HTTP server for Prometheus: `/metrics` and `/healthz`.
 
+mod patience;
+
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -14,6 +16,8 @@ use axum::{
     routing::get,
 };
 use tokio::sync::oneshot;
+
+use self::patience::Patient;
 
 /// What the server shows.
 pub trait Exposed: Send + Sync + 'static {
@@ -39,7 +43,7 @@ impl Server {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new().name("metrics".into()).spawn(move || {
             runtime.block_on(async {
@@ -47,7 +51,7 @@ impl Server {
                 let routes =
                     Router::new().route("/metrics", get(metrics)).route("/healthz", get(health)).with_state(exposed);
                 tokio::select! {
-                    _ = axum::serve(listener, routes).into_future() => {}
+                    _ = axum::serve(Patient::new(listener), routes).into_future() => {}
                     _ = stopped => {}
                 }
             });

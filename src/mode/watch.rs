@@ -4,18 +4,22 @@
 //! the folder was replaced, and every few minutes in any case. What is under way is remembered by name, so that reading the
 //! folder again costs nothing; memory is bounded by what the pipeline takes up, not by what lies in the folder.
 
+mod known;
+mod shown;
+
 use std::{
-    collections::HashSet,
-    fs, io,
+    fs, io, mem,
+    net::SocketAddr,
     os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    path::{self, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use clap::ArgMatches;
 use tracing::{Level, error, info, warn};
 
+use self::{known::Known, shown::Shown};
 use super::{
     ModeError, Run, maildirs,
     service::{self, Watchdog},
@@ -24,66 +28,79 @@ use crate::{
     cli::{self, Shared},
     config::Config,
     exit::Exit,
-    metrics::{
-        Metrics,
-        server::{Exposed, Server},
-    },
-    pipeline::{Fate, Mail},
+    metrics::{Metrics, server::Server},
+    pipeline::Mail,
     settle::{
-        Maildir, Origin, Outcome, Settlement,
+        Maildir, Origin, Settlement,
         maildir::{Entry, Folder},
     },
-    sink::{Sink, opensearch::config::OnTrouble},
-    source::folder_watch::FolderWatch,
+    sink::opensearch::config::OnTrouble,
+    source::folder_watch::{FolderWatch, News},
     stop::{Reason, Stop},
 };
 
 /// How often the thread looks around when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
 /// How often it sees whether the folders are still the ones it watches.
-const IDENTITY_INTERVAL: Duration = Duration::from_secs(5);
+const IDENTITY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it reads the folders although no event came.
 const FULL_READ_INTERVAL: Duration = Duration::from_mins(3);
 /// How often it reads folders that can't be watched.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// The age of the oldest mail is not looked for more often than this.
-const OLDEST_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> Result<Exit, ModeError> {
     let stop = Arc::new(Stop::default());
     stop.on_signals(true)?;
-    let metrics = Metrics::default();
-    let mut config = Config::load(shared.clone(), matches)?;
+    // Events come with absolute paths.
+    let absolute = |path: &PathBuf| path::absolute(path).map_err(|error| ModeError::Path { path: path.clone(), error });
+    let paths = watch.maildirs.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
+    let config = Config::load(shared.clone(), matches)?;
     if let Some(mistake) = watch.maildirs.iter().find_map(|path| maildirs::mistake_if_there(path)) {
         return Err(mistake);
     }
     let there: Vec<_> = watch.maildirs.iter().filter_map(|path| Maildir::open(path).ok()).collect();
     maildirs::refuse_inboxes(&there, &config)?;
-    let mut watchdog = Watchdog::from_environment();
+    let address = watch.metrics.or(config.metrics);
+    let metrics = Metrics::default();
+    let (run, known) = start(config, &stop, &metrics)?;
+    let shown = Arc::new(Shown::new(metrics.clone(), Arc::clone(&run.sink), paths.clone()));
+    let mut server = serve(address, &shown)?;
+    let mut watcher = Watcher::new(&paths, watch.poll, run, known);
+    watcher.look_for_folders();
+    service::ready("watching");
     loop {
-        let finished = session(watch, config.clone(), &stop, &metrics, &mut watchdog)?;
-        if !stop.rearm() {
-            // Mails that are left are no failure of a service that was asked to end.
-            return Ok(if finished { Exit::Ok } else { Exit::TryAgain });
+        watcher.watch_until_asked();
+        if stop.is_asked() || !stop.take_reload() {
+            break;
         }
-        match Config::load(shared.clone(), matches) {
-            Ok(new) => {
-                info!("settings read again");
-                config = new;
+        service::reloading();
+        let renewed = Config::load(shared.clone(), matches).map_err(ModeError::Config).and_then(|config| {
+            let wanted = watch.metrics.or(config.metrics);
+            // The port may be ours already.
+            let moved = if wanted == server.asked { None } else { Some(serve(wanted, &shown)?) };
+            let (run, known) = start(config, &stop, &metrics)?;
+            server = moved.unwrap_or_else(|| mem::take(&mut server));
+            shown.set_sink(Arc::clone(&run.sink));
+            watcher.hand_over(run, known, &metrics);
+            Ok(())
+        });
+        match renewed {
+            Ok(()) => info!("settings read again"),
+            Err(error) => {
+                error!("settings stay as they were: {error}");
+                watcher.read_again();
             }
-            Err(error) => error!("settings stay as they were: {error}"),
         }
+        service::ready("watching");
     }
+    service::stopping();
+    watcher.run.finish(Level::INFO);
+    // Mails that are left are no failure of a service that was asked to end.
+    Ok(if stop.reason() == Some(Reason::Asked) { Exit::Ok } else { Exit::TryAgain })
 }
 
-/// Watches until asked to end; true if that was the reason.
-fn session(
-    watch: &cli::Watch,
-    config: Config,
-    stop: &Arc<Stop>,
-    metrics: &Metrics,
-    watchdog: &mut Watchdog,
-) -> Result<bool, ModeError> {
+/// Opens the store and starts the pipeline.
+fn start(mut config: Config, stop: &Arc<Stop>, metrics: &Metrics) -> Result<(Run, Arc<Known>), ModeError> {
     let known = Arc::new(Known::default());
     let observe = {
         let (known, metrics) = (Arc::clone(&known), metrics.clone());
@@ -93,34 +110,23 @@ fn session(
             known.settled(settlement, fate);
         }
     };
-    let mut config = config;
     config.on_index_trouble(OnTrouble::Leave);
-    let run = Run::start(config, None, Arc::clone(stop), metrics, observe)?;
-    let exposed = Arc::new(Shown {
-        metrics: metrics.clone(),
-        sink: Arc::clone(&run.sink),
-        maildirs: watch.maildirs.clone(),
-        oldest: Mutex::default(),
-    });
-    let server = match watch.metrics {
-        Some(address) => {
-            let server = Server::start(address, exposed);
-            Some(server.map_err(|error| ModeError::Address { address, error })?)
-        }
-        None => None,
-    };
-    if let Some(server) = &server {
-        info!("metrics at http://{}/metrics", server.address());
-    }
-    let mut watcher = Watcher::new(watch, run, known, watchdog);
-    watcher.watch_until_asked();
-    if stop.reason() == Some(Reason::Reload) {
-        service::reloading();
-    } else {
-        service::stopping();
-    }
-    watcher.run.finish(Level::INFO);
-    Ok(matches!(stop.reason(), Some(Reason::Asked)))
+    Ok((Run::start(config, None, Arc::clone(stop), metrics, observe)?, known))
+}
+
+/// The metrics where they were asked for.
+#[derive(Default)]
+struct Served {
+    asked: Option<SocketAddr>,
+    _server: Option<Server>,
+}
+
+fn serve(asked: Option<SocketAddr>, shown: &Arc<Shown>) -> Result<Served, ModeError> {
+    let Some(address) = asked else { return Ok(Served::default()) };
+    let shown = Arc::clone(shown);
+    let server = Server::start(address, shown).map_err(|error| ModeError::Address { address, error })?;
+    info!("metrics at http://{}/metrics", server.address());
+    Ok(Served { asked, _server: Some(server) })
 }
 
 /// A Maildir under watch.
@@ -133,62 +139,62 @@ struct Watched {
     maildir: Option<Arc<Maildir>>,
     /// Events come for it.
     has_events: bool,
+    /// It was looked for before.
+    seen: bool,
     last_read: Option<Instant>,
 }
 
-struct Watcher<'w> {
+struct Watcher {
     folders: Vec<Watched>,
     events: Option<FolderWatch>,
     /// How often folders without events are read.
     poll: Duration,
     run: Run,
     known: Arc<Known>,
-    watchdog: &'w mut Watchdog,
+    watchdog: Watchdog,
     last_identity: Option<Instant>,
 }
 
-impl<'w> Watcher<'w> {
-    fn new(watch: &cli::Watch, run: Run, known: Arc<Known>, watchdog: &'w mut Watchdog) -> Self {
-        let events = if watch.poll.is_some() {
+impl Watcher {
+    fn new(maildirs: &[PathBuf], poll: Option<u64>, run: Run, known: Arc<Known>) -> Watcher {
+        let events = if poll.is_some() {
             None
         } else {
             FolderWatch::new().inspect_err(|error| warn!("no events, folders are read every few seconds: {error}")).ok()
         };
-        let folders = watch.maildirs.iter().map(|path| Watched {
+        let folders = maildirs.iter().map(|path| Watched {
             path: path.clone(),
             new: path.join("new"),
             identity: None,
             maildir: None,
             has_events: false,
+            seen: false,
             last_read: None,
         });
         Watcher {
             folders: folders.collect(),
             events,
-            poll: watch.poll.map_or(POLL_INTERVAL, |seconds| Duration::from_secs(seconds.max(1))),
+            poll: poll.map_or(POLL_INTERVAL, |seconds| Duration::from_secs(seconds.max(1))),
             run,
             known,
-            watchdog,
+            watchdog: Watchdog::from_environment(),
             last_identity: None,
         }
     }
 
+    /// Watches until work is to end or the settings are to be read again.
     fn watch_until_asked(&mut self) {
-        self.look_for_folders();
-        service::ready("watching");
-        while !self.run.stop.is_asked() {
+        while !self.is_over() {
             self.beat();
             if self.last_identity.is_none_or(|last| last.elapsed() >= IDENTITY_INTERVAL) {
                 self.look_for_folders();
             }
             if self.run.sink.has_room_again() {
                 self.known.try_stuck_again();
-                self.folders.iter_mut().for_each(|folder| folder.last_read = None);
+                self.read_again();
             }
             for n in 0..self.folders.len() {
-                if self.is_due(n)
-                    && let Err(error) = self.read(n)
-                {
+                if let Err(error) = self.heed(n) {
                     warn!(maildir = %self.folders[n].path.display(), "can't be read now: {error}");
                 }
             }
@@ -202,50 +208,99 @@ impl<'w> Watcher<'w> {
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.run.stop.is_asked() || self.run.stop.is_reload_wanted()
+    }
+
+    /// Ends the old run, and goes on with this one.
+    fn hand_over(&mut self, run: Run, known: Arc<Known>, metrics: &Metrics) {
+        // What the old run has not stored stays where it is, for the new one.
+        self.run.stop.ask(Reason::Reload);
+        mem::replace(&mut self.run, run).finish(Level::INFO);
+        self.run.stop.rearm();
+        self.known = known;
+        // What the old run saw of its store says nothing of the new one.
+        metrics.store().set_away(false);
+        self.read_again();
+    }
+
+    /// Has all folders read: what was listed may not have been taken up.
+    fn read_again(&mut self) {
+        self.folders.iter_mut().for_each(|folder| folder.last_read = None);
+    }
+
     /// Finds folders that appeared, vanished or were replaced.
     fn look_for_folders(&mut self) {
-        let first = self.last_identity.is_none();
         self.last_identity = Some(Instant::now());
-        for folder in &mut self.folders {
-            let identity = fs::metadata(&folder.new).ok().map(|new| (new.dev(), new.ino()));
-            if identity == folder.identity && !first {
-                continue;
+        for n in 0..self.folders.len() {
+            self.look_for_folder(n, false);
+        }
+    }
+
+    /// Finds out whether a folder appeared, vanished or was replaced, if that is not known already.
+    fn look_for_folder(&mut self, n: usize, replaced: bool) {
+        let identity = fs::metadata(&self.folders[n].new).ok().map(|new| (new.dev(), new.ino()));
+        let (before, rest) = self.folders.split_at_mut(n);
+        let folder = &mut rest[0];
+        if identity.is_some() && before.iter().any(|other| other.identity == identity) {
+            // The same Maildir by another name: it has one watch, and each mail is read once.
+            (folder.identity, folder.maildir, folder.has_events, folder.seen) = (None, None, false, true);
+            return;
+        }
+        if folder.seen && !replaced && identity == folder.identity {
+            // It may have been away for the moment in which it was to be watched, or there was no watch left.
+            if let (Some(_), false, Some(events)) = (&folder.maildir, folder.has_events, &mut self.events) {
+                folder.has_events = events.watch(&folder.new).is_ok();
+                folder.last_read = folder.last_read.filter(|_| !folder.has_events);
             }
-            let maildir = Maildir::open(&folder.path);
-            match (&maildir, folder.identity) {
-                (Ok(_), _) => info!(maildir = %folder.path.display(), "watching"),
-                (Err(error), Some(_)) => warn!(maildir = %folder.path.display(), "gone: {error}"),
-                (Err(error), None) if first => {
-                    warn!(maildir = %folder.path.display(), "not there yet, waiting for it: {error}");
-                }
-                (Err(_), None) => {}
+            return;
+        }
+        let maildir = Maildir::open(&folder.path);
+        match (&maildir, folder.identity) {
+            (Ok(_), _) => info!(maildir = %folder.path.display(), "watching"),
+            (Err(error), Some(_)) => warn!(maildir = %folder.path.display(), "gone: {error}"),
+            (Err(error), None) if !folder.seen => {
+                warn!(maildir = %folder.path.display(), "not there yet, waiting for it: {error}");
             }
-            folder.identity = identity.filter(|_| maildir.is_ok());
-            folder.maildir = maildir.ok();
-            folder.last_read = None;
-            folder.has_events = false;
-            if let (Some(_), Some(events)) = (&folder.maildir, &mut self.events) {
-                match events.watch(&folder.new) {
-                    Ok(()) => folder.has_events = true,
-                    Err(error) => {
-                        warn!(maildir = %folder.path.display(), "no events, read every few seconds: {error}");
-                    }
+            (Err(_), None) => {}
+        }
+        folder.seen = true;
+        folder.identity = identity.filter(|_| maildir.is_ok());
+        folder.maildir = maildir.ok();
+        folder.last_read = None;
+        folder.has_events = false;
+        if let (Some(_), Some(events)) = (&folder.maildir, &mut self.events) {
+            match events.watch(&folder.new) {
+                Ok(()) => folder.has_events = true,
+                Err(error) => {
+                    warn!(maildir = %folder.path.display(), "no events, read every few seconds: {error}");
                 }
             }
         }
     }
 
-    fn is_due(&self, n: usize) -> bool {
-        let folder = &self.folders[n];
+    /// Does what the news of a folder and the time ask for.
+    fn heed(&mut self, n: usize) -> io::Result<()> {
         // Asked first, since asking takes the answer away.
-        let delivered = self.events.as_ref().is_some_and(|events| events.take_delivered(&folder.new));
+        let news = self.events.as_ref().map(|events| events.take(&self.folders[n].new)).unwrap_or_default();
+        let News { names, more, replaced } = news;
+        if replaced {
+            self.look_for_folder(n, true);
+        }
+        let folder = &self.folders[n];
         let interval = if folder.has_events { FULL_READ_INTERVAL } else { self.poll };
-        folder.maildir.is_some() && (delivered || folder.last_read.is_none_or(|last| last.elapsed() >= interval))
+        let is_due = more || folder.last_read.is_none_or(|last| last.elapsed() >= interval);
+        match folder.maildir.clone() {
+            Some(maildir) if is_due => self.read(n, &maildir),
+            Some(maildir) => {
+                self.take_up_all(names.into_iter().filter_map(|name| maildir.entry(Folder::New, name).map(Ok)))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Takes up what is in `new/` and not yet under way.
-    fn read(&mut self, n: usize) -> io::Result<()> {
-        let Some(maildir) = self.folders[n].maildir.clone() else { return Ok(()) };
+    fn read(&mut self, n: usize, maildir: &Arc<Maildir>) -> io::Result<()> {
         let folder = &mut self.folders[n];
         let is_full = folder.last_read.is_none_or(|last| last.elapsed() >= FULL_READ_INTERVAL);
         if is_full {
@@ -255,20 +310,26 @@ impl<'w> Watcher<'w> {
         if is_full || !folder.has_events {
             folder.last_read = Some(Instant::now());
         }
-        for entry in maildir.entries(Folder::New)? {
+        self.take_up_all(maildir.entries(Folder::New)?)
+    }
+
+    /// Takes up those that are not yet under way, until they all are or something else is to be done.
+    fn take_up_all(&mut self, entries: impl Iterator<Item = io::Result<Entry>>) -> io::Result<()> {
+        for entry in entries {
             let entry = entry?;
             if !self.known.take_up(&entry) {
                 continue;
             }
             while !self.run.pipeline.wait_for_room(TICK) {
                 self.beat();
-                if self.run.stop.is_asked() {
+                if self.is_over() {
+                    self.known.let_go(&entry);
                     return Ok(());
                 }
             }
             self.run.pipeline.submit(Mail { origin: Origin::Maildir(entry), mark: 0, bytes: None });
             self.beat();
-            if self.run.stop.is_asked() {
+            if self.is_over() {
                 return Ok(());
             }
         }
@@ -278,97 +339,4 @@ impl<'w> Watcher<'w> {
     fn beat(&mut self) {
         self.watchdog.beat();
     }
-}
-
-/// What is known of mails in `new/`.
-#[derive(Default)]
-struct Known(Mutex<Mails>);
-
-#[derive(Default)]
-struct Mails {
-    under_way: HashSet<Entry>,
-    /// Mail of other kinds that is to stay.
-    kept: HashSet<Entry>,
-    /// Mails that could not be read or moved.
-    stuck: HashSet<Entry>,
-}
-
-impl Known {
-    fn mails(&self) -> MutexGuard<'_, Mails> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// True if the mail is to be taken up now; it counts as under way from here on.
-    fn take_up(&self, entry: &Entry) -> bool {
-        let mut mails = self.mails();
-        !mails.kept.contains(entry) && !mails.stuck.contains(entry) && mails.under_way.insert(entry.clone())
-    }
-
-    fn settled(&self, settlement: &Settlement, fate: Fate) {
-        let Origin::Maildir(entry) = &settlement.origin else { return };
-        let mut mails = self.mails();
-        mails.under_way.remove(entry);
-        match (&settlement.outcome, fate) {
-            (_, Fate::Moved) => {}
-            (Outcome::Unrecognized(_) | Outcome::NotAFile, Fate::Stays) => {
-                mails.kept.insert(entry.clone());
-            }
-            _ => {
-                mails.stuck.insert(entry.clone());
-            }
-        }
-    }
-
-    fn try_stuck_again(&self) {
-        let mut mails = self.mails();
-        mails.stuck.clear();
-        // Forgets what a person has taken away meanwhile.
-        mails.kept.retain(|entry| entry.path().exists());
-    }
-}
-
-/// What `/metrics` and `/healthz` show.
-struct Shown {
-    metrics: Metrics,
-    sink: Arc<dyn Sink>,
-    maildirs: Vec<PathBuf>,
-    oldest: Mutex<Option<(Instant, Option<Duration>)>>,
-}
-
-impl Exposed for Shown {
-    fn metrics(&self) -> String {
-        self.metrics.render(self.sink.queued_bytes(), self.oldest_mail())
-    }
-
-    fn trouble(&self) -> Option<String> {
-        self.metrics.store().is_away().then(|| "the store is away".into())
-    }
-}
-
-impl Shown {
-    fn oldest_mail(&self) -> Option<Duration> {
-        let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
-        match *oldest {
-            Some((looked, age)) if looked.elapsed() < OLDEST_INTERVAL => age,
-            _ => {
-                let age = self.maildirs.iter().filter_map(|maildir| oldest_in(maildir)).max();
-                *oldest = Some((Instant::now(), age));
-                age
-            }
-        }
-    }
-}
-
-/// Age of the oldest mail in `new/`, by the time of delivery that stands at the beginning of its name, or else by the file's.
-fn oldest_in(maildir: &Path) -> Option<Duration> {
-    let delivered = |file: fs::DirEntry| {
-        let name = file.file_name();
-        let seconds = name.to_str().and_then(|name| name.split('.').next()).and_then(|seconds| seconds.parse().ok());
-        match seconds {
-            Some(seconds) => Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u32::into(seconds))),
-            None => file.metadata().ok()?.modified().ok(),
-        }
-    };
-    let oldest = fs::read_dir(maildir.join("new")).ok()?.filter_map(|file| delivered(file.ok()?)).min()?;
-    SystemTime::now().duration_since(oldest).ok()
 }

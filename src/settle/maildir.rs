@@ -98,13 +98,15 @@ impl Maildir {
         let maildir = Arc::clone(self);
         let listing = fs::read_dir(self.path.join(folder.name()))?;
         Ok(listing.filter_map(move |file| match file {
-            Ok(file) => {
-                let name = file.file_name();
-                let is_mail = !name.as_bytes().starts_with(b".");
-                is_mail.then(|| Ok(Entry { maildir: Arc::clone(&maildir), folder, name }))
-            }
+            Ok(file) => maildir.entry(folder, file.file_name()).map(Ok),
             Err(error) => Some(Err(error)),
         }))
+    }
+
+    /// The mail of this file name, whether it is there or not; nothing if a mail can't have this name.
+    pub fn entry(self: &Arc<Self>, folder: Folder, name: OsString) -> Option<Entry> {
+        let is_mail = !name.as_bytes().starts_with(b".");
+        is_mail.then(|| Entry { maildir: Arc::clone(self), folder, name })
     }
 }
 

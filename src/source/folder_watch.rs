@@ -1,8 +1,10 @@
 //! Folder watch: inotify as a hint that something was delivered. Never more than a hint: an event only says that the
-//! folder is worth reading, and one that is lost costs time, not a mail.
+//! file may be worth reading, and one that is lost costs time, not a mail.
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
+    mem,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -19,35 +21,75 @@ pub struct FolderWatch {
     state: Arc<State>,
 }
 
+/// More names than this are not remembered: then reading the folder is as cheap.
+const NAMES: usize = 1024;
+
+/// What happened to a folder since this was last asked.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Files that were delivered; one may be named twice, or be gone again.
+    pub names: Vec<OsString>,
+    /// There may be others: events were lost, or there were too many.
+    pub more: bool,
+    /// The folder was removed or moved away, and its watch with it. Another of the same name may have the same inode.
+    pub replaced: bool,
+}
+
+impl News {
+    fn is_none(&self) -> bool {
+        self.names.is_empty() && !self.more && !self.replaced
+    }
+
+    fn add(&mut self, name: OsString) {
+        if self.names.len() < NAMES {
+            self.names.push(name);
+        } else {
+            self.more = true;
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
-    /// Whether something was delivered to each of the folders since it was last asked.
-    folders: Mutex<HashMap<PathBuf, bool>>,
-    delivered: Condvar,
+    folders: Mutex<HashMap<PathBuf, News>>,
+    happened: Condvar,
 }
 
 impl State {
-    fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, bool>> {
+    fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, News>> {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, event: notify::Result<Event>) {
         let mut folders = self.folders();
         match event {
-            Ok(event) if event.attrs.flag() == Some(Flag::Rescan) => folders.values_mut().for_each(|new| *new = true),
+            Ok(event) if event.attrs.flag() == Some(Flag::Rescan) => {
+                folders.values_mut().for_each(|news| news.more = true);
+            }
             Ok(event) if is_delivery(event.kind) => {
-                let parents = event.paths.iter().filter_map(|path| path.parent());
-                for parent in parents {
-                    if let Some(new) = folders.get_mut(parent) {
-                        *new = true;
+                for path in &event.paths {
+                    let news = path.parent().and_then(|parent| folders.get_mut(parent));
+                    if let (Some(news), Some(name)) = (news, path.file_name()) {
+                        news.add(name.to_owned());
                     }
+                }
+            }
+            Ok(event) if is_leaving(event.kind) => {
+                let mut any = false;
+                for path in &event.paths {
+                    if let Some(news) = folders.get_mut(path) {
+                        (news.replaced, any) = (true, true);
+                    }
+                }
+                if !any {
+                    return;
                 }
             }
             Ok(_) => return,
             // Whatever went wrong, looking is right.
-            Err(_) => folders.values_mut().for_each(|new| *new = true),
+            Err(_) => folders.values_mut().for_each(|news| news.more = true),
         }
-        self.delivered.notify_all();
+        self.happened.notify_all();
     }
 }
 
@@ -60,6 +102,11 @@ fn is_delivery(kind: EventKind) -> bool {
         // Our own moving away of what was stored is none.
         _ => false,
     }
+}
+
+/// A watched folder itself was removed or renamed, or a file in it.
+fn is_leaving(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)))
 }
 
 impl FolderWatch {
@@ -80,19 +127,19 @@ impl FolderWatch {
     pub fn watch(&mut self, folder: &Path) -> notify::Result<()> {
         // Fails if the old folder took its watch with it.
         let _ = self.watcher.unwatch(folder);
-        self.state.folders().insert(folder.to_owned(), false);
+        self.state.folders().insert(folder.to_owned(), News::default());
         self.watcher.watch(folder, RecursiveMode::NonRecursive)
     }
 
-    /// True if something was delivered to the folder since this was last asked.
-    pub fn take_delivered(&self, folder: &Path) -> bool {
-        self.state.folders().get_mut(folder).is_some_and(std::mem::take)
+    /// What happened to the folder since this was last asked.
+    pub fn take(&self, folder: &Path) -> News {
+        self.state.folders().get_mut(folder).map(mem::take).unwrap_or_default()
     }
 
-    /// Waits for a delivery, at most as long as this.
+    /// Waits until something happens, at most as long as this.
     pub fn wait(&self, at_most: Duration) {
-        let quiet = |folders: &mut HashMap<PathBuf, bool>| !folders.values().any(|new| *new);
-        let wait = self.state.delivered.wait_timeout_while(self.state.folders(), at_most, quiet);
+        let quiet = |folders: &mut HashMap<PathBuf, News>| folders.values().all(News::is_none);
+        let wait = self.state.happened.wait_timeout_while(self.state.folders(), at_most, quiet);
         drop(wait.unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -4,6 +4,7 @@
 mod support;
 
 mod command_line;
+mod daemon;
 mod export;
 mod import;
 mod limits;
