@@ -21,6 +21,8 @@ pub enum Reason {
     Asked,
     /// The settings are to be read again (SIGHUP).
     Reload,
+    /// Whoever read standard output has closed it.
+    ReaderGone,
     /// The store could not be reached for as long as the mode is willing to wait.
     StoreUnreachable(String),
 }

@@ -231,6 +231,7 @@ impl Finished {
         }
         match &self.reason {
             Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),
+            Some(Reason::ReaderGone) => info!("standard output was closed by its reader, so the work ended early"),
             Some(Reason::Asked) => info!("asked to stop"),
             Some(Reason::Reload) | None => {}
         }
@@ -269,7 +270,8 @@ impl fmt::Display for Finished {
         write!(f, "{} DMARC, {} TLS, {} failure), ", tally.dmarc_reports, tally.tls_reports, tally.failure_reports)?;
         write!(f, "{} records, {} policies, ", tally.records, tally.policies)?;
         write!(f, "{} duplicates, {failed} failed, {unrecognized} unrecognized, ", tally.duplicates)?;
-        if left > 0 {
+        // After a stop these are only what was under way, not what remains.
+        if left > 0 && self.reason.is_none() {
             write!(f, "{left} left, ")?;
         }
         write!(f, "{:.1} s", self.lasted.as_secs_f64())

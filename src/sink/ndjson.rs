@@ -1,12 +1,15 @@
 //! The NDJSON sink: the documents as lines, appended to a file or written to standard output.
 //!
-//! A mail counts as stored once its lines are on disk, or handed to whoever reads a pipe. Lines written before
-//! are not looked at, so duplicates are not recognised.
+//! A mail counts as stored once its lines are on disk in the file that has the name then, whatever was renamed, deleted
+//! or emptied meanwhile, or handed to whoever reads a pipe. Lines written before are not looked at, so duplicates are
+//! not recognised. Characters that could do harm on a terminal are escaped.
 
 use std::{
-    fs::{File, OpenOptions},
+    borrow::Cow,
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     mem,
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
@@ -18,6 +21,7 @@ use crate::{
     document::Documents,
     message::Contents,
     metrics::RequestResult,
+    sanitize,
     settle::{Acknowledgement, Delivery, Pending},
     stop::Reason,
 };
@@ -48,7 +52,7 @@ impl NdJsonSink {
     pub fn open(file: Option<&Path>, outage: Outage) -> io::Result<NdJsonSink> {
         let queue = Arc::new(Queue::new(BATCH_BYTES, 2 * BATCH_BYTES));
         let mut output = match file {
-            Some(path) => Output::File(OpenOptions::new().create(true).append(true).open(path)?),
+            Some(path) => Output::File(open_file(path)?, path.to_owned()),
             None => Output::Pipe,
         };
         let from = Arc::clone(&queue);
@@ -77,7 +81,9 @@ impl Sink for NdJsonSink {
         for report in &contents.reports {
             let source = Documents::new(report, &contents.received);
             for n in 0..source.len() {
+                let begin = lines.len();
                 source.write_source(n, &mut lines);
+                make_safe(&mut lines, begin);
                 lines.push(b'\n');
                 documents += 1;
                 if lines.len() >= ITEM_BYTES {
@@ -111,8 +117,41 @@ impl Sink for NdJsonSink {
     }
 }
 
+/// Escapes what could do harm on a terminal in the JSON from byte `begin` on.
+fn make_safe(lines: &mut Vec<u8>, begin: usize) {
+    if let Ok(text) = str::from_utf8(&lines[begin..])
+        && let Cow::Owned(safe) = sanitize::json(text)
+    {
+        lines.truncate(begin);
+        lines.extend_from_slice(safe.as_bytes());
+    }
+}
+
+/// Opens the file for appending, and has its name last when it is new. A named pipe needs a reader.
+fn open_file(path: &Path) -> io::Result<File> {
+    if fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
+        // Without a reader this fails at once, where opening it to wait would wait for ever.
+        let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+        OpenOptions::new().write(true).custom_flags(flags).open(path).map_err(|error| {
+            let why = format!("a named pipe that nobody reads ({error})");
+            if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) {
+                io::Error::other(why)
+            } else {
+                error
+            }
+        })?;
+    }
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    if file.metadata()?.is_file() {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(file)
+}
+
 enum Output {
-    File(File),
+    /// With the name that it must still have when its lines count as stored.
+    File(File, PathBuf),
     Pipe,
 }
 
@@ -120,22 +159,16 @@ impl Output {
     /// Writes all lines or, in a regular file, none.
     fn write(&mut self, batch: &[Item]) -> io::Result<()> {
         match self {
-            Output::File(file) => {
-                let is_regular = file.metadata()?.is_file();
-                if !is_regular {
+            Output::File(file, path) => loop {
+                if !file.metadata()?.is_file() {
                     return batch.iter().try_for_each(|item| file.write_all(&item.lines));
                 }
-                // Another process may append to the same file; between its batches and ours, never within.
-                file.lock()?;
-                let before = file.metadata()?.len();
-                let written = batch.iter().try_for_each(|item| file.write_all(&item.lines));
-                let written = written.and_then(|()| file.sync_data());
-                if written.is_err() {
-                    file.set_len(before)?;
+                // Rotated away before, or while it was written to: its lines go to the file that has the name now.
+                if has_name(file, path)? && append(file, path, batch)? {
+                    return Ok(());
                 }
-                file.unlock()?;
-                written
-            }
+                *file = open_file(path)?;
+            },
             Output::Pipe => {
                 let mut out = io::stdout().lock();
                 batch.iter().try_for_each(|item| out.write_all(&item.lines))?;
@@ -143,6 +176,37 @@ impl Output {
             }
         }
     }
+}
+
+/// True if the file is still the one of this name.
+fn has_name(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Appends all lines and has them on disk, or none. False if the file was rotated or emptied meanwhile.
+fn append(file: &mut File, path: &Path, batch: &[Item]) -> io::Result<bool> {
+    // Another process may append to the same file; between its batches and ours, never within.
+    file.lock()?;
+    let appended = append_locked(file, path, batch);
+    file.unlock()?;
+    appended
+}
+
+fn append_locked(file: &mut File, path: &Path, batch: &[Item]) -> io::Result<bool> {
+    let before = file.metadata()?.len();
+    let bytes: u64 = batch.iter().map(|item| item.lines.len() as u64).sum();
+    let written = batch.iter().try_for_each(|item| file.write_all(&item.lines)).and_then(|()| file.sync_data());
+    let stays = written.and_then(|()| Ok(has_name(file, path)? && file.metadata()?.len() >= before + bytes));
+    // Emptied by somebody else it must not grow.
+    if !matches!(stays, Ok(true)) && file.metadata()?.len() > before {
+        file.set_len(before)?;
+    }
+    stays
 }
 
 /// False if work is to end before the lines could be written.
@@ -158,7 +222,10 @@ fn write_batch(output: &mut Output, batch: Vec<Item>, outage: &Outage) -> bool {
         let Err(error) = written else { break };
         if matches!(output, Output::Pipe) {
             // Nobody knows how much of it was read.
-            outage.stop().ask(Reason::StoreUnreachable(format!("standard output: {error}")));
+            outage.stop().ask(match error.kind() {
+                io::ErrorKind::BrokenPipe => Reason::ReaderGone,
+                _ => Reason::StoreUnreachable(format!("standard output: {error}")),
+            });
             return false;
         }
         if outage.pause(&error) {

@@ -5,6 +5,7 @@ mod support;
 
 mod export;
 mod import;
+mod import_archives;
 mod limits;
 mod opensearch;
 mod pipe;

@@ -6,9 +6,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::Path,
+    str::FromStr,
 };
 
 use sha2::{Digest, Sha256};
@@ -33,11 +35,45 @@ impl Key {
     }
 }
 
+/// Where something begins in a file with many mails: for each archive around it the number of the member, then, in an
+/// mbox, the byte. What lies behind compares as greater.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(Vec<u64>);
+
+impl Place {
+    /// The place `number` within the one here.
+    pub(super) fn within(&self, number: u64) -> Place {
+        Place(self.0.iter().copied().chain([number]).collect())
+    }
+
+    /// The numbers from the outermost to the innermost.
+    pub(super) fn numbers(&self) -> &[u64] {
+        &self.0
+    }
+}
+
+impl FromStr for Place {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Place, Self::Err> {
+        text.split('.').map(str::parse).collect::<Result<_, _>>().map(Place)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for (n, number) in self.0.iter().enumerate() {
+            write!(f, "{}{number}", if n > 0 { "." } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
 /// What is finished, and what is under way.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     finished: HashSet<Key>,
-    positions: HashMap<Key, u64>,
+    positions: HashMap<Key, Place>,
     out: Option<BufWriter<File>>,
     next_mark: Mark,
     owners: HashMap<Mark, Owner>,
@@ -56,17 +92,17 @@ enum Owner {
 struct Stream {
     key: Option<Key>,
     /// Mails under way and where each begins; positions grow with the marks.
-    under_way: BTreeMap<Mark, u64>,
+    under_way: BTreeMap<Mark, Place>,
     /// Everything in front of here was taken up.
-    reached: u64,
+    reached: Place,
     ended: bool,
-    written: u64,
+    written: Place,
 }
 
 impl Stream {
     /// Everything in front of here is settled.
-    fn settled(&self) -> u64 {
-        self.under_way.first_key_value().map_or(self.reached, |(_, position)| *position)
+    fn settled(&self) -> &Place {
+        self.under_way.first_key_value().map_or(&self.reached, |(_, place)| place)
     }
 }
 
@@ -127,14 +163,19 @@ impl Journal {
         Ok(true)
     }
 
+    /// True if the next import will know what this one has done.
+    pub(super) fn is_kept(&self) -> bool {
+        self.out.is_some()
+    }
+
     /// True if all of the file is in the store.
     pub(super) fn is_finished(&self, key: Key) -> bool {
         self.finished.contains(&key)
     }
 
     /// Everything in front of this position of the file is settled.
-    pub(super) fn position(&self, key: Key) -> u64 {
-        self.positions.get(&key).copied().unwrap_or(0)
+    pub(super) fn position(&self, key: Key) -> Place {
+        self.positions.get(&key).cloned().unwrap_or_default()
     }
 
     /// The mark for a file that is one mail or report.
@@ -145,15 +186,16 @@ impl Journal {
     }
 
     /// The mark of a file with many mails, which is read from `position`. Without a key it is not remembered.
-    pub(super) fn stream(&mut self, key: Option<Key>, position: u64) -> Mark {
+    pub(super) fn stream(&mut self, key: Option<Key>, position: Place) -> Mark {
         let mark = self.mark();
-        let stream = Stream { key, under_way: BTreeMap::new(), reached: position, ended: false, written: position };
+        let written = position.clone();
+        let stream = Stream { key, under_way: BTreeMap::new(), reached: position, ended: false, written };
         self.streams.insert(mark, stream);
         mark
     }
 
     /// The mark for a mail in a stream that begins at `position`; `end` is where the next one begins.
-    pub(super) fn mail(&mut self, stream: Mark, position: u64, end: u64) -> Mark {
+    pub(super) fn mail(&mut self, stream: Mark, position: Place, end: Place) -> Mark {
         let mark = self.mark();
         if let Some(open) = self.streams.get_mut(&stream) {
             open.under_way.insert(mark, position);
@@ -161,6 +203,22 @@ impl Journal {
             self.owners.insert(mark, Owner::Stream(stream));
         }
         mark
+    }
+
+    /// All in front of `place` was taken up.
+    pub(super) fn reach(&mut self, stream: Mark, place: Place) {
+        if let Some(open) = self.streams.get_mut(&stream) {
+            open.reached = place;
+        }
+    }
+
+    /// What comes next in a stream can't be read: a later import tries it again from here, whatever comes behind.
+    pub(super) fn hold(&mut self, stream: Mark) {
+        // A mail that is never settled.
+        let mark = self.mark();
+        if let Some(open) = self.streams.get_mut(&stream) {
+            open.under_way.insert(mark, open.reached.clone());
+        }
     }
 
     /// Nothing more comes from a stream.
@@ -191,10 +249,10 @@ impl Journal {
         let positions: Vec<_> = self
             .streams
             .values_mut()
-            .filter(|stream| stream.settled() > stream.written)
+            .filter(|stream| *stream.settled() > stream.written)
             .filter_map(|stream| {
-                stream.written = stream.settled();
-                Some((stream.key?, stream.written))
+                stream.written = stream.settled().clone();
+                Some((stream.key?, stream.written.clone()))
             })
             .collect();
         for (key, position) in positions {
@@ -238,33 +296,37 @@ mod tests {
         Key::new(path.as_bytes(), 1, (2, 3))
     }
 
+    fn at(byte: u64) -> Place {
+        Place::default().within(byte)
+    }
+
     #[test]
     fn a_stream_is_known_as_far_as_everything_is_settled() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("journal");
         let open = |store| Journal::open(&file, store, false);
         let mut journal = open("a");
-        let stream = journal.stream(Some(key("mbox")), 0);
-        let marks: Vec<_> = (0..3).map(|n| journal.mail(stream, n * 10, n * 10 + 10)).collect();
+        let stream = journal.stream(Some(key("mbox")), Place::default());
+        let marks: Vec<_> = (0..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
         journal.settled(marks[0], true, false);
         journal.settled(marks[2], true, false);
         journal.flush();
         drop(journal);
 
         let mut journal = open("a");
-        assert_eq!((journal.position(key("mbox")), journal.is_finished(key("mbox"))), (10, false));
-        let stream = journal.stream(Some(key("mbox")), 10);
-        let marks: Vec<_> = (1..3).map(|n| journal.mail(stream, n * 10, n * 10 + 10)).collect();
+        assert_eq!((journal.position(key("mbox")), journal.is_finished(key("mbox"))), (at(10), false));
+        let stream = journal.stream(Some(key("mbox")), at(10));
+        let marks: Vec<_> = (1..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
         journal.end_stream(stream);
         journal.settled(marks[1], true, false);
         journal.settled(marks[0], false, true);
         journal.flush();
-        assert_eq!(open_copy(&file, "a").position(key("mbox")), 10, "a mail that was left holds the journal back");
+        assert_eq!(open_copy(&file, "a").position(key("mbox")), at(10), "a mail that was left holds the journal back");
         drop(journal);
 
         let mut journal = open("a");
-        let stream = journal.stream(Some(key("mbox")), 10);
-        let mark = journal.mail(stream, 10, 30);
+        let stream = journal.stream(Some(key("mbox")), at(10));
+        let mark = journal.mail(stream, at(10), at(30));
         journal.end_stream(stream);
         journal.settled(mark, false, false);
         let one = journal.file(key("one"));
@@ -285,6 +347,28 @@ mod tests {
         let copy = file.with_extension("copy");
         fs::copy(file, &copy).expect("copied");
         Journal::open(&copy, store, false)
+    }
+
+    #[test]
+    fn what_lies_behind_is_greater_and_a_hold_stays() {
+        let place = |text: &str| text.parse::<Place>().expect("numbers");
+        assert!(place("3") < place("3.0") && place("3.70") < place("3.400") && place("3.400.7") < place("4"));
+        assert_eq!(place("3.400.7").to_string(), "3.400.7");
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("journal");
+        let mut journal = Journal::open(&file, "a", false);
+        let stream = journal.stream(Some(key("tar")), Place::default());
+        let first = journal.mail(stream, place("3.0"), place("3.400"));
+        journal.hold(stream);
+        let second = journal.mail(stream, place("4"), place("5"));
+        journal.end_stream(stream);
+        journal.settled(first, true, false);
+        journal.settled(second, true, false);
+        journal.flush();
+        drop(journal);
+        let journal = Journal::open(&file, "a", false);
+        assert_eq!((journal.position(key("tar")), journal.is_finished(key("tar"))), (place("3.400"), false));
     }
 
     #[test]
