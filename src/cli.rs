@@ -2,25 +2,25 @@
 //!
 //! [`Settings`] are the flags that the environment and the configuration file know as well, under the same names.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, ArgMatches, Args, Command, CommandFactory, Parser, Subcommand, parser::ValueSource};
 use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::mode::report::moment::Moment;
+
+/// What a mail server and a person read at the end of the help.
+const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it is a report that can be read; \
+                          75 store unreachable or work interrupted, try again; 78 configuration.";
 
 /// Takes DMARC and SMTP TLS reports out of a mailbox and puts them into OpenSearch, or into a local SQLite file.
 ///
 /// Without a command, each FILE (or standard input) is one mail or one bare report: .eml, .xml, .json, .gz or .zip,
 /// told by its content.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(
-    after_help = "Exit codes: 0 all stored; 64 usage; 65 no report that can be read; 75 store unreachable, try again; \
-                        78 configuration."
-)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do; see the commands.
     #[command(subcommand)]
@@ -36,20 +36,20 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Mode {
-    /// Write out what the SQLite store holds: a line of JSON or a row of a table for each record, policy and failure
-    Export(Export),
     /// Store what is in new/ of Maildirs, move the mails, and exit
     Once {
         /// Maildirs (folders with new, cur and tmp)
         #[arg(required = true, value_name = "MAILDIR")]
         maildirs: Vec<PathBuf>,
     },
+    /// Store reports as they are delivered to Maildirs, day and night
+    Watch(Watch),
     /// Read years of mail: Maildirs, mbox files, folders, tar archives
     Import(Import),
     /// Show what the SQLite store holds
     Report(Report),
-    /// Store reports as they are delivered to Maildirs, day and night
-    Watch(Watch),
+    /// Write out what the SQLite store holds: a line of JSON or a row of a table for each record, policy and failure
+    Export(Export),
 }
 
 /// `watch`.
@@ -69,7 +69,8 @@ pub struct Watch {
 /// The period that a report speaks of.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Period {
-    /// Only reports whose period begins at or after this: 2024-01-31, an RFC 3339 time, or an age such as 30d or 12h
+    /// Only reports whose period begins at or after this: 2024-01-31, 2024-01, yesterday, an RFC 3339 time, or an age
+    /// (12h, 30d, 4w, 6mo, 1y)
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
     /// Only reports whose period begins before the end of this
@@ -240,6 +241,7 @@ macro_rules! settings {
 settings! {
     /// Store documents in OpenSearch at this URL; repeat it for more nodes of one cluster
     #[arg(long, global = true, value_name = "URL", env = "ERP_OPENSEARCH", value_delimiter = ',', help_heading = "Store")]
+    #[serde(deserialize_with = "one_or_many_in_file")]
     opensearch: Vec<String>,
     /// Store documents in this SQLite file [default: reports.sqlite in the user's data folder]
     #[arg(long, global = true, value_name = "FILE", env = "ERP_STORE", help_heading = "Store")]
@@ -249,6 +251,8 @@ settings! {
     ndjson: PathBuf,
     /// How long to wait for a store that is away, such as 30s or 10m [default: depends on the mode]
     #[arg(long, global = true, value_name = "TIME", env = "ERP_GIVE_UP_AFTER", help_heading = "Store")]
+    #[arg(value_parser = duration)]
+    #[serde(deserialize_with = "duration_in_file")]
     give_up_after: SignedDuration,
 
     /// User for basic authentication
@@ -287,9 +291,12 @@ settings! {
     failures_pipeline: String,
     /// Size of a bulk request [default: 8MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_BULK_BYTES", help_heading = "OpenSearch")]
+    #[arg(value_parser = size)]
+    #[serde(deserialize_with = "size_in_file")]
     bulk_bytes: ByteSize,
     /// Bulk requests under way at once [default: 2]
     #[arg(long, global = true, value_name = "N", env = "ERP_BULK_IN_FLIGHT", help_heading = "OpenSearch")]
+    #[arg(value_parser = number::<usize>)]
     bulk_in_flight: usize,
     /// Compress request bodies with gzip
     #[arg(long, global = true, value_name = "BOOL", env = "ERP_GZIP", help_heading = "OpenSearch",
@@ -312,36 +319,169 @@ settings! {
     keep_failed_message: bool,
     /// Threads that read mails [default: one a core]
     #[arg(long, global = true, value_name = "N", env = "ERP_THREADS", help_heading = "Mail")]
+    #[arg(value_parser = number::<usize>)]
     threads: usize,
 
     /// Size of a mail [default: 64MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_MAIL_BYTES", help_heading = "Limits")]
+    #[arg(value_parser = size)]
+    #[serde(deserialize_with = "size_in_file")]
     limit_mail_bytes: ByteSize,
     /// Size of an attachment after unpacking [default: 64MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_UNPACKED_BYTES", help_heading = "Limits")]
+    #[arg(value_parser = size)]
+    #[serde(deserialize_with = "size_in_file")]
     limit_unpacked_bytes: ByteSize,
     /// Unpacked bytes for each packed byte [default: 250]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_RATIO", help_heading = "Limits")]
+    #[arg(value_parser = number::<u64>)]
     limit_ratio: u64,
     /// Archives and mails within each other [default: 5]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_NESTING", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
     limit_nesting: usize,
     /// Size of a mail's header, with the headers of its parts [default: 1MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_HEADER_BYTES", help_heading = "Limits")]
+    #[arg(value_parser = size)]
+    #[serde(deserialize_with = "size_in_file")]
     limit_header_bytes: ByteSize,
     /// MIME parts of a mail [default: 1000]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_PARTS", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
     limit_parts: usize,
     /// Members of an archive [default: 1000]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_MEMBERS", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
     limit_members: usize,
     /// Records of the reports in a mail [default: 250000]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_RECORDS", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
     limit_records: usize,
     /// Bytes of one value in a report, longer ones are cut [default: 4096]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_VALUE_BYTES", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
     limit_value_bytes: usize,
     /// Depth of XML elements [default: 64]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_XML_DEPTH", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
     limit_xml_depth: usize,
+    /// Only in the file: `watch` has the flag.
+    #[arg(skip)]
+    metrics: SocketAddr,
+}
+
+/// Flags that every command has.
+const GENERAL: [&str; 3] = ["config", "verbose", "quiet"];
+
+/// What `-h` shows of the flags that several commands share; `--help` shows all.
+const COMMON: [&str; 4] = ["opensearch", "store", "ndjson", "give_up_after"];
+
+/// True if a command makes use of a shared flag. Those that read a store know no other kind yet than SQLite.
+fn uses(command: &str, flag: &str) -> bool {
+    match command {
+        "report" | "export" => flag == "store" || GENERAL.contains(&flag),
+        _ => true,
+    }
+}
+
+/// The command line as [`Cli`] defines it. The help shows no values of variables, since there may be passwords in them;
+/// each command's help shows the flags it uses, and `-h` only the usual ones.
+pub fn command() -> Command {
+    let private = |arg: Arg| arg.hide_env_values(true);
+    let mut command = Cli::command().mut_args(private).mut_args(|arg| {
+        let id = arg.get_id().as_str();
+        let is_rare = arg.is_global_set() && !COMMON.contains(&id) && !GENERAL.contains(&id);
+        arg.hide_short_help(is_rare)
+    });
+    let shared: Vec<Arg> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    command = command.mut_subcommands(|command| {
+        let name = command.get_name().to_owned();
+        let unused = shared.iter().filter(|arg| !uses(&name, arg.get_id().as_str()));
+        let hidden: Vec<Arg> = unused.map(|arg| arg.clone().global(false).hide(true)).collect();
+        let all = hidden.is_empty();
+        let command = command.mut_args(private).args(hidden);
+        if all { command.after_help("All flags: --help").after_long_help(EXIT_CODES) } else { command }
+    });
+    command.after_help("All flags: --help").after_long_help(EXIT_CODES)
+}
+
+/// A flag that was typed although the command has no use for it, as it was typed.
+pub fn unused_flag(matches: &ArgMatches) -> Option<String> {
+    let (name, inner) = matches.subcommand()?;
+    let typed = |matches: &ArgMatches, id: &str| {
+        matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let command = Cli::command();
+    let mut unused = command.get_arguments().filter(|arg| arg.is_global_set() && !uses(name, arg.get_id().as_str()));
+    let found = unused.find(|arg| [matches, inner].iter().any(|matches| typed(matches, arg.get_id().as_str())))?;
+    let flag = found.get_long().unwrap_or_default();
+    Some(format!("{name} has no use for --{flag}; it reads an SQLite store (--store FILE)"))
+}
+
+/// The command that a word may have been meant for.
+pub fn similar_command(word: &str) -> Option<String> {
+    similar(word, Cli::command().get_subcommands().map(Command::get_name))
+}
+
+/// The one of some words that is most like another, if it is like it at all.
+pub fn similar<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<String> {
+    let likeness = |known: &&str| strsim::jaro_winkler(word, known);
+    let best = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(&best) > 0.8).then(|| best.to_owned())
+}
+
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    text.parse().map_err(|_| {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            format!("{text} needs a unit, such as {text}s")
+        } else {
+            "expected a time such as 30s, 10m or 2h".into()
+        }
+    })
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|_| "expected a size such as 500kB or 64MiB, or a number of bytes".into())
+}
+
+fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "expected a whole number".into())
+}
+
+fn duration_in_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<SignedDuration>, D::Error> {
+    duration(&TextOrNumber::deserialize(value)?.into_text()).map(Some).map_err(D::Error::custom)
+}
+
+fn size_in_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<ByteSize>, D::Error> {
+    size(&TextOrNumber::deserialize(value)?.into_text()).map(Some).map_err(D::Error::custom)
+}
+
+fn one_or_many_in_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a text or a list of texts")]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(Some(match OneOrMany::deserialize(value)? {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    }))
+}
+
+/// A value that a file may give with or without quotation marks.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text or a number")]
+enum TextOrNumber {
+    Text(String),
+    Number(i64),
+}
+
+impl TextOrNumber {
+    fn into_text(self) -> String {
+        match self {
+            TextOrNumber::Text(text) => text,
+            TextOrNumber::Number(number) => number.to_string(),
+        }
+    }
 }

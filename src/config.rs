@@ -1,7 +1,8 @@
 //! What the command line, the environment and the configuration file mean together: checked, with all defaults filled in.
 
 use std::{
-    env, fs,
+    env, fmt, fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -16,7 +17,7 @@ use crate::{
     limits::Limits,
     message,
     pipeline::{self, Unrecognized},
-    sink::opensearch::config::{Auth, Config as OpenSearch, Target},
+    sink::opensearch::config::{Auth, Config as OpenSearch, OnTrouble, Target},
 };
 
 /// Read if it is there and no other is named.
@@ -26,20 +27,24 @@ const DEFAULT_FILE: &str = "/etc/email-report-processor.toml";
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file that was named can't be read.
-    #[error("{}: {error}", path.display())]
+    #[error("{setting} {}: {error}", path.display())]
     File {
+        /// The setting that names it.
+        setting: &'static str,
         /// The file.
         path: PathBuf,
         /// Why.
         error: std::io::Error,
     },
     /// The configuration file is not what it should be.
-    #[error("{}: {error}", path.display())]
+    #[error("{}, line {line}: {reason}", path.display())]
     Toml {
         /// The file.
         path: PathBuf,
-        /// Where and why.
-        error: toml::de::Error,
+        /// Where, from 1.
+        line: usize,
+        /// Why.
+        reason: String,
     },
     /// A value makes no sense.
     #[error("{setting}: {reason}")]
@@ -71,6 +76,18 @@ pub enum Store {
     Nothing,
 }
 
+/// The store's name, for a person.
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Store::OpenSearch(store) => f.write_str(&store.nodes.join(", ")),
+            Store::Sqlite(file) | Store::NdJson(Some(file)) => write!(f, "{}", file.display()),
+            Store::NdJson(None) => f.write_str("standard output"),
+            Store::Nothing => f.write_str("no store (a dry run)"),
+        }
+    }
+}
+
 /// What all modes need to know.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -78,11 +95,20 @@ pub struct Config {
     pub store: Store,
     /// How long to wait for a store that is away; nothing if the mode is to decide.
     pub give_up_after: Option<Duration>,
+    /// Where `watch` serves its metrics.
+    pub metrics: Option<SocketAddr>,
     /// How mails are treated.
     pub pipeline: pipeline::Settings,
 }
 
 impl Config {
+    /// Says what becomes of mails for an OpenSearch index in trouble.
+    pub fn on_index_trouble(&mut self, what: OnTrouble) {
+        if let Store::OpenSearch(store) = &mut self.store {
+            store.on_trouble = what;
+        }
+    }
+
     /// Reads the configuration file and makes sense of all settings. `matches` tells flags from environment.
     ///
     /// # Errors
@@ -104,6 +130,7 @@ impl Config {
             .map(|wait| Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative")));
         Ok(Config {
             give_up_after: give_up_after.transpose()?,
+            metrics: settings.metrics,
             pipeline: pipeline::Settings {
                 unrecognized: match settings.unrecognized {
                     Some(cli::Unrecognized::Keep) => Unrecognized::Keep,
@@ -127,10 +154,29 @@ fn value(setting: &'static str, reason: impl Into<String>) -> ConfigError {
 }
 
 fn read_file(path: &Path) -> Result<Settings, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })?;
-    let settings: Settings =
-        toml::from_str(&text).map_err(|error| ConfigError::Toml { path: path.to_owned(), error })?;
-    Ok(settings)
+    let file = |error| ConfigError::File { setting: "config", path: path.to_owned(), error };
+    let text = fs::read_to_string(path).map_err(file)?;
+    toml::from_str(&text).map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        ConfigError::Toml { path: path.to_owned(), line, reason: toml_reason(error.message()) }
+    })
+}
+
+/// What the parser says, for a person: it lists all settings where one is misspelt, and names types of this language.
+fn toml_reason(message: &str) -> String {
+    let mut names = message.split('`').skip(1).step_by(2);
+    match names.next() {
+        Some(unknown) if message.starts_with("unknown field") => {
+            let guess = cli::similar(&unknown.replace('_', "-"), names);
+            let guess = guess.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
+            format!("there is no setting {unknown:?}{guess}")
+        }
+        _ => {
+            let words = message.replace("usize", "a whole number").replace("u64", "a whole number");
+            words.replace("a borrowed string", "a text").replace("a string", "a text").replace('\n', "; ")
+        }
+    }
 }
 
 /// The stores that are named, by the names of their settings.
@@ -232,6 +278,7 @@ fn store(settings: Settings) -> Result<Store, ConfigError> {
             },
             gzip: settings.gzip.unwrap_or(false),
             import: None,
+            on_trouble: OnTrouble::default(),
             patience: None,
         }));
     }
@@ -263,14 +310,22 @@ pub fn state_folder() -> Option<PathBuf> {
 /// The base URL of a node, without a slash at the end.
 fn node(url: &str) -> Result<String, ConfigError> {
     let fault = |reason: &str| value("opensearch", format!("{url}: {reason}"));
-    let uri: Uri = url.parse().map_err(|_| value("opensearch", "not a URL"))?;
+    let uri: Uri = url.parse().map_err(|_| value("opensearch", "not a URL such as https://localhost:9200"))?;
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         // Not repeated in the message: it would put the password into the log.
         return Err(value("opensearch", "no user and password in the URL, please; see --opensearch-user"));
     }
     match uri.scheme_str() {
         Some("http" | "https") => {}
-        _ => return Err(fault("not an http or https URL")),
+        Some(_) if url.contains("://") => return Err(fault("not an http or https URL")),
+        _ => return Err(fault(&format!("not an http or https URL; did you mean http://{url}?"))),
+    }
+    // The parser takes any digits for a port.
+    if let Some((_, port)) = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':'))
+        && !port.ends_with(']')
+        && !port.parse::<u16>().is_ok_and(|port| port > 0)
+    {
+        return Err(fault("there is no such port; they go up to 65535"));
     }
     if uri.query().is_some() {
         return Err(fault("a query makes no sense here"));
@@ -292,8 +347,8 @@ fn auth(
     password_file: Option<PathBuf>,
     key_file: Option<PathBuf>,
 ) -> Result<Option<Auth>, ConfigError> {
-    let key = secret(key_file, "ERP_OPENSEARCH_API_KEY", "opensearch-api-key")?;
-    let password = secret(password_file, "ERP_OPENSEARCH_PASSWORD", "opensearch-password")?;
+    let key = secret(key_file, "opensearch-api-key-file", "ERP_OPENSEARCH_API_KEY", "opensearch-api-key")?;
+    let password = secret(password_file, "opensearch-password-file", "ERP_OPENSEARCH_PASSWORD", "opensearch-password")?;
     if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
         return Err(value("opensearch-api-key", "it must consist of ASCII letters, digits and signs"));
     }
@@ -308,13 +363,18 @@ fn auth(
 }
 
 /// A secret from the file that was named, from the environment, or from systemd's credentials.
-fn secret(file: Option<PathBuf>, variable: &str, credential: &'static str) -> Result<Option<String>, ConfigError> {
-    let read = |path: PathBuf| match fs::read_to_string(&path) {
+fn secret(
+    file: Option<PathBuf>,
+    setting: &'static str,
+    variable: &str,
+    credential: &'static str,
+) -> Result<Option<String>, ConfigError> {
+    let read = |path: PathBuf, setting| match fs::read_to_string(&path) {
         Ok(text) => sendable(text.trim_end_matches(['\r', '\n']), credential).map(Some),
-        Err(error) => Err(ConfigError::File { path, error }),
+        Err(error) => Err(ConfigError::File { setting, path, error }),
     };
     if let Some(file) = file {
-        return read(file);
+        return read(file, setting);
     }
     if let Ok(secret) = env::var(variable)
         && !secret.is_empty()
@@ -323,7 +383,7 @@ fn secret(file: Option<PathBuf>, variable: &str, credential: &'static str) -> Re
     }
     let file = env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(credential));
     match file {
-        Some(path) if path.exists() => read(path),
+        Some(path) if path.exists() => read(path, credential),
         _ => Ok(None),
     }
 }
@@ -362,8 +422,32 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_an_error() {
-        assert!(toml::from_str::<Settings>("opensearhc = 'x'").is_err());
+    fn a_mistake_in_the_file_is_told_with_its_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("settings.toml");
+        for (text, expected) in [
+            (
+                "threads = 1\nopensearhc = 'x'",
+                ", line 2: there is no setting \"opensearhc\"; did you mean \"opensearch\"?",
+            ),
+            ("limit_members = 1", ", line 1: there is no setting \"limit_members\"; did you mean \"limit-members\"?"),
+            ("xyzzy = 1", ", line 1: there is no setting \"xyzzy\""),
+            ("\n\nthreads = 'x'", ", line 3: invalid type: string \"x\", expected a whole number"),
+            ("give-up-after = 5", ", line 1: 5 needs a unit, such as 5s"),
+            ("bulk-bytes = '5x'", ", line 1: expected a size such as 500kB or 64MiB, or a number of bytes"),
+        ] {
+            fs::write(&file, text).expect("written");
+            let error = read_file(&file).expect_err(text).to_string();
+            assert_eq!(error, format!("{}{expected}", file.display()));
+        }
+    }
+
+    #[test]
+    fn a_single_url_needs_no_list_and_a_size_no_quotation_marks() {
+        let settings = settings("opensearch = 'http://h:9200'\nbulk-bytes = 4096\nmetrics = '127.0.0.1:9187'");
+        assert_eq!(settings.opensearch, Some(vec!["http://h:9200".into()]));
+        assert_eq!(settings.bulk_bytes, Some(ByteSize::b(4096)));
+        assert!(settings.metrics.is_some());
     }
 
     #[test]
@@ -381,6 +465,8 @@ mod tests {
             "opensearch = ['http://user:secret@host:9200']",
             "opensearch = ['ftp://host']",
             "opensearch = ['host:9200']",
+            "opensearch = ['http://host:99999']",
+            "opensearch = ['http://host:']",
             "opensearch = ['http://h']\ndmarc-index = 'a/b'",
             "opensearch = ['http://h']\ndmarc-index = 'Upper'",
             "opensearch = ['http://h']\nbulk-bytes = '1B'",

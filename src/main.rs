@@ -1,11 +1,15 @@
 //! The program: parses the command line, runs a mode, and tells by the exit code how it went.
 
-use clap::{CommandFactory, FromArgMatches};
-use email_report_processor::{cli::Cli, exit::Exit, logging, mode};
+use clap::FromArgMatches;
+use email_report_processor::{
+    cli::{self, Cli},
+    exit::Exit,
+    logging, mode,
+};
 use tracing::{error, level_filters::LevelFilter};
 
 fn main() -> Exit {
-    let matches = Cli::command().try_get_matches();
+    let matches = cli::command().try_get_matches();
     let parsed = matches.and_then(|matches| Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,

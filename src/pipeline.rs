@@ -2,24 +2,29 @@
 //!
 //! Mails are read, unpacked and parsed on a rayon pool; the sink gathers their documents and answers for them; one
 //! thread settles. Each stage makes the one before it wait: at most [`TAKEN_UP_PER_THREAD`] mails a thread are being
-//! read, the sink's queue is bounded by bytes, and large mails are read one at a time.
+//! read, the sink's queue is bounded by bytes, and large mails are read one at a time. What mails take in memory once they are
+//! unpacked is counted over all threads ([`Memory`]); a mail that would make it too much is read alone.
 
 use std::{
     any::Any,
     fs, io,
     ops::Range,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, Receiver},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::{
     message::{self, Contents},
-    settle::{self, Held, Mark, Origin, Outcome, Settlement, Settler, Tally},
+    settle::{self, Held, Mark, Origin, Outcome, Settlement, Settler, Tally, maildir},
     sink::Sink,
     source::{self, Bytes},
 };
@@ -55,11 +60,22 @@ pub struct Totals {
     pub unrecognized: u64,
     /// Mails left where they were, since the store has not acknowledged them or they could not be moved.
     pub left: u64,
+    /// Mails that were moved to `.failed`.
+    pub failed_moved: u64,
     /// Numbers of reports and documents of all mails that were not left.
     pub tally: Tally,
 }
 
 impl Totals {
+    /// Adds another run's numbers.
+    pub fn add(&mut self, other: &Totals) {
+        self.stored += other.stored;
+        self.failed += other.failed;
+        self.unrecognized += other.unrecognized;
+        self.left += other.left;
+        self.tally.add(&other.tally);
+    }
+
     /// All mails.
     pub fn mails(&self) -> u64 {
         self.stored + self.failed + self.unrecognized + self.left
@@ -91,6 +107,7 @@ struct Stage {
     reading: message::Options,
     period: Option<Range<i64>>,
     taken_up: Gate,
+    memory: Memory,
     /// One thread for the large mails, one after the other.
     large: ThreadPool,
 }
@@ -139,14 +156,18 @@ impl Pipeline {
         let settling = thread::Builder::new().name("settler".into()).spawn(move || {
             let mut totals = Totals::default();
             let mut observe = observe;
-            for settlement in settlements {
-                let fate = settle(&settlement, unrecognized, &mut totals);
-                observe(&settlement, fate);
+            while let Some(batch) = next_batch(&settlements) {
+                let fates = carry_out(&batch, unrecognized);
+                for (settlement, fate) in batch.iter().zip(fates) {
+                    count(settlement, fate, &mut totals);
+                    observe(settlement, fate);
+                }
             }
             totals
         })?;
         let taken_up = Gate::new(TAKEN_UP_PER_THREAD * pool.current_num_threads());
-        let stage = Arc::new(Stage { sink, settler, reading, period, taken_up, large });
+        let memory = Memory::default();
+        let stage = Arc::new(Stage { sink, settler, reading, period, taken_up, memory, large });
         Ok(Pipeline { pool, stage, settling })
     }
 
@@ -167,8 +188,13 @@ impl Pipeline {
             if is_large(&mail) {
                 let on = Arc::clone(&stage);
                 on.large.spawn_fifo(move || stage.process_large(mail, bytes));
+            } else if let Some(mail) = stage.process(mail) {
+                let on = Arc::clone(&stage);
+                on.large.spawn_fifo(move || {
+                    stage.process_alone(mail, None);
+                    stage.leave(bytes);
+                });
             } else {
-                stage.process(mail, None);
                 stage.leave(bytes);
             }
         });
@@ -204,7 +230,7 @@ impl Stage {
     /// Returns when the mail is settled.
     fn process_large(&self, mail: Mail, bytes: usize) {
         let (held, settled) = mpsc::channel::<()>();
-        self.process(mail, Some(Box::new(held)));
+        self.process_alone(mail, Some(Box::new(held)));
         self.sink.hurry();
         // Nothing is ever sent: the other end is dropped when the mail is settled.
         let _ = settled.recv();
@@ -217,45 +243,94 @@ impl Stage {
         }
     }
 
-    fn process(&self, mail: Mail, held: Option<Held>) {
-        let Mail { origin, mark, bytes } = mail;
-        let bytes = match bytes {
-            Some(bytes) => Ok(bytes),
-            None => {
-                origin.path().map_or(Ok(Bytes::Gone), |path| source::read_file(&path, self.reading.limits.mail_bytes))
+    fn bytes(&self, mail: &mut Mail) -> io::Result<Bytes> {
+        if let Some(bytes) = mail.bytes.take() {
+            return Ok(bytes);
+        }
+        let limit = self.reading.limits.mail_bytes;
+        match (&mail.origin, mail.origin.path()) {
+            (Origin::Maildir(_), Some(path)) => source::read_mail(&path, limit),
+            (_, Some(path)) => source::read_file(&path, limit),
+            (_, None) => Ok(Bytes::Gone),
+        }
+    }
+
+    /// Reads a mail beside others, and hands its documents to the sink. Gives it back if there is not enough memory for that.
+    fn process(&self, mut mail: Mail) -> Option<Mail> {
+        let was_read = mail.bytes.is_some();
+        let bytes = match self.bytes(&mut mail) {
+            Ok(Bytes::Whole(bytes)) => bytes,
+            other => {
+                self.pass_on_unread(mail, other);
+                return None;
             }
         };
-        let contents = match bytes {
-            Ok(Bytes::Whole(bytes)) => self.read(&bytes),
-            Ok(Bytes::TooLarge) => Contents::refused(self.reading.limits.too_large()),
-            Ok(Bytes::Gone) if matches!(origin, Origin::Maildir(_)) => {
-                self.settler.delivery(origin, mark, &Contents::default(), None).gone();
-                return;
-            }
-            // A file that is only read may be elsewhere now, and still be wanted.
-            Ok(Bytes::Gone) => {
-                error!(mail = origin.name(), "gone before it was read");
-                self.settler.delivery(origin, mark, &Contents::default(), None).leave();
-                return;
-            }
-            Err(error) => {
-                error!(mail = origin.name(), "can't be read, it stays where it is: {error}");
-                self.settler.delivery(origin, mark, &Contents::default(), None).leave();
-                return;
-            }
+        let mut share = self.memory.share();
+        let contents = if share.take(bytes.len()) { self.read(&bytes, &mut |more| share.take(more)) } else { None };
+        let Some(contents) = contents else {
+            // What lies in a file waits there.
+            mail.bytes = was_read.then_some(Bytes::Whole(bytes));
+            return Some(mail);
         };
-        let delivery = self.settler.delivery(origin, mark, &contents, held);
+        drop(bytes);
+        self.hand_over(mail, contents, None);
+        None
+    }
+
+    /// Reads a mail while no other is read.
+    fn process_alone(&self, mut mail: Mail, held: Option<Held>) {
+        let _alone = self.memory.alone();
+        match self.bytes(&mut mail) {
+            Ok(Bytes::Whole(bytes)) => {
+                let contents = self.read(&bytes, &mut |_| true).unwrap_or_default();
+                drop(bytes);
+                self.hand_over(mail, contents, held);
+            }
+            other => self.pass_on_unread(mail, other),
+        }
+    }
+
+    fn hand_over(&self, mail: Mail, contents: Contents, held: Option<Held>) {
+        let delivery = self.settler.delivery(mail.origin, mail.mark, &contents, held);
         self.sink.accept(contents, &delivery);
     }
 
-    /// Reads a mail. A panic would be a bug, but not one for which a mail blocks all others.
-    fn read(&self, bytes: &[u8]) -> Contents {
-        let mut contents = panic::catch_unwind(AssertUnwindSafe(|| message::read_with(bytes, &self.reading)))
-            .unwrap_or_else(|panic| Contents::refused(message::Unusable::Bug(panic_text(panic.as_ref()))));
+    /// Passes on a mail of which there are no bytes.
+    fn pass_on_unread(&self, mail: Mail, why: io::Result<Bytes>) {
+        let nothing = Contents::default();
+        match why {
+            Ok(Bytes::Whole(_) | Bytes::TooLarge) => {
+                self.hand_over(mail, Contents::refused(self.reading.limits.too_large()), None);
+            }
+            Ok(Bytes::Gone) if matches!(mail.origin, Origin::Maildir(_)) => {
+                self.settler.delivery(mail.origin, mail.mark, &nothing, None).gone();
+            }
+            Ok(Bytes::NotAFile) => {
+                warn!(mail = mail.origin.name(), "is no regular file; it is no mail and stays where it is");
+                self.settler.delivery(mail.origin, mail.mark, &nothing, None).not_a_file();
+            }
+            // A file that is only read may be elsewhere now, and still be wanted.
+            Ok(Bytes::Gone) => {
+                error!(mail = mail.origin.name(), "gone before it was read");
+                self.settler.delivery(mail.origin, mail.mark, &nothing, None).leave();
+            }
+            Err(error) => {
+                error!(mail = mail.origin.name(), "can't be read, it stays where it is: {error}");
+                self.settler.delivery(mail.origin, mail.mark, &nothing, None).leave();
+            }
+        }
+    }
+
+    /// Reads a mail; nothing if `may_take` says that there is not enough memory. A panic would be a bug, but not one for which a
+    /// mail blocks all others.
+    fn read(&self, bytes: &[u8], may_take: &mut dyn FnMut(usize) -> bool) -> Option<Contents> {
+        let read = AssertUnwindSafe(|| message::read_counted(bytes, &self.reading, may_take));
+        let mut contents = panic::catch_unwind(read)
+            .unwrap_or_else(|panic| Some(Contents::refused(message::Unusable::Bug(panic_text(panic.as_ref())))))?;
         if let Some(period) = &self.period {
             contents.keep_only(period);
         }
-        contents
+        Some(contents)
     }
 }
 
@@ -264,37 +339,68 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("unknown panic").to_owned()
 }
 
-/// Carries out what became of a mail, and counts it.
-fn settle(settlement: &Settlement, unrecognized: Unrecognized, totals: &mut Totals) -> Fate {
-    let Settlement { origin, outcome, tally, mark: _ } = settlement;
-    let fate = carry_out(origin, outcome, unrecognized).unwrap_or_else(|error| {
-        error!(mail = origin.name(), "can't be moved, it stays where it is: {error}");
-        Fate::Stuck
-    });
+/// Mails that are settled together: those that fail are synchronised to the disk at once.
+const SETTLED_TOGETHER: usize = 256;
+
+/// Waits for a settlement and takes those along that wait behind it; nothing once there are no more.
+fn next_batch(settlements: &Receiver<Settlement>) -> Option<Vec<Settlement>> {
+    let mut batch = vec![settlements.recv().ok()?];
+    batch.extend(settlements.try_iter().take(SETTLED_TOGETHER - 1));
+    Some(batch)
+}
+
+/// Carries out what became of some mails.
+fn carry_out(batch: &[Settlement], unrecognized: Unrecognized) -> Vec<Fate> {
+    let mut fates = vec![Fate::Stays; batch.len()];
+    let (mut failing, mut reasons) = (Vec::new(), Vec::new());
+    for (n, Settlement { origin, outcome, tally, .. }) in batch.iter().enumerate() {
+        let Origin::Maildir(entry) = origin else { continue };
+        match outcome {
+            Outcome::Left | Outcome::NotAFile => {}
+            Outcome::Gone => fates[n] = Fate::Moved,
+            Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => {}
+            // Reports in it were not wanted, and so are nowhere.
+            Outcome::Stored if tally.passed_over > 0 => {}
+            Outcome::Stored => fates[n] = fate(entry.settle_stored(), origin),
+            Outcome::Failed(reason) | Outcome::Unrecognized(reason) => {
+                failing.push(n);
+                reasons.push((entry, reason.as_str()));
+            }
+        }
+    }
+    for (n, settled) in failing.into_iter().zip(maildir::settle_failed(&reasons)) {
+        fates[n] = fate(settled, &batch[n].origin);
+    }
+    fates
+}
+
+fn fate(settled: io::Result<bool>, origin: &Origin) -> Fate {
+    settled.map_or_else(
+        |error| {
+            error!(mail = origin.name(), "can't be moved, it stays where it is: {error}");
+            Fate::Stuck
+        },
+        |_| Fate::Moved,
+    )
+}
+
+/// Counts a mail that was settled.
+fn count(settlement: &Settlement, fate: Fate, totals: &mut Totals) {
+    let Settlement { outcome, tally, .. } = settlement;
     match outcome {
         _ if fate == Fate::Stuck => totals.left += 1,
         Outcome::Left => totals.left += 1,
-        Outcome::Gone => {}
+        Outcome::Gone | Outcome::NotAFile => {}
         Outcome::Stored => totals.stored += 1,
         Outcome::Failed(_) => totals.failed += 1,
         Outcome::Unrecognized(_) => totals.unrecognized += 1,
     }
+    if fate == Fate::Moved && matches!(outcome, Outcome::Failed(_) | Outcome::Unrecognized(_)) {
+        totals.failed_moved += 1;
+    }
     if *outcome != Outcome::Left {
         totals.tally.add(tally);
     }
-    fate
-}
-
-fn carry_out(origin: &Origin, outcome: &Outcome, unrecognized: Unrecognized) -> io::Result<Fate> {
-    let Origin::Maildir(entry) = origin else { return Ok(Fate::Stays) };
-    match outcome {
-        Outcome::Left => return Ok(Fate::Stays),
-        Outcome::Gone => return Ok(Fate::Moved),
-        Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => return Ok(Fate::Stays),
-        Outcome::Stored => entry.settle_stored()?,
-        Outcome::Failed(reason) | Outcome::Unrecognized(reason) => entry.settle_failed(reason)?,
-    };
-    Ok(Fate::Moved)
 }
 
 /// Counts what is under way and lets no more than so many mails, or bytes that were read already, in.
@@ -343,6 +449,52 @@ impl Gate {
     fn wait_until_empty(&self) {
         let wait = self.changed.wait_while(lock(&self.inside), |inside| inside.mails > 0);
         drop(wait.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Memory for what mails unpack to and are read into, over all threads.
+#[derive(Default)]
+struct Memory {
+    /// Bytes that the mails being read beside each other have taken.
+    taken: AtomicUsize,
+    /// Held for reading by these, and for writing by one that is read alone.
+    readers: RwLock<()>,
+}
+
+/// Bytes for all mails that are read beside each other, and for each of them.
+const MEMORY: usize = 64 << 20;
+const SHARE: usize = 16 << 20;
+
+/// What one mail has taken; given back when it is dropped.
+struct Share<'m> {
+    memory: &'m Memory,
+    taken: usize,
+    _beside: RwLockReadGuard<'m, ()>,
+}
+
+impl Memory {
+    fn share(&self) -> Share<'_> {
+        let beside = self.readers.read().unwrap_or_else(PoisonError::into_inner);
+        Share { memory: self, taken: 0, _beside: beside }
+    }
+
+    fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.readers.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Share<'_> {
+    /// Takes more, and never waits: two that waited for each other's share would wait for ever. False if there is not enough.
+    fn take(&mut self, bytes: usize) -> bool {
+        self.taken += bytes;
+        let all = self.memory.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.taken <= SHARE && all <= MEMORY
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.memory.taken.fetch_sub(self.taken, Ordering::Relaxed);
     }
 }
 

@@ -50,12 +50,14 @@ pub(super) fn undeclared_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     if text.len() < 32 || !text.iter().all(is_base64) { None } else { base64(text) }
 }
 
-/// The files in a uuencoded text (POSIX `uuencode`): `begin 644 name`, lines of up to 45 bytes, `end`. One that breaks
-/// off is none.
-pub(super) fn uuencoded(bytes: &[u8]) -> Vec<Vec<u8>> {
+/// The files in a uuencoded text (POSIX `uuencode`), up to so many: `begin 644 name`, lines of up to 45 bytes, `end`. One that
+/// breaks off is none.
+pub(super) fn uuencoded(bytes: &[u8], at_most: usize) -> Vec<Vec<u8>> {
     let mut files = Vec::new();
     let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    while let Some(line) = lines.next() {
+    while files.len() < at_most
+        && let Some(line) = lines.next()
+    {
         if !is_begin(line) {
             continue;
         }
@@ -175,9 +177,9 @@ mod tests {
     #[test]
     fn uuencode_is_decoded_and_half_a_file_is_none() {
         let text = b"Dear all,\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\nbegin 644 half\n#0V%T\n";
-        assert_eq!(uuencoded(text), [b"Cat"]);
-        assert!(uuencoded(b"begin 644 x\n#0V\x7FT\n`\nend\n").is_empty());
-        assert!(uuencoded(b"begin with this\nend\n").is_empty());
+        assert_eq!(uuencoded(text, 9), [b"Cat"]);
+        assert!(uuencoded(b"begin 644 x\n#0V\x7FT\n`\nend\n", 9).is_empty());
+        assert!(uuencoded(b"begin with this\nend\n", 9).is_empty());
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod failure;
 mod parts;
 mod unpack;
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use mail_parser::Message;
 use serde::Serialize;
@@ -134,18 +134,24 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Contents {
 
 /// [`read`], with more to say on how.
 pub fn read_with(bytes: &[u8], options: &Options) -> Contents {
+    read_counted(bytes, options, &mut |_| true).unwrap_or_default()
+}
+
+/// [`read_with`], asking `may_take` for memory before it is taken: bytes, more rather than less than will be needed. Gives up,
+/// with nothing, when the answer is no.
+pub fn read_counted(bytes: &[u8], options: &Options, may_take: &mut dyn FnMut(usize) -> bool) -> Option<Contents> {
     let limits = &options.limits;
     if bytes.len() as u64 > limits.mail_bytes {
-        return Contents::refused(limits.too_large());
+        return Some(Contents::refused(limits.too_large()));
     }
     let mut contents = Contents::default();
     let mut reader = Reader {
         options,
         limits,
-        seen: Seen::default(),
-        unpacked: Spent::default(),
+        seen: Seen::of(bytes.len()),
+        unpacked: Spent::new(may_take),
         unpacking: false,
-        records_left: limits.records,
+        left: report::Left::of(limits),
         contents: &mut contents,
     };
     match Payload::of(bytes) {
@@ -156,6 +162,9 @@ pub fn read_with(bytes: &[u8], options: &Options) -> Contents {
         }
         _ => reader.payload(bytes, 0, &Repairs::default()),
     }
+    if reader.unpacked.gave_up() {
+        return None;
+    }
     if options.authserv_id.is_some() {
         let authenticated = contents.received.authenticated.get_or_insert_default();
         if options.require_authenticated && !authenticated.pass && !contents.reports.is_empty() {
@@ -163,7 +172,20 @@ pub fn read_with(bytes: &[u8], options: &Options) -> Contents {
             contents.failures.insert(0, Unusable::NotAuthenticated);
         }
     }
-    contents
+    Some(contents)
+}
+
+/// Memory that each byte of a text takes once it was read: a record, 400 bytes, can be written in 44.
+const READ_TIMES: usize = 12;
+
+/// Memory that an object of JSON and a line of a header take, however short.
+const OBJECT_BYTES: usize = 512;
+const FIELD_BYTES: usize = 200;
+
+/// Memory needed to read what may be a report.
+fn weight(bytes: &[u8]) -> usize {
+    let objects = memchr::memchr_iter(b'{', bytes).count();
+    bytes.len() * READ_TIMES + objects * OBJECT_BYTES
 }
 
 /// What some bytes are, by the bytes.
@@ -202,11 +224,10 @@ struct Reader<'c> {
     /// What was seen of the mail so far, mails within it included.
     seen: Seen,
     /// What was unpacked so far.
-    unpacked: Spent,
+    unpacked: Spent<'c>,
     /// An attachment is being unpacked.
     unpacking: bool,
-    /// How many more records, policies and failure details may be read.
-    records_left: usize,
+    left: report::Left,
     contents: &'c mut Contents,
 }
 
@@ -217,7 +238,10 @@ impl Reader<'_> {
             self.fail(self.limits.nested_too_deep());
             return true;
         }
-        match parts::split(bytes, self.limits, &mut self.seen) {
+        let fields = self.seen.fields();
+        let mail = parts::split(bytes, self.limits, &mut self.seen);
+        self.unpacked.ask((self.seen.fields() - fields) * FIELD_BYTES);
+        match mail {
             Ok(Some(mail)) => self.parts(&mail, depth),
             Ok(None) => return false,
             Err(limit) => self.fail(limit),
@@ -239,6 +263,14 @@ impl Reader<'_> {
             }
             let mut repairs = Repairs::default();
             let bytes = part.bytes(&mut repairs);
+            // Mails within each other are decoded one out of the other.
+            if self.unpacking
+                && matches!(bytes, Cow::Owned(_))
+                && let Err(limit) = self.unpacked.take(bytes.len(), self.limits)
+            {
+                self.fail(limit);
+                continue;
+            }
             let payload = Payload::of(bytes.trim_ascii_start());
             if part.is("text", "html") {
                 // The letter that comes with the report, unless it hides something else.
@@ -269,7 +301,8 @@ impl Reader<'_> {
         }
         let outermost = !std::mem::replace(&mut self.unpacking, true);
         match unpack(packed, self.limits, &mut self.unpacked) {
-            Ok(members) => members.iter().for_each(|member| self.payload(member, depth + 1, &repairs)),
+            // Each is freed before the next is read.
+            Ok(members) => members.into_iter().for_each(|member| self.payload(&member, depth + 1, &repairs)),
             Err(error) => self.fail(error),
         }
         if outermost {
@@ -292,8 +325,11 @@ impl Reader<'_> {
             repairs.note("undeclared-base64");
             vec![decoded]
         } else {
-            encoded::uuencoded(bytes)
+            encoded::uuencoded(bytes, self.limits.members + 1)
         };
+        if hidden.len() > self.limits.members {
+            return self.fail(self.limits.too_many_members());
+        }
         let signed = encoded::signed_content(bytes);
         if hidden.is_empty() && signed.is_none() {
             return self.pass_over(Unreadable::NotAReport("neither XML nor JSON".into()));
@@ -301,8 +337,12 @@ impl Reader<'_> {
         if depth >= self.limits.nesting {
             return self.fail(self.limits.nested_too_deep());
         }
-        for file in &hidden {
-            self.payload(file, depth + 1, &repairs);
+        let size: usize = hidden.iter().chain(&signed).map(Vec::len).sum();
+        if let Err(limit) = self.unpacked.take(size, self.limits) {
+            return self.fail(limit);
+        }
+        for file in hidden {
+            self.payload(&file, depth + 1, &repairs);
         }
         if let Some(entity) = signed
             && !self.mail(&entity, depth + 1)
@@ -312,19 +352,11 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, bytes: &[u8], repairs: &Repairs) {
-        // All reports of a mail are in memory at once.
-        let limits = Limits { records: self.records_left, ..self.limits.clone() };
-        for report in report::parse_all(bytes, &limits, repairs) {
-            match report {
-                Ok(report) if report.parts() > self.records_left => self.fail(self.limits.too_many_records()),
-                Err(Unreadable::Limit(limit)) if limit == limits.too_many_records() => {
-                    self.fail(self.limits.too_many_records());
-                }
-                report => {
-                    self.records_left -= report.as_ref().map_or(0, Report::parts);
-                    self.push(report);
-                }
-            }
+        if !self.unpacked.ask(weight(bytes)) {
+            return;
+        }
+        for report in report::parse_within(bytes, self.limits, &mut self.left, repairs) {
+            self.push(report);
         }
     }
 

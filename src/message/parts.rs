@@ -56,7 +56,33 @@ enum Encoding {
 pub(super) struct Seen {
     parts: usize,
     header_bytes: u64,
+    fields: usize,
+    /// Bytes that were searched for boundaries, and how many may be.
+    searched: usize,
+    searchable: usize,
 }
+
+impl Seen {
+    /// Of a mail of so many bytes.
+    pub(super) fn of(mail_bytes: usize) -> Seen {
+        Seen { searchable: SEARCHED_TIMES * mail_bytes.max(SEARCHED_BYTES), ..Seen::default() }
+    }
+
+    /// Lines of headers.
+    pub(super) fn fields(&self) -> usize {
+        self.fields
+    }
+}
+
+/// Lines in the headers of a mail; mail-parser keeps 200 bytes in memory for each field.
+const FIELDS: usize = 20_000;
+
+/// How often the bytes of a mail, or these, are searched for boundaries: once for each multipart that they are in.
+const SEARCHED_TIMES: usize = 8;
+const SEARCHED_BYTES: usize = 8 << 20;
+
+/// Bytes of a boundary; RFC 2046 section 5.1.1 allows 70.
+const BOUNDARY_BYTES: usize = 998;
 
 /// Multiparts in multiparts. Mailing lists, signatures and virus scanners put one around the other; ten have been seen.
 const MULTIPARTS: usize = 32;
@@ -84,38 +110,64 @@ impl<'x> Splitter<'x, '_> {
     fn header(&mut self, bytes: &'x [u8]) -> Result<Option<(Message<'x>, &'x [u8])>, LimitExceeded> {
         let room = self.limits.header_bytes.saturating_sub(self.seen.header_bytes);
         let room = usize::try_from(room).unwrap_or(usize::MAX);
-        let mut end = 0;
-        let mut field_start = 0;
+        let (mut end, mut field_start, mut lines) = (0, 0, 0);
         let mut ends = false;
         while !ends && end < bytes.len() {
             // No line is looked at beyond what is left of the limit.
             let look_at = &bytes[end..bytes.len().min(end.saturating_add(room - end).saturating_add(1))];
             let length = memchr::memchr(b'\n', look_at).map_or(look_at.len(), |at| at + 1);
             if !matches!(look_at.first(), Some(b' ' | b'\t')) {
+                self.check_field(&bytes[field_start..end])?;
                 field_start = end;
             }
             end += length;
+            lines += 1;
+            if self.seen.fields + lines > FIELDS {
+                let error = self.limits.too_long_header();
+                return if starts_with_field(bytes) {
+                    Err(LimitExceeded { what: "lines in the header of a mail", value: FIELDS as u64, ..error })
+                } else {
+                    Ok(None)
+                };
+            }
             if end > room {
                 // A file without lines is no mail with a long header.
                 return if starts_with_field(bytes) { Err(self.limits.too_long_header()) } else { Ok(None) };
             }
-            let field = &bytes[field_start..end];
-            if field.len() > CONTENT_TYPE_BYTES && is_content_field(field) {
-                let error = self.limits.too_long_header();
-                return Err(LimitExceeded {
-                    what: "bytes in a Content-Type field",
-                    value: CONTENT_TYPE_BYTES as u64,
-                    ..error
-                });
-            }
             ends = look_at[..length].iter().all(|byte| matches!(byte, b'\r' | b'\n'));
         }
+        self.check_field(&bytes[field_start..end])?;
         self.seen.header_bytes += end as u64;
+        self.seen.fields += lines;
         let (header, body) = bytes.split_at(end);
         let parsed = PARSER.parse_headers(header);
         // Methods of a message without a part would panic.
         let empty = || Message { parts: vec![MessagePart::default()], ..Message::default() };
         Ok(if ends || parsed.is_some() { Some((parsed.unwrap_or_else(empty), body)) } else { None })
+    }
+
+    /// Refuses what mail-parser would take too long for.
+    fn check_field(&self, field: &[u8]) -> Result<(), LimitExceeded> {
+        if field.len() <= CONTENT_TYPE_BYTES || !is_content_field(field) {
+            return Ok(());
+        }
+        let error = self.limits.too_long_header();
+        Err(LimitExceeded { what: "bytes in a Content-Type field", value: CONTENT_TYPE_BYTES as u64, ..error })
+    }
+
+    /// Counts bytes that are searched for a boundary.
+    fn search(&mut self, body: &[u8], boundary: &str) -> Result<(), LimitExceeded> {
+        if boundary.len() > BOUNDARY_BYTES {
+            let error = self.limits.too_long_header();
+            return Err(LimitExceeded { what: "bytes in a boundary", value: BOUNDARY_BYTES as u64, ..error });
+        }
+        self.seen.searched += body.len();
+        if self.seen.searched > self.seen.searchable {
+            let value = self.seen.searchable as u64;
+            let error = self.limits.nested_too_deep();
+            return Err(LimitExceeded { what: "bytes searched for boundaries, once a multipart", value, ..error });
+        }
+        Ok(())
     }
 
     /// Takes in what has this header: a part, or parts within it. What says nothing of its type is a mail in a digest (RFC
@@ -141,6 +193,7 @@ impl<'x> Splitter<'x, '_> {
             && let Some(boundary) = content_type.and_then(|content_type| content_type.attribute("boundary"))
             && !boundary.is_empty()
         {
+            self.search(body, boundary)?;
             let delimiter = format!("--{boundary}");
             let mut sections = Sections::new(body, &delimiter);
             if let Some(multiparts) = multiparts.checked_sub(1) {
@@ -240,7 +293,8 @@ impl<'x, 'd> Sections<'x, 'd> {
                     is_last,
                 });
             }
-            from = at + 1;
+            // A delimiter that overlaps this one is the end of a longer word, too.
+            from = at + self.delimiter.len();
         }
     }
 }
@@ -295,7 +349,7 @@ mod tests {
     use super::*;
 
     fn parts(mail: &str) -> Vec<String> {
-        let mail = split(mail.as_bytes(), &Limits::default(), &mut Seen::default()).expect("within the limits");
+        let mail = split(mail.as_bytes(), &Limits::default(), &mut Seen::of(mail.len())).expect("within the limits");
         let text = |part: &Part| {
             let bytes = part.bytes(&mut Repairs::default());
             format!("{}/{} {:?}", part.kind, part.subtype, String::from_utf8_lossy(&bytes))

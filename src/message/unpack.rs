@@ -4,6 +4,7 @@
 use std::io::{self, Cursor, Read};
 
 use flate2::bufread::{GzDecoder, ZlibDecoder};
+use memchr::memmem;
 use zip::{ZipArchive, result::ZipError};
 
 use super::Unusable;
@@ -34,18 +35,42 @@ const MEMBER: u64 = 4 << 10;
 const ATTACHMENTS: u64 = 2;
 
 /// What has been unpacked so far, archives within archives included.
-#[derive(Default)]
-pub(super) struct Spent {
+pub(super) struct Spent<'t> {
     /// From the attachment that is being unpacked.
     attachment: u64,
     /// From all attachments of the mail.
     mail: u64,
+    may_take: &'t mut dyn FnMut(usize) -> bool,
+    gave_up: bool,
 }
 
-impl Spent {
+impl<'t> Spent<'t> {
+    pub(super) fn new(may_take: &'t mut dyn FnMut(usize) -> bool) -> Self {
+        Spent { attachment: 0, mail: 0, may_take, gave_up: false }
+    }
+
+    /// Asks for memory. False from when there was not enough: nothing that is done after that counts.
+    pub(super) fn ask(&mut self, bytes: usize) -> bool {
+        self.gave_up = self.gave_up || !(self.may_take)(bytes);
+        !self.gave_up
+    }
+
+    /// True once there was not enough memory.
+    pub(super) fn gave_up(&self) -> bool {
+        self.gave_up
+    }
+
     /// The attachment is done.
     pub(super) fn next_attachment(&mut self) {
         self.attachment = 0;
+    }
+
+    /// Counts what was decoded: it takes memory like what was unpacked.
+    pub(super) fn take(&mut self, size: usize, limits: &Limits) -> Result<(), LimitExceeded> {
+        self.attachment += size as u64;
+        self.mail += size as u64;
+        self.ask(size);
+        self.room(limits).map(drop)
     }
 
     /// How much more may be unpacked, or which limit was exceeded.
@@ -68,19 +93,22 @@ impl Spent {
 }
 
 /// What one archive may still unpack to.
-struct Allowance<'l> {
+struct Allowance<'l, 't> {
     limits: &'l Limits,
     packed: u64,
     unpacked: u64,
-    spent: &'l mut Spent,
+    spent: &'l mut Spent<'t>,
 }
+
+/// Memory is asked for in pieces of at least so many bytes.
+const STEP: u64 = 64 << 10;
 
 enum ReadError {
     Io(io::Error),
     Limit(LimitExceeded),
 }
 
-impl Allowance<'_> {
+impl Allowance<'_, '_> {
     /// Reads to the end, or to a limit.
     fn read(&mut self, mut from: impl Read, expected: u64) -> Result<Vec<u8>, ReadError> {
         let by_ratio = self.packed.saturating_mul(self.limits.ratio).max(RATIO_FROM) - self.unpacked;
@@ -89,7 +117,17 @@ impl Allowance<'_> {
         // The size that an archive claims is a hint, believed as far as a bit more than usual compression goes.
         let hint = expected.min(room).min(self.packed.saturating_mul(32));
         let mut out = Vec::with_capacity(usize::try_from(hint).unwrap_or(0) + 1);
-        from.by_ref().take(room + 1).read_to_end(&mut out).map_err(ReadError::Io)?;
+        loop {
+            let read = out.len() as u64;
+            let step = read.max(STEP).min(room + 1 - read);
+            if step == 0 || !self.spent.ask(usize::try_from(step).unwrap_or(usize::MAX)) {
+                break;
+            }
+            let found = from.by_ref().take(step).read_to_end(&mut out).map_err(ReadError::Io)?;
+            if (found as u64) < step {
+                break;
+            }
+        }
         let size = out.len() as u64;
         if size > room && by_ratio < by_size {
             return Err(ReadError::Limit(self.limits.ratio_too_high()));
@@ -107,7 +145,7 @@ impl Allowance<'_> {
 
 /// Unpacks a gzip stream (RFC 1952). What follows the first member is further members of the same file, or,
 /// where it does not begin like one, padding.
-pub(super) fn gzip(bytes: &[u8], limits: &Limits, spent: &mut Spent) -> Result<Vec<Vec<u8>>, Unusable> {
+pub(super) fn gzip(bytes: &[u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Vec<Vec<u8>>, Unusable> {
     let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0, spent };
     let mut rest = bytes;
     let mut file = Vec::new();
@@ -129,15 +167,18 @@ pub(super) fn gzip(bytes: &[u8], limits: &Limits, spent: &mut Spent) -> Result<V
 }
 
 /// Unpacks a zlib stream (RFC 1950), which some take for gzip.
-pub(super) fn zlib(bytes: &[u8], limits: &Limits, spent: &mut Spent) -> Result<Vec<Vec<u8>>, Unusable> {
+pub(super) fn zlib(bytes: &[u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Vec<Vec<u8>>, Unusable> {
     let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0, spent };
     let file = allowance.read(ZlibDecoder::new(bytes), 0).map_err(|error| error.name("zlib"))?;
     Ok(vec![file])
 }
 
 /// Unpacks all files of a zip archive.
-pub(super) fn zip(bytes: &[u8], limits: &Limits, spent: &mut Spent) -> Result<Vec<Vec<u8>>, Unusable> {
+pub(super) fn zip(bytes: &[u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Vec<Vec<u8>>, Unusable> {
     let broken = |error: ZipError| ArchiveError::new("zip", &error);
+    if claims_too_many(bytes, limits.members) {
+        return Err(limits.too_many_members().into());
+    }
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
     if archive.len() > limits.members {
         return Err(limits.too_many_members().into());
@@ -153,6 +194,28 @@ pub(super) fn zip(bytes: &[u8], limits: &Limits, spent: &mut Spent) -> Result<Ve
         members.push(allowance.read(member, expected).map_err(|error| error.name("zip"))?);
     }
     Ok(members)
+}
+
+/// True if the archive has, or says it has, more members than allowed. The zip crate makes room for as many as the end of the
+/// directory claims, and reads the whole directory before it says how many there are.
+fn claims_too_many(bytes: &[u8], members: usize) -> bool {
+    // An archive within this one that is not compressed has a directory of its own.
+    const WITHIN: usize = 4;
+    let entries =
+        memmem::find_iter(bytes, b"PK\x01\x02").take(members.saturating_mul(WITHIN).saturating_add(1)).count();
+    if entries / WITHIN > members {
+        return true;
+    }
+    let mut large_ends = memmem::find_iter(bytes, b"PK\x06\x06").peekable();
+    // "Ask the other record" (APPNOTE section 4.4.1.4), of which there may be one that is in front.
+    let is_large = large_ends.peek().is_some();
+    let claims_many = |at: usize, number: &[u8]| {
+        let claimed = number.iter().rev().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+        at < bytes.len() && claimed > members as u64 && !(is_large && claimed == u64::from(u16::MAX))
+    };
+    let number = |at: usize, length: usize| bytes.get(at..at + length).unwrap_or_default();
+    large_ends.any(|at| claims_many(at, number(at + 32, 8)) || claims_many(at, number(at + 24, 8)))
+        || memmem::find_iter(bytes, b"PK\x05\x06").any(|at| claims_many(at, number(at + 10, 2)))
 }
 
 impl ReadError {

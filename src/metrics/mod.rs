@@ -6,7 +6,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicU64, AtomicUsize},
     },
     time::Duration,
 };
@@ -45,7 +45,8 @@ pub struct StoreMetrics {
     requests: Family<ResultLabels, Counter>,
     retries: Counter,
     latency: Histogram,
-    away: Arc<AtomicBool>,
+    /// How many stores, or parts of one, are away.
+    away: Arc<AtomicUsize>,
 }
 
 /// How a request to the store (a `_bulk` request, a transaction) ended.
@@ -102,14 +103,15 @@ impl StoreMetrics {
         self.retries.inc();
     }
 
-    /// The store went away or came back.
+    /// The store or a part of it went away, or came back from there.
     pub fn set_away(&self, away: bool) {
-        self.away.store(away, std::sync::atomic::Ordering::Relaxed);
+        let change = if away { AtomicUsize::fetch_add } else { AtomicUsize::fetch_sub };
+        change(&self.away, 1, std::sync::atomic::Ordering::Relaxed);
     }
 
-    /// True while the store is away.
+    /// True while the store, or a part of it, is away.
     pub fn is_away(&self) -> bool {
-        self.away.load(std::sync::atomic::Ordering::Relaxed)
+        self.away.load(std::sync::atomic::Ordering::Relaxed) > 0
     }
 }
 
@@ -157,7 +159,7 @@ impl Metrics {
     /// A mail was settled.
     pub fn settled(&self, settlement: &Settlement, fate: Fate) {
         let outcome = match (&settlement.outcome, fate) {
-            (Outcome::Gone, _) => return,
+            (Outcome::Gone | Outcome::NotAFile, _) => return,
             (Outcome::Left, _) | (_, Fate::Stuck) => "left",
             (Outcome::Stored, _) => "stored",
             (Outcome::Failed(_), _) => "failed",

@@ -1,6 +1,7 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to the [`crate::pipeline`].
 
 pub mod export;
+mod finished;
 mod import;
 mod once;
 mod pipe;
@@ -9,7 +10,7 @@ mod service;
 mod watch;
 
 use std::{
-    fmt, io,
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,15 +18,19 @@ use std::{
 };
 
 use clap::ArgMatches;
-use tracing::{Level, debug, error, info, warn};
+use tracing::{Level, info, warn};
 
-use self::{export::ExportError, report::ReportError};
+use self::{
+    export::ExportError,
+    finished::{Finished, GOES_ON},
+    report::ReportError,
+};
 use crate::{
     cli::{self, Cli, Mode},
     config::{Config, ConfigError, Store},
     exit::Exit,
     metrics::{Metrics, StoreMetrics},
-    pipeline::{Fate, Pipeline, Totals},
+    pipeline::{Fate, Pipeline},
     settle::{Outcome, Settlement},
     sink::{
         Sink,
@@ -35,7 +40,7 @@ use crate::{
         outage::Outage,
         sqlite::{self, SqliteSink},
     },
-    stop::{Reason, Stop},
+    stop::Stop,
 };
 
 /// Why a run could not begin or go on.
@@ -124,6 +129,15 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, ModeError> {
     if mode.is_some() && !input.files.is_empty() {
         return Err(ModeError::Usage("files and a command can't be given together".into()));
     }
+    if let Some(unused) = cli::unused_flag(matches) {
+        return Err(ModeError::Usage(unused));
+    }
+    if let (None, Some(word)) = (&mode, input.files.first().and_then(|file| file.to_str()))
+        && !Path::new(word).exists()
+        && let Some(command) = cli::similar_command(word)
+    {
+        return Err(ModeError::Usage(format!("no command or file {word:?}; did you mean {command:?}?")));
+    }
     if shared.dedup_since.is_some() || shared.dedup_until.is_some() || shared.dedup_count.is_some() {
         info!("--dedup flags are not needed any more: duplicates are always recognised");
     }
@@ -156,6 +170,8 @@ fn show_report(flags: cli::Report, store: Store) -> Result<Exit, ModeError> {
 
 /// A run that stores mails: the pipeline and what surrounds it.
 struct Run {
+    /// The store's name, for a person.
+    store: String,
     pipeline: Pipeline,
     sink: Arc<dyn Sink>,
     stop: Arc<Stop>,
@@ -172,9 +188,10 @@ impl Run {
         metrics: &Metrics,
         observe: impl FnMut(&Settlement, Fate) + Send + 'static,
     ) -> Result<Run, ModeError> {
+        let store = config.store.to_string();
         let sink = open_sink(config.store, config.give_up_after.or(patience), &stop, metrics.store())?;
         let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
-        Ok(Run { pipeline, sink, stop, started: Instant::now() })
+        Ok(Run { store, pipeline, sink, stop, started: Instant::now() })
     }
 
     /// A run that is over when all its mails are: SIGTERM ends it early.
@@ -187,7 +204,7 @@ impl Run {
     /// Waits until all is settled and logs the summary, at `level`.
     fn finish(self, level: Level) -> Finished {
         let finished = self.finish_quietly();
-        finished.log(level);
+        finished.log(level, GOES_ON);
         finished
     }
 
@@ -196,7 +213,7 @@ impl Run {
         let totals = self.pipeline.finish();
         let reason = self.stop.reason();
         let complete = reason.is_none() && totals.left == 0;
-        Finished { totals, lasted: self.started.elapsed(), reason, complete }
+        Finished { totals, store: self.store, lasted: self.started.elapsed(), reason, complete }
     }
 }
 
@@ -205,36 +222,10 @@ fn log(settlement: &Settlement) {
     let Settlement { origin, outcome, tally, .. } = settlement;
     match outcome {
         Outcome::Failed(reason) | Outcome::Unrecognized(reason) => warn!(mail = origin.name(), "{reason}"),
-        Outcome::Stored | Outcome::Left | Outcome::Gone => {}
+        Outcome::Stored | Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
     }
     if tally.lost > 0 && *outcome != Outcome::Left {
         warn!(mail = origin.name(), lost = tally.lost, "records that can't be read are missing");
-    }
-}
-
-/// How a run that stores mails ended.
-struct Finished {
-    totals: Totals,
-    lasted: Duration,
-    /// Why it ended early, if it did.
-    reason: Option<Reason>,
-    /// Every mail was settled.
-    complete: bool,
-}
-
-impl Finished {
-    fn log(&self, level: Level) {
-        if level <= Level::INFO {
-            info!("{self}");
-        } else {
-            debug!("{self}");
-        }
-        match &self.reason {
-            Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),
-            Some(Reason::ReaderGone) => info!("standard output was closed by its reader, so the work ended early"),
-            Some(Reason::Asked) => info!("asked to stop"),
-            Some(Reason::Reload) | None => {}
-        }
     }
 }
 
@@ -259,21 +250,4 @@ fn open_sink(
         Store::Nothing => Arc::new(Discard),
         Store::Sqlite(file) => Arc::new(SqliteSink::open(&file, patience, stop, metrics)?),
     })
-}
-
-/// The line at the end of a run.
-impl fmt::Display for Finished {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Totals { stored: _, failed, unrecognized, left, tally } = self.totals;
-        write!(f, "{} mails, ", self.totals.mails())?;
-        write!(f, "{} reports (", tally.reports())?;
-        write!(f, "{} DMARC, {} TLS, {} failure), ", tally.dmarc_reports, tally.tls_reports, tally.failure_reports)?;
-        write!(f, "{} records, {} policies, ", tally.records, tally.policies)?;
-        write!(f, "{} duplicates, {failed} failed, {unrecognized} unrecognized, ", tally.duplicates)?;
-        // After a stop these are only what was under way, not what remains.
-        if left > 0 && self.reason.is_none() {
-            write!(f, "{left} left, ")?;
-        }
-        write!(f, "{:.1} s", self.lasted.as_secs_f64())
-    }
 }

@@ -1,36 +1,76 @@
 //! `once`: all mails that are in `new/` now, and then the end. For cron and timers.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tracing::{Level, error};
+use tracing::{Level, error, info};
 
 use super::{ModeError, Run};
 use crate::{
     config::Config,
     exit::Exit,
-    pipeline::Mail,
+    metrics::Metrics,
+    pipeline::{Mail, Totals, Unrecognized},
     settle::{Maildir, Origin, maildir::Folder},
+    sink::opensearch::config::OnTrouble,
+    stop::Stop,
 };
 
 /// Short enough for a run every few minutes: the next one tries again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) fn run(maildirs: &[PathBuf], config: Config) -> Result<Exit, ModeError> {
+pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, ModeError> {
     let open = |path: &PathBuf| Maildir::open(path).map_err(|error| ModeError::Path { path: path.clone(), error });
     let maildirs = maildirs.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let run = Run::start_finite(config, PATIENCE)?;
+    config.on_index_trouble(OnTrouble::LeaveOrGiveUp);
+    let stays = config.pipeline.unrecognized == Unrecognized::Keep;
+    let stop = Arc::new(Stop::default());
+    stop.on_signals(false)?;
+    let started = Instant::now();
+    let mut earlier = Totals::default();
+    loop {
+        let metrics = Metrics::default();
+        let run = Run::start(config.clone(), Some(PATIENCE), Arc::clone(&stop), &metrics, |settlement, _| {
+            super::log(settlement);
+        })?;
+        let sink = Arc::clone(&run.sink);
+        let all_listed = submit_all(&maildirs, &run);
+        let mut finished = run.finish_quietly();
+        let again = finished.reason.is_none() && sink.has_room_again();
+        if again {
+            // What stays in `new/` is counted when it is read again.
+            finished.totals.left = 0;
+            if stays {
+                finished.totals.unrecognized = 0;
+            }
+        }
+        finished.totals.add(&earlier);
+        earlier = finished.totals;
+        if !again {
+            finished.lasted = started.elapsed();
+            finished.log(Level::INFO, super::GOES_ON);
+            return Ok(if finished.complete && all_listed { Exit::Ok } else { Exit::TryAgain });
+        }
+        info!("mails that were left are taken up again");
+    }
+}
+
+/// False if a folder can't be read to its end.
+fn submit_all(maildirs: &[Arc<Maildir>], run: &Run) -> bool {
     let mut all_listed = true;
-    for maildir in &maildirs {
-        if let Err(error) = submit_new(maildir, &run) {
+    for maildir in maildirs {
+        if let Err(error) = submit_new(maildir, run) {
             error!(maildir = %maildir.path().display(), "can't be read to its end: {error}");
             all_listed = false;
         }
     }
-    let finished = run.finish(Level::INFO);
-    Ok(if finished.complete && all_listed { Exit::Ok } else { Exit::TryAgain })
+    all_listed
 }
 
-fn submit_new(maildir: &std::sync::Arc<Maildir>, run: &Run) -> std::io::Result<()> {
+fn submit_new(maildir: &Arc<Maildir>, run: &Run) -> std::io::Result<()> {
     for entry in maildir.entries(Folder::New)? {
         if run.stop.is_asked() {
             break;

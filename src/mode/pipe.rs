@@ -16,7 +16,7 @@ use crate::{
     exit::Exit,
     pipeline::Mail,
     settle::{Maildir, Origin, maildir::Folder},
-    source::{self, Bytes, mbox::Mbox},
+    source::{self, Bytes, mbox::Mbox, stdin::Stdin},
 };
 
 /// Much shorter than a mail server waits for a command (Postfix: 1000 s); it tries again by itself.
@@ -54,7 +54,9 @@ pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
             break;
         }
         let submitted = match file.as_path() {
-            path if input.mbox && is_stdin(path) => mbox(io::stdin().lock(), "standard input", limit, &run),
+            path if input.mbox && is_stdin(path) => {
+                Stdin::open(&run.stop).and_then(|from| mbox(from, "standard input", limit, &run))
+            }
             path if input.mbox => {
                 File::open(path).and_then(|file| mbox(file, &path.display().to_string(), limit, &run))
             }
@@ -70,7 +72,8 @@ pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
             all_read = false;
         }
     }
-    let finished = run.finish(level);
+    let finished = run.finish_quietly();
+    finished.log(level, "stopped before the end, as asked");
     Ok(match finished.totals {
         _ if !finished.complete || !all_read => Exit::TryAgain,
         totals if totals.failed + totals.unrecognized > 0 => Exit::Unreadable,

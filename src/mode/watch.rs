@@ -33,7 +33,7 @@ use crate::{
         Maildir, Origin, Outcome, Settlement,
         maildir::{Entry, Folder},
     },
-    sink::Sink,
+    sink::{Sink, opensearch::config::OnTrouble},
     source::folder_watch::FolderWatch,
     stop::{Reason, Stop},
 };
@@ -88,6 +88,8 @@ fn session(
             known.settled(settlement, fate);
         }
     };
+    let mut config = config;
+    config.on_index_trouble(OnTrouble::Leave);
     let run = Run::start(config, None, Arc::clone(stop), metrics, observe)?;
     let exposed = Arc::new(Shown {
         metrics: metrics.clone(),
@@ -173,6 +175,10 @@ impl<'w> Watcher<'w> {
             self.beat();
             if self.last_identity.is_none_or(|last| last.elapsed() >= IDENTITY_INTERVAL) {
                 self.look_for_folders();
+            }
+            if self.run.sink.has_room_again() {
+                self.known.try_stuck_again();
+                self.folders.iter_mut().for_each(|folder| folder.last_read = None);
             }
             for n in 0..self.folders.len() {
                 if self.is_due(n)
@@ -299,7 +305,7 @@ impl Known {
         mails.under_way.remove(entry);
         match (&settlement.outcome, fate) {
             (_, Fate::Moved) => {}
-            (Outcome::Unrecognized(_), Fate::Stays) => {
+            (Outcome::Unrecognized(_) | Outcome::NotAFile, Fate::Stays) => {
                 mails.kept.insert(entry.clone());
             }
             _ => {

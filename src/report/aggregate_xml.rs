@@ -9,7 +9,7 @@ use super::{
         PolicyPublished, Record, Row, SpfResult,
     },
     date, number,
-    xml::{Step, Tag, Walker},
+    xml::{Pieces, Step, Tag, Walker},
 };
 use crate::limits::Limits;
 
@@ -19,29 +19,30 @@ const FORMAT: &str = "DMARC report";
 /// RFC 9990 lets a reporter leave out what is beyond a hundred.
 const RESULTS_KEPT: usize = 100;
 
-/// Reads the first aggregate report in a text, and says where it ends if something may follow.
+/// Reads the first aggregate report in a text that does not break off in an end tag ([`without_half_end_tag`]), and says where
+/// it ends if something may follow.
 pub(super) fn parse(
     text: &str,
     limits: &Limits,
+    pieces: &mut Pieces,
     mut repairs: Repairs,
 ) -> (Result<AggregateReport, Unreadable>, Option<usize>) {
     let skipped = open_declaration(text);
     if skipped > 0 {
         repairs.note("xml-declaration");
     }
-    let text = &without_half_end_tag(text)[skipped..];
-    let mut xml = Walker::new(text, limits, repairs);
+    let text = &text[skipped..];
+    let mut xml = Walker::new(text, limits, *pieces, repairs);
     let mut report = AggregateReport::default();
     let mut period = None;
-    let child = match find_root(&mut xml) {
-        Ok(child) => child,
+    let outcome = match find_root(&mut xml) {
+        Ok(child) => read(&mut xml, child, limits, &mut report, &mut period),
         // HTML, most often, which is neither well-formed nor sparing with elements that are never closed.
-        Err(Unreadable::Broken { .. } | Unreadable::Limit(_)) if !mentions_feedback(text) => {
-            return (Err(not_a_report()), None);
-        }
-        Err(error) => return (Err(error), None),
+        Err(Unreadable::Broken { .. } | Unreadable::Limit(_)) if !mentions_feedback(text) => Err(not_a_report()),
+        Err(error) => Err(error),
     };
-    match read(&mut xml, child, limits, &mut report, &mut period) {
+    *pieces = xml.pieces;
+    match outcome {
         Ok(()) => {
             let end = skipped + xml.offset();
             report.repairs = xml.repairs;
@@ -65,14 +66,18 @@ fn mentions_feedback(text: &str) -> bool {
 fn open_declaration(text: &str) -> usize {
     let trimmed = text.trim_start();
     let is_declaration = trimmed.strip_prefix("<?xml").is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n']));
+    // Nothing else is searched: there may be many reports in front of a long text.
+    if !is_declaration {
+        return 0;
+    }
     match trimmed.find('>') {
-        Some(end) if is_declaration && !trimmed[..end].ends_with('?') => text.len() - trimmed.len() + end + 1,
+        Some(end) if !trimmed[..end].ends_with('?') => text.len() - trimmed.len() + end + 1,
         _ => 0,
     }
 }
 
 /// The text without the beginning of an end tag that it breaks off in.
-fn without_half_end_tag(text: &str) -> &str {
+pub(super) fn without_half_end_tag(text: &str) -> &str {
     match text.rfind('<') {
         Some(at) if text[at..].starts_with("</") && !text[at..].contains('>') => &text[..at],
         _ => text,
@@ -369,6 +374,7 @@ fn policy_evaluated(xml: &mut Walker, evaluated: &mut PolicyEvaluated) -> Result
             Tag::Reason => {
                 let reason = override_reason(xml)?;
                 if reason != OverrideReason::default() && evaluated.reason.len() < RESULTS_KEPT {
+                    xml.pieces.keep();
                     push(&mut evaluated.reason, reason);
                 }
             }
@@ -410,12 +416,14 @@ fn auth_results(xml: &mut Walker, into: &mut AuthResults) -> Result<(), Unreadab
             Tag::Dkim => {
                 let result = dkim_result(xml)?;
                 if result != DkimResult::default() && into.dkim.len() < RESULTS_KEPT {
+                    xml.pieces.keep();
                     push(&mut into.dkim, result);
                 }
             }
             Tag::Spf => {
                 let result = spf_result(xml)?;
                 if result != SpfResult::default() && into.spf.len() < RESULTS_KEPT {
+                    xml.pieces.keep();
                     push(&mut into.spf, result);
                 }
             }

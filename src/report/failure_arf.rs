@@ -1,9 +1,9 @@
 //! From the parts of a mail to a failure report: the fields of ARF (RFC 5965 section 3), or the text for people that some
 //! mail servers send in their place.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::LazyLock};
 
-use mail_parser::{Address, Message, MessageParser};
+use mail_parser::{Address, HeaderName, Message, MessageParser};
 
 use super::{
     Repairs, Text, Unreadable,
@@ -26,6 +26,21 @@ const VALUES_OF_BODY: usize = 64;
 /// Bytes looked at of the feedback part, and of the reported mail in search of its header.
 pub(crate) const FEEDBACK_BYTES: usize = 256 << 10;
 const HEADER_BYTES: usize = 1 << 20;
+
+/// Fields looked at of either; each takes up to 200 bytes in memory.
+const FIELDS: usize = 20_000;
+
+/// Only the fields that something is done with: mail-parser takes time with the square of the number of parameters for others.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
+    MessageParser::new()
+        .header_address(HeaderName::From)
+        .header_address(HeaderName::To)
+        .header_address(HeaderName::ReplyTo)
+        .header_text(HeaderName::Subject)
+        .header_date(HeaderName::Date)
+        .header_id(HeaderName::MessageId)
+        .default_header_ignore()
+});
 
 /// What a failure report is made from.
 #[derive(Default)]
@@ -170,7 +185,7 @@ fn for_people<'x>(text: &'x str, report: &mut FailureReport, cutter: &mut Cutter
 fn reported_message(bytes: &[u8], keep_body: bool, cutter: &mut Cutter) -> Option<ReportedMessage> {
     let bytes = bytes.trim_ascii_start();
     let (headers, body) = bytes.split_at(header_end(&bytes[..bytes.len().min(HEADER_BYTES)]));
-    let message = MessageParser::default().parse_headers(headers)?;
+    let message = PARSER.parse_headers(headers)?;
     let subject = message.subject().map(str::trim).filter(|subject| !subject.is_empty());
     let found = ReportedMessage {
         message_id: message.message_id().map(|id| cutter.text(id.trim())),
@@ -191,7 +206,7 @@ fn reported_message(bytes: &[u8], keep_body: bool, cutter: &mut Cutter) -> Optio
 /// would make of the rest, it may be personal data.
 fn header_end(bytes: &[u8]) -> usize {
     let mut end = 0;
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+    for line in bytes.split_inclusive(|byte| *byte == b'\n').take(FIELDS) {
         let is_folded = end > 0 && matches!(line.first(), Some(b' ' | b'\t'));
         let is_envelope = end == 0 && (line.starts_with(b"From ") || line.starts_with(b">From "));
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(0);
@@ -282,12 +297,15 @@ impl Fields {
     fn of(text: &str) -> Fields {
         let mut fields: Vec<(String, String)> = Vec::new();
         for line in text.lines() {
+            let has_room = fields.len() < FIELDS;
             match (line.starts_with([' ', '\t']), fields.last_mut(), line.split_once(':')) {
                 (true, Some((_, value)), _) => {
                     value.push(' ');
                     value.push_str(line.trim());
                 }
-                (_, _, Some((name, value))) => fields.push((name.trim().to_lowercase(), value.trim().to_owned())),
+                (_, _, Some((name, value))) if has_room => {
+                    fields.push((name.trim().to_lowercase(), value.trim().to_owned()));
+                }
                 _ => {}
             }
         }
@@ -296,7 +314,7 @@ impl Fields {
 
     /// Fields in a text for people: indented, and not folded.
     fn of_text(text: &str) -> Fields {
-        let pairs = text.lines().filter_map(|line| line.split_once(':'));
+        let pairs = text.lines().filter_map(|line| line.split_once(':')).take(FIELDS);
         Fields::sorted(pairs.map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned())).collect())
     }
 

@@ -18,6 +18,7 @@ mod xml;
 use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 
+use self::xml::Pieces;
 use crate::limits::{LimitExceeded, Limits};
 
 pub use aggregate::AggregateReport;
@@ -267,7 +268,7 @@ impl Unreadable {
 
 /// True if a text that begins with something else holds what is or claims to be a report.
 pub fn is_in(bytes: &[u8]) -> bool {
-    text::find_report(&String::from_utf8_lossy(bytes)).is_some()
+    text::find_report(bytes).is_some()
 }
 
 /// Reads one unpacked payload, XML or JSON told apart by the first byte that is not blank; the first report if it holds several.
@@ -278,16 +279,71 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Report, Unreadable> {
     parse_all(bytes, limits, &Repairs::default()).swap_remove(0)
 }
 
+/// How much more of a mail may be read: all its reports are in memory at once, and each takes its time.
+#[derive(Debug)]
+pub struct Left {
+    /// Records, policies and failure details.
+    records: usize,
+    pieces: Pieces,
+    json_bytes: u64,
+}
+
+impl Left {
+    /// As much as the limits allow.
+    pub fn of(limits: &Limits) -> Left {
+        // Short values take up to eight times their text in memory, so the limit of XML would be too much for JSON.
+        Left { records: limits.records, pieces: Pieces::new(limits), json_bytes: limits.unpacked_bytes / 4 }
+    }
+
+    /// Takes what a report had. One that had too much is refused, with the limit of the whole mail.
+    fn take(&mut self, report: Result<Report, Unreadable>, limits: &Limits) -> Result<Report, Unreadable> {
+        match report {
+            Ok(report) if report.parts() > self.records => Err(limits.too_many_records().into()),
+            Err(Unreadable::Limit(limit)) if limit.what == limits.too_many_records().what => {
+                Err(limits.too_many_records().into())
+            }
+            report => {
+                self.records -= report.as_ref().map_or(0, Report::parts);
+                report
+            }
+        }
+    }
+}
+
+/// Text in other encodings than UTF-8 is copied, and becomes three times as long at worst.
+fn check_encoding(bytes: &[u8], limits: &Limits) -> Result<(), LimitExceeded> {
+    // No memory is won by refusing little.
+    let value = (limits.unpacked_bytes / 4).max(1 << 20);
+    if bytes.len() as u64 <= value || std::str::from_utf8(bytes).is_ok() {
+        return Ok(());
+    }
+    let error = limits.too_much_unpacked();
+    Err(LimitExceeded { what: "bytes of text that is not UTF-8 (a quarter of what may be unpacked)", value, ..error })
+}
+
 /// Reads one unpacked payload: a report, or several one after another. Never empty. `repairs` says what was mended on the way here.
 pub fn parse_all(bytes: &[u8], limits: &Limits, repairs: &Repairs) -> Vec<Result<Report, Unreadable>> {
+    parse_within(bytes, limits, &mut Left::of(limits), repairs)
+}
+
+/// [`parse_all`] for one of several payloads of a mail.
+pub fn parse_within(
+    bytes: &[u8],
+    limits: &Limits,
+    left: &mut Left,
+    repairs: &Repairs,
+) -> Vec<Result<Report, Unreadable>> {
     let mut repairs = repairs.clone();
+    if let Err(limit) = check_encoding(bytes, limits) {
+        return vec![Err(limit.into())];
+    }
     let text = text::decode(bytes, &mut repairs);
     let blank = |c: char| c.is_whitespace() || matches!(c, '\u{FEFF}' | '\0');
     let text = text.trim_start_matches(blank);
     let (is_xml, start) = match text.as_bytes().first() {
         Some(b'<') => (true, 0),
         Some(b'{') => (false, 0),
-        Some(_) => match text::find_report(text) {
+        Some(_) => match text::find_report(text.as_bytes()) {
             Some((is_xml, start)) => {
                 repairs.note(if is_xml { "text-before-xml" } else { "text-before-json" });
                 (is_xml, start)
@@ -297,19 +353,23 @@ pub fn parse_all(bytes: &[u8], limits: &Limits, repairs: &Repairs) -> Vec<Result
         None => return vec![Err(Unreadable::NotAReport("empty".into()))],
     };
     let mut rest = &text[start..];
-    if !is_xml && let Err(limit) = tls_json::check(rest, limits) {
+    if is_xml {
+        rest = aggregate_xml::without_half_end_tag(rest);
+    } else if let Err(limit) = tls_json::check(rest, limits, left.records, &mut left.json_bytes) {
         return vec![Err(limit.into())];
     }
     let mut reports = Vec::new();
     loop {
         let (report, end) = if is_xml {
-            let (report, end) = aggregate_xml::parse(rest, limits, repairs.clone());
-            (report.map(Report::Aggregate), end.and_then(|end| Some(end + text::find_root(&rest[end..])?)))
+            let limits = Limits { records: left.records, ..limits.clone() };
+            let (report, end) = aggregate_xml::parse(rest, &limits, &mut left.pieces, repairs.clone());
+            let next = |end: usize| Some(end + text::find_root(&rest.as_bytes()[end..])?);
+            (report.map(Report::Aggregate), end.and_then(next))
         } else {
             let (report, end) = tls_json::parse(rest, limits, repairs.clone());
             (report.map(Report::Tls), end.filter(|end| rest[*end..].trim_start().starts_with('{')))
         };
-        reports.push(report);
+        reports.push(left.take(report, limits));
         match end {
             Some(_) if reports.len() >= limits.members => {
                 reports.push(Err(limits.too_many_members().into()));

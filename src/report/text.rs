@@ -57,28 +57,32 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// Where a report begins in a text that begins with something else, and whether it is XML.
-pub(super) fn find_report(text: &str) -> Option<(bool, usize)> {
-    let xml = memmem::find(text.as_bytes(), b"<?xml").filter(|at| find_root(&text[*at..]).is_some());
+pub(super) fn find_report(text: &[u8]) -> Option<(bool, usize)> {
+    let xml = memmem::find(text, b"<?xml").filter(|at| find_root(&text[*at..]).is_some());
     if let Some(at) = xml.or_else(|| find_root(text)) {
         return Some((true, at));
     }
     // No letter to a person has this in quotation marks.
-    let at = memchr::memchr(b'{', text.as_bytes())?;
+    let at = memchr::memchr(b'{', text)?;
     ["\"report-id\"", "\"report_id\"", "\"organization-name\""]
         .iter()
-        .any(|name| text[at..].contains(name))
+        .any(|name| memmem::find(&text[at..], name.as_bytes()).is_some())
         .then_some((false, at))
 }
 
 /// Where the first start tag `feedback` is, with or without a prefix, that another tag follows: letters speak of "the
 /// `<feedback>` element".
-pub(super) fn find_root(text: &str) -> Option<usize> {
+pub(super) fn find_root(bytes: &[u8]) -> Option<usize> {
     const NAME: usize = b"feedback".len();
     const PREFIX: usize = 56;
-    let bytes = text.as_bytes();
+    // Where the next `>` is and whether a tag follows it: many names may stand before one `>`, and much that is blank behind.
+    let mut next_end = None;
     let ends = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
     // The name is looked for by its rarest letter: there may be a `<` at every second byte.
     memchr::memchr2_iter(b'k', b'K', bytes).find_map(|last| {
+        if !matches!(bytes[last.checked_sub(1)?], b'c' | b'C') {
+            return None;
+        }
         let end = last + 1;
         let before = &bytes[..end.checked_sub(NAME)?];
         if !bytes[before.len()..end].eq_ignore_ascii_case(b"feedback") || !bytes.get(end).is_some_and(ends) {
@@ -93,9 +97,17 @@ pub(super) fn find_root(text: &str) -> Option<usize> {
             }
             _ => return None,
         };
-        let attributes = &bytes[end..bytes.len().min(end + 1024)];
-        let tag_end = memchr::memchr(b'>', attributes)?;
-        bytes[end + tag_end + 1..].trim_ascii_start().starts_with(b"<").then_some(start)
+        let (tag_end, is_followed) = match next_end {
+            Some((at, is_followed)) if at >= end => (at, is_followed),
+            _ => {
+                let at = memchr::memchr(b'>', &bytes[end..]).map_or(bytes.len(), |at| end + at);
+                let behind = bytes.get(at + 1..).unwrap_or_default();
+                let found = (at, behind.trim_ascii_start().starts_with(b"<"));
+                next_end = Some(found);
+                found
+            }
+        };
+        (is_followed && tag_end < end + 1024).then_some(start)
     })
 }
 
@@ -117,7 +129,7 @@ mod tests {
             ("<feedback", None),
             ("kK", None),
         ] {
-            assert_eq!(find_root(text), at, "{text}");
+            assert_eq!(find_root(text.as_bytes()), at, "{text}");
         }
     }
 }

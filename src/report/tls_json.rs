@@ -31,18 +31,23 @@ const OBJECTS: usize = 200_000;
 /// memory.
 const COMMAS: usize = 10 * OBJECTS;
 
-/// Refuses a text that would need too much memory.
-pub(super) fn check(text: &str, limits: &Limits) -> Result<(), LimitExceeded> {
-    // Short values take up to eight times their text in memory, so the limit of XML would be too much here.
-    if text.len() as u64 > limits.unpacked_bytes / 4 {
+/// Refuses a text that would need too much memory: more records, or bytes of JSON, than are left of the limits.
+pub(super) fn check(
+    text: &str,
+    limits: &Limits,
+    records_left: usize,
+    bytes_left: &mut u64,
+) -> Result<(), LimitExceeded> {
+    let Some(left) = bytes_left.checked_sub(text.len() as u64) else {
         let error = limits.too_much_unpacked();
         return Err(LimitExceeded {
-            what: "bytes of JSON (a quarter of what may be unpacked)",
+            what: "bytes of JSON in a mail (a quarter of what may be unpacked)",
             value: limits.unpacked_bytes / 4,
             ..error
         });
-    }
-    if memchr::memchr_iter(b'{', text.as_bytes()).count() > limits.records.min(OBJECTS) {
+    };
+    *bytes_left = left;
+    if memchr::memchr_iter(b'{', text.as_bytes()).count() > records_left.min(OBJECTS) {
         return Err(limits.too_many_records());
     }
     if memchr::memchr_iter(b',', text.as_bytes()).count() > COMMAS {

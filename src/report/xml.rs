@@ -109,7 +109,7 @@ pub(super) struct Walker<'x> {
     /// An element that was met where only text belongs, still to be reported.
     reopen: Option<Tag>,
     /// How many more pieces of markup and text may follow.
-    pieces_left: usize,
+    pub(super) pieces: Pieces,
     /// Character data found while a tag was taken apart.
     pending: Option<Text>,
     /// What was mended.
@@ -117,7 +117,7 @@ pub(super) struct Walker<'x> {
 }
 
 impl<'x> Walker<'x> {
-    pub(super) fn new(text: &'x str, limits: &Limits, repairs: Repairs) -> Self {
+    pub(super) fn new(text: &'x str, limits: &Limits, pieces: Pieces, repairs: Repairs) -> Self {
         let mut reader = Reader::from_str(text);
         let config = reader.config_mut();
         config.allow_dangling_amp = true;
@@ -130,7 +130,7 @@ impl<'x> Walker<'x> {
             open: Vec::with_capacity(8),
             closing: 0,
             reopen: None,
-            pieces_left: pieces(limits),
+            pieces,
             pending: None,
             repairs,
         }
@@ -163,12 +163,12 @@ impl<'x> Walker<'x> {
             if let Some(tag) = self.reopen.take() {
                 return self.enter(tag);
             }
-            let Some(pieces_left) = self.pieces_left.checked_sub(1) else {
+            let Some(left) = self.pieces.left.checked_sub(1) else {
                 let error = self.limits.too_many_records();
-                let value = pieces(&self.limits) as u64;
-                return Err(LimitExceeded { what: "pieces of XML in a report", value, ..error }.into());
+                let value = self.pieces.all as u64;
+                return Err(LimitExceeded { what: "pieces of XML in the reports of a mail", value, ..error }.into());
             };
-            self.pieces_left = pieces_left;
+            self.pieces.left = left;
             let event = match self.reader.read_event() {
                 Ok(event) => event,
                 // `<!` of no known kind; all other errors of syntax are something that the end of the text left open.
@@ -364,10 +364,24 @@ impl<'x> Walker<'x> {
     }
 }
 
-/// Tags, and texts between them, of one report, 10 million by default. A real report of 64 MiB has about 8 million; text that
-/// is nothing but tags has 30 million, and takes two seconds.
-fn pieces(limits: &Limits) -> usize {
-    limits.records.max(1000).saturating_mul(40)
+/// Tags, and texts between them, of all reports in a mail, 10 million by default. A real report of 64 MiB has about 8 million;
+/// text that is nothing but tags has 30 million, and takes two seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pieces {
+    all: usize,
+    left: usize,
+}
+
+impl Pieces {
+    pub(super) fn new(limits: &Limits) -> Pieces {
+        let all = limits.records.max(1000).saturating_mul(40);
+        Pieces { all, left: all }
+    }
+
+    /// Counts a result or reason that is kept: 100 bytes in memory, which can be written in 30.
+    pub(super) fn keep(&mut self) {
+        self.left = self.left.saturating_sub(5);
+    }
 }
 
 fn broken(error: &quick_xml::Error) -> Unreadable {

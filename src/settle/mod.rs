@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{self, Receiver, Sender},
+        mpsc::{self, Receiver, SyncSender},
     },
 };
 
@@ -67,6 +67,8 @@ pub enum Outcome {
     Left,
     /// Another process took it away before it was read: it is that one's matter.
     Gone,
+    /// It is no regular file, and so no mail; it stays and is not counted.
+    NotAFile,
 }
 
 /// Numbers of a mail, or of many.
@@ -149,15 +151,19 @@ pub struct Settlement {
     pub tally: Tally,
 }
 
+/// Mails that wait for the thread that settles; whoever has the last share of the next one waits with it. That thread waits
+/// for nobody.
+const WAITING: usize = 1024;
+
 /// The way from deliveries to the thread that settles.
 pub fn channel() -> (Settler, Receiver<Settlement>) {
-    let (sender, receiver) = mpsc::channel();
+    let (sender, receiver) = mpsc::sync_channel(WAITING);
     (Settler(sender), receiver)
 }
 
 /// Hands out deliveries; the receiving end sees the last settlement when this and all deliveries are gone.
 #[derive(Clone, Debug)]
-pub struct Settler(Sender<Settlement>);
+pub struct Settler(SyncSender<Settlement>);
 
 impl Settler {
     /// Follows a mail that was read; `contents` must go to the sink with the delivery. What is `held` is dropped when
@@ -194,6 +200,11 @@ impl Delivery {
     /// The mail was taken away before it was read.
     pub fn gone(self) {
         self.0.progress().verdict = Outcome::Gone;
+    }
+
+    /// What lies there is no regular file.
+    pub fn not_a_file(self) {
+        self.0.progress().verdict = Outcome::NotAFile;
     }
 
     /// A share of the mail for documents that are about to travel; as many as there are batches.

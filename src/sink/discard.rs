@@ -11,8 +11,9 @@ use crate::{
 pub struct Discard;
 
 impl Sink for Discard {
-    fn accept(&self, _: Contents, delivery: &Delivery) {
-        delivery.pending().acknowledge(Acknowledgement::default());
+    fn accept(&self, contents: Contents, delivery: &Delivery) {
+        let created = contents.reports.iter().map(|report| report.len() as u64).sum();
+        delivery.pending().acknowledge(Acknowledgement { created, ..Acknowledgement::default() });
     }
 
     fn hurry(&self) {}

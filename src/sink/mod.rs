@@ -5,11 +5,13 @@
 //! unanswered, and the mail stays where it was.
 
 pub mod discard;
+mod lines;
 pub mod ndjson;
 pub mod opensearch;
 pub mod outage;
 pub mod queue;
 pub mod sqlite;
+pub mod worker;
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
 
@@ -26,7 +28,8 @@ pub struct Identity {
 
 /// What the pipeline needs of a store.
 pub trait Sink: Send + Sync {
-    /// Takes over the documents of one mail; waits while the queue is full. Called from many threads.
+    /// Takes over the documents of one mail; waits while the queue is full. Called from many threads. Once work is to end the
+    /// mail is left, at once.
     fn accept(&self, contents: Contents, delivery: &Delivery);
 
     /// Nothing more is to come for now: do not wait for company.
@@ -37,6 +40,12 @@ pub trait Sink: Send + Sync {
 
     /// Bytes that wait for the store.
     fn queued_bytes(&self) -> usize;
+
+    /// True once after mails were left for want of room behind a part of the store that was away and is there again: they
+    /// can be given again.
+    fn has_room_again(&self) -> bool {
+        false
+    }
 
     /// Stores what is queued and ends; after [`crate::stop::Stop`] was asked, drops it and ends.
     fn finish(&self);

@@ -8,15 +8,20 @@ use std::{
     borrow::Cow,
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    mem,
-    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::Instant,
 };
 
-use super::{Identity, Sink, file_identity, outage::Outage, queue::Queue};
+use super::{
+    Identity, Sink, file_identity,
+    lines::{self, Chunk},
+    outage::Outage,
+    queue::Queue,
+    worker,
+};
 use crate::{
     document::Documents,
     message::Contents,
@@ -52,48 +57,40 @@ impl NdJsonSink {
     pub fn open(file: Option<&Path>, outage: Outage) -> io::Result<NdJsonSink> {
         let queue = Arc::new(Queue::new(BATCH_BYTES, 2 * BATCH_BYTES));
         let mut output = match file {
-            Some(path) => Output::File(open_file(path)?, path.to_owned()),
+            Some(path) => Output::File { file: open_file(path)?, path: path.to_owned() },
             None => Output::Pipe,
         };
-        let from = Arc::clone(&queue);
-        let writer = thread::Builder::new().name("ndjson".into()).spawn(move || {
+        let stop = Arc::clone(outage.stop());
+        let (from, closed) = (Arc::clone(&queue), Arc::clone(&queue));
+        let write = move || {
             while let Some(batch) = from.take() {
                 if !write_batch(&mut output, batch, &outage) {
-                    from.abandon();
                     return;
                 }
             }
-        })?;
+        };
+        let writer = worker::start("ndjson", stop, write, move || closed.abandon())?;
         Ok(NdJsonSink { file: file.map(Path::to_owned), queue, writer: Mutex::new(Some(writer)) })
     }
 }
 
 impl Sink for NdJsonSink {
     fn accept(&self, contents: Contents, delivery: &Delivery) {
-        let (mut lines, mut documents) = (Vec::new(), 0);
-        let push = |mut lines: Vec<u8>, documents| {
-            // What growing left over would not be counted by the queue.
-            lines.shrink_to_fit();
-            self.queue.push(lines.len(), Item { lines, documents, pending: delivery.pending() });
-        };
         // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
         let whole = delivery.pending();
-        for report in &contents.reports {
-            let source = Documents::new(report, &contents.received);
-            for n in 0..source.len() {
-                let begin = lines.len();
-                source.write_source(n, &mut lines);
-                make_safe(&mut lines, begin);
-                lines.push(b'\n');
-                documents += 1;
-                if lines.len() >= ITEM_BYTES {
-                    push(mem::take(&mut lines), mem::take(&mut documents));
-                }
-            }
+        let write = |documents: &Documents, n, lines: &mut Vec<u8>| {
+            let begin = lines.len();
+            documents.write_source(n, lines);
+            make_safe(lines, begin);
+            lines.push(b'\n');
+        };
+        let push = |Chunk { bytes: lines, ends, .. }: Chunk| {
+            let item = Item { documents: ends.len() as u64, pending: delivery.pending(), lines };
+            self.queue.push(item.lines.len(), item)
+        };
+        if lines::chunks(&contents, ITEM_BYTES, write, push) {
+            whole.acknowledge(Acknowledgement::default());
         }
-        // A mail without documents travels too: nothing is settled while the file can't be written.
-        push(lines, documents);
-        whole.acknowledge(Acknowledgement::default());
     }
 
     fn hurry(&self) {
@@ -151,7 +148,10 @@ fn open_file(path: &Path) -> io::Result<File> {
 
 enum Output {
     /// With the name that it must still have when its lines count as stored.
-    File(File, PathBuf),
+    File {
+        file: File,
+        path: PathBuf,
+    },
     Pipe,
 }
 
@@ -159,7 +159,7 @@ impl Output {
     /// Writes all lines or, in a regular file, none.
     fn write(&mut self, batch: &[Item]) -> io::Result<()> {
         match self {
-            Output::File(file, path) => loop {
+            Output::File { file, path } => loop {
                 if !file.metadata()?.is_file() {
                     return batch.iter().try_for_each(|item| file.write_all(&item.lines));
                 }
@@ -199,14 +199,29 @@ fn append(file: &mut File, path: &Path, batch: &[Item]) -> io::Result<bool> {
 
 fn append_locked(file: &mut File, path: &Path, batch: &[Item]) -> io::Result<bool> {
     let before = file.metadata()?.len();
-    let bytes: u64 = batch.iter().map(|item| item.lines.len() as u64).sum();
-    let written = batch.iter().try_for_each(|item| file.write_all(&item.lines)).and_then(|()| file.sync_data());
+    // A line that a crash left half: what comes behind it would be lost with it.
+    let start = if ends_in_a_line(path, before) { &b"\n"[..] } else { b"" };
+    let bytes = start.len() as u64 + batch.iter().map(|item| item.lines.len() as u64).sum::<u64>();
+    let written = file.write_all(start);
+    let written = written.and_then(|()| batch.iter().try_for_each(|item| file.write_all(&item.lines)));
+    let written = written.and_then(|()| file.sync_data());
     let stays = written.and_then(|()| Ok(has_name(file, path)? && file.metadata()?.len() >= before + bytes));
     // Emptied by somebody else it must not grow.
     if !matches!(stays, Ok(true)) && file.metadata()?.len() > before {
         file.set_len(before)?;
     }
     stays
+}
+
+/// True if the last line of a file of `length` bytes has no end. Of one that may not be read nobody knows. It is opened
+/// apart: a pipe that is opened for reading as well would swallow all lines when nobody reads it.
+fn ends_in_a_line(path: &Path, length: u64) -> bool {
+    let mut last = *b"\n";
+    if let (Some(at), Ok(file)) = (length.checked_sub(1), File::open(path)) {
+        // Cut by another process meanwhile, it ends elsewhere.
+        let _ = file.read_exact_at(&mut last, at);
+    }
+    last != *b"\n"
 }
 
 /// False if work is to end before the lines could be written.

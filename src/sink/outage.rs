@@ -24,6 +24,8 @@ const HICCUP: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Outage {
     store: String,
+    /// Only a part of the store, such as one index: the others go on.
+    is_part: bool,
     /// How long an outage may last before work is stopped; nothing waits for ever.
     patience: Option<Duration>,
     stop: Arc<Stop>,
@@ -40,34 +42,70 @@ struct Current {
 impl Outage {
     /// For the store of this name (as a person knows it: a URL, a file).
     pub fn new(store: String, patience: Option<Duration>, stop: Arc<Stop>, metrics: StoreMetrics) -> Self {
-        Outage { store, patience, stop, current: Mutex::new(None), metrics }
+        Outage { store, is_part: false, patience, stop, current: Mutex::new(None), metrics }
+    }
+
+    /// For a part of a store, under this name.
+    #[must_use]
+    pub fn of_part(&self, name: String) -> Self {
+        let (stop, metrics) = (Arc::clone(&self.stop), self.metrics.clone());
+        let mut part = Outage::new(name, self.patience, stop, metrics);
+        part.is_part = true;
+        part
     }
 
     /// An attempt failed: sleeps before the next one. True if there is to be none, because work is to end.
     pub fn pause(&self, reason: &impl fmt::Display) -> bool {
-        let lasted = {
-            let mut current = self.lock();
-            let current = current.get_or_insert_with(|| Current { since: Instant::now(), logged: false });
-            let lasted = current.since.elapsed();
-            if !current.logged && lasted >= HICCUP {
-                current.logged = true;
-                self.metrics.set_away(true);
-                warn!(store = %self.store, %reason, "store unavailable, mails wait");
-            }
-            lasted
-        };
-        if self.patience.is_some_and(|patience| lasted >= patience) {
-            self.stop.ask(Reason::StoreUnreachable(format!("{}: {reason}", self.store)));
+        let lasted = self.note(reason);
+        if self.is_hopeless(lasted) {
+            self.give_up(reason);
         }
         self.metrics.retry();
         self.stop.sleep(pause_after(lasted))
+    }
+
+    /// An attempt failed; how long the outage has lasted.
+    pub fn note(&self, reason: &impl fmt::Display) -> Duration {
+        let mut current = self.lock();
+        let current = current.get_or_insert_with(|| Current { since: Instant::now(), logged: false });
+        let lasted = current.since.elapsed();
+        if !current.logged && lasted >= HICCUP {
+            current.logged = true;
+            self.metrics.set_away(true);
+            if self.is_part {
+                warn!(part = %self.store, %reason, "part of the store unavailable, its mails wait");
+            } else {
+                warn!(store = %self.store, %reason, "store unavailable, mails wait");
+            }
+        }
+        lasted
+    }
+
+    /// True if an outage that has lasted so long is not waited for any more.
+    pub fn is_hopeless(&self, lasted: Duration) -> bool {
+        self.patience.is_some_and(|patience| lasted >= patience)
+    }
+
+    /// Asks for the end, since the store was waited for long enough.
+    pub fn give_up(&self, reason: &impl fmt::Display) {
+        self.stop.ask(Reason::StoreUnreachable(format!("{}: {reason}", self.store)));
+    }
+
+    /// The name that a person knows it by.
+    pub fn name(&self) -> &str {
+        &self.store
     }
 
     /// An attempt succeeded.
     pub fn over(&self) {
         if let Some(Current { since, logged: true }) = self.lock().take() {
             self.metrics.set_away(false);
-            info!(store = %self.store, seconds = since.elapsed().as_secs(), "store available again");
+            let seconds = since.elapsed().as_secs();
+            if self.is_part {
+                info!(part = %self.store, seconds, "part of the store available again");
+            } else {
+                info!(store = %self.store, seconds, "store available again");
+            }
         }
     }
 
@@ -77,7 +115,7 @@ impl Outage {
     }
 
     /// Work is to end.
-    pub fn stop(&self) -> &Stop {
+    pub fn stop(&self) -> &Arc<Stop> {
         &self.stop
     }
 
@@ -86,9 +124,19 @@ impl Outage {
     }
 }
 
+impl Drop for Outage {
+    /// Nobody tries any more, so nobody knows; the next run finds out anew.
+    fn drop(&mut self) {
+        let current = self.current.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_some_and(|current| current.logged) {
+            self.metrics.set_away(false);
+        }
+    }
+}
+
 /// An eighth of the outage so far, so that a short one is noticed to be over at once and a long one costs little,
 /// shortened by up to a half at random, so that many clients do not come back in the same moment.
-fn pause_after(lasted: Duration) -> Duration {
+pub(super) fn pause_after(lasted: Duration) -> Duration {
     let pause = (lasted / 8).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
     // A hasher with random keys is the standard library's source of randomness.
     let random = RandomState::new().hash_one(lasted);

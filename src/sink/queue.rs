@@ -40,14 +40,17 @@ impl<T> Queue<T> {
         Queue { state: Mutex::new(state), filled: Condvar::new(), drained: Condvar::new(), batch_weight, capacity }
     }
 
-    /// Adds an item; waits while the queue is full. In a closed queue the item is dropped.
-    pub fn push(&self, weight: usize, item: T) {
+    /// Adds an item; waits while the queue is full. False if the queue is closed; the item is then dropped.
+    pub fn push(&self, weight: usize, item: T) -> bool {
         let mut state = self.lock();
         while state.weight >= self.capacity && !state.closed {
             state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.closed {
-            return;
+            drop(state);
+            // Outside the lock: dropping settles mails.
+            drop(item);
+            return false;
         }
         if state.items.is_empty() {
             state.since = Some(Instant::now());
@@ -60,6 +63,7 @@ impl<T> Queue<T> {
         if state.weight >= self.batch_weight {
             self.filled.notify_one();
         }
+        true
     }
 
     /// Says that nothing more is to come for now: what is there is handed on.
@@ -144,7 +148,7 @@ mod tests {
     #[test]
     fn batches_are_cut_by_weight_and_keep_their_order() {
         let queue = Queue::new(10, 100);
-        (0..5).for_each(|n| queue.push(4, n));
+        assert!((0..5).all(|n| queue.push(4, n)));
         queue.close();
         let batches: Vec<_> = std::iter::from_fn(|| queue.take()).collect();
         assert_eq!(batches, [vec![0, 1], vec![2, 3], vec![4]]);
@@ -159,6 +163,7 @@ mod tests {
         assert_eq!(queue.take(), Some(vec!['a']));
         assert_eq!(queue.take(), Some(vec!['b']));
         assert_eq!(queue.take(), None);
+        assert!(!queue.push(1, 'c'), "a closed queue says so");
     }
 
     #[test]
@@ -188,7 +193,7 @@ mod tests {
             move || queue.push(10, ())
         });
         queue.abandon();
-        producer.join().expect("freed");
+        assert!(!producer.join().expect("freed"));
         assert_eq!(queue.take(), None);
     }
 }

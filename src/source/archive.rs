@@ -121,6 +121,11 @@ impl<R: Read> Blocks<R> {
         self.position
     }
 
+    /// The byte of the archive at which the next header begins; it was found or nothing was read yet.
+    pub fn next_header(&self) -> u64 {
+        self.position - self.found.get_ref().len() as u64
+    }
+
     /// Goes to the next header whose check sum is right; false if there is none.
     ///
     /// # Errors

@@ -3,13 +3,17 @@
 pub mod archive;
 pub mod folder_watch;
 pub mod mbox;
+pub mod stdin;
 pub mod walk;
 
 use std::{
     fs::File,
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
+
+use rustix::{fs::OFlags, io::Errno};
 
 /// A mail's bytes, or why they were not read.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +24,39 @@ pub enum Bytes {
     TooLarge,
     /// Another process has taken the file away.
     Gone,
+    /// No regular file: a folder, a link, a pipe, a device.
+    NotAFile,
+}
+
+/// Opens a regular file, and nothing else: a pipe would be waited for, and a link may lead to what is no mail.
+///
+/// # Errors
+/// It is not there, can't be opened, or is no regular file ([`io::ErrorKind::InvalidInput`]).
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+    let file = file.map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+        // A link; a socket or a device that nobody serves.
+        Some(Errno::LOOP | Errno::NXIO | Errno::NODEV) => io::ErrorKind::InvalidInput.into(),
+        _ => error,
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// Reads a mail of a Maildir up to `limit` bytes.
+///
+/// # Errors
+/// The file is there and can't be read.
+pub fn read_mail(path: &Path, limit: u64) -> io::Result<Bytes> {
+    match open_regular(path) {
+        Ok(file) => {
+            let size = file.metadata()?.len();
+            if size > limit { Ok(Bytes::TooLarge) } else { read(file, limit, size) }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Bytes::Gone),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(Bytes::NotAFile),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads a file up to `limit` bytes.

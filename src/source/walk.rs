@@ -87,23 +87,21 @@ fn maildir(path: &Path, visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<
     ControlFlow::Continue(())
 }
 
-/// Maildir++ is flat: all folders lie beside each other in the inbox, their names begin with a dot.
+/// The folders in a Maildir. Maildir++ is flat: all lie beside each other in the inbox, their names begin with a dot. With
+/// Dovecot's `LAYOUT=fs` they are ordinary folders, and in each other.
 fn subfolders(inbox: &Path, visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>) -> ControlFlow<()> {
-    let folders = match fs::read_dir(inbox) {
-        Ok(folders) => folders,
-        Err(error) => return visit(Err(error)),
+    let is_maildirs_own = |entry: &DirEntry| matches!(entry.file_name().as_bytes(), b"new" | b"cur" | b"tmp");
+    let is_folder = |entry: &DirEntry| {
+        entry.depth() == 0
+            || (entry.file_type().is_dir()
+                && !(is_maildirs_own(entry) && entry.path().parent().is_some_and(is_maildir))
+                && !entry.file_name().as_bytes().ends_with(b".failed"))
     };
-    for folder in folders {
-        let path = match folder {
-            Ok(folder) => folder.path(),
-            Err(error) => {
-                visit(Err(error))?;
-                continue;
-            }
-        };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with('.') && !name.ends_with(".failed") && is_maildir(&path) {
-            maildir(&path, visit)?;
+    for folder in WalkDir::new(inbox).min_depth(1).into_iter().filter_entry(is_folder) {
+        match folder {
+            Ok(folder) if is_maildir(folder.path()) => maildir(folder.path(), visit)?,
+            Ok(_) => {}
+            Err(error) => visit(Err(error.into()))?,
         }
     }
     ControlFlow::Continue(())

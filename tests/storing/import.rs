@@ -120,7 +120,7 @@ fn every_form_gives_the_same() {
         assert_eq!(ended.code, Some(65), "{source}: {}", ended.log);
         assert_eq!(place.numbers(), expected(&manifest), "{source}");
         let times = if source == "outer.tar" { 2 } else { 1 };
-        let failed = format!("{} failed, {} unrecognized", broken * times, manifest.junk * times);
+        let failed = format!("{} without, {} that can't be read", manifest.junk * times, broken * times);
         assert!(ended.summary().contains(&failed), "{source}: {}", ended.summary());
     }
     // Nothing of the source was moved.
@@ -177,17 +177,17 @@ fn a_second_import_reads_nothing_again_unless_told_or_the_store_is_another() {
     let again = place.import(&both);
     let whole = manifest.mails - manifest.junk - manifest.broken + 1;
     assert!(again.log.contains(&format!("{whole} files were finished")), "{}", again.log);
-    assert!(again.summary().contains(" 0 reports"), "{}", again.summary());
+    assert!(!again.summary().contains("with reports"), "{}", again.summary());
 
     // A mail reader sets flags; that is still the same mail.
     let one = fs::read_dir(maildir.join("new")).expect("a folder").next().expect("a mail").expect("a mail");
     fs::rename(one.path(), maildir.join("cur").join(one.file_name().into_string().expect("UTF-8") + ":2,FS"))
         .expect("moved");
     let flagged = place.import(&both);
-    assert!(flagged.summary().contains(" 0 reports"), "{}", flagged.summary());
+    assert!(!flagged.summary().contains("with reports"), "{}", flagged.summary());
 
     let fresh = place.import(&[both[0], "--fresh"]);
-    assert!(fresh.summary().contains(&format!(" {} duplicates", manifest.documents)), "{}", fresh.summary());
+    assert!(fresh.summary().contains(&format!("all {} rows were there", manifest.documents)), "{}", fresh.summary());
 
     for file in ["store", "store-wal", "store-shm"] {
         let _ = fs::remove_file(place.path(file));
@@ -288,7 +288,7 @@ fn a_dry_run_stores_nothing() {
     let maildir = place.path("Maildir");
     let manifest = Corpus::new(100).write(Format::Maildir, &maildir, |_| {}).expect("written");
     let ended = place.import(&[text(&maildir), "--dry-run"]);
-    assert!(ended.summary().contains(&format!(" {} records", manifest.dmarc.records)), "{}", ended.summary());
+    assert!(ended.summary().contains(&format!(" {} rows new in no store", manifest.documents)), "{}", ended.summary());
     assert!(!place.path("store").exists() && !place.path("state").exists());
     place.import(&[text(&maildir)]);
     assert_eq!(place.numbers(), expected(&manifest));

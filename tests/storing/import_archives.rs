@@ -90,16 +90,52 @@ fn a_broken_header_and_a_torn_end_cost_their_members_only() {
     }
 }
 
+/// What an earlier import has read to its end is not read again, or `--ndjson` would have it twice.
+#[test]
+fn only_what_is_broken_is_read_again() {
+    let place = Place::new();
+    let parts: Vec<_> = (0..4).map(|n| mbox(&place, 70 + n, 60)).collect();
+    let packed = gzip(&parts[1].0);
+    let inner = tar(&[("b.mbox.gz", &packed[..packed.len() / 2]), ("c.mbox", &parts[2].0)]);
+    let cut = gzip(&parts[3].0);
+    let members = [
+        ("a.mbox", &parts[0].0[..]),
+        ("inner.tar", &inner),
+        ("d.mbox.gz", &cut[..cut.len() / 2]),
+        ("e.mbox", &parts[3].0),
+    ];
+    let mut archive = tar(&members);
+    let torn = tar(&members[..3]).len() - 1024;
+    archive.extend_from_slice(&tar(&[("f.mbox", &parts[1].0)]));
+    let (path, lines) = (place.path("old.tar"), place.path("lines"));
+    // A broken header: behind its member, and the end of the archive, another one is found.
+    archive[torn] ^= 1;
+    fs::write(&path, &archive).expect("written");
+    let mut first = None;
+    for run in 0..3 {
+        let mut command = program(["import", "--ndjson", text(&lines), text(&path)]);
+        command.env("STATE_DIRECTORY", place.path("state"));
+        let ended = run_command(command);
+        assert_eq!(ended.code, Some(65), "run {run}: {}", ended.log);
+        for what in ["inner.tar, b.mbox.gz, byte ", "d.mbox.gz, byte ", "checksum"] {
+            assert!(ended.log.contains(what), "run {run}: {what}: {}", ended.log);
+        }
+        let text = fs::read_to_string(&lines).expect("read");
+        assert!(text.lines().count() > 100);
+        assert!(*first.get_or_insert_with(|| text.clone()) == text, "run {run} has added lines");
+    }
+}
+
 #[test]
 fn interrupted_within_members_it_ends_with_the_same() {
     let place = Place::new();
-    let parts: Vec<_> = (0..3).map(|n| mbox(&place, 40 + n, 1500)).collect();
+    let parts: Vec<_> = (0..3).map(|n| mbox(&place, 40 + n, 300)).collect();
     let inner = gzip(&tar(&[("b.mbox", &parts[1].0), ("c.mbox.gz", &gzip(&parts[2].0))]));
     let archive = place.path("old.tar");
     fs::write(&archive, tar(&[("a.mbox", &parts[0].0), ("inner.tar.gz", &inner)])).expect("written");
     for (n, signal) in [Signal::INT, Signal::KILL, Signal::INT, Signal::INT, Signal::KILL].into_iter().enumerate() {
         let mut running = Running::start_command(place.command(&[text(&archive)]));
-        thread::sleep(Duration::from_millis(250 + 170 * n as u64));
+        thread::sleep(Duration::from_millis(80 + 90 * n as u64));
         if running.is_running() {
             running.signal(signal);
             running.wait();
@@ -115,6 +151,7 @@ fn interrupted_within_members_it_ends_with_the_same() {
 fn what_went_wrong_is_said_in_plain_words() {
     let place = Place::new();
     let (mbox, known) = mbox(&place, 50, 200);
+    assert!(known.broken > 0);
     let path = place.path("mbox");
     let quiet = place.import(&["--quiet", text(&path)]);
     assert_eq!(quiet.code, Some(65));

@@ -213,6 +213,117 @@ fn many_members_of_gzip_and_zip() {
     refused_bytes("50,000 files in a zip", "members", &mail(&attachment("application/zip", "a.zip", &zip(&files))));
 }
 
+/// The directory of a zip archive: its entries, nothing behind them.
+fn directory(entries: usize) -> Vec<u8> {
+    let mut entry = b"PK\x01\x02".to_vec();
+    entry.resize(46, 0);
+    // The name's length.
+    entry[28] = 1;
+    entry.push(b'a');
+    entry.repeat(entries)
+}
+
+/// An archive of so many members that says it has other numbers: in the old record of its end, and in the one of zip64.
+fn zip_that_claims(entries: usize, claimed: u16, claimed64: Option<u64>) -> Vec<u8> {
+    let mut archive = b"PK\x03\x04".to_vec();
+    archive.resize(30, 0);
+    let start = archive.len() as u64;
+    archive.extend(directory(entries));
+    let size = archive.len() as u64 - start;
+    if let Some(number) = claimed64 {
+        let end = archive.len() as u64;
+        archive.extend(b"PK\x06\x06");
+        archive.extend(44_u64.to_le_bytes());
+        archive.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        for field in [number, number, u64::MAX / 4, start] {
+            archive.extend(field.to_le_bytes());
+        }
+        archive.extend(b"PK\x06\x07\0\0\0\0");
+        archive.extend(end.to_le_bytes());
+        archive.extend(1_u32.to_le_bytes());
+    }
+    archive.extend(b"PK\x05\x06\0\0\0\0");
+    archive.extend(claimed.to_le_bytes());
+    archive.extend(claimed.to_le_bytes());
+    archive.extend(u32::try_from(size).expect("small").to_le_bytes());
+    archive.extend(u32::try_from(start).expect("small").to_le_bytes());
+    archive.extend([0, 0]);
+    archive
+}
+
+#[test]
+fn zip_with_a_long_directory() {
+    for (name, archive) in [
+        ("1.25 million members", zip_that_claims(1_250_000, u16::MAX, Some(1_250_000))),
+        ("1.25 million members, 65,535 claimed", zip_that_claims(1_250_000, u16::MAX, None)),
+        ("1.25 million members, 3 claimed", zip_that_claims(1_250_000, 3, None)),
+        ("a million claimed", zip_that_claims(3, u16::MAX, Some(1_000_000))),
+        ("65,535 claimed", zip_that_claims(3, u16::MAX, None)),
+    ] {
+        refused_bytes(name, "members", &mail(&attachment("application/gzip", "a.zip.gz", &gzip(&archive))));
+    }
+}
+
+/// A zip64 archive within the limits is read.
+#[test]
+fn zip64() {
+    let report = format!("{METADATA}{RECORD}</feedback>");
+    let plain = zip(&[("a.xml", report.as_bytes())]);
+    let end = memchr::memmem::rfind(&plain, b"PK\x05\x06").expect("an end");
+    let (directory, tail) =
+        (u64::from(u32::from_le_bytes(plain[end + 16..end + 20].try_into().expect("four"))), &plain[end..]);
+    let mut archive = plain[..end].to_vec();
+    archive.extend(b"PK\x06\x06");
+    archive.extend(44_u64.to_le_bytes());
+    archive.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for field in [1, 1, end as u64 - directory, directory] {
+        archive.extend(field.to_le_bytes());
+    }
+    archive.extend(b"PK\x06\x07\0\0\0\0");
+    archive.extend((end as u64).to_le_bytes());
+    archive.extend(1_u32.to_le_bytes());
+    let mut tail = tail.to_vec();
+    tail[8..20].fill(0xFF);
+    archive.extend(tail);
+    let fate = read("zip64", |file| file.write_all(&mail(&attachment("application/zip", "a.zip", &archive))));
+    assert_eq!((fate.refused, fate.documents.lines().count()), (None, 1));
+}
+
+// ---- many at once
+
+/// Each alone is within the memory.
+#[test]
+fn many_large_mails_at_once() {
+    let mut rng = Rng::new(4, 0);
+    let mut report = METADATA.to_owned();
+    while report.len() < 50 << 20 {
+        let value = format!("{:x}", rng.next()).repeat(250);
+        let _ = write!(report, "<record><row><count>1</count></row><identifiers><header_from>{value}</header_from>");
+        report += "</identifiers></record>";
+        report += &RECORD.repeat(60);
+    }
+    report += "</feedback>";
+    let mail = mail(&attachment("application/gzip", "a.gz", &gzip(report.as_bytes())));
+    assert!(mail.len() < 1 << 20, "{}", mail.len());
+    for threads in ["4", "64"] {
+        let maildir = TestMaildir::new();
+        (0..8).for_each(|n| maildir.deliver(&n.to_string(), &mail));
+        let path = maildir.path().to_str().expect("UTF-8");
+        let documents = maildir.path().join("documents");
+        let documents = documents.to_str().expect("UTF-8");
+        let mut running = Running::start(["once", "--ndjson", documents, "--threads", threads, path]);
+        let mut highest = 0;
+        while running.is_running() {
+            highest = running.memory().map_or(highest, |(_, high)| high.max(highest));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        println!("8 mails of {} KiB, {threads} threads: {} MiB", mail.len() >> 10, highest >> 10);
+        assert_eq!(running.wait(), Some(0), "{}", running.log());
+        assert_eq!((maildir.count("new"), maildir.count("cur") + maildir.count(".failed/new")), (0, 8));
+        assert!(highest < MEMORY_KIB, "{} MiB", highest >> 10);
+    }
+}
+
 // ---- MIME
 
 #[test]
@@ -345,6 +456,11 @@ fn xml_of_tiny_records() {
     assert_eq!(fate.documents.lines().count(), 240_000);
 }
 
+fn records_full_of_results() -> String {
+    let results = "<dkim><domain>a</domain></dkim>".repeat(100);
+    format!("<record><row><count>1</count></row><auth_results>{results}</auth_results></record>")
+}
+
 #[test]
 fn xml_with_one_huge_thing() {
     for (name, front, piece, back) in [
@@ -359,6 +475,13 @@ fn xml_with_one_huge_thing() {
         ("unknown elements", "", "<a/>", ""),
         ("rows", "<record>", "<row/>", "</record>"),
         ("results", "<record><auth_results>", "<dkim/>", "</auth_results></record>"),
+        (
+            "full results",
+            "<record><row><count>1</count></row>",
+            "<auth_results><dkim><domain>a</domain></dkim></auth_results>",
+            "</record>",
+        ),
+        ("records full of results", "", &records_full_of_results(), ""),
         ("errors", "<report_metadata>", "<error>e</error>", "</report_metadata>"),
         ("policies", "", "<policy_published><p>none</p></policy_published>", ""),
         ("ends", "", "</a>", ""),

@@ -3,12 +3,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod command_line;
 mod export;
 mod import;
 mod import_archives;
 mod limits;
+mod maildir;
+mod model;
 mod opensearch;
 mod pipe;
 mod proxy;
 mod sqlite;
+mod trouble;
 mod watch;
+mod worst;

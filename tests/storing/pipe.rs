@@ -60,7 +60,7 @@ fn several_files_and_standard_input_among_them() {
     let (first, second) = (first.to_str().expect("UTF-8"), second.to_str().expect("UTF-8"));
     let ended = run_with_input(["--ndjson=-", first, "-", second], &fixture("dmarc/rfc9990.xml"));
     assert_eq!((ended.code, report_ids(&ended.stdout).len()), (Some(0), 3), "{}", ended.log);
-    assert!(ended.summary().contains("3 mails, 3 reports (2 DMARC, 1 TLS"), "{}", ended.summary());
+    assert!(ended.summary().contains("3 mails: 3 with reports (2 DMARC, 1 TLS)"), "{}", ended.summary());
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn mbox_files_and_maildirs_are_only_read() {
     let read = fs::read(&mbox).expect("read");
     for arguments in [["--mbox", mbox.to_str().expect("UTF-8")], ["--maildir", maildir.to_str().expect("UTF-8")]] {
         let ended = run(["--ndjson=/dev/null"].iter().chain(&arguments));
-        let numbers = format!("100 mails, {reports} reports");
+        let numbers = format!("100 mails: {reports} with reports");
         assert!(ended.summary().contains(&numbers), "{arguments:?}: {}", ended.summary());
         assert_eq!(ended.code, Some(if reports == 100 { 0 } else { 65 }));
     }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 pub mod corpus;
+pub mod faulty_store;
 pub mod mail;
 pub mod meddler;
 pub mod nginx;
@@ -10,3 +11,4 @@ pub mod properties;
 pub mod read;
 pub mod rng;
 pub mod server;
+pub mod worst;

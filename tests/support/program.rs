@@ -50,7 +50,10 @@ impl From<Output> for Ended {
 impl Ended {
     /// The line with the numbers.
     pub fn summary(&self) -> &str {
-        self.log.lines().rfind(|line| line.contains(" mails, ")).unwrap_or_else(|| panic!("no summary: {}", self.log))
+        self.log
+            .lines()
+            .rfind(|line| [" mail: ", " mails: ", " mails. "].iter().any(|part| line.contains(part)))
+            .unwrap_or_else(|| panic!("no summary: {}", self.log))
     }
 }
 

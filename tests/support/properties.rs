@@ -368,7 +368,7 @@ pub fn mbox(bytes: &[u8]) {
                 assert!(content == &expected, "what is between the separators is in the mail");
             }
             Bytes::TooLarge => assert!(expected.len() as u64 + 2 > limit),
-            Bytes::Gone => panic!("nobody took it"),
+            Bytes::Gone | Bytes::NotAFile => panic!("nobody took it"),
         }
         if n < 4 || n + 2 > mails.len() {
             assert!(read(mail.offset) == mails[n..], "reading goes on anywhere");

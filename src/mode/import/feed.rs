@@ -23,11 +23,15 @@ use crate::{
     mode::Run,
     pipeline::Mail,
     sanitize,
-    settle::{Mark, Origin, maildir::Entry},
+    settle::{
+        Mark, Origin,
+        maildir::{Entry, Folder},
+    },
     source::{
         self, Bytes,
         archive::{self, Blocks, Member, Shape},
         mbox::Mbox,
+        stdin::Stdin,
         walk::{Found, is_bookkeeping, walk},
     },
 };
@@ -112,6 +116,10 @@ impl Feeder<'_> {
     }
 
     fn trouble(&mut self, what: &str, error: &io::Error) {
+        if self.run.stop.is_asked() {
+            // Cut short by the stop, perhaps; the next import tries it again in any case.
+            return;
+        }
         let what = sanitize::line(what);
         error!("{what}: can't be read to its end: {error}");
         lock(self.state).unread(&what, error);
@@ -140,10 +148,12 @@ impl Feeder<'_> {
         // Flags, and with them the file's name, change whenever the mail is looked at.
         let mut name = absolute(entry.maildir().path())?.as_os_str().as_bytes().to_vec();
         name.push(0);
-        name.extend_from_slice(entry.unique_name());
+        name.extend_from_slice(&entry.unique_name());
         let key = Key::new(&name, metadata.len(), (metadata.mtime(), metadata.mtime_nsec()));
         if let Some(mark) = self.take_up_file(key, metadata.len()) {
-            let origin = if self.import.settle { Origin::Maildir(entry) } else { Origin::File(path) };
+            // What lies in cur/ is in a reader's hands: it is read and never moved.
+            let is_new = entry.folder() == Folder::New;
+            let origin = if self.import.settle && is_new { Origin::Maildir(entry) } else { Origin::File(path) };
             self.run.pipeline.submit(Mail { origin, mark, bytes: None });
         }
         Ok(())
@@ -167,22 +177,21 @@ impl Feeder<'_> {
         let name = absolute(path)?;
         let key = Key::new(name.as_os_str().as_bytes(), size, (metadata.mtime(), metadata.mtime_nsec()));
         let before = self.counters.bytes.load(Relaxed);
-        let (is_finished, position) = {
+        let (is_finished, byte) = {
             let state = lock(self.state);
-            (state.journal.is_finished(key), state.journal.position(key))
+            (state.journal.is_finished(key), state.journal.byte(key))
         };
         if is_finished {
             self.finished += 1;
         } else {
             let counting = Counting { from: File::open(path)?, counters: self.counters };
-            let byte = position.numbers().first().copied().unwrap_or(0);
-            self.opened(archive::open(counting, byte)?, path, key, position)?;
+            self.opened(archive::open(counting, byte)?, path, key, byte)?;
         }
         self.counters.bytes.store(before + size, Relaxed);
         Ok(())
     }
 
-    fn opened(&mut self, shape: Shape, path: &Path, key: Key, position: Place) -> io::Result<()> {
+    fn opened(&mut self, shape: Shape, path: &Path, key: Key, byte: u64) -> io::Result<()> {
         let name = path.display().to_string();
         match shape {
             Shape::Single(_) => {
@@ -194,14 +203,13 @@ impl Feeder<'_> {
                 self.submit(name, mark, source::read(from, self.limit, 0)?);
             }
             Shape::Mbox(from) => {
-                let resume = position.numbers().first().copied().unwrap_or(0);
-                let at = self.begin(name, Some(key), position);
-                let ended = self.mbox(from, &at, resume);
+                let at = self.begin(name, Some(key));
+                let ended = self.mbox(from, &at, byte);
                 self.end(&at, ended);
             }
             Shape::Tar(from) => {
-                let at = self.begin(name, Some(key), position.clone());
-                let ended = self.tar(from, &at, position.numbers());
+                let at = self.begin(name, Some(key));
+                let ended = self.tar(from, &at);
                 self.end(&at, ended);
             }
         }
@@ -210,21 +218,26 @@ impl Feeder<'_> {
 
     fn stdin(&mut self) {
         self.found += 1;
-        let from = Counting { from: io::stdin().lock(), counters: self.counters };
-        let at = self.begin("standard input".into(), None, Place::default());
-        let read = archive::look(from).and_then(|shape| match shape {
-            Shape::Single(from) | Shape::Unpacked(from) => self.single(from, &at, 0),
+        let at = self.begin("standard input".into(), None);
+        let counters = self.counters;
+        let read = Stdin::open(&self.run.stop).and_then(|from| archive::look(Counting { from, counters }));
+        let read = read.and_then(|shape| match shape {
+            Shape::Single(from) | Shape::Unpacked(from) => self.single(from, &at),
             Shape::Mbox(from) => Ok(self.mbox(from, &at, 0)),
-            Shape::Tar(from) => Ok(self.tar(from, &at, &[])),
+            Shape::Tar(from) => Ok(self.tar(from, &at)),
         });
         if let Err(error) = read {
             self.broken(&at, &at.name, &error);
         }
     }
 
-    fn single(&mut self, from: impl Read, at: &Spot, number: u64) -> io::Result<bool> {
+    fn single(&mut self, from: impl Read, at: &Spot) -> io::Result<bool> {
         let bytes = source::read(from, self.limit, 0)?;
-        let (begin, end) = (at.place.within(number), at.place.within(number + 1));
+        if self.run.stop.is_asked() {
+            // Standard input may have been cut short.
+            return Ok(false);
+        }
+        let (begin, end) = (at.place.within(0), at.place.within(1));
         let mark = lock(self.state).journal.mail(at.stream, begin, end);
         self.submit(at.name.clone(), mark, bytes);
         Ok(true)
@@ -252,13 +265,12 @@ impl Feeder<'_> {
         true
     }
 
-    /// All files of a tar archive from the place `resume` on. What is broken is passed over. False if it was not gone
-    /// through to its end.
-    fn tar(&mut self, from: Box<dyn Read + '_>, at: &Spot, resume: &[u64]) -> bool {
+    /// All files of a tar archive that were not finished before. What is broken is passed over. False if it was not
+    /// gone through to its end.
+    fn tar(&mut self, from: Box<dyn Read + '_>, at: &Spot) -> bool {
         let mut blocks = Blocks::new(from);
-        let mut number = 0;
         loop {
-            let read = self.members(&mut blocks, at, resume, &mut number);
+            let read = self.members(&mut blocks, at);
             let Err(error) = read else { return read.unwrap_or(true) };
             self.broken(at, &format!("{}, byte {}", at.name, blocks.position()), &error);
             // Behind a broken header there may be whole ones. Where reading itself fails, that was just told.
@@ -268,49 +280,52 @@ impl Feeder<'_> {
         }
     }
 
-    /// The members of a tar archive up to its end or a broken header; the first of them has this `number`.
-    fn members(&mut self, from: impl Read, at: &Spot, resume: &[u64], number: &mut u64) -> io::Result<bool> {
-        let (first, within) = resume.split_first().map_or((0, resume), |(first, within)| (*first, within));
+    /// The members of a tar archive up to its end or a broken header.
+    fn members<R: Read>(&mut self, from: &mut Blocks<R>, at: &Spot) -> io::Result<bool> {
+        let begin = from.next_header();
         for member in tar::Archive::new(from).entries()? {
             if self.run.stop.is_asked() {
                 return Ok(false);
             }
             let member = member?;
-            let this = *number;
-            *number += 1;
-            if this < first || !member.header().entry_type().is_file() || is_bookkeeping(&member.path_bytes()) {
+            // Not counted, but by its byte: the same whatever could not be read in front of it.
+            let byte = begin + member.raw_header_position();
+            let (place, behind) = (at.place.within(byte), at.place.within(byte + 1));
+            let resume = lock(self.state).journal.resume(at.stream, &place);
+            let is_mail = member.header().entry_type().is_file() && !is_bookkeeping(&member.path_bytes());
+            if resume >= behind || !is_mail {
+                lock(self.state).journal.reach(at.stream, place, behind);
                 continue;
             }
             let name = format!("{}, {}", at.name, String::from_utf8_lossy(&member.path_bytes()));
-            let spot = Spot { name, stream: at.stream, place: at.place.within(this), depth: at.depth + 1 };
-            let resume = if this == first { within } else { &[] };
+            let byte = resume.numbers().get(place.numbers().len()).copied().unwrap_or(0);
+            let spot = Spot { name, stream: at.stream, place, depth: at.depth + 1 };
             let size = member.size();
-            match self.member(Member::new(member, size), &spot, resume) {
+            match self.member(Member::new(member, size), &spot, byte) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 Err(error) => self.broken(&spot, &spot.name, &error),
             }
-            lock(self.state).journal.reach(at.stream, at.place.within(this + 1));
+            lock(self.state).journal.reach(at.stream, behind.clone(), behind);
         }
         Ok(true)
     }
 
-    /// One member of an archive, from the place `resume` in it on. False if it was not gone through to its end.
-    fn member(&mut self, member: impl Read, at: &Spot, resume: &[u64]) -> io::Result<bool> {
+    /// One member of an archive; an mbox from this `byte` on. False if it was not gone through to its end.
+    fn member(&mut self, member: impl Read, at: &Spot, byte: u64) -> io::Result<bool> {
         match archive::look(member)? {
-            Shape::Single(from) | Shape::Unpacked(from) => self.single(from, at, 0),
+            Shape::Single(from) | Shape::Unpacked(from) => self.single(from, at),
             Shape::Mbox(mut from) => {
-                let position = resume.first().copied().unwrap_or(0);
-                io::copy(&mut from.by_ref().take(position), &mut io::sink())?;
-                Ok(self.mbox(from, at, position))
+                io::copy(&mut from.by_ref().take(byte), &mut io::sink())?;
+                Ok(self.mbox(from, at, byte))
             }
             Shape::Tar(_) if at.depth >= NESTING => Err(io::Error::other("too many archives in each other")),
-            Shape::Tar(from) => Ok(self.tar(from, at, resume)),
+            Shape::Tar(from) => Ok(self.tar(from, at)),
         }
     }
 
-    fn begin(&mut self, name: String, key: Option<Key>, position: Place) -> Spot {
-        let stream = lock(self.state).journal.stream(key, position);
+    fn begin(&mut self, name: String, key: Option<Key>) -> Spot {
+        let stream = lock(self.state).journal.stream(key);
         Spot { name, stream, place: Place::default(), depth: 0 }
     }
 

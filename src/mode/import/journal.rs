@@ -18,6 +18,9 @@ use tracing::warn;
 
 use crate::settle::Mark;
 
+/// How a journal begins; the store follows. The number is that of the format: another one is begun anew.
+const FIRST_LINE: &str = "journal 2 of store ";
+
 /// What identifies a file: path, size and time of change. 128 bits of a hash: two files never share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key(u128);
@@ -35,8 +38,8 @@ impl Key {
     }
 }
 
-/// Where something begins in a file with many mails: for each archive around it the number of the member, then, in an
-/// mbox, the byte. What lies behind compares as greater.
+/// Where something begins in a file with many mails: for each archive around it the byte at which the member's header
+/// begins (unpacked), then, in an mbox, the byte of the mail. What lies behind compares as greater.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(Vec<u64>);
 
@@ -73,7 +76,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     finished: HashSet<Key>,
-    positions: HashMap<Key, Place>,
+    settled: HashMap<Key, Ranges>,
     out: Option<BufWriter<File>>,
     next_mark: Mark,
     owners: HashMap<Mark, Owner>,
@@ -83,23 +86,63 @@ pub(super) struct Journal {
 #[derive(Clone, Copy, Debug)]
 enum Owner {
     File(Key),
-    /// By the stream's own mark.
-    Stream(Mark),
+    /// By the stream's own mark and the number of the section.
+    Stream(Mark, usize),
+}
+
+/// Parts of a file, each by its beginning and what comes behind it; between them is always something.
+#[derive(Clone, Debug, Default)]
+struct Ranges(BTreeMap<Place, Place>);
+
+impl Ranges {
+    fn add(&mut self, mut begin: Place, mut end: Place) {
+        while let Some((first, last)) =
+            self.0.range(..=&end).next_back().map(|(first, last)| (first.clone(), last.clone()))
+            && last >= begin
+        {
+            self.0.remove(&first);
+            begin = begin.min(first);
+            end = end.max(last);
+        }
+        self.0.insert(begin, end);
+    }
+
+    /// The first place from `place` on that is in none of them.
+    fn behind(&self, place: &Place) -> Place {
+        let before = self.0.range(..=place).next_back();
+        before.map_or(place, |(_, end)| end.max(place)).clone()
+    }
 }
 
 /// A file with many mails in it.
 #[derive(Debug)]
 struct Stream {
     key: Option<Key>,
+    /// What an earlier import has settled.
+    earlier: Ranges,
+    /// What was taken up. Between two sections something can't be read.
+    sections: Vec<Section>,
+    ended: bool,
+}
+
+/// A part of a stream that was gone through without a gap.
+#[derive(Debug, Default)]
+struct Section {
+    /// Nothing was taken up yet without it.
+    begin: Option<Place>,
     /// Mails under way and where each begins; positions grow with the marks.
     under_way: BTreeMap<Mark, Place>,
     /// Everything in front of here was taken up.
     reached: Place,
-    ended: bool,
     written: Place,
 }
 
-impl Stream {
+impl Section {
+    fn take_up(&mut self, begin: Place, end: Place) {
+        self.begin.get_or_insert(begin);
+        self.reached = end.max(std::mem::take(&mut self.reached));
+    }
+
     /// Everything in front of here is settled.
     fn settled(&self) -> &Place {
         self.under_way.first_key_value().map_or(&self.reached, |(_, place)| place)
@@ -131,7 +174,7 @@ impl Journal {
         }
         let mut out = BufWriter::new(out);
         // A line that a crash cut off is ended.
-        if goes_on { writeln!(out) } else { writeln!(out, "store {store}") }?;
+        if goes_on { writeln!(out) } else { writeln!(out, "{FIRST_LINE}{store}") }?;
         journal.out = Some(out);
         Ok(journal)
     }
@@ -140,22 +183,26 @@ impl Journal {
     fn read(&mut self, file: &Path, store: &str) -> io::Result<bool> {
         let mut lines = BufReader::new(File::open(file)?).lines();
         match lines.next().transpose()? {
-            Some(line) if line.strip_prefix("store ") == Some(store) => {}
+            Some(line) if line.strip_prefix(FIRST_LINE) == Some(store) => {}
             _ => return Ok(false),
         }
         for line in lines {
             let line = line?;
             let mut words = line.split(' ');
-            let (word, key, position) = (words.next(), words.next(), words.next());
+            let (word, key, places) = (words.next(), words.next(), (words.next(), words.next()));
             let Some(key) = key.filter(|key| key.len() == 32).and_then(|key| u128::from_str_radix(key, 16).ok()) else {
                 continue;
             };
-            match (word, position.map(str::parse)) {
-                (Some("finished"), None) => {
+            match (word, places) {
+                (Some("finished"), (None, None)) => {
                     self.finished.insert(Key(key));
                 }
-                (Some("until"), Some(Ok(position))) => {
-                    self.positions.insert(Key(key), position);
+                // The end of the line tells that it is whole.
+                (Some("settled"), (Some(begin), Some(end))) => {
+                    let end = end.strip_suffix(';').map(str::parse);
+                    if let (Ok(begin), Some(Ok(end))) = (begin.parse(), end) {
+                        self.settled.entry(Key(key)).or_default().add(begin, end);
+                    }
                 }
                 _ => {}
             }
@@ -173,9 +220,15 @@ impl Journal {
         self.finished.contains(&key)
     }
 
-    /// Everything in front of this position of the file is settled.
-    pub(super) fn position(&self, key: Key) -> Place {
-        self.positions.get(&key).cloned().unwrap_or_default()
+    /// Everything in front of this byte of an mbox is settled.
+    pub(super) fn byte(&self, key: Key) -> u64 {
+        let start = Place::default().within(0);
+        self.settled.get(&key).and_then(|settled| settled.behind(&start).numbers().first().copied()).unwrap_or(0)
+    }
+
+    /// The first place of a stream from `place` on that no earlier import has settled.
+    pub(super) fn resume(&self, stream: Mark, place: &Place) -> Place {
+        self.streams.get(&stream).map_or_else(|| place.clone(), |open| open.earlier.behind(place))
     }
 
     /// The mark for a file that is one mail or report.
@@ -185,39 +238,40 @@ impl Journal {
         mark
     }
 
-    /// The mark of a file with many mails, which is read from `position`. Without a key it is not remembered.
-    pub(super) fn stream(&mut self, key: Option<Key>, position: Place) -> Mark {
+    /// The mark of a file with many mails. Without a key it is not remembered.
+    pub(super) fn stream(&mut self, key: Option<Key>) -> Mark {
         let mark = self.mark();
-        let written = position.clone();
-        let stream = Stream { key, under_way: BTreeMap::new(), reached: position, ended: false, written };
+        let earlier = key.and_then(|key| self.settled.get(&key)).cloned().unwrap_or_default();
+        let stream = Stream { key, earlier, sections: vec![Section::default()], ended: false };
         self.streams.insert(mark, stream);
         mark
     }
 
-    /// The mark for a mail in a stream that begins at `position`; `end` is where the next one begins.
-    pub(super) fn mail(&mut self, stream: Mark, position: Place, end: Place) -> Mark {
+    /// The mark for a mail in a stream that begins at `begin`; `end` is where the next one begins.
+    pub(super) fn mail(&mut self, stream: Mark, begin: Place, end: Place) -> Mark {
         let mark = self.mark();
         if let Some(open) = self.streams.get_mut(&stream) {
-            open.under_way.insert(mark, position);
-            open.reached = end;
-            self.owners.insert(mark, Owner::Stream(stream));
+            let number = open.sections.len() - 1;
+            if let Some(section) = open.sections.last_mut() {
+                section.under_way.insert(mark, begin.clone());
+                section.take_up(begin, end);
+            }
+            self.owners.insert(mark, Owner::Stream(stream, number));
         }
         mark
     }
 
-    /// All in front of `place` was taken up.
-    pub(super) fn reach(&mut self, stream: Mark, place: Place) {
-        if let Some(open) = self.streams.get_mut(&stream) {
-            open.reached = place;
+    /// All from `begin` to `end` was taken up, or holds no mail.
+    pub(super) fn reach(&mut self, stream: Mark, begin: Place, end: Place) {
+        if let Some(section) = self.streams.get_mut(&stream).and_then(|open| open.sections.last_mut()) {
+            section.take_up(begin, end);
         }
     }
 
-    /// What comes next in a stream can't be read: a later import tries it again from here, whatever comes behind.
+    /// What comes next in a stream can't be read: a later import tries that again, and not what comes behind.
     pub(super) fn hold(&mut self, stream: Mark) {
-        // A mail that is never settled.
-        let mark = self.mark();
         if let Some(open) = self.streams.get_mut(&stream) {
-            open.under_way.insert(mark, open.reached.clone());
+            open.sections.push(Section::default());
         }
     }
 
@@ -234,9 +288,10 @@ impl Journal {
     pub(super) fn settled(&mut self, mark: Mark, stored: bool, left: bool) {
         match self.owners.remove(&mark) {
             Some(Owner::File(key)) if stored => self.write(format_args!("finished {:032x}", key.0)),
-            Some(Owner::Stream(stream)) if !left => {
-                if let Some(open) = self.streams.get_mut(&stream) {
-                    open.under_way.remove(&mark);
+            Some(Owner::Stream(stream, number)) if !left => {
+                let open = self.streams.get_mut(&stream);
+                if let Some(section) = open.and_then(|open| open.sections.get_mut(number)) {
+                    section.under_way.remove(&mark);
                 }
                 self.close_if_finished(stream);
             }
@@ -246,18 +301,17 @@ impl Journal {
 
     /// Writes out how far each stream has come.
     pub(super) fn flush(&mut self) {
-        let positions: Vec<_> = self
-            .streams
-            .values_mut()
-            .filter(|stream| *stream.settled() > stream.written)
-            .filter_map(|stream| {
-                stream.written = stream.settled().clone();
-                Some((stream.key?, stream.written.clone()))
-            })
-            .collect();
-        for (key, position) in positions {
-            self.write(format_args!("until {:032x} {position}", key.0));
+        let mut lines = Vec::new();
+        for stream in self.streams.values_mut() {
+            let Some(key) = stream.key else { continue };
+            for section in stream.sections.iter_mut().filter(|section| *section.settled() > section.written) {
+                section.written = section.settled().clone();
+                if let Some(begin) = section.begin.as_ref().filter(|begin| **begin < section.written) {
+                    lines.push(format!("settled {:032x} {begin} {};", key.0, section.written));
+                }
+            }
         }
+        lines.iter().for_each(|line| self.write(format_args!("{line}")));
         if let Some(out) = &mut self.out
             && let Err(error) = out.flush()
         {
@@ -267,7 +321,8 @@ impl Journal {
     }
 
     fn close_if_finished(&mut self, mark: Mark) {
-        let is_finished = |stream: &Stream| stream.ended && stream.under_way.is_empty();
+        let is_finished =
+            |stream: &Stream| stream.ended && matches!(&stream.sections[..], [only] if only.under_way.is_empty());
         if self.streams.get(&mark).is_some_and(is_finished)
             && let Some(Stream { key: Some(key), .. }) = self.streams.remove(&mark)
         {
@@ -306,7 +361,7 @@ mod tests {
         let file = folder.path().join("journal");
         let open = |store| Journal::open(&file, store, false);
         let mut journal = open("a");
-        let stream = journal.stream(Some(key("mbox")), Place::default());
+        let stream = journal.stream(Some(key("mbox")));
         let marks: Vec<_> = (0..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
         journal.settled(marks[0], true, false);
         journal.settled(marks[2], true, false);
@@ -314,18 +369,18 @@ mod tests {
         drop(journal);
 
         let mut journal = open("a");
-        assert_eq!((journal.position(key("mbox")), journal.is_finished(key("mbox"))), (at(10), false));
-        let stream = journal.stream(Some(key("mbox")), at(10));
+        assert_eq!((journal.byte(key("mbox")), journal.is_finished(key("mbox"))), (10, false));
+        let stream = journal.stream(Some(key("mbox")));
         let marks: Vec<_> = (1..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
         journal.end_stream(stream);
         journal.settled(marks[1], true, false);
         journal.settled(marks[0], false, true);
         journal.flush();
-        assert_eq!(open_copy(&file, "a").position(key("mbox")), at(10), "a mail that was left holds the journal back");
+        assert_eq!(open_copy(&file, "a").byte(key("mbox")), 10, "a mail that was left holds the journal back");
         drop(journal);
 
         let mut journal = open("a");
-        let stream = journal.stream(Some(key("mbox")), at(10));
+        let stream = journal.stream(Some(key("mbox")));
         let mark = journal.mail(stream, at(10), at(30));
         journal.end_stream(stream);
         journal.settled(mark, false, false);
@@ -358,17 +413,42 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("journal");
         let mut journal = Journal::open(&file, "a", false);
-        let stream = journal.stream(Some(key("tar")), Place::default());
+        let stream = journal.stream(Some(key("tar")));
         let first = journal.mail(stream, place("3.0"), place("3.400"));
         journal.hold(stream);
-        let second = journal.mail(stream, place("4"), place("5"));
+        journal.reach(stream, place("4"), place("4"));
+        let second = journal.mail(stream, place("5.0"), place("5.1"));
+        journal.reach(stream, place("6"), place("6"));
+        let third = journal.mail(stream, place("7.0"), place("7.90"));
+        journal.hold(stream);
         journal.end_stream(stream);
-        journal.settled(first, true, false);
-        journal.settled(second, true, false);
+        for mark in [first, second, third] {
+            journal.settled(mark, true, false);
+        }
         journal.flush();
         drop(journal);
-        let journal = Journal::open(&file, "a", false);
-        assert_eq!((journal.position(key("tar")), journal.is_finished(key("tar"))), (place("3.400"), false));
+        let mut journal = Journal::open(&file, "a", false);
+        assert!(!journal.is_finished(key("tar")));
+        let stream = journal.stream(Some(key("tar")));
+        let resume = |at: &str| journal.resume(stream, &place(at)).to_string();
+        assert_eq!(resume("3.0"), "3.400", "a mail that is done");
+        assert_eq!(resume("3.400"), "3.400", "a part that could not be read");
+        assert_eq!((resume("5"), resume("7")), ("7.90".into(), "7.90".into()), "what lies behind it");
+        assert_eq!(resume("8"), "8");
+    }
+
+    #[test]
+    fn ranges_that_touch_are_one() {
+        let place = |byte| at(byte);
+        let mut ranges = Ranges::default();
+        for (begin, end) in [(10, 20), (40, 50), (30, 40), (60, 70), (0, 5), (20, 25), (45, 48)] {
+            ranges.add(place(begin), place(end));
+        }
+        let all: Vec<_> = ranges.0.iter().map(|(begin, end)| format!("{begin}-{end}")).collect();
+        assert_eq!(all, ["0-5", "10-25", "30-50", "60-70"]);
+        ranges.add(place(4), place(65));
+        assert_eq!(ranges.0.len(), 1);
+        assert_eq!((ranges.behind(&place(3)), ranges.behind(&place(71))), (place(70), place(71)));
     }
 
     #[test]
@@ -376,7 +456,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("journal");
         let whole = format!("finished {:032x}", key("a").0);
-        fs::write(&file, format!("store a\n{whole}\n{}", &whole[..20])).expect("written");
+        fs::write(&file, format!("{FIRST_LINE}a\n{whole}\n{}", &whole[..20])).expect("written");
         assert!(Journal::open(&file, "a", false).is_finished(key("a")));
         let mut journal = Journal::open(&file, "a", false);
         let mark = journal.file(key("b"));

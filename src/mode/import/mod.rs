@@ -34,7 +34,7 @@ use crate::{
     settle::{Outcome, Settlement},
     sink::{Identity, opensearch::config},
     source::walk::{Found, walk},
-    stop::{Reason, Stop},
+    stop::Stop,
 };
 
 /// Somebody sits in front of it: a node may be started again meanwhile.
@@ -79,10 +79,7 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
     stop.on_signals(false)?;
     let run = Run::start(config, Some(PATIENCE), stop, &Metrics::default(), observe)?;
     // What "30 days ago" left out is not what it leaves out tomorrow.
-    let is_fixed = ![import.period.since, import.period.until]
-        .into_iter()
-        .flatten()
-        .any(|moment| matches!(moment, Moment::Ago(_)));
+    let is_fixed = ![import.period.since, import.period.until].into_iter().flatten().any(Moment::is_relative);
     let identity = if is_fixed { run.sink.identity() } else { None };
     if let (Some(identity), Some(folder)) = (identity, state_folder()) {
         let file = folder.join(journal_name(&identity, period.as_ref()));
@@ -113,10 +110,8 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
     let mut state = lock(&state);
     state.journal.flush();
     state.flush_errors()?;
-    finished.log(Level::INFO);
-    if finished.reason == Some(Reason::Asked) {
-        info!("stopped{}", stopped_at(&counters, state.journal.is_kept()));
-    }
+    let is_remembered = state.journal.is_kept() && !import.paths.iter().any(|path| is_stdin(path));
+    finished.log(Level::INFO, &stopped_at(&counters, is_remembered));
     if finished_earlier > 0 {
         info!("{finished_earlier} files were finished by an earlier import and not read again (--fresh reads them)");
     }
@@ -143,8 +138,9 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
 
 /// How far an import came, and whether the next one begins there.
 fn stopped_at(counters: &Counters, is_remembered: bool) -> String {
-    let share = counters.percent().map_or(String::new(), |percent| format!(" at {percent} %"));
-    if is_remembered { format!("{share}; the same command goes on from there") } else { share }
+    let share =
+        counters.percent().map_or_else(|| " before the end, as asked".into(), |percent| format!(" at {percent} %"));
+    format!("stopped{share}{}", if is_remembered { "; the same command goes on from there" } else { "" })
 }
 
 fn is_stdin(path: &Path) -> bool {

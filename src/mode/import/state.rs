@@ -56,7 +56,7 @@ impl State {
             Outcome::Stored if tally.lost > 0 => {
                 self.unusable(origin, "incomplete", &format!("{} records can't be read", tally.lost));
             }
-            Outcome::Stored | Outcome::Left | Outcome::Gone => {}
+            Outcome::Stored | Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
         }
         if self.journal_flushed.elapsed() >= JOURNAL_INTERVAL {
             self.journal.flush();

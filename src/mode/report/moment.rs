@@ -4,11 +4,15 @@ use std::{fmt, str::FromStr};
 
 use jiff::{Span, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-/// A day, a point in time, or how long ago.
+/// A day or month, a point in time, or how long ago.
 #[derive(Clone, Copy, Debug)]
 pub enum Moment {
     /// `2024-01-31`.
     Day(Date),
+    /// `2024-01`: the first day of the month.
+    Month(Date),
+    /// `today` (0), `yesterday` (1): so many days before today.
+    DaysAgo(i64),
     /// `2024-01-31T12:00:00Z`.
     Time(Timestamp),
     /// `12h`, `30d`, `4w`, `6mo`, `1y`.
@@ -21,8 +25,10 @@ pub struct ParseMomentError;
 
 impl fmt::Display for ParseMomentError {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter
-            .write_str("expected a day (2024-01-31), a time (2024-01-31T12:00:00Z) or an age (12h, 30d, 4w, 6mo, 1y)")
+        formatter.write_str(
+            "expected a day (2024-01-31, yesterday), a month (2024-01), a time (2024-01-31T12:00:00Z) or an age \
+             (12h, 30d, 4w, 6mo, 1y)",
+        )
     }
 }
 
@@ -37,8 +43,16 @@ impl FromStr for Moment {
         if let (10, Ok(day)) = (text.len(), text.parse()) {
             return Ok(Moment::Day(day));
         }
+        if let (7, Ok(first)) = (text.len(), format!("{text}-01").parse()) {
+            return Ok(Moment::Month(first));
+        }
         if let Ok(time) = text.parse() {
             return Ok(Moment::Time(time));
+        }
+        match text.to_ascii_lowercase().as_str() {
+            "today" => return Ok(Moment::DaysAgo(0)),
+            "yesterday" => return Ok(Moment::DaysAgo(1)),
+            _ => {}
         }
         age(text).map(Moment::Ago).ok_or(ParseMomentError)
     }
@@ -62,7 +76,8 @@ impl Moment {
     /// The first second of a period that begins here, seen from `now`.
     pub fn begin(self, now: Timestamp) -> i64 {
         match self {
-            Moment::Day(day) => midnight(day),
+            Moment::Day(day) | Moment::Month(day) => midnight(day),
+            Moment::DaysAgo(days) => day_before(now, days).map_or(i64::MIN, midnight),
             Moment::Time(time) => time.as_second(),
             // What lies before the calendar's first day lies before every report.
             Moment::Ago(span) => {
@@ -72,13 +87,24 @@ impl Moment {
         }
     }
 
-    /// The first second after a period that ends here: a day belongs to the period as a whole.
+    /// The first second after a period that ends here: a day or month belongs to the period as a whole.
     pub fn end(self, now: Timestamp) -> i64 {
         match self {
             Moment::Day(day) => day.checked_add(1.day()).map_or(i64::MAX, midnight),
-            _ => self.begin(now),
+            Moment::Month(first) => first.checked_add(1.month()).map_or(i64::MAX, midnight),
+            Moment::DaysAgo(days) => day_before(now, days - 1).map_or(i64::MAX, midnight),
+            Moment::Time(_) | Moment::Ago(_) => self.begin(now),
         }
     }
+
+    /// True if it is another time tomorrow.
+    pub fn is_relative(self) -> bool {
+        matches!(self, Moment::Ago(_) | Moment::DaysAgo(_))
+    }
+}
+
+fn day_before(now: Timestamp, days: i64) -> Option<Date> {
+    TimeZone::UTC.to_datetime(now).date().checked_sub(days.days()).ok()
 }
 
 fn midnight(day: Date) -> i64 {
@@ -101,6 +127,10 @@ mod tests {
         let both = |time: &str| (time.to_owned(), time.to_owned());
         assert_eq!(ends("2024-02-29"), ("2024-02-29T00:00:00Z".into(), "2024-03-01T00:00:00Z".into()));
         assert_eq!(ends("2024-01-31T12:00:00+01:00"), both("2024-01-31T11:00:00Z"));
+        assert_eq!(ends("2024-02"), ("2024-02-01T00:00:00Z".into(), "2024-03-01T00:00:00Z".into()));
+        assert_eq!(ends("2023-12"), ("2023-12-01T00:00:00Z".into(), "2024-01-01T00:00:00Z".into()));
+        assert_eq!(ends("yesterday"), ("2024-03-30T00:00:00Z".into(), "2024-03-31T00:00:00Z".into()));
+        assert_eq!(ends("Today"), ("2024-03-31T00:00:00Z".into(), "2024-04-01T00:00:00Z".into()));
         assert_eq!(ends("12h"), both("2024-03-31T00:30:00Z"));
         assert_eq!(ends("30d"), both("2024-03-01T12:30:00Z"));
         assert_eq!(ends("4w"), both("2024-03-03T12:30:00Z"));
@@ -110,7 +140,20 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_and_no_age_is_too_long() {
-        for text in ["", "d", "5", "5m", "-5d", "2024-13-01", "99999999999999999999d", "yesterday", "é", "5 d"] {
+        for text in [
+            "",
+            "d",
+            "5",
+            "5m",
+            "-5d",
+            "2024-13-01",
+            "99999999999999999999d",
+            "tomorrow",
+            "2024-13",
+            "2024-1",
+            "é",
+            "5 d",
+        ] {
             assert!(text.parse::<Moment>().is_err(), "{text}");
         }
         assert_eq!("19000y".parse::<Moment>().expect("parses").begin(Timestamp::UNIX_EPOCH), i64::MIN);

@@ -19,6 +19,13 @@ pub enum Verdict {
     Busy(String),
 }
 
+impl Verdict {
+    /// The document need not be sent again.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Verdict::Created | Verdict::Duplicate | Verdict::Refused(_))
+    }
+}
+
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -94,26 +101,52 @@ fn verdict(item: Item) -> Verdict {
     match status {
         200..=299 => Verdict::Created,
         409 => Verdict::Duplicate,
-        400 if !error.as_ref().is_some_and(is_about_the_index) => Verdict::Refused(text()),
-        // A processor of the ingest pipeline rejects this document; it comes with status 500.
-        500 if error.as_ref().is_some_and(|error| error.kind.ends_with("processor_exception")) => {
-            Verdict::Refused(text())
-        }
+        // A processor of an ingest pipeline that rejects a document comes with 500.
+        400 | 500 if error.as_ref().is_some_and(is_about_the_document) => Verdict::Refused(text()),
         // Not so with `cluster_block_exception`, by which a node with a full disk says 429.
         429 if error.as_ref().is_some_and(|error| error.kind == "rejected_execution_exception") => {
             Verdict::Busy(text())
         }
-        // 401, 403, 404, 5xx: the index is missing, blocked or full. The mail is not to blame.
+        // All else waits, since a mail that waits is not lost.
         _ => Verdict::TryAgain(text()),
     }
 }
 
-/// Errors that come with status 400 although the document is not at fault.
-fn is_about_the_index(error: &ItemError) -> bool {
-    let missing_pipeline = || error.reason.as_deref().is_some_and(|reason| reason.starts_with("pipeline with id ["));
+/// Errors by which the document itself is at fault. Status 400 alone says nothing: it also comes when the index is closed
+/// (`index_closed_exception`), an alias has no write index (`illegal_argument_exception`), the cluster has no room for
+/// another shard (`validation_exception`), a pipeline is missing (`illegal_argument_exception`) or a limit of the index
+/// is reached, which an administrator may raise. tests/storing/trouble.rs asks the real server for each.
+fn is_about_the_document(error: &ItemError) -> bool {
+    let reason = error.reason.as_deref().unwrap_or_default();
+    let cause = error.caused_by.as_ref().and_then(|cause| cause.reason.as_deref()).unwrap_or_default();
+    // `index.mapping.depth.limit` and others come as a mapper's exception, and name the setting.
+    if [reason, cause].iter().any(|text| text.contains("index level setting")) {
+        return false;
+    }
     match error.kind.as_str() {
-        "index_closed_exception" | "invalid_index_name_exception" | "cluster_block_exception" => true,
-        "illegal_argument_exception" => missing_pipeline(),
-        _ => false,
+        // A value that does not fit the field's type; a field that a strict mapping does not know; a script of the
+        // pipeline that fails on this document.
+        "mapper_parsing_exception"
+        | "document_parsing_exception"
+        | "strict_dynamic_mapping_exception"
+        | "script_exception" => true,
+        "illegal_argument_exception" => DOCUMENT_REASONS.iter().any(|start| reason.starts_with(start)),
+        // `fail_processor_exception` and the like. A pipeline that names another one that is missing is not among them.
+        kind => kind.ends_with("processor_exception"),
     }
 }
+
+/// How the reason begins where an `illegal_argument_exception` is about the document.
+const DOCUMENT_REASONS: [&str; 8] = [
+    // A keyword longer than Lucene takes.
+    "Document contains at least one immense term",
+    // An object where the mapping has a value, or another type than the one before.
+    "can't merge a non object mapping",
+    "mapper [",
+    "object mapping [",
+    // Processors of an ingest pipeline: convert, date, and those that want a field that is missing.
+    "field [",
+    "unable to convert [",
+    "unable to parse date [",
+    "Provided Grok expressions do not match",
+];

@@ -161,6 +161,15 @@ impl Client {
         useful(self.request(&Method::PUT, path, "application/json", body.as_bytes()))
     }
 
+    /// Asks for something by sending JSON, or nothing where that is null.
+    ///
+    /// # Errors
+    /// No node answered, or none in a useful way; the text says why.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        useful(self.request(&Method::POST, path, "application/json", body.as_bytes()))
+    }
+
     fn request_to(
         &self,
         node: &str,

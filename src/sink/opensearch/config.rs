@@ -31,6 +31,8 @@ pub struct Config {
     pub import: Option<Import>,
     /// How long an outage may last before work is stopped; nothing waits for ever.
     pub patience: Option<Duration>,
+    /// What becomes of mails for an index in trouble.
+    pub on_trouble: OnTrouble,
 }
 
 impl Config {
@@ -42,6 +44,18 @@ impl Config {
             Kind::Failure => &self.failures,
         }
     }
+}
+
+/// What becomes of mails for an index in trouble once the place aside is full, and when it was waited for long enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnTrouble {
+    /// They are waited for, since they can't be given again; in the end work is stopped.
+    #[default]
+    Wait,
+    /// They are left, and given again once the index is back; in the end it is given up and the others go on.
+    LeaveOrGiveUp,
+    /// They are left, and given again once the index is back; in the end work is stopped.
+    Leave,
 }
 
 /// How indices are treated during an import.

@@ -6,8 +6,10 @@
 //! was lost can be repeated.
 
 mod answer;
+mod aside;
 mod client;
 pub mod config;
+mod pace;
 mod prepare;
 mod send;
 mod template;
@@ -17,17 +19,26 @@ use std::{
     collections::BTreeMap,
     mem,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::AtomicU64, atomic::Ordering},
-    thread::{self, JoinHandle},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    thread::JoinHandle,
+    time::Instant,
 };
 
 use serde_json::Value;
 
 use self::{
+    aside::Aside,
     client::{CaFileError, Client},
     config::{Config, Import, Target},
+    pace::Pace,
 };
-use super::{Identity, Sink, outage::Outage, queue::Queue};
+use super::{
+    Identity, Sink,
+    lines::{self, Chunk},
+    outage::Outage,
+    queue::Queue,
+    worker,
+};
 use crate::{
     document::Documents,
     message::Contents,
@@ -39,6 +50,12 @@ use crate::{
 
 /// Documents of one mail travel together up to this many bytes; those of a huge report are spread over many batches.
 const ITEM_BYTES: usize = 1 << 20;
+
+/// So many batches may wait for an index in trouble.
+const BATCHES_ASIDE: usize = 2;
+
+/// All kinds of documents, in the order of their numbers.
+const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
 
 /// Why the sink can't start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +72,8 @@ pub enum StartError {
 pub struct OpenSearchSink {
     shared: Arc<Shared>,
     senders: Mutex<Vec<JoinHandle<()>>>,
+    /// They send again what waits aside, one for each kind.
+    asides: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Shared {
@@ -62,8 +81,13 @@ struct Shared {
     client: Client,
     queue: Queue<Item>,
     outage: Outage,
-    /// Documents judged finally so far: proof that the store works, whatever becomes of single documents.
-    judged: AtomicU64,
+    /// Where documents wait whose index is in trouble, for each kind.
+    asides: [Aside; 3],
+    pace: Pace,
+    /// When the store last answered.
+    answered: Mutex<Option<Instant>>,
+    /// Indices relaxed by this import, and what their refresh was before.
+    relaxed: Mutex<Vec<(String, Value)>>,
     /// Templates and pipelines were looked at.
     prepared: AtomicBool,
     preparing: Mutex<()>,
@@ -73,8 +97,10 @@ struct Shared {
     failures_action: Vec<u8>,
 }
 
-/// Documents of one mail, as lines of a `_bulk` body.
+/// Documents of one mail and kind, as lines of a `_bulk` body.
 struct Item {
+    /// Nothing where the mail has no document.
+    kind: Option<Kind>,
     bytes: Vec<u8>,
     /// Where each document ends.
     ends: Vec<usize>,
@@ -95,11 +121,20 @@ impl OpenSearchSink {
     /// The CA file can't be used, or there is no room for a thread.
     pub fn start(config: Config, stop: Arc<Stop>, metrics: StoreMetrics) -> Result<OpenSearchSink, StartError> {
         let client = Client::new(&config)?;
+        let nodes = config.nodes.join(", ");
+        let outage = Outage::new(nodes.clone(), config.patience, stop, metrics);
+        let aside = |kind| {
+            let outage = outage.of_part(format!("index {} of {nodes}", config.target(kind).index));
+            Aside::new(outage, config.on_trouble, config.bulk_bytes * BATCHES_ASIDE)
+        };
         let shared = Arc::new(Shared {
             // Two batches wait while two are under way: senders never wait for parsers, and memory stays small.
             queue: Queue::new(config.bulk_bytes, config.bulk_bytes * 2),
-            outage: Outage::new(config.nodes.join(", "), config.patience, stop, metrics),
-            judged: AtomicU64::new(0),
+            asides: KINDS.map(aside),
+            outage,
+            pace: Pace::default(),
+            answered: Mutex::default(),
+            relaxed: Mutex::default(),
             prepared: AtomicBool::new(false),
             preparing: Mutex::new(()),
             dmarc_action: action(&config.dmarc),
@@ -108,50 +143,67 @@ impl OpenSearchSink {
             client,
             config,
         });
-        let sender = |n| {
-            let shared = Arc::clone(&shared);
-            let thread = thread::Builder::new().name(format!("bulk-{n}"));
-            thread.spawn(move || shared.send_batches())
+        let start = |name: &str, job: Box<dyn FnOnce(&Shared) + Send>| {
+            let (doing, closing) = (Arc::clone(&shared), Arc::clone(&shared));
+            worker::start(name, Arc::clone(shared.outage.stop()), move || job(&doing), move || closing.end_if_asked())
         };
-        let senders = (0..shared.config.in_flight.max(1)).map(sender).collect::<Result<_, _>>()?;
-        Ok(OpenSearchSink { shared, senders: Mutex::new(senders) })
+        let senders = (0..shared.config.in_flight.max(1))
+            .map(|n| start(&format!("bulk-{n}"), Box::new(Shared::send_batches)))
+            .collect::<Result<_, _>>()?;
+        let asides = KINDS
+            .into_iter()
+            .map(|kind| start(&format!("aside-{}", kind as usize), Box::new(move |shared| shared.serve_aside(kind))))
+            .collect::<Result<_, _>>()?;
+        Ok(OpenSearchSink { shared, senders: Mutex::new(senders), asides: Mutex::new(asides) })
+    }
+}
+
+impl Shared {
+    fn aside(&self, kind: Kind) -> &Aside {
+        &self.asides[kind as usize]
+    }
+
+    /// What the thread of each [`Aside`] does.
+    fn serve_aside(&self, kind: Kind) {
+        self.aside(kind).serve(self.config.bulk_bytes, |waiting| self.send(waiting));
+    }
+
+    /// If a thread ends since work is to end, nobody is to wait for it.
+    fn end_if_asked(&self) {
+        if self.outage.stop().is_asked() {
+            self.queue.abandon();
+            self.asides.iter().for_each(Aside::abandon);
+        }
     }
 }
 
 impl Sink for OpenSearchSink {
     fn accept(&self, contents: Contents, delivery: &Delivery) {
-        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        let item_bytes = ITEM_BYTES.min(self.shared.config.bulk_bytes);
-        let push = |mut bytes: Vec<u8>, mut ends: Vec<usize>| {
-            // What growing left over would not be counted by the queue.
-            bytes.shrink_to_fit();
-            ends.shrink_to_fit();
-            self.shared.queue.push(bytes.len(), Item { bytes, ends, pending: delivery.pending() });
-        };
+        let shared = &self.shared;
         // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
         let whole = delivery.pending();
-        for report in &contents.reports {
-            let documents = Documents::new(report, &contents.received);
-            let action = match documents.kind() {
-                Kind::Dmarc => &self.shared.dmarc_action,
-                Kind::Tls => &self.shared.tlsrpt_action,
-                Kind::Failure => &self.shared.failures_action,
-            };
-            for n in 0..documents.len() {
-                bytes.extend_from_slice(action);
-                documents.write_id(n, &mut bytes);
-                bytes.extend_from_slice(b"\"}}\n");
-                documents.write_source(n, &mut bytes);
-                bytes.push(b'\n');
-                ends.push(bytes.len());
-                if bytes.len() >= item_bytes {
-                    push(mem::take(&mut bytes), mem::take(&mut ends));
-                }
-            }
+        let mut kinds = [false; 3];
+        contents.reports.iter().for_each(|report| kinds[report.kind() as usize] = true);
+        if !KINDS.into_iter().all(|kind| !kinds[kind as usize] || shared.aside(kind).admit()) {
+            return;
         }
-        // A mail without documents travels too: nothing is settled while the store is away.
-        push(bytes, ends);
-        whole.acknowledge(Acknowledgement::default());
+        let write = |documents: &Documents, n, bytes: &mut Vec<u8>| {
+            bytes.extend_from_slice(match documents.kind() {
+                Kind::Dmarc => &shared.dmarc_action,
+                Kind::Tls => &shared.tlsrpt_action,
+                Kind::Failure => &shared.failures_action,
+            });
+            documents.write_id(n, bytes);
+            bytes.extend_from_slice(b"\"}}\n");
+            documents.write_source(n, bytes);
+            bytes.push(b'\n');
+        };
+        let push = |Chunk { kind, bytes, ends }: Chunk| {
+            shared.queue.push(bytes.len(), Item { kind, bytes, ends, pending: delivery.pending() })
+        };
+        if lines::chunks(&contents, ITEM_BYTES.min(shared.config.bulk_bytes), write, push) {
+            whole.acknowledge(Acknowledgement::default());
+        }
     }
 
     fn hurry(&self) {
@@ -160,8 +212,7 @@ impl Sink for OpenSearchSink {
 
     fn identity(&self) -> Option<Identity> {
         let shared = &self.shared;
-        let indices =
-            [Kind::Dmarc, Kind::Tls, Kind::Failure].map(|kind| shared.config.target(kind).index.as_str()).join(",");
+        let indices = KINDS.map(|kind| shared.config.target(kind).index.as_str()).join(",");
         if !shared.prepare() {
             return None;
         }
@@ -175,19 +226,30 @@ impl Sink for OpenSearchSink {
     }
 
     fn queued_bytes(&self) -> usize {
-        self.shared.queue.weight()
+        self.shared.queue.weight() + self.shared.asides.iter().map(Aside::weight).sum::<usize>()
+    }
+
+    fn has_room_again(&self) -> bool {
+        // All are asked, since each says it once.
+        self.shared.asides.iter().filter(|aside| aside.has_room_again()).count() > 0
     }
 
     fn finish(&self) {
         self.shared.queue.close();
-        let senders = mem::take(&mut *self.senders.lock().unwrap_or_else(PoisonError::into_inner));
-        for sender in senders {
-            // A sender that panicked has dropped its mails unanswered: they stay where they are.
-            let _ = sender.join();
-        }
+        join(&self.senders);
+        // Only now, since senders put aside what is not taken.
+        self.shared.asides.iter().for_each(Aside::close);
+        join(&self.asides);
         if self.shared.config.import == Some(Import { tune: true }) && self.shared.prepared.load(Ordering::Acquire) {
             self.shared.restore_refresh();
         }
+    }
+}
+
+fn join(threads: &Mutex<Vec<JoinHandle<()>>>) {
+    for thread in mem::take(&mut *threads.lock().unwrap_or_else(PoisonError::into_inner)) {
+        // Panics are caught; what a thread held is then dropped unanswered.
+        let _ = thread.join();
     }
 }
 

@@ -1,13 +1,16 @@
 //! Preparing: what is looked at, once, before the first documents are sent: pipelines, templates, and whether an import left an
 //! index relaxed.
 
-use std::sync::{PoisonError, atomic::Ordering};
+use std::{
+    mem,
+    sync::{PoisonError, atomic::Ordering},
+};
 
 use serde_json::Value;
 use tracing::{info, warn};
 
 use super::{
-    Shared,
+    KINDS, Shared,
     config::{Import, Target},
     template, tuning,
 };
@@ -16,11 +19,17 @@ use crate::report::Kind;
 impl Shared {
     /// Looks at templates and pipelines before the first batch; false if work is to end before that was possible.
     pub(super) fn prepare(&self) -> bool {
+        if self.prepared.load(Ordering::Acquire) {
+            return true;
+        }
         let _one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         while !self.prepared.load(Ordering::Acquire) {
-            let all = [Kind::Dmarc, Kind::Tls, Kind::Failure].into_iter().try_for_each(|kind| self.prepare_kind(kind));
+            let all = KINDS.into_iter().try_for_each(|kind| self.prepare_kind(kind));
             match all {
-                Ok(()) => self.prepared.store(true, Ordering::Release),
+                Ok(()) => {
+                    self.answered();
+                    self.prepared.store(true, Ordering::Release);
+                }
                 Err(reason) if self.outage.pause(&reason) => return false,
                 Err(_) => {}
             }
@@ -57,7 +66,11 @@ impl Shared {
             template::Decision::Keep => {}
             template::Decision::KeepChanged => info!(%index, "index template was changed by hand, left as it is"),
             template::Decision::Install => {
-                let answer = self.client.put(&path, &template::template(kind, index))?;
+                let mut ours = template::template(kind, index);
+                if present.is_none() {
+                    self.respect_others(index, &mut ours)?;
+                }
+                let answer = self.client.put(&path, &ours)?;
                 match answer.status {
                     200 => info!(%index, "index template installed"),
                     // A proxy; OpenSearch never says so.
@@ -69,17 +82,44 @@ impl Shared {
         match self.config.import {
             Some(Import { tune }) => {
                 tuning::create(&self.client, index)?;
-                if tune { tuning::relax(&self.client, index) } else { tuning::restore(&self.client, index) }
+                if !tune {
+                    return tuning::restore(&self.client, index, None);
+                }
+                if let Some(before) = tuning::relax(&self.client, index)? {
+                    let mut relaxed = self.relaxed.lock().unwrap_or_else(PoisonError::into_inner);
+                    relaxed.push((index.clone(), before));
+                }
+                Ok(())
             }
-            None => tuning::restore(&self.client, index),
+            None => tuning::restore(&self.client, index, None),
         }
+    }
+
+    /// Of the templates that match, the cluster follows the one of the highest priority alone. Where that was an
+    /// administrator's until now, its settings (shards, replicas) go into ours, and a line says so.
+    fn respect_others(&self, index: &str, ours: &mut Value) -> Result<(), String> {
+        let answer = self.client.post(&format!("/_index_template/_simulate_index/{index}"), &Value::Null)?;
+        let theirs: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if answer.status != 200 || !theirs["template"].is_object() {
+            return Ok(());
+        }
+        let answer = self.client.post("/_index_template/_simulate", ours)?;
+        let simulated: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let names = simulated["overlapping"].as_array().into_iter().flatten();
+        let names: Vec<_> = names.filter_map(|template| template["name"].as_str()).collect();
+        let overridden = template::take_settings(ours, &theirs["template"]["settings"]);
+        warn!(
+            %index,
+            "our index template comes before {}; taken over from there: {overridden}, nothing else",
+            names.join(", ")
+        );
+        Ok(())
     }
 
     /// At the end of an import. Where that fails, the next run does it.
     pub(super) fn restore_refresh(&self) {
-        for kind in [Kind::Dmarc, Kind::Tls, Kind::Failure] {
-            let index = &self.config.target(kind).index;
-            if let Err(error) = tuning::restore(&self.client, index) {
+        for (index, before) in mem::take(&mut *self.relaxed.lock().unwrap_or_else(PoisonError::into_inner)) {
+            if let Err(error) = tuning::restore(&self.client, &index, Some(&before)) {
                 warn!(%index, "the index's refresh stays relaxed until the next run: {error}");
             }
         }

@@ -1,181 +1,185 @@
-//! Sending: batches on their way to the cluster, until each document is judged.
+//! Sending: batches on their way to the cluster, until each document is judged or put aside.
 
-use std::{fmt, mem, sync::atomic::Ordering, time::Instant};
+use std::{
+    mem,
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
 
-use tracing::{debug, warn};
+use tracing::debug;
 use ureq::http::Method;
 
 use super::{
-    Item, Shared,
+    Item, KINDS, Shared,
     answer::{self, Outcome, Verdict},
 };
 use crate::{metrics::RequestResult, settle::Acknowledgement};
 
-/// So many times documents are sent that the store does not take although it takes others.
-const FUTILE_ATTEMPTS: u32 = 8;
-
 /// The parts of the answer that are looked at; the others would be many times as long.
 const BULK_PATH: &str = "/_bulk?filter_path=items.create.status,items.create.error";
+
+/// A store that answered so recently is there: no need to ask for the sake of mails without documents.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What came of one request.
 enum Attempt {
     /// One verdict a document.
     Judged(Vec<Verdict>),
-    /// To be sent in two halves, after a pause if there is a reason for one.
-    InHalves(Option<String>),
+    /// To be sent in smaller parts, after a pause if there is a reason for one.
+    Smaller(Option<String>),
     /// Nothing is known to be stored.
     Failed(String),
 }
 
-/// Why documents have to be sent again.
-enum Trouble {
-    /// The store can't take anything now.
-    Store(String),
-    /// It can't take these documents; maybe others.
-    Documents(String),
-}
+/// Documents of a batch: the item and the document's number in it.
+type Documents = Vec<(usize, usize)>;
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let (Trouble::Store(reason) | Trouble::Documents(reason)) = self;
-        f.write_str(reason)
-    }
+/// Documents of one mail that the store has not judged finally.
+pub(super) struct Waiting {
+    pub(super) item: Item,
+    /// Their numbers in the item.
+    open: Vec<usize>,
+    /// What was said of the others.
+    answer: Acknowledgement,
+    /// How often they were sent and not taken although their index took others.
+    pub(super) odd: u32,
+    /// How many documents the index had judged when these were sent, or put aside.
+    pub(super) judged: u64,
 }
-
-/// Documents of a batch that the store has not judged finally: the item and the document's number in it.
-type Remaining = Vec<(usize, usize)>;
 
 impl Shared {
     /// What each sender thread does.
     pub(super) fn send_batches(&self) {
         while let Some(items) = self.queue.take() {
             if self.outage.stop().is_asked() || !self.prepare() {
-                drop(items);
-                self.queue.abandon();
                 return;
             }
-            self.send(items);
+            let judged = KINDS.map(|kind| self.aside(kind).judged());
+            let mut batch = Vec::with_capacity(items.len());
+            for item in items {
+                let judged = item.kind.map_or(0, |kind| judged[kind as usize]);
+                let open = (0..item.ends.len()).collect();
+                let waiting = Waiting { item, open, answer: Acknowledgement::default(), odd: 0, judged };
+                match waiting.item.kind {
+                    Some(kind) if self.aside(kind).is_in_trouble() => self.aside(kind).put(waiting, None),
+                    _ => batch.push(waiting),
+                }
+            }
+            self.send(batch);
         }
     }
 
-    /// Sends one batch until every document is judged, or work is to end.
-    fn send(&self, items: Vec<Item>) {
-        let mut remaining: Remaining = Vec::new();
-        for (n, item) in items.iter().enumerate() {
-            remaining.extend((0..item.ends.len()).map(|document| (n, document)));
+    /// Sends one batch until every document is judged or put aside, or work is to end.
+    pub(super) fn send(&self, mut batch: Vec<Waiting>) {
+        let mut documents: Documents = Vec::new();
+        for (n, waiting) in batch.iter().enumerate() {
+            documents.extend(waiting.open.iter().map(|document| (n, *document)));
         }
         let mut batch = Batch {
-            answers: items.iter().map(|item| (item.ends.len(), Acknowledgement::default())).collect(),
-            items: items.into_iter().map(Some).collect(),
+            undecided: batch.iter_mut().map(|waiting| mem::take(&mut waiting.open).len()).collect(),
+            items: batch.into_iter().map(Some).collect(),
+            refused_by: [const { None }; 3],
         };
-        if self.send_part(&mut batch, remaining) {
-            for (item, (open, answer)) in batch.items.into_iter().zip(batch.answers) {
-                match item {
-                    // A mail without documents.
-                    Some(item) if open == 0 => item.pending.acknowledge(answer),
-                    _ => {}
-                }
+        if !self.send_documents(&mut batch, documents) {
+            return;
+        }
+        for waiting in batch.items.into_iter().flatten() {
+            match waiting.item.kind {
+                Some(kind) => self.aside(kind).put(waiting, batch.refused_by[kind as usize].as_deref()),
+                None if self.is_there() => waiting.item.pending.acknowledge(waiting.answer),
+                None => {}
             }
         }
     }
 
-    /// False if work is to end before every document could be judged. Documents that the store does not take while it
-    /// takes others are given up, which leaves their mails where they are.
-    fn send_part(&self, batch: &mut Batch, mut remaining: Remaining) -> bool {
-        let judged_before = self.judged.load(Ordering::Relaxed);
-        let mut futile = 0;
-        while !remaining.is_empty() {
-            let trouble = match self.attempt(batch, &remaining) {
-                Attempt::Judged(verdicts) => batch.take_in(&mut remaining, verdicts),
-                Attempt::InHalves(pause) => {
-                    let reason = pause.as_deref().unwrap_or("too large for the node");
-                    debug!(documents = remaining.len(), "to be sent again, in halves: {reason}");
-                    if pause.is_some_and(|reason| self.outage.pause(&reason)) {
-                        return false;
+    /// False if work is to end before the store has said something of every document.
+    fn send_documents(&self, batch: &mut Batch, mut documents: Documents) -> bool {
+        while !documents.is_empty() {
+            let rest = documents.split_off(batch.fitting(&documents, self.pace.bytes()));
+            let part = mem::replace(&mut documents, rest);
+            let body = batch.body(&part);
+            let (bytes, sent) = (body.len(), part.len());
+            let trouble = match self.attempt(&body, sent) {
+                Attempt::Judged(verdicts) => {
+                    let before = documents.len();
+                    let trouble = self.take_in(batch, part, verdicts, &mut documents);
+                    if documents.len() == before {
+                        self.pace.taken(bytes);
                     }
-                    let half = remaining.split_off(remaining.len() / 2);
-                    return self.send_part(batch, remaining) && self.send_part(batch, half);
+                    trouble
                 }
-                Attempt::Failed(reason) => Some(Trouble::Store(reason)),
+                Attempt::Smaller(trouble) => {
+                    documents.extend(part);
+                    trouble
+                }
+                Attempt::Failed(trouble) => {
+                    documents.extend(part);
+                    Some(trouble)
+                }
             };
-            let Some(trouble) = trouble else { return true };
-            debug!(documents = remaining.len(), "to be sent again: {trouble}");
-            if let Trouble::Documents(reason) = &trouble {
-                futile += 1;
-                if futile >= FUTILE_ATTEMPTS && self.judged.load(Ordering::Relaxed) > judged_before {
-                    // The store takes others: these must not hold up what comes after them.
-                    warn!(documents = remaining.len(), "not taken by the store, mails stay where they are: {reason}");
-                    return true;
+            if let Some(reason) = trouble {
+                debug!(documents = documents.len(), "to be sent again: {reason}");
+                if self.outage.pause(&reason) {
+                    return false;
                 }
-            }
-            if self.outage.pause(&trouble) {
-                return false;
             }
         }
         true
     }
 
-    /// Sends one request.
-    fn attempt(&self, batch: &Batch, documents: &Remaining) -> Attempt {
-        let body = batch.body(documents);
+    /// Sends one request with so many documents.
+    fn attempt(&self, body: &[u8], documents: usize) -> Attempt {
         let started = Instant::now();
-        let answer = self.client.request(&Method::POST, BULK_PATH, "application/x-ndjson", &body);
-        drop(body);
+        let answer = self.client.request(&Method::POST, BULK_PATH, "application/x-ndjson", body);
         let lasted = started.elapsed();
         let outcome = match &answer {
-            Ok(answer) => answer::judge(answer, documents.len()),
+            Ok(answer) => answer::judge(answer, documents),
             Err(error) => Outcome::TryAgain(error.to_string()),
         };
-        let is_final = |verdict: &Verdict| !matches!(verdict, Verdict::TryAgain(_) | Verdict::Busy(_));
         let (result, attempt) = match outcome {
             Outcome::Judged(verdicts) => {
-                let judged = verdicts.iter().filter(|verdict| is_final(verdict)).count();
-                if judged > 0 {
-                    self.judged.fetch_add(judged as u64, Ordering::Relaxed);
-                    self.outage.over();
+                let all = verdicts.iter().all(Verdict::is_final);
+                // Whatever is said of single documents, the store is there; unless it has too much to do.
+                if verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Busy(_))) {
+                    self.answered();
                 }
-                let all = judged == documents.len();
                 (if all { RequestResult::ok } else { RequestResult::partial }, Attempt::Judged(verdicts))
             }
-            Outcome::TooLarge if documents.len() > 1 => (RequestResult::failed, Attempt::InHalves(None)),
+            Outcome::TooLarge if documents > 1 => {
+                self.pace.too_large(body.len());
+                debug!(documents, "too large for the node, to be sent in parts");
+                (RequestResult::failed, Attempt::Smaller(None))
+            }
             Outcome::TooLarge => {
                 let verdict = Verdict::Refused("larger than the node takes (http.max_content_length)".into());
                 (RequestResult::failed, Attempt::Judged(vec![verdict]))
             }
             // A body that alone is more than the node's indexing pressure allows would be refused for ever.
-            Outcome::Busy(reason) if documents.len() > 1 => (RequestResult::failed, Attempt::InHalves(Some(reason))),
+            Outcome::Busy(reason) if documents > 1 => {
+                self.pace.too_much(body.len());
+                (RequestResult::failed, Attempt::Smaller(Some(reason)))
+            }
             Outcome::Busy(reason) | Outcome::TryAgain(reason) => (RequestResult::failed, Attempt::Failed(reason)),
         };
         self.outage.metrics().request(result, lasted);
         attempt
     }
-}
 
-/// A batch under way. Items leave it as soon as their last document is judged.
-struct Batch {
-    items: Vec<Option<Item>>,
-    /// For each item: documents not judged yet, and what was said of the others.
-    answers: Vec<(usize, Acknowledgement)>,
-}
-
-impl Batch {
-    /// The body of a request for these documents.
-    fn body(&self, documents: &Remaining) -> Vec<u8> {
-        let lines = || {
-            documents.iter().filter_map(|(item, document)| {
-                self.items[*item].as_ref().map(|item| &item.bytes[item.document(*document)])
-            })
-        };
-        let mut body = Vec::with_capacity(lines().map(<[u8]>::len).sum());
-        lines().for_each(|line| body.extend_from_slice(line));
-        body
-    }
-
-    /// Takes in one verdict a document; leaves in `remaining` those that are to be sent again, and says why.
-    fn take_in(&mut self, remaining: &mut Remaining, verdicts: Vec<Verdict>) -> Option<Trouble> {
-        let mut trouble = None;
-        for ((item, document), verdict) in mem::take(remaining).into_iter().zip(verdicts) {
-            let (open, answer) = &mut self.answers[item];
+    /// Takes in one verdict a document; adds to `again` those that a busy node is to be sent again, and says why.
+    fn take_in(
+        &self,
+        batch: &mut Batch,
+        part: Documents,
+        verdicts: Vec<Verdict>,
+        again: &mut Documents,
+    ) -> Option<String> {
+        let mut busy = None;
+        let mut judged = [0; 3];
+        for ((n, document), verdict) in part.into_iter().zip(verdicts) {
+            let Some(waiting) = &mut batch.items[n] else { continue };
+            let Some(kind) = waiting.item.kind else { continue };
+            judged[kind as usize] += u64::from(verdict.is_final());
+            let answer = &mut waiting.answer;
             match verdict {
                 Verdict::Created => answer.created += 1,
                 Verdict::Duplicate => answer.duplicates += 1,
@@ -184,23 +188,91 @@ impl Batch {
                     answer.reason.get_or_insert(reason);
                 }
                 Verdict::TryAgain(reason) => {
-                    trouble.get_or_insert(Trouble::Documents(reason));
-                    remaining.push((item, document));
-                    continue;
+                    waiting.open.push(document);
+                    batch.refused_by[kind as usize].get_or_insert(reason);
                 }
                 Verdict::Busy(reason) => {
-                    trouble.get_or_insert(Trouble::Store(reason));
-                    remaining.push((item, document));
+                    again.push((n, document));
+                    busy.get_or_insert(reason);
                     continue;
                 }
             }
-            *open -= 1;
-            if *open == 0
-                && let Some(item) = self.items[item].take()
-            {
-                item.pending.acknowledge(mem::take(answer));
+            batch.decided(n);
+        }
+        for kind in KINDS {
+            if judged[kind as usize] > 0 {
+                self.aside(kind).count_judged(judged[kind as usize]);
             }
         }
-        trouble
+        busy
+    }
+
+    /// Waits until the store answers, so that a mail without documents does not move while it is away. False if work is to
+    /// end before.
+    fn is_there(&self) -> bool {
+        loop {
+            let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+            if answered.is_some_and(|answered| answered.elapsed() < FRESH) {
+                return true;
+            }
+            match self.client.get("/") {
+                Ok(_) => self.answered(),
+                Err(reason) if self.outage.pause(&reason) => return false,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The store has answered just now.
+    pub(super) fn answered(&self) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.outage.over();
+    }
+}
+
+/// A batch under way. Items leave it as soon as their last document is judged.
+struct Batch {
+    /// The documents open in them are those that their index does not take.
+    items: Vec<Option<Waiting>>,
+    /// For each: documents of which the store has said nothing.
+    undecided: Vec<usize>,
+    /// Why not, for each kind.
+    refused_by: [Option<String>; 3],
+}
+
+impl Batch {
+    /// The store has said something of a document of this item.
+    fn decided(&mut self, item: usize) {
+        self.undecided[item] -= 1;
+        if self.undecided[item] == 0
+            && let Some(waiting) = self.items[item].take_if(|waiting| waiting.open.is_empty())
+        {
+            waiting.item.pending.acknowledge(waiting.answer);
+        }
+    }
+
+    fn document(&self, (item, document): (usize, usize)) -> &[u8] {
+        self.items[item].as_ref().map_or(&[][..], |waiting| &waiting.item.bytes[waiting.item.document(document)])
+    }
+
+    /// How many of these documents fit into a request of so many bytes: one at least.
+    fn fitting(&self, documents: &Documents, bytes: usize) -> usize {
+        if bytes == usize::MAX {
+            return documents.len();
+        }
+        let mut total = 0;
+        let fit = documents.iter().take_while(|place| {
+            total += self.document(**place).len();
+            total <= bytes
+        });
+        fit.count().max(1)
+    }
+
+    /// The body of a request for these documents.
+    fn body(&self, documents: &Documents) -> Vec<u8> {
+        let lines = || documents.iter().map(|place| self.document(*place));
+        let mut body = Vec::with_capacity(lines().map(<[u8]>::len).sum());
+        lines().for_each(|line| body.extend_from_slice(line));
+        body
     }
 }

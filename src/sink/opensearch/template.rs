@@ -53,6 +53,26 @@ pub fn template(kind: Kind, index: &str) -> Value {
     template
 }
 
+/// Takes settings of another template into ours, which is then ours as we leave it. Which ones, for a person.
+pub fn take_settings(ours: &mut Value, theirs: &Value) -> String {
+    let mut taken = Vec::new();
+    merge(&mut ours["template"]["settings"], theirs, "", &mut taken);
+    ours["_meta"]["checksum"] = checksum(ours).into();
+    if taken.is_empty() { "no setting".into() } else { taken.join(", ") }
+}
+
+fn merge(ours: &mut Value, theirs: &Value, path: &str, taken: &mut Vec<String>) {
+    if let (Some(ours), Some(theirs)) = (ours.as_object_mut(), theirs.as_object()) {
+        for (name, value) in theirs {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            merge(ours.entry(name).or_insert_with(|| json!({})), value, &path, taken);
+        }
+    } else {
+        taken.push(format!("{path}={theirs}"));
+        ours.clone_from(theirs);
+    }
+}
+
 /// Compares the template in the cluster (nothing where there is none) with ours.
 pub fn decide(present: Option<&Value>) -> Decision {
     let Some(present) = present else { return Decision::Install };

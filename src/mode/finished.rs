@@ -1,0 +1,131 @@
+//! Finished: how a run that stores mails ended, and the line that says so.
+
+use std::{fmt, time::Duration};
+
+use tracing::{Level, debug, error, info};
+
+use crate::{pipeline::Totals, settle::Tally, stop::Reason};
+
+/// Said of a run that was stopped, where the next one takes up what this one left.
+pub(super) const GOES_ON: &str = "stopped before the end, as asked; the same command goes on from there";
+
+/// How a run that stores mails ended.
+pub(super) struct Finished {
+    pub(super) totals: Totals,
+    /// The store's name, for a person.
+    pub(super) store: String,
+    pub(super) lasted: Duration,
+    /// Why it ended early, if it did.
+    pub(super) reason: Option<Reason>,
+    /// Every mail was settled.
+    pub(super) complete: bool,
+}
+
+impl Finished {
+    /// Logs the summary at `level`, and why the run ended early, if it did; `stopped` if somebody wished it.
+    pub(super) fn log(&self, level: Level, stopped: &str) {
+        if level <= Level::INFO {
+            info!("{self}");
+        } else {
+            debug!("{self}");
+        }
+        match &self.reason {
+            Some(Reason::StoreUnreachable(why)) => error!("gave up waiting for the store {why}"),
+            Some(Reason::ReaderGone) => info!("standard output was closed by its reader, so the work ended early"),
+            Some(Reason::Asked) => info!("{stopped}"),
+            Some(Reason::Reload) | None => {}
+        }
+    }
+}
+
+/// The line at the end of a run: `60 mails: 59 with reports (51 DMARC, 8 TLS), 1 without, now in .failed. 718 rows new
+/// in FILE. 0.1 s`. What is none is left out.
+impl fmt::Display for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Totals { stored, failed, unrecognized, left, failed_moved, tally } = &self.totals;
+        write!(f, "{}", counted(self.totals.mails(), "mail"))?;
+        let place = if *failed_moved > 0 { ", now in .failed" } else { "" };
+        let mut mails = Vec::new();
+        if *stored > 0 {
+            mails.push(format!("{stored} with reports{}", kinds(tally)));
+        }
+        if *unrecognized > 0 {
+            // Kept ones lie where they were.
+            let place = if *failed_moved >= failed + unrecognized { place } else { "" };
+            mails.push(format!("{unrecognized} without{place}"));
+        }
+        if *failed > 0 {
+            mails.push(format!("{failed} that can't be read or stored{place}"));
+        }
+        if *left > 0 {
+            mails.push(format!("{left} not done, left where {}", if *left == 1 { "it is" } else { "they are" }));
+        }
+        if !mails.is_empty() {
+            write!(f, ": {}", mails.join(", "))?;
+        }
+        write!(f, ". {}. {:.1} s", rows(tally, &self.store), self.lasted.as_secs_f64())
+    }
+}
+
+fn kinds(tally: &Tally) -> String {
+    let kinds = [(tally.dmarc_reports, "DMARC"), (tally.tls_reports, "TLS"), (tally.failure_reports, "failure")];
+    let kinds: Vec<String> =
+        kinds.into_iter().filter(|(number, _)| *number > 0).map(|(number, kind)| format!("{number} {kind}")).collect();
+    if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) }
+}
+
+fn rows(tally: &Tally, store: &str) -> String {
+    let Tally { created, duplicates, refused, lost, passed_over, .. } = tally;
+    let mut parts = vec![match (created, duplicates) {
+        (0, 0) => format!("Nothing new in {store}"),
+        (0, 1) => format!("Nothing new in {store}, the row was there"),
+        (0, _) => format!("Nothing new in {store}, all {duplicates} rows were there"),
+        (_, 0) => format!("{} new in {store}", counted(*created, "row")),
+        (_, _) => format!("{} new in {store}, {duplicates} were there", counted(*created, "row")),
+    }];
+    if *refused > 0 {
+        parts.push(format!("{refused} refused by the store"));
+    }
+    if *lost > 0 {
+        parts.push(format!("{lost} that can't be read are missing"));
+    }
+    if *passed_over > 0 {
+        parts.push(format!("{} outside of --since and --until", counted(*passed_over, "report")));
+    }
+    parts.join(", ")
+}
+
+/// `1 mail`, `2 mails`.
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(totals: Totals) -> String {
+        let lasted = Duration::from_millis(120);
+        Finished { totals, store: "FILE".into(), lasted, reason: None, complete: true }.to_string()
+    }
+
+    #[test]
+    fn the_line_says_what_there_was_and_nothing_else() {
+        let tally = Tally { dmarc_reports: 51, tls_reports: 8, created: 718, ..Tally::default() };
+        let totals = Totals { stored: 59, unrecognized: 1, failed_moved: 1, tally, ..Totals::default() };
+        assert_eq!(
+            line(totals),
+            "60 mails: 59 with reports (51 DMARC, 8 TLS), 1 without, now in .failed. 718 rows new in FILE. 0.1 s"
+        );
+        let tally = Tally { dmarc_reports: 1, duplicates: 718, ..Tally::default() };
+        assert_eq!(
+            line(Totals { stored: 1, unrecognized: 2, tally, ..Totals::default() }),
+            "3 mails: 1 with reports (1 DMARC), 2 without. Nothing new in FILE, all 718 rows were there. 0.1 s"
+        );
+        assert_eq!(line(Totals::default()), "0 mails. Nothing new in FILE. 0.1 s");
+        assert_eq!(
+            line(Totals { left: 60, ..Totals::default() }),
+            "60 mails: 60 not done, left where they are. Nothing new in FILE. 0.1 s"
+        );
+    }
+}

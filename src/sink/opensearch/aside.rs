@@ -1,0 +1,238 @@
+//! Aside: where documents wait whose index is in trouble, so that those of other indices go on.
+//!
+//! An index that takes nothing (blocked, closed, missing, without write index) is an outage of that index only, with
+//! pauses and patience of its own. A document that is not taken although its index takes others waits here as well, and is
+//! given up after some attempts, which leaves its mail where it is.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tracing::{error, warn};
+
+use super::{config::OnTrouble, send::Waiting};
+use crate::sink::outage::{Outage, pause_after};
+
+/// So many times a document is sent that its index does not take although it takes others.
+const ODD_ATTEMPTS: u32 = 8;
+
+/// What a mail takes beside the bytes of its documents, about.
+const MAIL_BYTES: usize = 512;
+
+/// An index is looked at again at least so often, since a mail that comes may be one that it takes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Documents sent to see whether the index works again.
+const PROBE_ITEMS: usize = 16;
+
+/// What waits for one index.
+pub(super) struct Aside {
+    state: Mutex<State>,
+    changed: Condvar,
+    outage: Outage,
+    on_trouble: OnTrouble,
+    /// Bytes that may wait here before further mails are not taken up.
+    room: usize,
+    /// The index took nothing when it was last asked: what comes for it goes here at once.
+    in_trouble: AtomicBool,
+    /// Documents that the index judged finally so far: proof that it works, whatever becomes of single documents.
+    judged: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    weight: usize,
+    /// Why the last one came here.
+    reason: String,
+    /// Mails were left for want of room.
+    left: bool,
+    /// The index was waited for long enough.
+    given_up: bool,
+    /// Nothing more comes.
+    closed: bool,
+}
+
+impl Aside {
+    pub(super) fn new(outage: Outage, on_trouble: OnTrouble, room: usize) -> Aside {
+        let (in_trouble, judged) = (AtomicBool::new(false), AtomicU64::new(0));
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Aside { state, changed, outage, on_trouble, room, in_trouble, judged }
+    }
+
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.in_trouble.load(Ordering::Acquire)
+    }
+
+    pub(super) fn judged(&self) -> u64 {
+        self.judged.load(Ordering::Acquire)
+    }
+
+    /// The index judged so many documents finally.
+    pub(super) fn count_judged(&self, documents: u64) {
+        self.judged.fetch_add(documents, Ordering::AcqRel);
+        if self.in_trouble.swap(false, Ordering::AcqRel) {
+            self.outage.over();
+            self.changed.notify_all();
+        }
+    }
+
+    /// Whether a mail for this index is to be taken up now; may wait for room.
+    pub(super) fn admit(&self) -> bool {
+        if !self.is_in_trouble() {
+            return true;
+        }
+        let mut state = self.lock();
+        loop {
+            if state.given_up || state.closed {
+                return false;
+            }
+            if state.weight < self.room {
+                return true;
+            }
+            if self.on_trouble != OnTrouble::Wait {
+                state.left = true;
+                return false;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Bytes that wait here.
+    pub(super) fn weight(&self) -> usize {
+        self.lock().weight
+    }
+
+    /// Puts documents aside.
+    pub(super) fn put(&self, mut waiting: Waiting, reason: Option<&str>) {
+        let judged = self.judged();
+        // Documents that were not sent at all come without a reason.
+        if judged > mem::replace(&mut waiting.judged, judged)
+            && let Some(reason) = reason
+        {
+            waiting.odd += 1;
+            if waiting.odd >= ODD_ATTEMPTS {
+                warn!(index = self.outage.name(), "a document is not taken, its mail stays where it is: {reason}");
+                return;
+            }
+        } else if reason.is_some() {
+            self.in_trouble.store(true, Ordering::Release);
+        }
+        let mut state = self.lock();
+        if state.given_up || (state.closed && self.outage.stop().is_asked()) {
+            drop(state);
+            drop(waiting);
+            return;
+        }
+        if let Some(reason) = reason {
+            reason.clone_into(&mut state.reason);
+        }
+        state.weight += weight(&waiting);
+        state.waiting.push_back(waiting);
+        self.changed.notify_all();
+    }
+
+    /// Nothing more comes; what waits is still tried.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Nothing more comes; what waits is dropped.
+    pub(super) fn abandon(&self) {
+        let dropped = {
+            let mut state = self.lock();
+            state.closed = true;
+            state.weight = 0;
+            mem::take(&mut state.waiting)
+        };
+        // Outside the lock: dropping settles mails.
+        drop(dropped);
+        self.changed.notify_all();
+    }
+
+    /// True once after mails were left for want of room and the index is back.
+    pub(super) fn has_room_again(&self) -> bool {
+        let mut state = self.lock();
+        let again = state.left && !state.given_up && !self.is_in_trouble();
+        state.left &= !again;
+        again
+    }
+
+    /// Sends what comes here by `send`, which puts back what is not taken, with pauses, until the end of work.
+    pub(super) fn serve(&self, batch_bytes: usize, send: impl Fn(Vec<Waiting>)) {
+        while let Some(reason) = self.wait_for_some() {
+            // If not, single documents wait here.
+            let lasted = if self.is_in_trouble() { self.outage.note(&reason) } else { Duration::ZERO };
+            if self.outage.is_hopeless(lasted) {
+                if self.on_trouble != OnTrouble::LeaveOrGiveUp {
+                    self.outage.give_up(&reason);
+                    return;
+                }
+                self.give_up(&reason);
+                continue;
+            }
+            self.outage.metrics().retry();
+            if self.outage.stop().sleep(pause_after(lasted).min(LONGEST_PAUSE)) {
+                return;
+            }
+            let judged = self.judged();
+            send(self.take(PROBE_ITEMS, batch_bytes));
+            // It takes documents again: all that waits goes, but what it does not take a second time waits for another turn.
+            let mut turn = self.lock().waiting.len();
+            while turn > 0 && self.judged() > judged && !self.outage.stop().is_asked() {
+                let batch = self.take(turn, batch_bytes);
+                turn -= batch.len().clamp(1, turn);
+                send(batch);
+            }
+        }
+    }
+
+    /// Why something waits; nothing once nothing more comes.
+    fn wait_for_some(&self) -> Option<String> {
+        let is_idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
+        let state = self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        (!state.waiting.is_empty()).then(|| state.reason.clone())
+    }
+
+    /// The first that wait: so many at most, and about so many bytes.
+    fn take(&self, items: usize, bytes: usize) -> Vec<Waiting> {
+        let mut state = self.lock();
+        let mut taken = Vec::new();
+        let mut weight_taken = 0;
+        while taken.len() < items && weight_taken < bytes {
+            let Some(waiting) = state.waiting.pop_front() else { break };
+            weight_taken += weight(&waiting);
+            taken.push(waiting);
+        }
+        state.weight -= weight_taken;
+        self.changed.notify_all();
+        taken
+    }
+
+    fn give_up(&self, reason: &str) {
+        error!("gave up waiting for {}: {reason}", self.outage.name());
+        let dropped = {
+            let mut state = self.lock();
+            state.given_up = true;
+            state.weight = 0;
+            mem::take(&mut state.waiting)
+        };
+        drop(dropped);
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn weight(waiting: &Waiting) -> usize {
+    waiting.item.bytes.len() + MAIL_BYTES
+}
