@@ -12,22 +12,34 @@ pub fn line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// JSON with the same characters written as `\uXXXX`: the same value for a program, and harmless on a terminal. Line feeds
-/// between the values stay; within them JSON has none.
+/// JSON with the same characters, and all others that only format and can't be seen, written as `\uXXXX`: the same value
+/// for a program, and harmless on a terminal. Line feeds between the values stay; within them JSON has none.
 pub fn json(json: &str) -> Cow<'_, str> {
-    if !json.chars().any(|c| c != '\n' && is_dangerous(c)) {
+    let escapes = |c| c != '\n' && (is_dangerous(c) || is_format(c));
+    // Most text is ASCII, in which JSON itself leaves DEL only; looking at whole words is much faster.
+    let is_plain = json.is_ascii() && memchr::memchr(0x7F, json.as_bytes()).is_none();
+    if is_plain || !json.chars().any(escapes) {
         return Cow::Borrowed(json);
     }
     let mut out = String::with_capacity(json.len() + 64);
     for c in json.chars() {
-        if c != '\n' && is_dangerous(c) {
-            // All of them are of the Basic Multilingual Plane: four digits are enough.
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        if escapes(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
         } else {
             out.push(c);
         }
     }
     Cow::Owned(out)
+}
+
+/// General category Cf of Unicode.
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{AD}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}' | '\u{890}'..='\u{891}' | '\u{8E2}'
+        | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
+        | '\u{FFF9}'..='\u{FFFB}' | '\u{110BD}' | '\u{110CD}' | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}'
+        | '\u{1D173}'..='\u{1D17A}' | '\u{E0001}' | '\u{E0020}'..='\u{E007F}')
 }
 
 /// The text as a cell of a table that a spreadsheet program may open: on one line, without control characters, and with
@@ -115,6 +127,7 @@ mod tests {
         assert_eq!(line("a\x1b[31mb\r\nc\u{9b}d\u{202e}e"), "a\u{FFFD}[31mb\u{FFFD}\u{FFFD}c\u{FFFD}d\u{FFFD}e");
         assert_eq!(line("Grüße 例え"), "Grüße 例え");
         assert_eq!(json("{\n\"a\u{9b}\": \"\u{202e}ü\"}"), "{\n\"a\\u009b\": \"\\u202eü\"}");
+        assert_eq!(json("\"a\u{7f}\u{200d}\u{e0041}\""), "\"a\\u007f\\u200d\\udb40\\udc41\"");
         assert_eq!(header_value("ü\nX-Evil: 1"), "??X-Evil: 1");
     }
 }

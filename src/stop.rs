@@ -24,6 +24,8 @@ pub enum Reason {
     Asked,
     /// A run with new settings takes over.
     Reload,
+    /// Whoever read standard output has closed it.
+    ReaderGone,
     /// The store could not be reached for as long as the mode is willing to wait.
     StoreUnreachable(String),
 }

@@ -6,6 +6,9 @@ use tracing::{Level, debug, error, info};
 
 use crate::{pipeline::Totals, settle::Tally, stop::Reason};
 
+/// Said of a run that was stopped, where the next one takes up what this one left.
+pub(super) const GOES_ON: &str = "stopped before the end, as asked; the same command goes on from there";
+
 /// How a run that stores mails ended.
 pub(super) struct Finished {
     pub(super) totals: Totals,
@@ -19,8 +22,8 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    /// Logs the summary at `level`, and why the run ended early, if it did.
-    pub(super) fn log(&self, level: Level) {
+    /// Logs the summary at `level`, and why the run ended early, if it did; `stopped` if somebody wished it.
+    pub(super) fn log(&self, level: Level, stopped: &str) {
         if level <= Level::INFO {
             info!("{self}");
         } else {
@@ -31,7 +34,8 @@ impl Finished {
                 let left = counted(self.totals.left, "mail");
                 error!("gave up: {why}. {left} not stored yet; run again later");
             }
-            Some(Reason::Asked) => info!("stopped before the end, as asked; the same command goes on from there"),
+            Some(Reason::ReaderGone) => info!("standard output was closed by its reader, so the work ended early"),
+            Some(Reason::Asked) => info!("{stopped}"),
             Some(Reason::Reload) | None => {}
         }
     }

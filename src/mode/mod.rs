@@ -22,7 +22,11 @@ use std::{
 use clap::ArgMatches;
 use tracing::{Level, debug, info, warn};
 
-use self::{export::ExportError, finished::Finished, report::ReportError};
+use self::{
+    export::ExportError,
+    finished::{Finished, GOES_ON},
+    report::ReportError,
+};
 use crate::{
     cli::{self, Cli, Mode},
     config::{Config, ConfigError, Store},
@@ -203,7 +207,7 @@ impl Run {
     /// Waits until all is settled and logs the summary, at `level`.
     fn finish(self, level: Level) -> Finished {
         let finished = self.finish_quietly();
-        finished.log(level);
+        finished.log(level, GOES_ON);
         finished
     }
 

@@ -62,7 +62,7 @@ pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, Mode
         earlier = finished.totals;
         if !again {
             finished.lasted = started.elapsed();
-            finished.log(Level::INFO);
+            finished.log(Level::INFO, super::GOES_ON);
             return Ok(match finished.complete && all_listed {
                 false => Exit::TryAgain,
                 true if mistakes.is_empty() => Exit::Ok,

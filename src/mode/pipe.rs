@@ -2,12 +2,12 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader},
+    io::{self, BufReader, IsTerminal},
     path::Path,
     time::Duration,
 };
 
-use tracing::{Level, error};
+use tracing::{Level, error, info};
 
 use super::{ModeError, Run};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     exit::Exit,
     pipeline::Mail,
     settle::{Maildir, Origin, maildir::Folder},
-    source::{self, mbox::Mbox},
+    source::{self, Bytes, mbox::Mbox, stdin::Stdin},
 };
 
 /// Much shorter than a mail server waits for a command (Postfix: 1000 s); it tries again by itself.
@@ -37,6 +37,14 @@ pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
     }
     // A single mail from a mail server needs no summary.
     let level = if input.files.is_empty() && !input.mbox { Level::DEBUG } else { Level::INFO };
+    // Read before signals are handled: the first Ctrl-C ends it.
+    let reads_stdin = !input.mbox && (input.files.is_empty() || input.files.iter().any(|file| is_stdin(file)));
+    let mut typed = if reads_stdin && io::stdin().is_terminal() {
+        info!("reading a mail from standard input; Ctrl-D ends it, --help shows more");
+        Some(source::read(io::stdin().lock(), limit, 0)?)
+    } else {
+        None
+    };
     let run = Run::start_finite(config, PATIENCE)?;
     let mut all_read = true;
     let stdin = [Path::new("-").to_owned()];
@@ -46,12 +54,14 @@ pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
             break;
         }
         let submitted = match file.as_path() {
-            path if input.mbox && is_stdin(path) => mbox(io::stdin().lock(), "standard input", limit, &run),
+            path if input.mbox && is_stdin(path) => {
+                Stdin::open(&run.stop).and_then(|from| mbox(from, "standard input", limit, &run))
+            }
             path if input.mbox => {
                 File::open(path).and_then(|file| mbox(file, &path.display().to_string(), limit, &run))
             }
             path if input.maildir => maildir(path, &run),
-            path if is_stdin(path) => stdin_mail(limit, &run),
+            path if is_stdin(path) => stdin_mail(typed.take(), limit, &run),
             path => {
                 run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), mark: 0, bytes: None });
                 Ok(())
@@ -62,7 +72,8 @@ pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
             all_read = false;
         }
     }
-    let finished = run.finish(level);
+    let finished = run.finish_quietly();
+    finished.log(level, "stopped before the end, as asked");
     Ok(match finished.totals {
         _ if !finished.complete || !all_read => Exit::TryAgain,
         totals if totals.failed + totals.unrecognized > 0 => Exit::Unreadable,
@@ -74,8 +85,8 @@ fn is_stdin(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
-fn stdin_mail(limit: u64, run: &Run) -> io::Result<()> {
-    let bytes = source::read(io::stdin().lock(), limit, 0)?;
+fn stdin_mail(typed: Option<Bytes>, limit: u64, run: &Run) -> io::Result<()> {
+    let bytes = typed.map_or_else(|| source::read(io::stdin().lock(), limit, 0), Ok)?;
     run.pipeline.submit(Mail { origin: Origin::Input("standard input".into()), mark: 0, bytes: Some(bytes) });
     Ok(())
 }

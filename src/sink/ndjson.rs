@@ -1,12 +1,14 @@
 //! The NDJSON sink: the documents as lines, appended to a file or written to standard output.
 //!
-//! A mail counts as stored once its lines are on disk, or handed to whoever reads a pipe. Lines written before
-//! are not looked at, so duplicates are not recognised.
+//! A mail counts as stored once its lines are on disk in the file that has the name then, whatever was renamed, deleted
+//! or emptied meanwhile, or handed to whoever reads a pipe. Lines written before are not looked at, so duplicates are
+//! not recognised. Characters that could do harm on a terminal are escaped.
 
 use std::{
-    fs::{File, OpenOptions},
+    borrow::Cow,
+    fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
@@ -24,6 +26,7 @@ use crate::{
     document::Documents,
     message::Contents,
     metrics::RequestResult,
+    sanitize,
     settle::{Acknowledgement, Delivery, Pending},
     stop::Reason,
 };
@@ -54,9 +57,7 @@ impl NdJsonSink {
     pub fn open(file: Option<&Path>, outage: Outage) -> io::Result<NdJsonSink> {
         let queue = Arc::new(Queue::new(BATCH_BYTES, 2 * BATCH_BYTES));
         let mut output = match file {
-            Some(path) => {
-                Output::File { file: OpenOptions::new().create(true).append(true).open(path)?, path: path.to_owned() }
-            }
+            Some(path) => Output::File { file: open_file(path)?, path: path.to_owned() },
             None => Output::Pipe,
         };
         let stop = Arc::clone(outage.stop());
@@ -78,7 +79,9 @@ impl Sink for NdJsonSink {
         // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
         let whole = delivery.pending();
         let write = |documents: &Documents, n, lines: &mut Vec<u8>| {
+            let begin = lines.len();
             documents.write_source(n, lines);
+            make_safe(lines, begin);
             lines.push(b'\n');
         };
         let push = |Chunk { bytes: lines, ends, .. }: Chunk| {
@@ -111,8 +114,44 @@ impl Sink for NdJsonSink {
     }
 }
 
+/// Escapes what could do harm on a terminal in the JSON from byte `begin` on.
+fn make_safe(lines: &mut Vec<u8>, begin: usize) {
+    if let Ok(text) = str::from_utf8(&lines[begin..])
+        && let Cow::Owned(safe) = sanitize::json(text)
+    {
+        lines.truncate(begin);
+        lines.extend_from_slice(safe.as_bytes());
+    }
+}
+
+/// Opens the file for appending, and has its name last when it is new. A named pipe needs a reader.
+fn open_file(path: &Path) -> io::Result<File> {
+    if fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
+        // Without a reader this fails at once, where opening it to wait would wait for ever.
+        let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+        OpenOptions::new().write(true).custom_flags(flags).open(path).map_err(|error| {
+            let why = format!("a named pipe that nobody reads ({error})");
+            if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) {
+                io::Error::other(why)
+            } else {
+                error
+            }
+        })?;
+    }
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    if file.metadata()?.is_file() {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(file)
+}
+
 enum Output {
-    File { file: File, path: PathBuf },
+    /// With the name that it must still have when its lines count as stored.
+    File {
+        file: File,
+        path: PathBuf,
+    },
     Pipe,
 }
 
@@ -120,25 +159,16 @@ impl Output {
     /// Writes all lines or, in a regular file, none.
     fn write(&mut self, batch: &[Item]) -> io::Result<()> {
         match self {
-            Output::File { file, path } => {
-                let is_regular = file.metadata()?.is_file();
-                if !is_regular {
+            Output::File { file, path } => loop {
+                if !file.metadata()?.is_file() {
                     return batch.iter().try_for_each(|item| file.write_all(&item.lines));
                 }
-                // Another process may append to the same file; between its batches and ours, never within.
-                file.lock()?;
-                let before = file.metadata()?.len();
-                // A line that a crash left half: what comes behind it would be lost with it.
-                let start = if ends_in_a_line(path, before) { &b"\n"[..] } else { b"" };
-                let written = file.write_all(start);
-                let written = written.and_then(|()| batch.iter().try_for_each(|item| file.write_all(&item.lines)));
-                let written = written.and_then(|()| file.sync_data());
-                if written.is_err() {
-                    file.set_len(before)?;
+                // Rotated away before, or while it was written to: its lines go to the file that has the name now.
+                if has_name(file, path)? && append(file, path, batch)? {
+                    return Ok(());
                 }
-                file.unlock()?;
-                written
-            }
+                *file = open_file(path)?;
+            },
             Output::Pipe => {
                 let mut out = io::stdout().lock();
                 batch.iter().try_for_each(|item| out.write_all(&item.lines))?;
@@ -146,6 +176,41 @@ impl Output {
             }
         }
     }
+}
+
+/// True if the file is still the one of this name.
+fn has_name(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Appends all lines and has them on disk, or none. False if the file was rotated or emptied meanwhile.
+fn append(file: &mut File, path: &Path, batch: &[Item]) -> io::Result<bool> {
+    // Another process may append to the same file; between its batches and ours, never within.
+    file.lock()?;
+    let appended = append_locked(file, path, batch);
+    file.unlock()?;
+    appended
+}
+
+fn append_locked(file: &mut File, path: &Path, batch: &[Item]) -> io::Result<bool> {
+    let before = file.metadata()?.len();
+    // A line that a crash left half: what comes behind it would be lost with it.
+    let start = if ends_in_a_line(path, before) { &b"\n"[..] } else { b"" };
+    let bytes = start.len() as u64 + batch.iter().map(|item| item.lines.len() as u64).sum::<u64>();
+    let written = file.write_all(start);
+    let written = written.and_then(|()| batch.iter().try_for_each(|item| file.write_all(&item.lines)));
+    let written = written.and_then(|()| file.sync_data());
+    let stays = written.and_then(|()| Ok(has_name(file, path)? && file.metadata()?.len() >= before + bytes));
+    // Emptied by somebody else it must not grow.
+    if !matches!(stays, Ok(true)) && file.metadata()?.len() > before {
+        file.set_len(before)?;
+    }
+    stays
 }
 
 /// True if the last line of a file of `length` bytes has no end. Of one that may not be read nobody knows. It is opened
@@ -172,7 +237,10 @@ fn write_batch(output: &mut Output, batch: Vec<Item>, outage: &Outage) -> bool {
         let Err(error) = written else { break };
         if matches!(output, Output::Pipe) {
             // Nobody knows how much of it was read.
-            outage.stop().ask(Reason::StoreUnreachable(format!("standard output: {error}")));
+            outage.stop().ask(match error.kind() {
+                io::ErrorKind::BrokenPipe => Reason::ReaderGone,
+                _ => Reason::StoreUnreachable(format!("standard output: {error}")),
+            });
             return false;
         }
         if outage.pause(&error) {

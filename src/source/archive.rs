@@ -101,6 +101,96 @@ fn is_tar(start: &[u8]) -> bool {
     start.get(257..262) == Some(b"ustar")
 }
 
+/// The blocks of a tar archive, read so that a broken header can be passed over.
+pub struct Blocks<R> {
+    from: R,
+    /// Bytes taken from `from`.
+    position: u64,
+    /// A header that was found, and is to be read again.
+    found: Cursor<Vec<u8>>,
+}
+
+impl<R: Read> Blocks<R> {
+    /// `from` stands at the start of the archive.
+    pub fn new(from: R) -> Blocks<R> {
+        Blocks { from, position: 0, found: Cursor::default() }
+    }
+
+    /// The byte of the archive that is read next.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The byte of the archive at which the next header begins; it was found or nothing was read yet.
+    pub fn next_header(&self) -> u64 {
+        self.position - self.found.get_ref().len() as u64
+    }
+
+    /// Goes to the next header whose check sum is right; false if there is none.
+    ///
+    /// # Errors
+    /// Reading failed.
+    pub fn find_header(&mut self) -> io::Result<bool> {
+        self.found = Cursor::default();
+        let torn = self.position % HEAD_BYTES as u64;
+        if torn > 0 {
+            io::copy(&mut self.by_ref().take(HEAD_BYTES as u64 - torn), &mut io::sink())?;
+        }
+        loop {
+            let block = head(self)?;
+            if block.len() < HEAD_BYTES {
+                return Ok(false);
+            }
+            if is_tar(&block) && is_sum_right(&block) {
+                self.found = Cursor::new(block);
+                return Ok(true);
+            }
+        }
+    }
+}
+
+impl<R: Read> Read for Blocks<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.found.read(buffer)?;
+        if read > 0 || buffer.is_empty() {
+            return Ok(read);
+        }
+        let read = self.from.read(buffer)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+/// The sum of a header's bytes, its own field taken for blanks.
+fn is_sum_right(block: &[u8]) -> bool {
+    let sum = block.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) });
+    tar::Header::from_byte_slice(block).cksum().is_ok_and(|stated| stated == sum.sum::<u32>())
+}
+
+/// A member of a tar archive, which says so when the archive ends within it.
+pub struct Member<R> {
+    from: R,
+    left: u64,
+}
+
+impl<R: Read> Member<R> {
+    /// A member of `size` bytes.
+    pub fn new(from: R, size: u64) -> Member<R> {
+        Member { from, left: size }
+    }
+}
+
+impl<R: Read> Read for Member<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        if read == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive ends within it"));
+        }
+        self.left = self.left.saturating_sub(read as u64);
+        Ok(read)
+    }
+}
+
 enum Packed {
     Gzip,
     Zstd,

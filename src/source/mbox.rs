@@ -35,6 +35,11 @@ impl<R: BufRead> Mbox<R> {
         Mbox { input, limit, position, separator: None, ended: false }
     }
 
+    /// The byte of the file that is read next.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
     fn next_mail(&mut self) -> io::Result<Option<Mail>> {
         if self.ended {
             return Ok(None);

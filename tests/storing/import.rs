@@ -19,37 +19,37 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A folder for sources, store and journal.
-struct Place(TempDir);
+pub struct Place(TempDir);
 
 impl Place {
-    fn new() -> Place {
+    pub fn new() -> Place {
         Place(tempfile::tempdir().expect("a folder"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// `import` into the store of this place, with a state folder of its own.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program(["import", "--store"]);
         command.arg(self.path("store")).args(arguments).env("STATE_DIRECTORY", self.path("state"));
         command
     }
 
-    fn import(&self, arguments: &[&str]) -> Ended {
+    pub fn import(&self, arguments: &[&str]) -> Ended {
         run_command(self.command(arguments))
     }
 
-    fn numbers(&self) -> Numbers {
+    pub fn numbers(&self) -> Numbers {
         numbers(&self.path("store"))
     }
 }
 
 /// What a store holds: DMARC reports, records, their count sum, TLS reports, policies.
-type Numbers = [u64; 5];
+pub type Numbers = [u64; 5];
 
-fn numbers(store: &Path) -> Numbers {
+pub fn numbers(store: &Path) -> Numbers {
     let connection = Connection::open(store).expect("a store");
     let one = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0)).expect(sql).unsigned_abs();
     [
@@ -61,12 +61,12 @@ fn numbers(store: &Path) -> Numbers {
     ]
 }
 
-fn expected(manifest: &Manifest) -> Numbers {
+pub fn expected(manifest: &Manifest) -> Numbers {
     let Manifest { dmarc, tls, .. } = manifest;
     [dmarc.reports, dmarc.records, dmarc.count_sum, tls.reports, tls.policies]
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
 
@@ -77,7 +77,7 @@ fn tar(maildir: &Path) -> Vec<u8> {
     builder.into_inner().expect("memory")
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     crate::support::mail::gzip(bytes)
 }
 

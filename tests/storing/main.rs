@@ -7,6 +7,7 @@ mod command_line;
 mod daemon;
 mod export;
 mod import;
+mod import_archives;
 mod limits;
 mod maildir;
 mod model;

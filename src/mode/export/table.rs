@@ -133,7 +133,8 @@ impl<W: Write> Table<W> {
             Kind::Dmarc => DMARC,
             Kind::Tls => TLS,
             Kind::Failure => FAILURE,
-        })?;
+        })
+        .map_err(plain)?;
         Ok(Table { out })
     }
 
@@ -154,13 +155,21 @@ impl<W: Write> Table<W> {
     }
 
     fn row(&mut self, key: &Key, position: u32, head: &[Cell], rest: &[Cell]) -> io::Result<()> {
-        self.out.write_field(format!("{}-{position}", key.as_str()))?;
-        head.iter().chain(rest).try_for_each(|cell| self.out.write_field(cell.0.as_bytes()))?;
-        Ok(self.out.write_record(None::<&[u8]>)?)
+        self.out.write_field(format!("{}-{position}", key.as_str())).map_err(plain)?;
+        head.iter().chain(rest).try_for_each(|cell| self.out.write_field(cell.0.as_bytes())).map_err(plain)?;
+        self.out.write_record(None::<&[u8]>).map_err(plain)
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+/// The system's own error, whose kind tells a reader that has seen enough.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -11,19 +11,27 @@ use std::{
 
 use tracing::error;
 
-use super::{is_stdin, journal::Key, lock, progress::Counters, state::State};
+use super::{
+    is_stdin,
+    journal::{Key, Place},
+    lock,
+    progress::Counters,
+    state::State,
+};
 use crate::{
     cli,
     mode::Run,
     pipeline::Mail,
+    sanitize,
     settle::{
         Mark, Origin,
         maildir::{Entry, Folder},
     },
     source::{
         self, Bytes,
-        archive::{self, Shape},
+        archive::{self, Blocks, Member, Shape},
         mbox::Mbox,
+        stdin::Stdin,
         walk::{Found, is_bookkeeping, walk},
     },
 };
@@ -41,7 +49,23 @@ pub(super) struct Feeder<'f> {
     pub(super) limit: u64,
     /// Files that an earlier run has finished.
     pub(super) finished: u64,
+    /// Mails and files that were found.
+    pub(super) found: u64,
+    /// Files and parts of files whose content is broken.
+    pub(super) damaged: u64,
+    /// Nothing failed that may go well another time.
     pub(super) all_read: bool,
+}
+
+/// A file with many mails, or a member of an archive.
+struct Spot {
+    name: String,
+    /// The mark of the file.
+    stream: Mark,
+    /// Where in the file it is.
+    place: Place,
+    /// Archives around it.
+    depth: usize,
 }
 
 /// Counts what is read.
@@ -52,7 +76,11 @@ struct Counting<'c, R> {
 
 impl<R: Read> Read for Counting<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.from.read(buffer)?;
+        let read = self.from.read(buffer).inspect_err(|error| {
+            if error.kind() != io::ErrorKind::Interrupted {
+                self.counters.reading_failed.store(true, Relaxed);
+            }
+        })?;
         self.counters.bytes.fetch_add(read as u64, Relaxed);
         Ok(read)
     }
@@ -72,6 +100,7 @@ impl Feeder<'_> {
             } else {
                 let _ = walk(path, self.import.recursive, &mut |found| {
                     let name = |path: &Path| path.display().to_string();
+                    self.found += 1;
                     let (what, fed) = match found {
                         Ok(Found::Mail(entry)) => (name(&entry.path()), self.mail(entry)),
                         Ok(Found::File(path)) => (name(&path), self.file(&path)),
@@ -87,8 +116,25 @@ impl Feeder<'_> {
     }
 
     fn trouble(&mut self, what: &str, error: &io::Error) {
+        if self.run.stop.is_asked() {
+            // Cut short by the stop, perhaps; the next import tries it again in any case.
+            return;
+        }
+        let what = sanitize::line(what);
         error!("{what}: can't be read to its end: {error}");
-        self.all_read = false;
+        lock(self.state).unread(&what, error);
+        // Archives wrap the system's errors, so the file was asked, too.
+        if self.counters.reading_failed.swap(false, Relaxed) || error.raw_os_error().is_some() {
+            self.all_read = false;
+        } else {
+            self.damaged += 1;
+        }
+    }
+
+    /// A part of a stream can't be read: it is told of, and read again by the next import.
+    fn broken(&mut self, at: &Spot, what: &str, error: &io::Error) {
+        lock(self.state).journal.hold(at.stream);
+        self.trouble(what, error);
     }
 
     /// A mail in a Maildir.
@@ -131,21 +177,21 @@ impl Feeder<'_> {
         let name = absolute(path)?;
         let key = Key::new(name.as_os_str().as_bytes(), size, (metadata.mtime(), metadata.mtime_nsec()));
         let before = self.counters.bytes.load(Relaxed);
-        let (is_finished, position) = {
+        let (is_finished, byte) = {
             let state = lock(self.state);
-            (state.journal.is_finished(key), state.journal.position(key))
+            (state.journal.is_finished(key), state.journal.byte(key))
         };
         if is_finished {
             self.finished += 1;
         } else {
             let counting = Counting { from: File::open(path)?, counters: self.counters };
-            self.opened(archive::open(counting, position)?, path, key, position)?;
+            self.opened(archive::open(counting, byte)?, path, key, byte)?;
         }
         self.counters.bytes.store(before + size, Relaxed);
         Ok(())
     }
 
-    fn opened(&mut self, shape: Shape, path: &Path, key: Key, position: u64) -> io::Result<()> {
+    fn opened(&mut self, shape: Shape, path: &Path, key: Key, byte: u64) -> io::Result<()> {
         let name = path.display().to_string();
         match shape {
             Shape::Single(_) => {
@@ -157,93 +203,136 @@ impl Feeder<'_> {
                 self.submit(name, mark, source::read(from, self.limit, 0)?);
             }
             Shape::Mbox(from) => {
-                let stream = lock(self.state).journal.stream(Some(key), position);
-                self.mbox(from, &name, position, stream, None)?;
-                self.end(stream);
+                let at = self.begin(name, Some(key));
+                let ended = self.mbox(from, &at, byte);
+                self.end(&at, ended);
             }
             Shape::Tar(from) => {
-                let stream = lock(self.state).journal.stream(Some(key), position);
-                self.tar(from, &name, position, stream, None, 1)?;
-                self.end(stream);
+                let at = self.begin(name, Some(key));
+                let ended = self.tar(from, &at);
+                self.end(&at, ended);
             }
         }
         Ok(())
     }
 
     fn stdin(&mut self) {
-        let from = Counting { from: io::stdin().lock(), counters: self.counters };
-        let stream = lock(self.state).journal.stream(None, 0);
-        let read = archive::look(from).and_then(|shape| self.stream(shape, "standard input", stream, 0, 0));
+        self.found += 1;
+        let at = self.begin("standard input".into(), None);
+        let counters = self.counters;
+        let read = Stdin::open(&self.run.stop).and_then(|from| archive::look(Counting { from, counters }));
+        let read = read.and_then(|shape| match shape {
+            Shape::Single(from) | Shape::Unpacked(from) => self.single(from, &at),
+            Shape::Mbox(from) => Ok(self.mbox(from, &at, 0)),
+            Shape::Tar(from) => Ok(self.tar(from, &at)),
+        });
         if let Err(error) = read {
-            self.trouble("standard input", &error);
+            self.broken(&at, &at.name, &error);
         }
     }
 
-    /// A member of an archive, or standard input: all its mails count as being at one place of the stream.
-    fn stream(&mut self, shape: Shape, name: &str, stream: Mark, place: u64, depth: usize) -> io::Result<()> {
-        match shape {
-            Shape::Single(from) | Shape::Unpacked(from) => {
-                let bytes = source::read(from, self.limit, 0)?;
-                let mark = lock(self.state).journal.mail(stream, place, place + 1);
-                self.submit(name.to_owned(), mark, bytes);
-                Ok(())
-            }
-            Shape::Mbox(from) => self.mbox(from, name, 0, stream, Some(place)),
-            Shape::Tar(_) if depth >= NESTING => Err(io::Error::other("too many archives in each other")),
-            Shape::Tar(from) => self.tar(from, name, 0, stream, Some(place), depth + 1),
+    fn single(&mut self, from: impl Read, at: &Spot) -> io::Result<bool> {
+        let bytes = source::read(from, self.limit, 0)?;
+        if self.run.stop.is_asked() {
+            // Standard input may have been cut short.
+            return Ok(false);
         }
+        let (begin, end) = (at.place.within(0), at.place.within(1));
+        let mark = lock(self.state).journal.mail(at.stream, begin, end);
+        self.submit(at.name.clone(), mark, bytes);
+        Ok(true)
     }
 
-    /// All mails of an mbox that begins at byte `position`. In an archive, they are at one `place` of it.
-    fn mbox(
-        &mut self,
-        from: Box<dyn BufRead + '_>,
-        name: &str,
-        position: u64,
-        stream: Mark,
-        place: Option<u64>,
-    ) -> io::Result<()> {
-        for mail in Mbox::new(from, position, self.limit) {
+    /// All mails of an mbox that stands at byte `position`. False if it was not gone through to its end.
+    fn mbox(&mut self, from: Box<dyn BufRead + '_>, at: &Spot, position: u64) -> bool {
+        let mut mbox = Mbox::new(from, position, self.limit);
+        while let Some(mail) = mbox.next() {
             if self.run.stop.is_asked() {
-                break;
+                return false;
             }
-            let mail = mail?;
-            let (begin, end) = place.map_or((mail.offset, mail.end), |place| (place, place + 1));
-            let mark = lock(self.state).journal.mail(stream, begin, end);
-            self.submit(format!("{name}, mail at byte {}", mail.offset), mark, mail.bytes);
+            match mail {
+                Ok(mail) => {
+                    let (begin, end) = (at.place.within(mail.offset), at.place.within(mail.end));
+                    let mark = lock(self.state).journal.mail(at.stream, begin, end);
+                    self.submit(format!("{}, mail at byte {}", at.name, mail.offset), mark, mail.bytes);
+                }
+                Err(error) => {
+                    self.broken(at, &format!("{}, byte {}", at.name, mbox.position()), &error);
+                    return true;
+                }
+            }
         }
-        Ok(())
+        true
     }
 
-    /// All files of a tar archive from number `first` on. In another archive, they are at one `place` of it.
-    fn tar(
-        &mut self,
-        from: Box<dyn Read + '_>,
-        name: &str,
-        first: u64,
-        stream: Mark,
-        place: Option<u64>,
-        depth: usize,
-    ) -> io::Result<()> {
-        for (number, member) in (0..).zip(tar::Archive::new(from).entries()?) {
+    /// All files of a tar archive that were not finished before. What is broken is passed over. False if it was not
+    /// gone through to its end.
+    fn tar(&mut self, from: Box<dyn Read + '_>, at: &Spot) -> bool {
+        let mut blocks = Blocks::new(from);
+        loop {
+            let read = self.members(&mut blocks, at);
+            let Err(error) = read else { return read.unwrap_or(true) };
+            self.broken(at, &format!("{}, byte {}", at.name, blocks.position()), &error);
+            // Behind a broken header there may be whole ones. Where reading itself fails, that was just told.
+            if !blocks.find_header().unwrap_or(false) {
+                return true;
+            }
+        }
+    }
+
+    /// The members of a tar archive up to its end or a broken header.
+    fn members<R: Read>(&mut self, from: &mut Blocks<R>, at: &Spot) -> io::Result<bool> {
+        let begin = from.next_header();
+        for member in tar::Archive::new(from).entries()? {
             if self.run.stop.is_asked() {
-                break;
+                return Ok(false);
             }
             let member = member?;
-            if number < first || !member.header().entry_type().is_file() || is_bookkeeping(&member.path_bytes()) {
+            // Not counted, but by its byte: the same whatever could not be read in front of it.
+            let byte = begin + member.raw_header_position();
+            let (place, behind) = (at.place.within(byte), at.place.within(byte + 1));
+            let resume = lock(self.state).journal.resume(at.stream, &place);
+            let is_mail = member.header().entry_type().is_file() && !is_bookkeeping(&member.path_bytes());
+            if resume >= behind || !is_mail {
+                lock(self.state).journal.reach(at.stream, place, behind);
                 continue;
             }
-            let name = format!("{name}, {}", String::from_utf8_lossy(&member.path_bytes()));
-            let shape = archive::look(member)?;
-            self.stream(shape, &name, stream, place.unwrap_or(number), depth)?;
+            let name = format!("{}, {}", at.name, String::from_utf8_lossy(&member.path_bytes()));
+            let byte = resume.numbers().get(place.numbers().len()).copied().unwrap_or(0);
+            let spot = Spot { name, stream: at.stream, place, depth: at.depth + 1 };
+            let size = member.size();
+            match self.member(Member::new(member, size), &spot, byte) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => self.broken(&spot, &spot.name, &error),
+            }
+            lock(self.state).journal.reach(at.stream, behind.clone(), behind);
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn end(&mut self, stream: Mark) {
-        // Not after a stop: there is more to come.
-        if !self.run.stop.is_asked() {
-            lock(self.state).journal.end_stream(stream);
+    /// One member of an archive; an mbox from this `byte` on. False if it was not gone through to its end.
+    fn member(&mut self, member: impl Read, at: &Spot, byte: u64) -> io::Result<bool> {
+        match archive::look(member)? {
+            Shape::Single(from) | Shape::Unpacked(from) => self.single(from, at),
+            Shape::Mbox(mut from) => {
+                io::copy(&mut from.by_ref().take(byte), &mut io::sink())?;
+                Ok(self.mbox(from, at, byte))
+            }
+            Shape::Tar(_) if at.depth >= NESTING => Err(io::Error::other("too many archives in each other")),
+            Shape::Tar(from) => Ok(self.tar(from, at)),
+        }
+    }
+
+    fn begin(&mut self, name: String, key: Option<Key>) -> Spot {
+        let stream = lock(self.state).journal.stream(key);
+        Spot { name, stream, place: Place::default(), depth: 0 }
+    }
+
+    /// After a stop there is more to come.
+    fn end(&mut self, at: &Spot, ended: bool) {
+        if ended {
+            lock(self.state).journal.end_stream(at.stream);
         }
     }
 

@@ -6,15 +6,20 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::Path,
+    str::FromStr,
 };
 
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use crate::settle::Mark;
+
+/// How a journal begins; the store follows. The number is that of the format: another one is begun anew.
+const FIRST_LINE: &str = "journal 2 of store ";
 
 /// What identifies a file: path, size and time of change. 128 bits of a hash: two files never share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,11 +38,45 @@ impl Key {
     }
 }
 
+/// Where something begins in a file with many mails: for each archive around it the byte at which the member's header
+/// begins (unpacked), then, in an mbox, the byte of the mail. What lies behind compares as greater.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(Vec<u64>);
+
+impl Place {
+    /// The place `number` within the one here.
+    pub(super) fn within(&self, number: u64) -> Place {
+        Place(self.0.iter().copied().chain([number]).collect())
+    }
+
+    /// The numbers from the outermost to the innermost.
+    pub(super) fn numbers(&self) -> &[u64] {
+        &self.0
+    }
+}
+
+impl FromStr for Place {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Place, Self::Err> {
+        text.split('.').map(str::parse).collect::<Result<_, _>>().map(Place)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for (n, number) in self.0.iter().enumerate() {
+            write!(f, "{}{number}", if n > 0 { "." } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
 /// What is finished, and what is under way.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     finished: HashSet<Key>,
-    positions: HashMap<Key, u64>,
+    settled: HashMap<Key, Ranges>,
     out: Option<BufWriter<File>>,
     next_mark: Mark,
     owners: HashMap<Mark, Owner>,
@@ -47,26 +86,66 @@ pub(super) struct Journal {
 #[derive(Clone, Copy, Debug)]
 enum Owner {
     File(Key),
-    /// By the stream's own mark.
-    Stream(Mark),
+    /// By the stream's own mark and the number of the section.
+    Stream(Mark, usize),
+}
+
+/// Parts of a file, each by its beginning and what comes behind it; between them is always something.
+#[derive(Clone, Debug, Default)]
+struct Ranges(BTreeMap<Place, Place>);
+
+impl Ranges {
+    fn add(&mut self, mut begin: Place, mut end: Place) {
+        while let Some((first, last)) =
+            self.0.range(..=&end).next_back().map(|(first, last)| (first.clone(), last.clone()))
+            && last >= begin
+        {
+            self.0.remove(&first);
+            begin = begin.min(first);
+            end = end.max(last);
+        }
+        self.0.insert(begin, end);
+    }
+
+    /// The first place from `place` on that is in none of them.
+    fn behind(&self, place: &Place) -> Place {
+        let before = self.0.range(..=place).next_back();
+        before.map_or(place, |(_, end)| end.max(place)).clone()
+    }
 }
 
 /// A file with many mails in it.
 #[derive(Debug)]
 struct Stream {
     key: Option<Key>,
-    /// Mails under way and where each begins; positions grow with the marks.
-    under_way: BTreeMap<Mark, u64>,
-    /// Everything in front of here was taken up.
-    reached: u64,
+    /// What an earlier import has settled.
+    earlier: Ranges,
+    /// What was taken up. Between two sections something can't be read.
+    sections: Vec<Section>,
     ended: bool,
-    written: u64,
 }
 
-impl Stream {
+/// A part of a stream that was gone through without a gap.
+#[derive(Debug, Default)]
+struct Section {
+    /// Nothing was taken up yet without it.
+    begin: Option<Place>,
+    /// Mails under way and where each begins; positions grow with the marks.
+    under_way: BTreeMap<Mark, Place>,
+    /// Everything in front of here was taken up.
+    reached: Place,
+    written: Place,
+}
+
+impl Section {
+    fn take_up(&mut self, begin: Place, end: Place) {
+        self.begin.get_or_insert(begin);
+        self.reached = end.max(std::mem::take(&mut self.reached));
+    }
+
     /// Everything in front of here is settled.
-    fn settled(&self) -> u64 {
-        self.under_way.first_key_value().map_or(self.reached, |(_, position)| *position)
+    fn settled(&self) -> &Place {
+        self.under_way.first_key_value().map_or(&self.reached, |(_, place)| place)
     }
 }
 
@@ -95,7 +174,7 @@ impl Journal {
         }
         let mut out = BufWriter::new(out);
         // A line that a crash cut off is ended.
-        if goes_on { writeln!(out) } else { writeln!(out, "store {store}") }?;
+        if goes_on { writeln!(out) } else { writeln!(out, "{FIRST_LINE}{store}") }?;
         journal.out = Some(out);
         Ok(journal)
     }
@@ -104,22 +183,26 @@ impl Journal {
     fn read(&mut self, file: &Path, store: &str) -> io::Result<bool> {
         let mut lines = BufReader::new(File::open(file)?).lines();
         match lines.next().transpose()? {
-            Some(line) if line.strip_prefix("store ") == Some(store) => {}
+            Some(line) if line.strip_prefix(FIRST_LINE) == Some(store) => {}
             _ => return Ok(false),
         }
         for line in lines {
             let line = line?;
             let mut words = line.split(' ');
-            let (word, key, position) = (words.next(), words.next(), words.next());
+            let (word, key, places) = (words.next(), words.next(), (words.next(), words.next()));
             let Some(key) = key.filter(|key| key.len() == 32).and_then(|key| u128::from_str_radix(key, 16).ok()) else {
                 continue;
             };
-            match (word, position.map(str::parse)) {
-                (Some("finished"), None) => {
+            match (word, places) {
+                (Some("finished"), (None, None)) => {
                     self.finished.insert(Key(key));
                 }
-                (Some("until"), Some(Ok(position))) => {
-                    self.positions.insert(Key(key), position);
+                // The end of the line tells that it is whole.
+                (Some("settled"), (Some(begin), Some(end))) => {
+                    let end = end.strip_suffix(';').map(str::parse);
+                    if let (Ok(begin), Some(Ok(end))) = (begin.parse(), end) {
+                        self.settled.entry(Key(key)).or_default().add(begin, end);
+                    }
                 }
                 _ => {}
             }
@@ -127,14 +210,25 @@ impl Journal {
         Ok(true)
     }
 
+    /// True if the next import will know what this one has done.
+    pub(super) fn is_kept(&self) -> bool {
+        self.out.is_some()
+    }
+
     /// True if all of the file is in the store.
     pub(super) fn is_finished(&self, key: Key) -> bool {
         self.finished.contains(&key)
     }
 
-    /// Everything in front of this position of the file is settled.
-    pub(super) fn position(&self, key: Key) -> u64 {
-        self.positions.get(&key).copied().unwrap_or(0)
+    /// Everything in front of this byte of an mbox is settled.
+    pub(super) fn byte(&self, key: Key) -> u64 {
+        let start = Place::default().within(0);
+        self.settled.get(&key).and_then(|settled| settled.behind(&start).numbers().first().copied()).unwrap_or(0)
+    }
+
+    /// The first place of a stream from `place` on that no earlier import has settled.
+    pub(super) fn resume(&self, stream: Mark, place: &Place) -> Place {
+        self.streams.get(&stream).map_or_else(|| place.clone(), |open| open.earlier.behind(place))
     }
 
     /// The mark for a file that is one mail or report.
@@ -144,23 +238,41 @@ impl Journal {
         mark
     }
 
-    /// The mark of a file with many mails, which is read from `position`. Without a key it is not remembered.
-    pub(super) fn stream(&mut self, key: Option<Key>, position: u64) -> Mark {
+    /// The mark of a file with many mails. Without a key it is not remembered.
+    pub(super) fn stream(&mut self, key: Option<Key>) -> Mark {
         let mark = self.mark();
-        let stream = Stream { key, under_way: BTreeMap::new(), reached: position, ended: false, written: position };
+        let earlier = key.and_then(|key| self.settled.get(&key)).cloned().unwrap_or_default();
+        let stream = Stream { key, earlier, sections: vec![Section::default()], ended: false };
         self.streams.insert(mark, stream);
         mark
     }
 
-    /// The mark for a mail in a stream that begins at `position`; `end` is where the next one begins.
-    pub(super) fn mail(&mut self, stream: Mark, position: u64, end: u64) -> Mark {
+    /// The mark for a mail in a stream that begins at `begin`; `end` is where the next one begins.
+    pub(super) fn mail(&mut self, stream: Mark, begin: Place, end: Place) -> Mark {
         let mark = self.mark();
         if let Some(open) = self.streams.get_mut(&stream) {
-            open.under_way.insert(mark, position);
-            open.reached = end;
-            self.owners.insert(mark, Owner::Stream(stream));
+            let number = open.sections.len() - 1;
+            if let Some(section) = open.sections.last_mut() {
+                section.under_way.insert(mark, begin.clone());
+                section.take_up(begin, end);
+            }
+            self.owners.insert(mark, Owner::Stream(stream, number));
         }
         mark
+    }
+
+    /// All from `begin` to `end` was taken up, or holds no mail.
+    pub(super) fn reach(&mut self, stream: Mark, begin: Place, end: Place) {
+        if let Some(section) = self.streams.get_mut(&stream).and_then(|open| open.sections.last_mut()) {
+            section.take_up(begin, end);
+        }
+    }
+
+    /// What comes next in a stream can't be read: a later import tries that again, and not what comes behind.
+    pub(super) fn hold(&mut self, stream: Mark) {
+        if let Some(open) = self.streams.get_mut(&stream) {
+            open.sections.push(Section::default());
+        }
     }
 
     /// Nothing more comes from a stream.
@@ -176,9 +288,10 @@ impl Journal {
     pub(super) fn settled(&mut self, mark: Mark, stored: bool, left: bool) {
         match self.owners.remove(&mark) {
             Some(Owner::File(key)) if stored => self.write(format_args!("finished {:032x}", key.0)),
-            Some(Owner::Stream(stream)) if !left => {
-                if let Some(open) = self.streams.get_mut(&stream) {
-                    open.under_way.remove(&mark);
+            Some(Owner::Stream(stream, number)) if !left => {
+                let open = self.streams.get_mut(&stream);
+                if let Some(section) = open.and_then(|open| open.sections.get_mut(number)) {
+                    section.under_way.remove(&mark);
                 }
                 self.close_if_finished(stream);
             }
@@ -188,18 +301,17 @@ impl Journal {
 
     /// Writes out how far each stream has come.
     pub(super) fn flush(&mut self) {
-        let positions: Vec<_> = self
-            .streams
-            .values_mut()
-            .filter(|stream| stream.settled() > stream.written)
-            .filter_map(|stream| {
-                stream.written = stream.settled();
-                Some((stream.key?, stream.written))
-            })
-            .collect();
-        for (key, position) in positions {
-            self.write(format_args!("until {:032x} {position}", key.0));
+        let mut lines = Vec::new();
+        for stream in self.streams.values_mut() {
+            let Some(key) = stream.key else { continue };
+            for section in stream.sections.iter_mut().filter(|section| *section.settled() > section.written) {
+                section.written = section.settled().clone();
+                if let Some(begin) = section.begin.as_ref().filter(|begin| **begin < section.written) {
+                    lines.push(format!("settled {:032x} {begin} {};", key.0, section.written));
+                }
+            }
         }
+        lines.iter().for_each(|line| self.write(format_args!("{line}")));
         if let Some(out) = &mut self.out
             && let Err(error) = out.flush()
         {
@@ -209,7 +321,8 @@ impl Journal {
     }
 
     fn close_if_finished(&mut self, mark: Mark) {
-        let is_finished = |stream: &Stream| stream.ended && stream.under_way.is_empty();
+        let is_finished =
+            |stream: &Stream| stream.ended && matches!(&stream.sections[..], [only] if only.under_way.is_empty());
         if self.streams.get(&mark).is_some_and(is_finished)
             && let Some(Stream { key: Some(key), .. }) = self.streams.remove(&mark)
         {
@@ -238,33 +351,37 @@ mod tests {
         Key::new(path.as_bytes(), 1, (2, 3))
     }
 
+    fn at(byte: u64) -> Place {
+        Place::default().within(byte)
+    }
+
     #[test]
     fn a_stream_is_known_as_far_as_everything_is_settled() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("journal");
         let open = |store| Journal::open(&file, store, false);
         let mut journal = open("a");
-        let stream = journal.stream(Some(key("mbox")), 0);
-        let marks: Vec<_> = (0..3).map(|n| journal.mail(stream, n * 10, n * 10 + 10)).collect();
+        let stream = journal.stream(Some(key("mbox")));
+        let marks: Vec<_> = (0..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
         journal.settled(marks[0], true, false);
         journal.settled(marks[2], true, false);
         journal.flush();
         drop(journal);
 
         let mut journal = open("a");
-        assert_eq!((journal.position(key("mbox")), journal.is_finished(key("mbox"))), (10, false));
-        let stream = journal.stream(Some(key("mbox")), 10);
-        let marks: Vec<_> = (1..3).map(|n| journal.mail(stream, n * 10, n * 10 + 10)).collect();
+        assert_eq!((journal.byte(key("mbox")), journal.is_finished(key("mbox"))), (10, false));
+        let stream = journal.stream(Some(key("mbox")));
+        let marks: Vec<_> = (1..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
         journal.end_stream(stream);
         journal.settled(marks[1], true, false);
         journal.settled(marks[0], false, true);
         journal.flush();
-        assert_eq!(open_copy(&file, "a").position(key("mbox")), 10, "a mail that was left holds the journal back");
+        assert_eq!(open_copy(&file, "a").byte(key("mbox")), 10, "a mail that was left holds the journal back");
         drop(journal);
 
         let mut journal = open("a");
-        let stream = journal.stream(Some(key("mbox")), 10);
-        let mark = journal.mail(stream, 10, 30);
+        let stream = journal.stream(Some(key("mbox")));
+        let mark = journal.mail(stream, at(10), at(30));
         journal.end_stream(stream);
         journal.settled(mark, false, false);
         let one = journal.file(key("one"));
@@ -288,11 +405,58 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_behind_is_greater_and_a_hold_stays() {
+        let place = |text: &str| text.parse::<Place>().expect("numbers");
+        assert!(place("3") < place("3.0") && place("3.70") < place("3.400") && place("3.400.7") < place("4"));
+        assert_eq!(place("3.400.7").to_string(), "3.400.7");
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("journal");
+        let mut journal = Journal::open(&file, "a", false);
+        let stream = journal.stream(Some(key("tar")));
+        let first = journal.mail(stream, place("3.0"), place("3.400"));
+        journal.hold(stream);
+        journal.reach(stream, place("4"), place("4"));
+        let second = journal.mail(stream, place("5.0"), place("5.1"));
+        journal.reach(stream, place("6"), place("6"));
+        let third = journal.mail(stream, place("7.0"), place("7.90"));
+        journal.hold(stream);
+        journal.end_stream(stream);
+        for mark in [first, second, third] {
+            journal.settled(mark, true, false);
+        }
+        journal.flush();
+        drop(journal);
+        let mut journal = Journal::open(&file, "a", false);
+        assert!(!journal.is_finished(key("tar")));
+        let stream = journal.stream(Some(key("tar")));
+        let resume = |at: &str| journal.resume(stream, &place(at)).to_string();
+        assert_eq!(resume("3.0"), "3.400", "a mail that is done");
+        assert_eq!(resume("3.400"), "3.400", "a part that could not be read");
+        assert_eq!((resume("5"), resume("7")), ("7.90".into(), "7.90".into()), "what lies behind it");
+        assert_eq!(resume("8"), "8");
+    }
+
+    #[test]
+    fn ranges_that_touch_are_one() {
+        let place = |byte| at(byte);
+        let mut ranges = Ranges::default();
+        for (begin, end) in [(10, 20), (40, 50), (30, 40), (60, 70), (0, 5), (20, 25), (45, 48)] {
+            ranges.add(place(begin), place(end));
+        }
+        let all: Vec<_> = ranges.0.iter().map(|(begin, end)| format!("{begin}-{end}")).collect();
+        assert_eq!(all, ["0-5", "10-25", "30-50", "60-70"]);
+        ranges.add(place(4), place(65));
+        assert_eq!(ranges.0.len(), 1);
+        assert_eq!((ranges.behind(&place(3)), ranges.behind(&place(71))), (place(70), place(71)));
+    }
+
+    #[test]
     fn a_torn_line_is_passed_over() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("journal");
         let whole = format!("finished {:032x}", key("a").0);
-        fs::write(&file, format!("store a\n{whole}\n{}", &whole[..20])).expect("written");
+        fs::write(&file, format!("{FIRST_LINE}a\n{whole}\n{}", &whole[..20])).expect("written");
         assert!(Journal::open(&file, "a", false).is_finished(key("a")));
         let mut journal = Journal::open(&file, "a", false);
         let mark = journal.file(key("b"));

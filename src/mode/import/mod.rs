@@ -17,7 +17,7 @@ use std::{
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use tracing::{Level, info};
+use tracing::{Level, info, warn};
 
 use self::{
     feed::Feeder,
@@ -46,6 +46,10 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
         _ => Ok(()),
     };
     import.paths.iter().try_for_each(metadata)?;
+    if let Some(path) = import.paths.iter().find(|path| import.settle && !path.is_dir()) {
+        let what = format!("{}: --settle moves the mails of Maildirs, and this is none", path.display());
+        return Err(ModeError::Usage(what));
+    }
     let now = Timestamp::now();
     if import.period.since.is_some() || import.period.until.is_some() {
         let begin = import.period.since.map_or(i64::MIN, |since| since.begin(now));
@@ -68,6 +72,9 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
             lock(&state).settled(settlement);
         }
     };
+    if import.paths.iter().any(|path| is_stdin(path)) && io::stdin().is_terminal() {
+        info!("reading from standard input; Ctrl-D ends it");
+    }
     let stop = Arc::new(Stop::default());
     stop.on_signals(false)?;
     let run = Run::start(config, Some(PATIENCE), stop, &Metrics::default(), observe)?;
@@ -85,16 +92,26 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
     };
     count_in_background(import, &counters, &run.stop);
     let progress = Progress::start(Arc::clone(&counters), show)?;
-    let mut feeder =
-        Feeder { import, run: &run, state: &state, counters: &counters, limit, finished: 0, all_read: true };
+    let mut feeder = Feeder {
+        import,
+        run: &run,
+        state: &state,
+        counters: &counters,
+        limit,
+        finished: 0,
+        found: 0,
+        damaged: 0,
+        all_read: true,
+    };
     feeder.feed();
-    let Feeder { finished: finished_earlier, all_read, .. } = feeder;
+    let Feeder { finished: finished_earlier, found, damaged, all_read, .. } = feeder;
     let finished = run.finish_quietly();
     drop(progress);
     let mut state = lock(&state);
     state.journal.flush();
     state.flush_errors()?;
-    finished.log(Level::INFO);
+    let is_remembered = state.journal.is_kept() && !import.paths.iter().any(|path| is_stdin(path));
+    finished.log(Level::INFO, &stopped_at(&counters, is_remembered));
     if finished_earlier > 0 {
         info!("{finished_earlier} files were finished by an earlier import and not read again (--fresh reads them)");
     }
@@ -102,11 +119,28 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
     if import.dry_run {
         info!("dry run: nothing was stored");
     }
-    Ok(match finished.totals {
-        _ if !finished.complete || !all_read => Exit::TryAgain,
-        totals if totals.failed > 0 => Exit::Unreadable,
-        _ => Exit::Ok,
+    if finished.reason.is_none() && found == 0 {
+        let hint = if import.recursive { "" } else { "; --recursive reads the folders in a Maildir, too" };
+        warn!("nothing was found to import{hint}");
+    }
+    let failed = finished.totals.failed;
+    if quiet && failed > 0 {
+        warn!("{failed} of {} mails can't be read; --errors FILE lists them", finished.totals.mails());
+    }
+    Ok(if !finished.complete || !all_read {
+        Exit::TryAgain
+    } else if failed + damaged > 0 || found == 0 {
+        Exit::Unreadable
+    } else {
+        Exit::Ok
     })
+}
+
+/// How far an import came, and whether the next one begins there.
+fn stopped_at(counters: &Counters, is_remembered: bool) -> String {
+    let share =
+        counters.percent().map_or_else(|| " before the end, as asked".into(), |percent| format!(" at {percent} %"));
+    format!("stopped{share}{}", if is_remembered { "; the same command goes on from there" } else { "" })
 }
 
 fn is_stdin(path: &Path) -> bool {
@@ -130,7 +164,11 @@ fn count_in_background(import: &cli::Import, counters: &Arc<Counters>, stop: &Ar
     let (counters, stop) = (Arc::clone(counters), Arc::clone(stop));
     // Without it there is no time left to be shown, and nothing else is lost.
     let _ = thread::Builder::new().name("count".into()).spawn(move || {
-        for path in paths.iter().filter(|path| !is_stdin(path)) {
+        if paths.iter().any(|path| is_stdin(path)) {
+            // How much comes from there nobody knows.
+            return;
+        }
+        for path in &paths {
             let counted = walk(path, recursive, &mut |found| {
                 let path = match found {
                     Ok(Found::Mail(entry)) => entry.path(),

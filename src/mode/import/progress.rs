@@ -22,6 +22,15 @@ const LOG_INTERVAL: Duration = Duration::from_secs(5);
 /// Rates are of the last few seconds.
 const RATE_INTERVAL: Duration = Duration::from_secs(3);
 
+/// While nobody knows how much there is.
+const COUNTING: &str = "{wide_msg}";
+/// The end of a line that is too long for the terminal is cut off.
+const KNOWN: &str = "{bar:20} {percent:>3} %  {wide_msg}";
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
 /// What is counted, from several threads.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
@@ -29,7 +38,9 @@ pub(super) struct Counters {
     pub(super) bytes: AtomicU64,
     /// Bytes of all there is, as far as they were counted.
     pub(super) total: AtomicU64,
-    /// All were counted.
+    /// A file could not be read, whatever was made of it since.
+    pub(super) reading_failed: AtomicBool,
+    /// All were counted; never with standard input.
     pub(super) total_known: AtomicBool,
     settled: Mutex<Settled>,
 }
@@ -47,6 +58,14 @@ impl Counters {
         settled.mails += 1;
         settled.failed += u64::from(failed);
         settled.tally.add(tally);
+    }
+
+    /// How much of all was read, once that is known.
+    pub(super) fn percent(&self) -> Option<u64> {
+        let (read, total) = (self.bytes.load(Relaxed), self.total.load(Relaxed));
+        let is_known = self.total_known.load(Relaxed) && total > 0;
+        // What is read is not settled yet: all of it is only there at the end.
+        is_known.then(|| (read.saturating_mul(100) / total).min(99))
     }
 
     fn look(&self) -> Settled {
@@ -72,16 +91,17 @@ impl Progress {
     pub(super) fn start(counters: Arc<Counters>, show: Show) -> std::io::Result<Progress> {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new().name("progress".into()).spawn(move || {
-            let bar = (show == Show::Bar).then(|| {
-                let style = ProgressStyle::with_template("{bar:20} {percent:>3} %  {msg}");
-                let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-                logging::bars().add(bar)
-            });
+            let bar = (show == Show::Bar).then(|| logging::bars().add(ProgressBar::new(0).with_style(style(COUNTING))));
             let interval = if bar.is_some() { DRAW_INTERVAL } else { LOG_INTERVAL };
             let mut rates = Rates::new();
+            let mut is_known = false;
             while show != Show::Nothing && stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
                 let line = rates.line(&counters);
                 if let Some(bar) = &bar {
+                    if !is_known && counters.total_known.load(Relaxed) {
+                        is_known = true;
+                        bar.set_style(style(KNOWN));
+                    }
                     bar.set_length(counters.total.load(Relaxed).max(1));
                     bar.set_position(counters.bytes.load(Relaxed));
                     bar.set_message(line);
@@ -131,19 +151,20 @@ impl Rates {
         let judged = |tally: &Tally| tally.created + tally.duplicates + tally.refused;
         let (bytes, total) = (counters.bytes.load(Relaxed), counters.total.load(Relaxed));
         let left = if counters.total_known.load(Relaxed) && bytes > 0 {
-            format!("{} left", HumanDuration(remaining(self.started.elapsed(), bytes, total)))
+            format!(", {} left", HumanDuration(remaining(self.started.elapsed(), bytes, total)))
         } else {
-            "counting".into()
+            String::new()
         };
+        // What matters most stands in front: a narrow terminal shows no more.
         format!(
-            "{} mails, {}, {} reports/s, {} records/s, store {}/s, {} duplicates, {} failed, {left}",
+            "{} mails, {} failed{left}, {}, {} reports/s, {} records/s, store {}/s, {} duplicates",
             HumanCount(now.mails),
+            HumanCount(now.failed),
             HumanBytes(bytes),
             rate(now.tally.reports(), before.tally.reports()),
             rate(records(&now.tally), records(&before.tally)),
             rate(judged(&now.tally), judged(&before.tally)),
             HumanCount(now.tally.duplicates),
-            HumanCount(now.failed),
         )
     }
 }

@@ -64,10 +64,19 @@ impl State {
         }
     }
 
+    /// A file or a part of one can't be read to its end.
+    pub(super) fn unread(&mut self, what: &str, error: &io::Error) {
+        self.list(what, "unread", &error.to_string());
+    }
+
     fn unusable(&mut self, origin: &Origin, outcome: &str, reason: &str) {
         *self.reasons.entry(without_numbers(reason)).or_default() += 1;
+        self.list(&origin.name().to_string(), outcome, reason);
+    }
+
+    fn list(&mut self, what: &str, outcome: &str, reason: &str) {
         if let Some((_, file)) = &mut self.errors {
-            let line = json!({ "mail": origin.name(), "outcome": outcome, "reason": reason });
+            let line = json!({ "mail": what, "outcome": outcome, "reason": reason });
             if let Err(error) = writeln!(file, "{line}") {
                 self.errors_failed.get_or_insert(error);
             }
