@@ -9,7 +9,7 @@ use std::{
 use super::ModeError;
 use crate::{
     config::Config,
-    message,
+    message::{self, Contents},
     settle::{
         Maildir,
         maildir::{Entry, Folder},
@@ -20,7 +20,7 @@ use crate::{
 /// Mails that are looked at to see whether a Maildir is somebody's inbox.
 const LOOKED_AT: usize = 20;
 /// With fewer mails there is no telling.
-const ENOUGH: usize = 5;
+const ENOUGH: usize = 8;
 /// Larger ones are not looked at.
 const LARGEST: u64 = 1 << 20;
 
@@ -81,14 +81,24 @@ pub(super) fn refuse_inboxes<'m>(
 }
 
 fn look(maildir: &Arc<Maildir>, reading: &message::Options) -> Result<(), ModeError> {
-    let listed = [Folder::New, Folder::Cur].into_iter().filter_map(|folder| maildir.entries(folder).ok()).flatten();
     let read = |entry: Entry| match source::read_mail(&entry.path(), LARGEST) {
         Ok(Bytes::Whole(bytes)) => Some(message::read_with(&bytes, reading)),
         _ => None,
     };
-    let mails: Vec<_> = listed.filter_map(Result::ok).filter_map(read).take(LOOKED_AT).collect();
+    let sample = |folder| -> Vec<Contents> {
+        let listed = maildir.entries(folder).into_iter().flatten();
+        listed.filter_map(Result::ok).filter_map(read).take(LOOKED_AT).collect()
+    };
+    let are_reports =
+        |mails: &[Contents]| mails.iter().filter(|mail| mail.is_something_else()).count() * 2 <= mails.len();
+    // Where mostly reports were stored it is no inbox, however much other mail has come since.
+    let (new, stored) = (sample(Folder::New), sample(Folder::Cur));
+    if are_reports(&new) || (stored.len() >= ENOUGH && are_reports(&stored)) {
+        return Ok(());
+    }
+    let mails: Vec<Contents> = new.into_iter().chain(stored).collect();
     let others: Vec<_> = mails.iter().filter(|mail| mail.is_something_else()).collect();
-    if mails.len() < ENOUGH || others.len() * 2 <= mails.len() {
+    if mails.len() < ENOUGH {
         return Ok(());
     }
     let example = others.iter().find_map(|mail| mail.about()).map(|about| format!(", such as {about}"));

@@ -201,7 +201,7 @@ impl Run {
     fn start_finite(config: Config, patience: Duration) -> Result<Run, ModeError> {
         let stop = Arc::new(Stop::default());
         stop.on_signals(false)?;
-        Run::start(config, Some(patience), stop, &Metrics::default(), |settlement, fate| log(settlement, fate))
+        Run::start(config, Some(patience), stop, &Metrics::default(), log)
     }
 
     /// Waits until all is settled and logs the summary, at `level`.

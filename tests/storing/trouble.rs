@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 static SHARED: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
 
 /// Arguments of a mode with indices named after the test.
-fn arguments(mode: &str, url: &str, test: &str, maildir: &TestMaildir, more: &[&str]) -> Vec<String> {
+fn arguments(mode: &str, url: &str, test: &str, maildir: &TestMaildir, further: &[&str]) -> Vec<String> {
     let indices = [format!("--dmarc-index={test}-dmarc"), format!("--tlsrpt-index={test}-tlsrpt")];
-    let more = more.iter().map(|argument| (*argument).to_owned());
+    let further = further.iter().map(|argument| (*argument).to_owned());
     let path = maildir.path().to_str().expect("UTF-8").to_owned();
-    [mode, "--opensearch", url].map(str::to_owned).into_iter().chain(indices).chain(more).chain([path]).collect()
+    [mode, "--opensearch", url].map(str::to_owned).into_iter().chain(indices).chain(further).chain([path]).collect()
 }
 
 fn block(server: &OpenSearch, index: &str, block: &str, is_on: bool) {

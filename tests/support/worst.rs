@@ -339,7 +339,7 @@ fn mutate_text(pieces: &mut Vec<(String, usize)>, all: &mut usize, rng: &mut Rng
         1 if pieces.len() < 12 => pieces.insert(at, piece(rng)),
         2 if pieces.len() > 1 => drop(pieces.remove(at)),
         3 | 4 if !pieces.is_empty() => pieces[at].1 = if rng.chance(40) { 1 } else { times(rng) },
-        5 if !pieces.is_empty() => pieces[at].0 = (*rng.of(PIECES)).to_owned(),
+        5 if !pieces.is_empty() => (*rng.of(PIECES)).clone_into(&mut pieces[at].0),
         6 if !pieces.is_empty() => {
             let more = (*rng.of(PIECES)).to_owned();
             pieces[at].0.push_str(&more);

@@ -89,8 +89,8 @@ impl<'s> Stage<'s> {
 
     fn command(&self, mode: Mode, patience: &str) -> Command {
         let words: &[&str] = match mode {
-            Mode::Once => &["once"],
-            Mode::Watch => &["watch"],
+            Mode::Once => &["once", "--unrecognized=fail"],
+            Mode::Watch => &["watch", "--unrecognized=fail"],
             Mode::Import => &["import"],
             Mode::ImportSettling => &["import", "--settle"],
             Mode::Stdin(_) => &[],
