@@ -109,6 +109,11 @@ impl StoreMetrics {
         change(&self.away, 1, std::sync::atomic::Ordering::Relaxed);
     }
 
+    /// Another store took over, and none is known to be away.
+    pub fn forget_outages(&self) {
+        self.away.store(0, std::sync::atomic::Ordering::Relaxed);
+    }
+
     /// True while the store, or a part of it, is away.
     pub fn is_away(&self) -> bool {
         self.away.load(std::sync::atomic::Ordering::Relaxed) > 0

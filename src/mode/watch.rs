@@ -220,7 +220,7 @@ impl Watcher {
         self.run.stop.rearm();
         self.known = known;
         // What the old run saw of its store says nothing of the new one.
-        metrics.store().set_away(false);
+        metrics.store().forget_outages();
         self.read_again();
     }
 

@@ -255,7 +255,7 @@ fn settings_that_do_not_work_leave_the_old_ones() {
     fs::write(folder.path().join("bad.pem"), "no certificate").expect("written");
     let bad = folder.path().join("bad.pem");
     let refused = [
-        ("nonsense".to_owned(), "nonsense"),
+        ("nonsense".to_owned(), "/config"),
         (format!("opensearch = ['https://127.0.0.1:9']\nca-file = {bad:?}\n"), "bad.pem"),
         (format!("ndjson = {:?}\n", folder.path().join("nowhere/lines")), "nowhere/lines"),
         (format!("ndjson = {lines:?}\nmetrics = '{taken}'\n"), "Address already in use"),
