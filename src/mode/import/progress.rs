@@ -23,10 +23,9 @@ const LOG_INTERVAL: Duration = Duration::from_secs(5);
 const RATE_INTERVAL: Duration = Duration::from_secs(3);
 
 /// While nobody knows how much there is.
-const COUNTING: &str = "{wide_msg}   ";
-/// The end of a line that is too long for the terminal is cut off. At its end there is room for the `^C` that a terminal
-/// shows: on a line of its own it would keep the bar from being cleared away.
-const KNOWN: &str = "{bar:20} {percent:>3} %  {wide_msg}   ";
+const COUNTING: &str = "{wide_msg}";
+/// The end of a line that is too long for the terminal is cut off.
+const KNOWN: &str = "{bar:20} {percent:>3} %  {wide_msg}";
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
