@@ -288,11 +288,8 @@ impl Copy {
 
     /// True if a file is a copy of the same mail: all bytes below its first header are the same.
     fn is_same_mail(&self, path: &Path) -> io::Result<bool> {
-        let other = match source::open_regular(path) {
-            Ok(other) => other,
-            // A mail reader has moved it meanwhile, or it is no file.
-            Err(_) => return Ok(false),
-        };
+        // A mail reader has moved it meanwhile, or it is no file.
+        let Ok(other) = source::open_regular(path) else { return Ok(false) };
         let mut other = BufReader::new(other);
         let mut header = Vec::new();
         other.read_until(b'\n', &mut header)?;

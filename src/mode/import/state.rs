@@ -71,7 +71,7 @@ impl State {
 
     fn unusable(&mut self, origin: &Origin, outcome: &str, reason: &str) {
         *self.reasons.entry(without_numbers(reason)).or_default() += 1;
-        self.list(&origin.name().to_string(), outcome, reason);
+        self.list(&origin.name(), outcome, reason);
     }
 
     fn list(&mut self, what: &str, outcome: &str, reason: &str) {
