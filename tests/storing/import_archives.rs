@@ -150,7 +150,7 @@ fn interrupted_within_members_it_ends_with_the_same() {
 #[test]
 fn what_went_wrong_is_said_in_plain_words() {
     let place = Place::new();
-    let (mbox, known) = mbox(&place, 50, 200);
+    let (mbox, known) = mbox(&place, Corpus::new(600).seed, 600);
     assert!(known.broken > 0);
     let path = place.path("mbox");
     let quiet = place.import(&["--quiet", text(&path)]);

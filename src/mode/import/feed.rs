@@ -187,7 +187,10 @@ impl Feeder<'_> {
             let counting = Counting { from: File::open(path)?, counters: self.counters };
             self.opened(archive::open(counting, byte)?, path, key, byte)?;
         }
-        self.counters.bytes.store(before + size, Relaxed);
+        // Stopped, it stands where it is.
+        if !self.run.stop.is_asked() {
+            self.counters.bytes.store(before + size, Relaxed);
+        }
         Ok(())
     }
 
@@ -297,6 +300,7 @@ impl Feeder<'_> {
                 lock(self.state).journal.reach(at.stream, place, behind);
                 continue;
             }
+            lock(self.state).journal.reach(at.stream, place.clone(), place.clone());
             let name = format!("{}, {}", at.name, String::from_utf8_lossy(&member.path_bytes()));
             let byte = resume.numbers().get(place.numbers().len()).copied().unwrap_or(0);
             let spot = Spot { name, stream: at.stream, place, depth: at.depth + 1 };
