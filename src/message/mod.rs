@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use self::{
     authentication::Authenticated,
-    parts::{Mail, Seen, starts_with_field},
+    parts::{Mail, Seen, starts_with_field, without_from_line},
     unpack::Spent,
 };
 
@@ -379,6 +379,7 @@ impl Reader<'_> {
 
 /// True if the bytes begin with a header field, and one that mails have is among the first.
 fn looks_like_mail(bytes: &[u8]) -> bool {
+    let bytes = without_from_line(bytes);
     let head = &bytes[..bytes.len().min(16 << 10)];
     starts_with_field(bytes)
         && [&b"from:"[..], b"subject:", b"mime-version:", b"content-type:"].iter().any(|header| {

@@ -56,6 +56,42 @@ fn lines_may_end_in_crlf() {
     }
 }
 
+/// Postfix puts it in front of what it pipes, and so do programs that take mails out of an mbox.
+#[test]
+fn a_from_line_of_an_mbox_may_stand_on_top() {
+    let quoted = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace('=', "=3D");
+    let part = |bytes: &[u8]| part("text/xml\nContent-Transfer-Encoding: quoted-printable", &quoted(bytes));
+    let another = String::from_utf8(dmarc()).unwrap().replace(DMARC_ID, "another");
+    let two = mail(&multipart("multipart/mixed", "=_b", &[part(&dmarc()), part(another.as_bytes())]));
+    let (envelope, error) = ("From a@b.example  Wed Sep  2 04:10:00 2026\n", "X-Email-Report-Processor-Error: x\n");
+    for top in [envelope, &format!(">{envelope}"), &format!("{envelope}>{envelope}"), &format!("{error}{envelope}")] {
+        for (top, mail) in [(top.to_owned(), mail(&part(&dmarc()))), (top.replace('\n', "\r\n"), crlf(&two))] {
+            let with_top = [top.as_bytes(), &mail].concat();
+            let (plain, found) = (read(&mail), read(&with_top));
+            assert_eq!(found.complaint(), None, "{top}");
+            assert_eq!((&found.received, &found.reports), (&plain.received, &plain.reports), "{top}");
+            assert_eq!(found.received.from.as_deref(), Some("noreply@reporter.example"));
+            let within = attachment("application/octet-stream", "a.eml", &with_top);
+            assert_eq!(ids(&self::mail(&within)), ids(&mail));
+            assert_eq!(
+                ids(&self::mail(&attachment("application/zip", "a.zip", &zip(&[("a.eml", &with_top)])))),
+                ids(&mail)
+            );
+            let attached = self::part("message/rfc822", std::str::from_utf8(&with_top).unwrap());
+            assert_eq!(ids(&self::mail(&attached)), ids(&mail));
+        }
+    }
+    assert_eq!(ids(&two), [DMARC_ID, "another"]);
+    // An old way to write a field.
+    let spaced = String::from_utf8(mail(&part(&dmarc()))).unwrap();
+    let spaced = spaced.split_once('\n').unwrap().1.replace("From:", "From :");
+    assert_eq!(ids(spaced.as_bytes()), [DMARC_ID]);
+}
+
+fn crlf(text: &[u8]) -> Vec<u8> {
+    String::from_utf8(text.to_vec()).unwrap().replace('\n', "\r\n").into_bytes()
+}
+
 #[test]
 fn bare_files() {
     for bytes in [dmarc(), gzip(&dmarc()), zip(&[("a.xml", &dmarc())]), gzip(&gzip(&dmarc()))] {
