@@ -8,6 +8,7 @@ pub mod authentication;
 mod encoded;
 mod failure;
 mod parts;
+mod size;
 mod unpack;
 
 use std::{borrow::Cow, ops::Range};
@@ -164,6 +165,10 @@ pub fn read_counted(bytes: &[u8], options: &Options, may_take: &mut dyn FnMut(us
     }
     if reader.unpacked.gave_up() {
         return None;
+    }
+    if size::of_documents(&contents) > limits.document_bytes {
+        contents.reports.clear();
+        contents.failures.insert(0, limits.too_large_documents().into());
     }
     if options.authserv_id.is_some() {
         let authenticated = contents.received.authenticated.get_or_insert_default();
