@@ -236,6 +236,8 @@ fn all_reports_of_a_json_list_are_read() {
             [TLS_ID, "two"]
         );
     }
+    let list = read(format!("[{one}, {another}]").as_bytes());
+    assert_eq!(list.reports[0].repairs().names(), ["reports-in-a-list"]);
     let cut = format!("[{one}, {}", &another[..another.len() / 2]);
     let contents = read(cut.as_bytes());
     assert_eq!(contents.reports.len(), 1);
