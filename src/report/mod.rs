@@ -213,7 +213,8 @@ fn number(text: &str) -> Option<u64> {
         return None;
     }
     let whole = match digits.rsplit_once('.') {
-        Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
+        // `1.000` is 1 or 1,000, nobody knows.
+        Some((whole, zeros)) if zeros.len() != 3 && zeros.bytes().all(|byte| byte == b'0') => whole,
         Some(_) => return None,
         None => digits,
     };

@@ -5,7 +5,7 @@ pub const REPAIRS: &[(&str, &str)] = &[
     ("base64-junk", "characters that are no base64 stood in a base64 attachment and were passed over"),
     ("base64-unpadded", "a base64 attachment ended without its padding"),
     ("count-as-text", "a number of sessions stood in quotation marks"),
-    ("count-format", "a number of mails was not written as plain digits"),
+    ("count-format", "a number of mails was not written as plain digits; `1.000`, 1 or 1,000, is none"),
     ("count-unreadable", "a number of sessions could not be read and was taken for 0"),
     ("date-format", "a date was not in the format that the RFC demands"),
     ("element-name", "XML element names were spelled differently: in capitals, with hyphens, or `identities`"),

@@ -266,6 +266,16 @@ fn a_report_without_a_readable_record_is_refused() {
     assert_eq!(failure(text.as_bytes()), "SMTP TLS report is broken: none of 2 policies can be read");
 }
 
+/// Point and three digits may be a fraction or thousands: the record is lost rather than counted wrongly.
+#[test]
+fn a_point_before_three_digits_is_no_number() {
+    let text = String::from_utf8(dmarc()).unwrap();
+    for (count, lost) in [("1.0", 0), ("1,000", 0), ("1.000", 1), ("1,000.000", 1)] {
+        let text = text.replacen("<count>40</count>", &format!("<count>{count}</count>"), 1);
+        assert_eq!(read(text.as_bytes()).reports[0].lost(), lost, "{count}");
+    }
+}
+
 /// What was mended in the one report of these bytes.
 fn repairs(bytes: &str) -> Vec<&'static str> {
     let contents = read(bytes.as_bytes());
