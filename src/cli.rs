@@ -363,6 +363,11 @@ settings! {
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_RECORDS", help_heading = "Limits")]
     #[arg(value_parser = number::<usize>)]
     limit_records: usize,
+    /// Size of all documents made of a mail [default: 512MiB]
+    #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_DOCUMENT_BYTES", help_heading = "Limits")]
+    #[arg(value_parser = size)]
+    #[serde(deserialize_with = "size_in_file")]
+    limit_document_bytes: ByteSize,
     /// Bytes of one value in a report, longer ones are cut [default: 4096]
     #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_VALUE_BYTES", help_heading = "Limits")]
     #[arg(value_parser = number::<usize>)]

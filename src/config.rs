@@ -245,6 +245,7 @@ fn limits(settings: &Settings) -> Limits {
         parts: settings.limit_parts.unwrap_or(default.parts),
         members: settings.limit_members.unwrap_or(default.members),
         records: settings.limit_records.unwrap_or(default.records),
+        document_bytes: bytes(settings.limit_document_bytes, default.document_bytes),
         value_bytes: settings.limit_value_bytes.unwrap_or(default.value_bytes),
         xml_depth: settings.limit_xml_depth.unwrap_or(default.xml_depth),
     }

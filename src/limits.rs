@@ -20,6 +20,8 @@ pub struct Limits {
     pub members: usize,
     /// Records of the DMARC reports in a mail, and policies and failure details of its TLS reports.
     pub records: usize,
+    /// Bytes of all documents of a mail, about: what a report says of itself is copied into each.
+    pub document_bytes: u64,
     /// Bytes of one value in a report. Longer ones are cut, not refused.
     pub value_bytes: usize,
     /// Depth of XML elements.
@@ -37,6 +39,8 @@ impl Default for Limits {
             parts: 1000,
             members: 1000,
             records: 250_000,
+            // 250,000 records of usual size take half of it.
+            document_bytes: 512 << 20,
             value_bytes: 4096,
             xml_depth: 64,
         }
@@ -77,5 +81,6 @@ exceeded! {
     too_many_parts parts "parts" "MIME parts";
     too_many_members members "members" "members in an archive";
     too_many_records records "records" "records in the reports of a mail";
+    too_large_documents document_bytes "document-bytes" "bytes in the documents of a mail";
     xml_too_deep xml_depth "xml-depth" "levels of XML elements";
 }

@@ -2,8 +2,9 @@
 //! `Authentication-Results` (RFC 8601).
 //!
 //! Anybody can write such a field into a mail. Those of the own server are told by their authserv-id, which a server
-//! takes out of mail that comes from elsewhere (RFC 8601 section 5); and only the topmost block is looked at: the fields from
-//! the first of them down to the next `Received`, since what is below was there before the mail arrived.
+//! takes out of mail that comes from elsewhere (RFC 8601 section 5); and only those are looked at that stand above the
+//! `Received` of the server that took the mail in, since what is below was there before the mail arrived. Above it there may be
+//! the `Received` of a local delivery (LMTP), which brings nothing in.
 
 use mail_parser::Message;
 use serde::{Deserialize, Serialize};
@@ -105,11 +106,30 @@ fn topmost_block(message: &Message) -> Vec<String> {
             if block.len() == FIELDS {
                 break;
             }
-        } else if !block.is_empty() && name == "Received" {
-            break;
+        } else if name.eq_ignore_ascii_case("Received") {
+            let raw = message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
+            if !block.is_empty() || !raw.is_some_and(is_local_delivery) {
+                break;
+            }
         }
     }
     block
+}
+
+/// True for `from … by … with LMTP` (RFC 3848). A sender can choose the name behind `from`, a word without blanks, and what stands
+/// in comments; everything else is the receiving server's.
+fn is_local_delivery(received: &[u8]) -> bool {
+    let start = &received[..received.len().min(FIELD_BYTES)];
+    let field = without_comments(&String::from_utf8_lossy(start));
+    let words: Vec<&str> = field.split_whitespace().take(6).collect();
+    match words.as_slice() {
+        ["from", _, "by", _, "with", protocol] | ["by", _, "with", protocol, ..] => {
+            let protocol = protocol.trim_end_matches(';').to_ascii_uppercase();
+            ["LMTP", "LMTPA", "LMTPS", "LMTPSA", "UTF8LMTP", "UTF8LMTPA", "UTF8LMTPS", "UTF8LMTPSA"]
+                .contains(&protocol.as_str())
+        }
+        _ => false,
+    }
 }
 
 fn fold(domain: &str) -> Text {

@@ -8,6 +8,7 @@ pub mod authentication;
 mod encoded;
 mod failure;
 mod parts;
+mod size;
 mod unpack;
 
 use std::{borrow::Cow, ops::Range};
@@ -17,7 +18,7 @@ use serde::Serialize;
 
 use self::{
     authentication::Authenticated,
-    parts::{Mail, Seen, starts_with_field},
+    parts::{Mail, Seen, starts_with_field, without_from_line},
     unpack::Spent,
 };
 
@@ -175,6 +176,10 @@ pub fn read_counted(bytes: &[u8], options: &Options, may_take: &mut dyn FnMut(us
     }
     if reader.unpacked.gave_up() {
         return None;
+    }
+    if size::of_documents(&contents) > limits.document_bytes {
+        contents.reports.clear();
+        contents.failures.insert(0, limits.too_large_documents().into());
     }
     if options.authserv_id.is_some() {
         let authenticated = contents.received.authenticated.get_or_insert_default();
@@ -400,6 +405,7 @@ impl Reader<'_> {
 
 /// True if the bytes begin with a header field, and one that mails have is among the first.
 fn looks_like_mail(bytes: &[u8]) -> bool {
+    let bytes = without_from_line(bytes);
     let head = &bytes[..bytes.len().min(16 << 10)];
     starts_with_field(bytes)
         && [&b"from:"[..], b"subject:", b"mime-version:", b"content-type:"].iter().any(|header| {

@@ -93,7 +93,7 @@ const CONTENT_TYPE_BYTES: usize = 4096;
 /// Takes a mail apart; nothing if it has neither a header field nor an empty line.
 pub(super) fn split<'x>(bytes: &'x [u8], limits: &Limits, seen: &mut Seen) -> Result<Option<Mail<'x>>, LimitExceeded> {
     let mut splitter = Splitter { limits, seen, parts: Vec::new() };
-    let Some((header, body)) = splitter.header(bytes)? else { return Ok(None) };
+    let Some((header, body)) = splitter.header(without_from_line(bytes))? else { return Ok(None) };
     splitter.entity(&header, body, false, MULTIPARTS)?;
     let parts = splitter.parts;
     Ok(Some(Mail { header, parts }))
@@ -233,6 +233,27 @@ pub(super) fn starts_with_field(bytes: &[u8]) -> bool {
     let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
     !name.is_empty() && name.len() < line.len() && name.iter().all(|byte| matches!(byte, b'!'..=b'~'))
 }
+
+/// The mail without the `From …` line of an mbox on top, which Postfix puts in front of what it pipes: no field has a
+/// name like that, and mail-parser gives up at it. A mail that was in `.failed` has the reason above it.
+pub(super) fn without_from_line(bytes: &[u8]) -> &[u8] {
+    let (mut rest, mut mail) = (bytes, bytes);
+    while let Some((line, below)) = memchr::memchr(b'\n', rest).map(|end| rest.split_at(end + 1)) {
+        let from = line.strip_prefix(b">").unwrap_or(line).strip_prefix(b"From ");
+        // `From : a@example.org` is a field, if an old one.
+        let is_from = from.is_some_and(|from| !from.trim_ascii_start().starts_with(b":"));
+        if is_from && starts_with_field(below) {
+            mail = below;
+        } else if !is_from && !line.starts_with(REASON_FIELD) {
+            break;
+        }
+        rest = below;
+    }
+    mail
+}
+
+/// In front of a mail in `.failed`.
+const REASON_FIELD: &[u8] = b"X-Email-Report-Processor-Error:";
 
 /// True for Content-Type, as mail-parser reads names: blanks in them and colons in front do not count.
 fn is_content_field(field: &[u8]) -> bool {

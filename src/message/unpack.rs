@@ -3,7 +3,10 @@
 
 use std::io::{self, Cursor, Read};
 
-use flate2::bufread::{GzDecoder, ZlibDecoder};
+use flate2::{
+    Crc,
+    bufread::{DeflateDecoder, GzDecoder, ZlibDecoder},
+};
 use memchr::memmem;
 use zip::{ZipArchive, result::ZipError};
 
@@ -185,6 +188,11 @@ pub(super) fn zip(bytes: &[u8], limits: &Limits, spent: &mut Spent<'_>) -> Resul
     }
     let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0, spent };
     let mut members = Vec::new();
+    if archive.has_duplicate_names() {
+        // The crate's list of members is by name, and has the last one only.
+        let (start, offset) = (archive.central_directory_start(), archive.offset());
+        return same_names(bytes, start, offset, &mut allowance);
+    }
     for index in 0..archive.len() {
         let member = archive.by_index(index).map_err(broken)?;
         if !member.is_file() {
@@ -192,6 +200,56 @@ pub(super) fn zip(bytes: &[u8], limits: &Limits, spent: &mut Spent<'_>) -> Resul
         }
         let expected = member.size();
         members.push(allowance.read(member, expected).map_err(|error| error.name("zip"))?);
+    }
+    Ok(members)
+}
+
+/// Unpacks all files of an archive that has some of equal name, by its directory, which begins at `start`; places in it count
+/// from `offset` (APPNOTE sections 4.3.7 and 4.3.12).
+fn same_names(
+    bytes: &[u8],
+    start: u64,
+    offset: u64,
+    allowance: &mut Allowance<'_, '_>,
+) -> Result<Vec<Vec<u8>>, Unusable> {
+    let broken = |reason: &str| ArchiveError::new("zip", &reason);
+    let place = |at: u64| usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+    let mut directory = place(start);
+    let mut members = Vec::new();
+    let mut entries = 0;
+    while let Some((head, rest)) = directory.split_at_checked(46).filter(|(head, _)| head.starts_with(b"PK\x01\x02")) {
+        entries += 1;
+        if entries > allowance.limits.members {
+            return Err(allowance.limits.too_many_members().into());
+        }
+        let small = |at: usize| usize::from(head[at]) | usize::from(head[at + 1]) << 8;
+        let large = |at: usize| small(at) | small(at + 2) << 16;
+        let name = rest.get(..small(28)).ok_or_else(|| broken("it is cut off"))?;
+        directory = rest.get(small(28) + small(30) + small(32)..).unwrap_or_default();
+        if name.ends_with(b"/") {
+            continue;
+        }
+        let local = place(offset + large(42) as u64);
+        let Some((local_head, data)) = local.split_at_checked(30).filter(|(head, _)| head.starts_with(b"PK\x03\x04"))
+        else {
+            return Err(broken("a file is not where it should be").into());
+        };
+        let between = [26, 28].map(|at| usize::from(local_head[at]) | usize::from(local_head[at + 1]) << 8);
+        let data = data.get(between.iter().sum()..).and_then(|data| data.get(..large(20)));
+        let data = data.ok_or_else(|| broken("it is cut off"))?;
+        let expected = large(24) as u64;
+        let file = match (small(8) & 1, small(10)) {
+            (0, 0) => allowance.read(data, expected),
+            (0, 8) => allowance.read(DeflateDecoder::new(data), expected),
+            _ => return Err(broken("a file is encrypted, or packed in an unknown way").into()),
+        };
+        let file = file.map_err(|error| error.name("zip"))?;
+        let mut crc = Crc::new();
+        crc.update(&file);
+        if crc.sum() as usize != large(16) {
+            return Err(broken("Invalid checksum").into());
+        }
+        members.push(file);
     }
     Ok(members)
 }

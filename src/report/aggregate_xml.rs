@@ -15,9 +15,12 @@ use crate::limits::Limits;
 
 const FORMAT: &str = "DMARC report";
 
-/// DKIM results and override reasons kept of one record. Each DKIM result past the first has index fields of its own, and
+/// DKIM results, SPF results and override reasons kept of one record. Each DKIM result past the first has index fields of its own, and
 /// RFC 9990 lets a reporter leave out what is beyond a hundred.
 const RESULTS_KEPT: usize = 100;
+
+/// Errors kept of the metadata, which are copied into every document. One is usual.
+const ERRORS_KEPT: usize = 20;
 
 /// Reads the first aggregate report in a text that does not break off in an end tag ([`without_half_end_tag`]), and says where
 /// it ends if something may follow.
@@ -189,6 +192,9 @@ fn finish(mut report: AggregateReport, period: Option<Period>) -> Result<Aggrega
         return Err(missing("report_id"));
     }
     report.metadata.date_range = period.ok_or_else(|| missing("date_range"))?;
+    if report.records.is_empty() && report.lost > 0 {
+        return Err(Unreadable::all_lost(FORMAT, report.lost, "records"));
+    }
     Ok(report)
 }
 
@@ -204,7 +210,10 @@ fn metadata(xml: &mut Walker, into: &mut Metadata, period: &mut Option<Period>) 
                 let another = date_range(xml)?;
                 keep_first(xml, period, another);
             }
-            Tag::Error => into.error.extend(xml.optional()?),
+            Tag::Error => match xml.optional()? {
+                Some(_) if into.error.len() >= ERRORS_KEPT => xml.repairs.note("errors-cut"),
+                error => into.error.extend(error),
+            },
             Tag::Generator => set(xml, &mut into.generator)?,
             _ => xml.skip()?,
         }
@@ -269,7 +278,11 @@ fn policy_published(xml: &mut Walker) -> Result<PolicyPublished, Unreadable> {
             Tag::Np => set_keyword(xml, &mut policy.np)?,
             Tag::Pct => {
                 let text = xml.value()?;
-                policy.pct = number(&text).and_then(|number| number.try_into().ok()).or(policy.pct);
+                let pct = number(&text).and_then(|number| number.try_into().ok());
+                if pct.is_none() && !text.is_empty() {
+                    xml.repairs.note("pct-unreadable");
+                }
+                keep_first(xml, &mut policy.pct, pct);
             }
             Tag::Fo => set(xml, &mut policy.fo)?,
             Tag::Testing => set_keyword(xml, &mut policy.testing)?,
@@ -373,10 +386,7 @@ fn policy_evaluated(xml: &mut Walker, evaluated: &mut PolicyEvaluated) -> Result
             Tag::Spf => set_keyword(xml, &mut evaluated.spf)?,
             Tag::Reason => {
                 let reason = override_reason(xml)?;
-                if reason != OverrideReason::default() && evaluated.reason.len() < RESULTS_KEPT {
-                    xml.pieces.keep();
-                    push(&mut evaluated.reason, reason);
-                }
+                push(xml, &mut evaluated.reason, reason);
             }
             _ => xml.skip()?,
         }
@@ -415,17 +425,11 @@ fn auth_results(xml: &mut Walker, into: &mut AuthResults) -> Result<(), Unreadab
         match tag {
             Tag::Dkim => {
                 let result = dkim_result(xml)?;
-                if result != DkimResult::default() && into.dkim.len() < RESULTS_KEPT {
-                    xml.pieces.keep();
-                    push(&mut into.dkim, result);
-                }
+                push(xml, &mut into.dkim, result);
             }
             Tag::Spf => {
                 let result = spf_result(xml)?;
-                if result != SpfResult::default() && into.spf.len() < RESULTS_KEPT {
-                    xml.pieces.keep();
-                    push(&mut into.spf, result);
-                }
+                push(xml, &mut into.spf, result);
             }
             _ => xml.skip()?,
         }
@@ -473,9 +477,16 @@ fn keyword(xml: &mut Walker) -> Result<Option<Text>, Unreadable> {
     Ok(Some(value).filter(|value| !value.is_empty()))
 }
 
-/// Adds to a list that mostly has one member: a `Vec` makes room for four at its first, which a report of 100,000 records
-/// would pay for with 60 MB.
-fn push<T>(list: &mut Vec<T>, item: T) {
+/// Adds a result or reason that is not empty to those of a record, of which there is mostly one: a `Vec` makes room for four
+/// at its first, which a report of 100,000 records would pay for with 60 MB.
+fn push<T: Default + PartialEq>(xml: &mut Walker, list: &mut Vec<T>, item: T) {
+    if item == T::default() {
+        return;
+    }
+    if list.len() >= RESULTS_KEPT {
+        return xml.repairs.note("results-cut");
+    }
+    xml.pieces.keep();
     if list.is_empty() {
         list.reserve_exact(1);
     }

@@ -213,7 +213,8 @@ fn number(text: &str) -> Option<u64> {
         return None;
     }
     let whole = match digits.rsplit_once('.') {
-        Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
+        // `1.000` is 1 or 1,000, nobody knows.
+        Some((whole, zeros)) if zeros.len() != 3 && zeros.bytes().all(|byte| byte == b'0') => whole,
         Some(_) => return None,
         None => digits,
     };
@@ -260,6 +261,11 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
+    /// The error for a report of whose records or policies none is left.
+    fn all_lost(format: &'static str, lost: usize, what: &str) -> Unreadable {
+        Unreadable::Broken { format, reason: format!("none of {lost} {what} can be read") }
+    }
+
     /// True if the bytes never claimed to be a report, so that nothing is lost by passing over them.
     pub fn is_something_else(&self) -> bool {
         matches!(self, Unreadable::NotAReport(_))
@@ -345,7 +351,12 @@ pub fn parse_within(
         Some(b'{') => (false, 0),
         Some(_) => match text::find_report(text.as_bytes()) {
             Some((is_xml, start)) => {
-                repairs.note(if is_xml { "text-before-xml" } else { "text-before-json" });
+                let is_list = text.starts_with('[') && text[1..start].trim().is_empty();
+                repairs.note(match (is_xml, is_list) {
+                    (true, _) => "text-before-xml",
+                    (false, true) => "reports-in-a-list",
+                    (false, false) => "text-before-json",
+                });
                 (is_xml, start)
             }
             None => return vec![Err(Unreadable::NotAReport("neither XML nor JSON".into()))],
@@ -367,7 +378,7 @@ pub fn parse_within(
             (report.map(Report::Aggregate), end.and_then(next))
         } else {
             let (report, end) = tls_json::parse(rest, limits, repairs.clone());
-            (report.map(Report::Tls), end.filter(|end| rest[*end..].trim_start().starts_with('{')))
+            (report.map(Report::Tls), end.and_then(|end| text::next_json(rest, end)))
         };
         reports.push(left.take(report, limits));
         match end {

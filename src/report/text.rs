@@ -62,12 +62,29 @@ pub(super) fn find_report(text: &[u8]) -> Option<(bool, usize)> {
     if let Some(at) = xml.or_else(|| find_root(text)) {
         return Some((true, at));
     }
-    // No letter to a person has this in quotation marks.
+    find_json(text).map(|at| (false, at))
+}
+
+/// Where the first object is in a text with the name of a report's member. No letter to a person has one in quotation marks.
+fn find_json(text: &[u8]) -> Option<usize> {
     let at = memchr::memchr(b'{', text)?;
     ["\"report-id\"", "\"report_id\"", "\"organization-name\""]
         .iter()
         .any(|name| memmem::find(&text[at..], name.as_bytes()).is_some())
-        .then_some((false, at))
+        .then_some(at)
+}
+
+/// Where the next JSON report begins in a text that has one up to `end`: in a list, one after another, or behind other text,
+/// of which not much is searched: there may be many reports.
+pub(super) fn next_json(text: &str, end: usize) -> Option<usize> {
+    let rest = &text[end..];
+    let next = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']'));
+    let at = if next.starts_with('{') {
+        rest.len() - next.len()
+    } else {
+        find_json(&rest.as_bytes()[..rest.len().min(64 << 10)])?
+    };
+    Some(end + at)
 }
 
 /// Where the first start tag `feedback` is, with or without a prefix, that another tag follows: letters speak of "the

@@ -64,11 +64,11 @@ pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> (Result<Tl
         Err(error) => error,
     };
     if let Some((mended, name)) = mend(text, &error)
-        && let Ok((raw, _)) = read(&mended)
+        && let Ok((raw, end)) = read(&mended)
     {
         let mut repairs = repairs;
         repairs.note(name);
-        return (raw.finish(limits, repairs), None);
+        return (raw.finish(limits, repairs), Some(end_before_mending(text, end)));
     }
     let error = if !mentions_report(text) {
         Unreadable::NotAReport("neither XML nor JSON".into())
@@ -140,6 +140,12 @@ fn mend(text: &str, error: &serde_json::Error) -> Option<(String, &'static str)>
     })
 }
 
+/// Where so many bytes of the mended text end in the one that was mended, whose control characters were taken out.
+fn end_before_mending(text: &str, end: usize) -> usize {
+    let kept = text.bytes().enumerate().filter(|(_, byte)| !byte.is_ascii_control());
+    kept.skip(end).map(|(at, _)| at).next().unwrap_or(text.len())
+}
+
 /// Declares a struct whose members are read leniently: by folded name, a second one of the same name wins, unknown ones
 /// ignored. A field's name is the member's, with `_` for `-`. What stands in an object's place and is none is passed over.
 macro_rules! lenient {
@@ -151,6 +157,8 @@ macro_rules! lenient {
             present: bool,
             /// A member's name was not spelled as in RFC 8460.
             respelled: bool,
+            /// A member stood there more than once.
+            repeated: bool,
             $($field: $type,)*
         }
 
@@ -186,11 +194,13 @@ macro_rules! lenient {
                     }
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                         let mut object = $name { present: true, ..$name::default() };
+                        $(let mut $field = false;)*
                         while let Some(FoldedName { folded, dashed }) = map.next_key()? {
                             match folded.as_str() {
                                 $($key $(| $alias)* => {
                                     object.$field = map.next_value()?;
                                     object.respelled |= dashed != stringify!($field);
+                                    object.repeated |= std::mem::replace(&mut $field, true);
                                 })*
                                 _ => { map.next_value::<IgnoredAny>()?; }
                             }
@@ -199,6 +209,13 @@ macro_rules! lenient {
                     }
                 }
                 deserializer.deserialize_any(Members)
+            }
+        }
+
+        impl $name {
+            /// Whether names were respelled, and repeated.
+            fn names(&self) -> (bool, bool) {
+                (self.respelled, self.repeated)
             }
         }
 
@@ -289,13 +306,14 @@ impl RawReport {
     fn finish(self, limits: &Limits, repairs: Repairs) -> Result<TlsReport, Unreadable> {
         let missing = |what| Unreadable::Missing { format: FORMAT, what };
         let mut cleaner = Cleaner { limits, repairs };
+        let names = [self.names(), self.date_range.names()];
         let Some(policies) = self.policies else {
             return Err(match self.report_id.text {
                 None => Unreadable::NotAReport("JSON without report-id and policies".into()),
                 Some(_) => missing("policies"),
             });
         };
-        cleaner.spelling(self.respelled || self.date_range.respelled);
+        cleaner.names(names);
         let organization_name = cleaner.text(self.organization_name);
         let contact_info = cleaner.text(self.contact_info);
         if organization_name.is_none() {
@@ -313,6 +331,9 @@ impl RawReport {
         let policies: Vec<PolicyResult> =
             (0..).zip(policies.0).filter_map(|(position, raw)| cleaner.policy_result(position, *raw.0?)).collect();
         let lost = found - policies.len();
+        if policies.is_empty() && lost > 0 {
+            return Err(Unreadable::all_lost(FORMAT, lost, "policies"));
+        }
         Ok(TlsReport {
             organization_name,
             date_range,
@@ -332,9 +353,15 @@ struct Cleaner<'l> {
 }
 
 impl Cleaner<'_> {
-    fn spelling(&mut self, respelled: bool) {
-        if respelled {
-            self.repairs.note("member-name");
+    /// Notes what there is to say of the names in objects.
+    fn names<const N: usize>(&mut self, objects: [(bool, bool); N]) {
+        for (respelled, repeated) in objects {
+            if respelled {
+                self.repairs.note("member-name");
+            }
+            if repeated {
+                self.repairs.note("member-repeated");
+            }
         }
     }
 
@@ -352,6 +379,9 @@ impl Cleaner<'_> {
     fn texts(&mut self, raw: List<Scalar>) -> Vec<Text> {
         if raw.1 {
             self.repairs.note("text-for-list");
+        }
+        if raw.0.len() > TEXTS_KEPT || raw.0.iter().any(|text| text.text.is_none()) {
+            self.repairs.note("list-cut");
         }
         raw.0.into_iter().take(TEXTS_KEPT).filter_map(|text| self.text(text)).collect()
     }
@@ -387,13 +417,17 @@ impl Cleaner<'_> {
 
     /// One policy with its numbers, or nothing where neither is there.
     fn policy_result(&mut self, position: u32, raw: RawPolicyResult) -> Option<PolicyResult> {
+        let names = raw.names();
         let RawPolicyResult { policy, summary, failure_details, .. } = raw;
         if !policy.present && !summary.present {
             return None;
         }
-        self.spelling(raw.respelled || policy.respelled || summary.respelled);
+        self.names([names, policy.names(), summary.names()]);
         if failure_details.1 {
             self.repairs.note("object-for-list");
+        }
+        if failure_details.0.iter().any(|detail| detail.0.is_none()) {
+            self.repairs.note("failure-detail-unreadable");
         }
         Some(PolicyResult {
             position,
@@ -414,7 +448,7 @@ impl Cleaner<'_> {
     }
 
     fn failure_detail(&mut self, raw: RawFailureDetail) -> FailureDetail {
-        self.spelling(raw.respelled);
+        self.names([raw.names()]);
         FailureDetail {
             result_type: self.text(raw.result_type),
             sending_mta_ip: self.text(raw.sending_mta_ip),

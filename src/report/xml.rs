@@ -303,7 +303,11 @@ impl<'x> Walker<'x> {
                 Step::Close if self.open.len() < depth => return Ok(first),
                 Step::Text(text) if first.is_empty() => {
                     let text = text.trim();
-                    first.push_str(text[..text.floor_char_boundary(self.limits.value_bytes)].trim_end());
+                    let end = text.floor_char_boundary(self.limits.value_bytes);
+                    if end < text.len() {
+                        self.repairs.note("value-cut");
+                    }
+                    first.push_str(text[..end].trim_end());
                 }
                 Step::Close | Step::Text(_) => {}
                 Step::End => return Err(self.cut_off()),

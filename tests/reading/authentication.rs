@@ -52,6 +52,34 @@ fn forged_reports_are_refused_where_that_is_required() {
     }
 }
 
+/// What Dovecot and Postfix write, and a field that the mail brought along.
+#[test]
+fn what_stands_below_the_own_received_header_is_not_believed() {
+    let date = "Wed, 2 Sep 2026 04:10:00 +0000";
+    let lmtp = format!(
+        "Return-Path: <a@reporter.example>\r\nDelivered-To: dmarc@example.org\r\n\
+         Received: from mx.example.org\r\n\tby imap.example.org with LMTP\r\n\tid 4Zx (envelope-from <a@b>)\r\n\
+         \tfor <dmarc@example.org>; {date}\r\n"
+    );
+    let smtp = |helo: &str| {
+        format!(
+            "Received: from {helo} (unknown [203.0.113.5])\r\n\tby mx.example.org (Postfix) with ESMTP id 1; {date}\r\n"
+        )
+    };
+    let cyrus =
+        format!("Received: from mx.example.org ([unix socket])\r\n\tby imap (Cyrus 3.6) with LMTPA; {date}\r\n");
+    let mail = smtp("mail.reporter.example");
+    for top in [String::new(), lmtp.clone(), cyrus, format!("{lmtp}{lmtp}")] {
+        let pass = |header: &str| authenticated(&read(header, &asked(false)))["pass"].clone();
+        assert_eq!(pass(&format!("{top}{PASSED}{mail}")), true, "{top}");
+        // The own server added none.
+        for helo in ["evil.example", "localhost", "by", "x(", "[127.0.0.1]"] {
+            assert_eq!(pass(&format!("{top}{}{PASSED}", smtp(helo))), false, "{top}{helo}");
+        }
+    }
+    assert_eq!(read(&format!("{mail}{PASSED}"), &asked(true)).reports.len(), 0);
+}
+
 #[test]
 fn a_bare_file_has_no_sender() {
     let file = fs::read("tests/fixtures/zoo/no-declaration.xml").expect("a fixture");

@@ -56,6 +56,42 @@ fn lines_may_end_in_crlf() {
     }
 }
 
+/// Postfix puts it in front of what it pipes, and so do programs that take mails out of an mbox.
+#[test]
+fn a_from_line_of_an_mbox_may_stand_on_top() {
+    let quoted = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace('=', "=3D");
+    let part = |bytes: &[u8]| part("text/xml\nContent-Transfer-Encoding: quoted-printable", &quoted(bytes));
+    let another = String::from_utf8(dmarc()).unwrap().replace(DMARC_ID, "another");
+    let two = mail(&multipart("multipart/mixed", "=_b", &[part(&dmarc()), part(another.as_bytes())]));
+    let (envelope, error) = ("From a@b.example  Wed Sep  2 04:10:00 2026\n", "X-Email-Report-Processor-Error: x\n");
+    for top in [envelope, &format!(">{envelope}"), &format!("{envelope}>{envelope}"), &format!("{error}{envelope}")] {
+        for (top, mail) in [(top.to_owned(), mail(&part(&dmarc()))), (top.replace('\n', "\r\n"), crlf(&two))] {
+            let with_top = [top.as_bytes(), &mail].concat();
+            let (plain, found) = (read(&mail), read(&with_top));
+            assert_eq!(found.complaint(), None, "{top}");
+            assert_eq!((&found.received, &found.reports), (&plain.received, &plain.reports), "{top}");
+            assert_eq!(found.received.from.as_deref(), Some("noreply@reporter.example"));
+            let within = attachment("application/octet-stream", "a.eml", &with_top);
+            assert_eq!(ids(&self::mail(&within)), ids(&mail));
+            assert_eq!(
+                ids(&self::mail(&attachment("application/zip", "a.zip", &zip(&[("a.eml", &with_top)])))),
+                ids(&mail)
+            );
+            let attached = self::part("message/rfc822", std::str::from_utf8(&with_top).unwrap());
+            assert_eq!(ids(&self::mail(&attached)), ids(&mail));
+        }
+    }
+    assert_eq!(ids(&two), [DMARC_ID, "another"]);
+    // An old way to write a field.
+    let spaced = String::from_utf8(mail(&part(&dmarc()))).unwrap();
+    let spaced = spaced.split_once('\n').unwrap().1.replace("From:", "From :");
+    assert_eq!(ids(spaced.as_bytes()), [DMARC_ID]);
+}
+
+fn crlf(text: &[u8]) -> Vec<u8> {
+    String::from_utf8(text.to_vec()).unwrap().replace('\n', "\r\n").into_bytes()
+}
+
 #[test]
 fn bare_files() {
     for bytes in [dmarc(), gzip(&dmarc()), zip(&[("a.xml", &dmarc())]), gzip(&gzip(&dmarc()))] {
@@ -177,6 +213,105 @@ fn a_letter_with_a_report_is_a_report() {
     let junk = attachment("application/zip", "invoice.zip", &zip(&[("invoice.exe", b"MZ\x90\0\x03")]));
     let mail = mail(&multipart("multipart/mixed", "=_b", &[junk, attachment("text/xml", "a.xml", &dmarc())]));
     assert_eq!(ids(&mail), [DMARC_ID]);
+}
+
+// ---- nothing is left out silently
+
+#[test]
+fn all_reports_of_a_json_list_are_read() {
+    let (one, another) = (String::from_utf8(tls()).unwrap(), String::from_utf8(tls()).unwrap().replace(TLS_ID, "two"));
+    let broken = one.replacen(": \"", ": \"\n", 1);
+    for text in [
+        format!("[{one}, {another}]"),
+        format!("[\n  {one},\n  {another}\n"),
+        format!("[[{one}], [{another}]]"),
+        format!("{one};{another}"),
+        format!("Reports: {one} and {another}"),
+        // The first has to be mended.
+        format!("[{broken},\n{another}]"),
+    ] {
+        assert_eq!(ids(text.as_bytes()), [TLS_ID, "two"], "{text}");
+        assert_eq!(
+            ids(&mail(&attachment("application/tlsrpt+gzip", "a.json.gz", &gzip(text.as_bytes())))),
+            [TLS_ID, "two"]
+        );
+    }
+    let list = read(format!("[{one}, {another}]").as_bytes());
+    assert_eq!(list.reports[0].repairs().names(), ["reports-in-a-list"]);
+    let cut = format!("[{one}, {}", &another[..another.len() / 2]);
+    let contents = read(cut.as_bytes());
+    assert_eq!(contents.reports.len(), 1);
+    assert!(contents.complaint().unwrap().starts_with("SMTP TLS report is broken"), "{:?}", contents.complaint());
+}
+
+#[test]
+fn members_of_a_zip_may_have_the_same_name() {
+    let another = String::from_utf8(dmarc()).unwrap().replace(DMARC_ID, "another");
+    let mut bytes = zip(&[("a.xml", &dmarc()), ("b.xml", another.as_bytes())]);
+    for at in memchr::memmem::find_iter(&bytes.clone(), b"b.xml") {
+        bytes[at] = b'a';
+    }
+    assert_eq!(ids(&bytes), [DMARC_ID, "another"]);
+    let at = memchr::memmem::find(&bytes, b"a.xml").unwrap() + 20;
+    bytes[at] ^= 0xFF;
+    assert!(failure(&bytes).starts_with("zip archive is broken"), "{}", failure(&bytes));
+}
+
+#[test]
+fn a_report_without_a_readable_record_is_refused() {
+    let text = String::from_utf8(dmarc()).unwrap().replace("<count>", "<count>x");
+    assert_eq!(failure(text.as_bytes()), "DMARC report is broken: none of 2 records can be read");
+    let text = r#"{"organization-name":"a","report-id":"b","date-range":{"start-datetime":"2016-04-01T00:00:00Z",
+        "end-datetime":"2016-04-01T23:59:59Z"},"policies":[{"a":1},"b"]}"#;
+    assert_eq!(failure(text.as_bytes()), "SMTP TLS report is broken: none of 2 policies can be read");
+}
+
+/// Point and three digits may be a fraction or thousands: the record is lost rather than counted wrongly.
+#[test]
+fn a_point_before_three_digits_is_no_number() {
+    let text = String::from_utf8(dmarc()).unwrap();
+    for (count, lost) in [("1.0", 0), ("1,000", 0), ("1.000", 1), ("1,000.000", 1)] {
+        let text = text.replacen("<count>40</count>", &format!("<count>{count}</count>"), 1);
+        assert_eq!(read(text.as_bytes()).reports[0].lost(), lost, "{count}");
+    }
+}
+
+/// What was mended in the one report of these bytes.
+fn repairs(bytes: &str) -> Vec<&'static str> {
+    let contents = read(bytes.as_bytes());
+    assert_eq!((contents.complaint(), contents.reports.len()), (None, 1));
+    contents.reports[0].repairs().names().to_vec()
+}
+
+#[test]
+fn what_is_left_out_is_noted() {
+    let text = String::from_utf8(dmarc()).unwrap();
+    for (before, element) in [
+        ("</policy_evaluated>", "<reason><type>other</type></reason>"),
+        ("</auth_results>", "<dkim><domain>a</domain></dkim>"),
+        ("</auth_results>", "<spf><domain>a</domain></spf>"),
+    ] {
+        let many = |count| text.replacen(before, &format!("{}{before}", element.repeat(count)), 1);
+        assert_eq!(repairs(&many(90)), [""; 0], "{element}");
+        assert_eq!(repairs(&many(101)), ["results-cut"], "{element}");
+    }
+    let long = format!("<reason>{}</reason></policy_evaluated>", "x".repeat(5000));
+    assert_eq!(repairs(&text.replacen("</policy_evaluated>", &long, 1)), ["value-cut", "reason-as-text"]);
+    let errors = |count| text.replacen("<date_range>", &format!("{}<date_range>", "<error>x</error>".repeat(count)), 1);
+    assert_eq!(repairs(&errors(19)), [""; 0]);
+    assert_eq!(repairs(&errors(20)), ["errors-cut"]);
+    assert_eq!(repairs(&text.replacen("<pct>", "<pct>x", 1)), ["pct-unreadable"]);
+    let text = String::from_utf8(tls()).unwrap();
+    let lines = format!("\"policy-string\": [{}", "\"a\",".repeat(1001));
+    for (member, replacement, note) in [
+        ("\"policy-string\": [", lines.as_str(), "list-cut"),
+        ("\"policy-string\": [", "\"policy-string\": [{},", "list-cut"),
+        ("\"failure-details\": [", "\"failure-details\": [1,", "failure-detail-unreadable"),
+        ("\"policies\": [", "\"policies\": [], \"policies\": [", "member-repeated"),
+    ] {
+        assert!(text.contains(member), "{member}");
+        assert_eq!(repairs(&text.replacen(member, replacement, 1)), [note]);
+    }
 }
 
 // ---- what is broken
@@ -329,6 +464,27 @@ fn too_many_parts_members_records_and_levels_of_xml() {
     let policies =
         String::from_utf8(tls()).unwrap().replace("\"policies\": [", &format!("\"policies\": [{}", "{},".repeat(11)));
     assert_eq!(limit(policies.as_bytes(), &limits), "records");
+}
+
+/// What is told from the reports is near to what is written, and usual reports of the largest size pass.
+#[test]
+fn the_size_of_documents_is_told_beforehand() {
+    let text = String::from_utf8(dmarc()).unwrap();
+    let record = &text[text.find("<record>").unwrap()..text.rfind("</feedback>").unwrap()];
+    let many = text.replace("</feedback>", &format!("{}</feedback>", record.repeat(300)));
+    for bytes in [many.as_bytes(), &tls()] {
+        let contents = read(bytes);
+        let documents = email_report_processor::document::Documents::new(&contents.reports[0], &contents.received);
+        let mut sources = Vec::new();
+        (0..documents.len()).for_each(|n| documents.write_source(n, &mut sources));
+        let refused = |part: u64| {
+            let document_bytes = sources.len() as u64 * part / 10;
+            message::read(bytes, &Limits { document_bytes, ..Limits::default() }).reports.is_empty()
+        };
+        assert!(refused(5), "{}", sources.len());
+        assert!(!refused(20), "{}", sources.len());
+        assert!(sources.len() / documents.len() * 250_000 < 512 << 20, "{}", sources.len() / documents.len());
+    }
 }
 
 /// What takes much time or memory for its size; `tests/storing/limits.rs` has the bombs.

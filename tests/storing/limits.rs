@@ -29,13 +29,19 @@ struct Fate {
 
 /// Delivers a mail and has it read, by the program itself.
 fn read(name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Fate {
+    read_within(name, &[], write)
+}
+
+/// [`read`] with other limits.
+fn read_within(name: &str, limits: &[&str], write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Fate {
     let maildir = TestMaildir::new();
     let file = File::create(maildir.path().join("new/1.bomb")).expect("a file");
     let mut file = BufWriter::new(file);
     write(&mut file).and_then(|()| file.flush()).expect("written");
     drop(file);
     let documents = maildir.path().join("documents");
-    let arguments = ["once", "--ndjson", documents.to_str().expect("UTF-8"), maildir.path().to_str().expect("UTF-8")];
+    let paths = [documents.to_str().expect("UTF-8"), maildir.path().to_str().expect("UTF-8")];
+    let arguments = [&["once", "--ndjson", paths[0], paths[1]], limits].concat();
     let started = Instant::now();
     let mut running = Running::start(arguments);
     let mut highest = 0;
@@ -64,7 +70,14 @@ fn first_line(path: &Path) -> String {
 
 /// Reads a mail that must be refused for this limit.
 fn refused(name: &str, limit: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
-    let fate = read(name, write);
+    check_refused(name, limit, read(name, write));
+}
+
+fn refused_within(name: &str, limit: &str, limits: &[&str], bytes: &[u8]) {
+    check_refused(name, limit, read_within(name, limits, |file| file.write_all(bytes)));
+}
+
+fn check_refused(name: &str, limit: &str, fate: Fate) {
     let reason = fate.refused.unwrap_or_else(|| panic!("{name} was stored"));
     assert!(reason.contains(&format!("(--limit-{limit})")), "{name}: {reason}");
     assert_eq!(fate.documents, "", "{name}");
@@ -113,6 +126,34 @@ fn compressible(bytes: usize) -> Vec<u8> {
     }
     out.truncate(bytes);
     out
+}
+
+// ---- documents
+
+/// What a report says of itself stands in each of its documents.
+#[test]
+fn little_mails_that_make_gigabytes_of_documents() {
+    let records = RECORD.repeat(2_500);
+    let errors = format!("<error>{}</error>", "x".repeat(4096)).repeat(200);
+    let report = METADATA.replace("<date_range>", &format!("{errors}<date_range>")) + &records + "</feedback>";
+    let bomb = mail(&attachment("application/gzip", "a.gz", &gzip(report.as_bytes())));
+    // Twenty are kept, 200 MB in all.
+    refused_within("200 errors", "document-bytes", &["--limit-document-bytes", "100MB"], &bomb);
+    let errors = format!("<error>{}</error>", "&quot;".repeat(4096)).repeat(20);
+    let records = RECORD.repeat(10_000);
+    let report = METADATA.replace("<date_range>", &format!("{errors}<date_range>")) + &records + "</feedback>";
+    refused_bytes(
+        "20 errors",
+        "document-bytes",
+        &mail(&attachment("application/gzip", "a.gz", &gzip(report.as_bytes()))),
+    );
+    let metadata = METADATA.replace("Bomber", &"x".repeat(4096));
+    let report = metadata + &RECORD.repeat(200_000) + "</feedback>";
+    refused_bytes(
+        "a long name",
+        "document-bytes",
+        &mail(&attachment("application/gzip", "a.gz", &gzip(report.as_bytes()))),
+    );
 }
 
 // ---- archives
