@@ -311,7 +311,7 @@ impl RawReport {
         }
         let found = policies.0.len();
         let policies: Vec<PolicyResult> =
-            (0..).zip(policies.0).filter_map(|(position, raw)| cleaner.policy_result(position, *raw.0?)).collect();
+            policies.0.into_iter().filter_map(|raw| cleaner.policy_result(*raw.0?)).collect();
         let lost = found - policies.len();
         Ok(TlsReport {
             organization_name,
@@ -386,7 +386,7 @@ impl Cleaner<'_> {
     }
 
     /// One policy with its numbers, or nothing where neither is there.
-    fn policy_result(&mut self, position: u32, raw: RawPolicyResult) -> Option<PolicyResult> {
+    fn policy_result(&mut self, raw: RawPolicyResult) -> Option<PolicyResult> {
         let RawPolicyResult { policy, summary, failure_details, .. } = raw;
         if !policy.present && !summary.present {
             return None;
@@ -396,7 +396,6 @@ impl Cleaner<'_> {
             self.repairs.note("object-for-list");
         }
         Some(PolicyResult {
-            position,
             policy: Policy {
                 policy_type: self.text(policy.policy_type),
                 policy_string: self.texts(policy.policy_string),

@@ -21,6 +21,7 @@ use super::{Identity, Sink, file_identity, outage::Outage, queue::Queue};
 use crate::{
     message::Contents,
     metrics::{RequestResult, StoreMetrics},
+    report::{Ids, Report},
     settle::{Acknowledgement, Delivery, Pending},
     stop::{Reason, Stop},
     store::{self, Store},
@@ -54,6 +55,8 @@ pub struct SqliteSink {
 /// One mail on its way.
 struct Item {
     contents: Contents,
+    /// Of each report; made in the parsers' threads, since there is one writer only.
+    ids: Vec<Ids>,
     pending: Pending,
 }
 
@@ -86,7 +89,8 @@ impl Sink for SqliteSink {
     fn accept(&self, contents: Contents, delivery: &Delivery) {
         // A mail without reports travels too: nothing is settled while the store is away.
         let weight = weight::of(&contents);
-        self.queue.push(weight, Item { contents, pending: delivery.pending() });
+        let ids = contents.reports.iter().map(Report::ids).collect();
+        self.queue.push(weight, Item { contents, ids, pending: delivery.pending() });
     }
 
     fn hurry(&self) {
@@ -173,7 +177,7 @@ impl Writer {
         store.connection.set_prepared_statement_cache_capacity(Insert::STATEMENTS);
         let transaction = store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut insert = Insert::new(&transaction)?;
-        let answers = batch.iter().map(|item| insert.contents(&item.contents)).collect::<Result<_, _>>()?;
+        let answers = batch.iter().map(|item| insert.contents(&item.contents, &item.ids)).collect::<Result<_, _>>()?;
         drop(insert);
         transaction.commit()?;
         if store.is_in_place() { Ok(answers) } else { Err(Trouble::Moved) }

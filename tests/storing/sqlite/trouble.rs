@@ -79,7 +79,7 @@ fn only_the_report_that_the_tables_refuse_is_refused() {
     store(&path, []);
     let connection = Connection::open(&path).expect("opened");
     // After its first record, so that there is something to be undone.
-    let trigger = "CREATE TRIGGER no BEFORE INSERT ON dmarc_records WHEN NEW.position = 1
+    let trigger = "CREATE TRIGGER no BEFORE INSERT ON dmarc_records WHEN NEW.source_ip = '0.0.0.1'
                    AND (SELECT report_id FROM dmarc_reports WHERE id = NEW.report) = 'bad'
                    BEGIN SELECT RAISE(ABORT, 'not this one'); END";
     connection.execute_batch(trigger).expect("a trigger");
