@@ -15,6 +15,7 @@ use std::{
 };
 
 use rusqlite::TransactionBehavior;
+use tracing::warn;
 
 use self::insert::Insert;
 use super::{Identity, Sink, file_identity, outage::Outage, queue::Queue};
@@ -65,7 +66,7 @@ impl SqliteSink {
     /// than `patience` asks for the stop.
     ///
     /// # Errors
-    /// The file can't be a store, or there is no room for a thread. One that is only locked is waited for later.
+    /// The file is no store or one of a newer version, or there is no room for a thread. All else is waited for.
     pub fn open(
         path: &Path,
         patience: Option<Duration>,
@@ -74,7 +75,10 @@ impl SqliteSink {
     ) -> Result<SqliteSink, OpenError> {
         let store = match Store::open(path) {
             Ok(store) => Some(store),
-            Err(error) if error.is_temporary() => None,
+            Err(error) if error.is_temporary() => {
+                warn!("{error}; mails wait");
+                None
+            }
             Err(error) => return Err(error.into()),
         };
         let queue = Arc::new(Queue::new(BATCH_BYTES, QUEUE_BYTES));
