@@ -259,10 +259,10 @@ impl Fields {
     /// Seven bits a byte, the high bit set in all but the last (LEB128): most lengths and counts are short.
     fn number(&mut self, mut number: u64) {
         while number > 0x7f {
-            self.bytes.push(number as u8 | 0x80);
+            self.bytes.push(number.to_le_bytes()[0] | 0x80);
             number >>= 7;
         }
-        self.bytes.push(number as u8);
+        self.bytes.push(number.to_le_bytes()[0]);
     }
 }
 

@@ -88,7 +88,7 @@ ON CONFLICT (report_key) DO NOTHING";
 
 impl<'c> Insert<'c> {
     /// How many statements the connection must be able to keep, with those of transactions.
-    pub(super) const STATEMENTS: usize = 20;
+    pub(super) const STATEMENTS: usize = 24;
 
     /// Takes the statements out of the connection's cache.
     pub(super) fn new(connection: &'c Connection) -> Result<Insert<'c>> {

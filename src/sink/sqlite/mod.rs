@@ -4,6 +4,7 @@
 //! file from being written (another process's lock, a full disk, a file system turned read-only) is an outage: the mails wait.
 
 mod insert;
+mod session;
 mod weight;
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
 use rusqlite::TransactionBehavior;
 use tracing::warn;
 
-use self::insert::Insert;
+use self::{insert::Insert, session::Session};
 use super::{Identity, Sink, file_identity, outage::Outage, queue::Queue};
 use crate::{
     message::Contents,
@@ -50,6 +51,7 @@ pub enum OpenError {
 pub struct SqliteSink {
     path: PathBuf,
     queue: Arc<Queue<Item>>,
+    session: Arc<Session>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -83,9 +85,11 @@ impl SqliteSink {
         };
         let queue = Arc::new(Queue::new(BATCH_BYTES, QUEUE_BYTES));
         let outage = Outage::new(path.display().to_string(), patience, stop, metrics);
-        let writer = Writer { path: path.into(), store, queue: Arc::clone(&queue), outage };
+        let session = Arc::new(Session::default());
+        let writer =
+            Writer { path: path.into(), store, queue: Arc::clone(&queue), session: Arc::clone(&session), outage };
         let thread = thread::Builder::new().name("sqlite".into()).spawn(move || writer.write_batches())?;
-        Ok(SqliteSink { path: path.into(), queue, writer: Mutex::new(Some(thread)) })
+        Ok(SqliteSink { path: path.into(), queue, session, writer: Mutex::new(Some(thread)) })
     }
 }
 
@@ -102,7 +106,16 @@ impl Sink for SqliteSink {
     }
 
     fn identity(&self) -> Option<Identity> {
+        self.session.ask();
         file_identity(&self.path)
+    }
+
+    fn progress(&self) -> Option<String> {
+        self.session.told()
+    }
+
+    fn has_come_to(&self, progress: Option<&str>) -> bool {
+        progress.is_some_and(|progress| session::has(&self.path, progress))
     }
 
     fn queued_bytes(&self) -> usize {
@@ -124,6 +137,7 @@ struct Writer {
     /// Nothing while it can't be opened.
     store: Option<Store>,
     queue: Arc<Queue<Item>>,
+    session: Arc<Session>,
     outage: Outage,
 }
 
@@ -183,7 +197,9 @@ impl Writer {
         let mut insert = Insert::new(&transaction)?;
         let answers = batch.iter().map(|item| insert.contents(&item.contents, &item.ids)).collect::<Result<_, _>>()?;
         drop(insert);
+        let session = self.session.note(&transaction)?;
         transaction.commit()?;
+        self.session.committed(session);
         if store.is_in_place() { Ok(answers) } else { Err(Trouble::Moved) }
     }
 }
