@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use crate::{
     message::Received,
-    report::{AggregateReport, FailureReport, Key, Kind, Report, TlsReport, aggregate::Record, rfc3339},
+    report::{AggregateReport, FailureReport, Ids, Kind, Report, TlsReport, aggregate::Record, rfc3339},
 };
 
 /// The documents of one report, made one at a time: what they share is serialised once.
 pub struct Documents<'r> {
     report: &'r Report,
-    key: Key,
+    ids: Ids,
     /// Everything in front of the record or policy.
     head: Vec<u8>,
 }
@@ -20,17 +20,17 @@ pub struct Documents<'r> {
 impl<'r> Documents<'r> {
     /// The documents of `report`, which came with the mail `received`.
     pub fn new(report: &'r Report, received: &Received) -> Self {
-        Documents::with_key(report, report.key(), received)
+        Documents::with_ids(report, report.ids(), received)
     }
 
-    /// The same for a part of a report, whose key can't be told from the part.
-    pub fn with_key(report: &'r Report, key: Key, received: &Received) -> Self {
+    /// The same for a part of a report, whose ids can't be told from the part.
+    pub fn with_ids(report: &'r Report, ids: Ids, received: &Received) -> Self {
         let head = match report {
             Report::Aggregate(aggregate) => dmarc_head(aggregate, report, received),
             Report::Tls(tls) => tls_head(tls, report, received),
             Report::Failure(failure) => failure_head(failure, report, received),
         };
-        Documents { report, key, head }
+        Documents { report, ids, head }
     }
 
     /// Which index they belong to.
@@ -48,16 +48,9 @@ impl<'r> Documents<'r> {
         self.len() == 0
     }
 
-    /// Appends the `_id` of document `n`: the report's key and the record's position in the report.
+    /// Appends the `_id` of document `n`: the report's key and what identifies the record in the report.
     pub fn write_id(&self, n: usize, out: &mut Vec<u8>) {
-        let position = match self.report {
-            Report::Aggregate(report) => report.records[n].position,
-            Report::Tls(report) => report.policies[n].position,
-            Report::Failure(_) => 0,
-        };
-        out.extend_from_slice(self.key.as_str().as_bytes());
-        out.push(b'-');
-        json(out, &position);
+        self.ids.write(n, out);
     }
 
     /// Appends document `n` as one line of JSON without the line's end.

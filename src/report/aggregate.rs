@@ -88,9 +88,6 @@ pub struct PolicyPublished {
 /// Mails of one source with the same results: `record`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Record {
-    /// Place in the report, from 0, unreadable records counted.
-    #[serde(skip)]
-    pub position: u32,
     /// `row`.
     pub row: Row,
     /// `identifiers`.

@@ -97,7 +97,7 @@ fn read(
 ) -> Result<(), Unreadable> {
     // Elements open in the report itself: `feedback` and what stands around it.
     let inside = xml.open().len() - usize::from(child.is_some());
-    let mut position = 0;
+    let mut met = 0;
     loop {
         let step = match child.take() {
             Some(tag) => Step::Open(tag),
@@ -115,11 +115,11 @@ fn read(
                 }
             }
             Step::Open(Tag::Record) => {
-                if position as usize >= limits.records {
+                if met >= limits.records {
                     return Err(limits.too_many_records().into());
                 }
-                report.records.extend(record(xml, position, &mut report.lost)?);
-                position += 1;
+                report.records.extend(record(xml, &mut report.lost)?);
+                met += 1;
             }
             // What stands around the records: its children are those of the report.
             Step::Open(Tag::Records) => xml.repairs.note("records-in-a-list"),
@@ -129,7 +129,7 @@ fn read(
             Step::Close | Step::Text(_) => {}
             Step::End if inside == 0 => return Ok(()),
             // Only the end tags around the records are missing: nothing is lost.
-            Step::End if xml.open().len() >= inside && position > 0 => {
+            Step::End if xml.open().len() >= inside && met > 0 => {
                 xml.repairs.note("missing-root-end-tag");
                 return Ok(());
             }
@@ -295,7 +295,7 @@ fn policy_published(xml: &mut Walker) -> Result<PolicyPublished, Unreadable> {
 }
 
 /// One record, or nothing if it lacks what a record cannot do without: its row with a count.
-fn record(xml: &mut Walker, position: u32, lost: &mut usize) -> Result<Option<Record>, Unreadable> {
+fn record(xml: &mut Walker, lost: &mut usize) -> Result<Option<Record>, Unreadable> {
     let mut rows = 0;
     let mut first = None;
     let mut identifiers = Identifiers::default();
@@ -318,7 +318,7 @@ fn record(xml: &mut Walker, position: u32, lost: &mut usize) -> Result<Option<Re
     }
     // Of a second row nobody knows which identifiers belong to it.
     *lost += rows.max(1) - usize::from(first.is_some());
-    Ok(first.map(|row| Record { position, row, identifiers, auth_results }))
+    Ok(first.map(|row| Record { row, identifiers, auth_results }))
 }
 
 fn row(xml: &mut Walker) -> Result<Option<Row>, Unreadable> {

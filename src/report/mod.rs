@@ -5,6 +5,7 @@
 
 pub mod aggregate;
 pub mod failure;
+pub mod identity;
 pub mod repairs;
 pub mod tls;
 
@@ -16,7 +17,6 @@ mod tls_json;
 mod xml;
 
 use compact_str::CompactString;
-use sha2::{Digest, Sha256};
 
 use self::xml::Pieces;
 use crate::limits::{LimitExceeded, Limits};
@@ -24,6 +24,7 @@ use crate::limits::{LimitExceeded, Limits};
 pub use aggregate::AggregateReport;
 pub use date::rfc3339;
 pub use failure::FailureReport;
+pub use identity::{Ids, Key};
 pub use repairs::Repairs;
 pub use tls::TlsReport;
 
@@ -60,23 +61,6 @@ pub struct Period {
     pub begin: i64,
     /// Last second; the reporter's own idea of "last", which may be the next day's first.
     pub end: i64,
-}
-
-/// What identifies a report, as 32 hexadecimal digits: the same report gives the same key however
-/// and however often it arrives.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key(String);
-
-impl Key {
-    /// From the 16 bytes that a store keeps.
-    pub fn from_bytes(bytes: [u8; 16]) -> Key {
-        Key(hex(&bytes))
-    }
-
-    /// The 32 hexadecimal digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl Report {
@@ -141,63 +125,6 @@ impl Report {
             Report::Failure(_) => 0,
         }
     }
-
-    /// The key of this report, from kind, reporter, report id, domain and period. Domains and addresses
-    /// are compared without regard to case, since the same report has been seen in both spellings.
-    pub fn key(&self) -> Key {
-        let fold = |text: Option<&Text>| text.map(|t| t.trim_end_matches('.').to_lowercase()).unwrap_or_default();
-        let failure = if let Report::Failure(report) = self { failure_id(report) } else { Text::default() };
-        let (kind, reporter, id, domain, period) = match self {
-            Report::Aggregate(r) => {
-                let reporter = r.metadata.org_name.as_ref().or(r.metadata.email.as_ref());
-                ("dmarc", reporter, &r.metadata.report_id, r.policy_published.domain.as_ref(), r.metadata.date_range)
-            }
-            Report::Tls(r) => {
-                let reporter = r.organization_name.as_ref().or(r.contact_info.as_ref());
-                let domain = r.policies.first().and_then(|p| p.policy.policy_domain.as_ref());
-                ("tls", reporter, &r.report_id, domain, r.date_range)
-            }
-            Report::Failure(r) => {
-                let period = Period { begin: r.arrival_date.unwrap_or(0), end: 0 };
-                (
-                    "failure",
-                    r.reporting_mta.as_ref().or(r.reporter.as_ref()),
-                    &failure,
-                    r.reported_domain.first(),
-                    period,
-                )
-            }
-        };
-        let mut hash = Sha256::new();
-        for field in [kind, &fold(reporter), id, &fold(domain)] {
-            // The length in front keeps ("ab", "c") and ("a", "bc") apart.
-            hash.update((field.len() as u64).to_le_bytes());
-            hash.update(field);
-        }
-        hash.update(period.begin.to_le_bytes());
-        hash.update(period.end.to_le_bytes());
-        Key(hex(&hash.finalize()[..16]))
-    }
-}
-
-/// A failure report has no id. The mail that brought it has one, and so has the mail that failed; a burst of mails with
-/// the same id to several recipients differs in the rest.
-fn failure_id(report: &FailureReport) -> Text {
-    let text = |text: Option<&Text>| text.cloned().unwrap_or_default();
-    let message = report.message.as_ref();
-    let fields = [
-        text(report.report_id.as_ref()),
-        text(message.and_then(|message| message.message_id.as_ref())),
-        text(message.and_then(|message| message.subject.as_ref())),
-        text(report.original_envelope_id.as_ref()),
-        text(report.original_mail_from.as_ref()),
-        report.original_rcpt_to.join(",").into(),
-        report.source_ip.map(|ip| compact_str::format_compact!("{ip}")).unwrap_or_default(),
-        report.auth_failure.join(",").into(),
-        text(report.dkim_domain.as_ref()),
-        text(report.dkim_selector.as_ref()),
-    ];
-    fields.iter().map(|field| compact_str::format_compact!("{}:{field}", field.len())).collect()
 }
 
 /// A number that people can read: with a sign in front, blanks or commas between thousands, a fraction of zeros, or a

@@ -27,9 +27,6 @@ pub struct TlsReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PolicyResult {
-    /// Place in the report, from 0, unreadable policies counted.
-    #[serde(skip)]
-    pub position: u32,
     /// `policy`.
     pub policy: Policy,
     /// `summary`.

@@ -329,7 +329,7 @@ impl RawReport {
         }
         let found = policies.0.len();
         let policies: Vec<PolicyResult> =
-            (0..).zip(policies.0).filter_map(|(position, raw)| cleaner.policy_result(position, *raw.0?)).collect();
+            policies.0.into_iter().filter_map(|raw| cleaner.policy_result(*raw.0?)).collect();
         let lost = found - policies.len();
         if policies.is_empty() && lost > 0 {
             return Err(Unreadable::all_lost(FORMAT, lost, "policies"));
@@ -416,7 +416,7 @@ impl Cleaner<'_> {
     }
 
     /// One policy with its numbers, or nothing where neither is there.
-    fn policy_result(&mut self, position: u32, raw: RawPolicyResult) -> Option<PolicyResult> {
+    fn policy_result(&mut self, raw: RawPolicyResult) -> Option<PolicyResult> {
         let names = raw.names();
         let RawPolicyResult { policy, summary, failure_details, .. } = raw;
         if !policy.present && !summary.present {
@@ -430,7 +430,6 @@ impl Cleaner<'_> {
             self.repairs.note("failure-detail-unreadable");
         }
         Some(PolicyResult {
-            position,
             policy: Policy {
                 policy_type: self.text(policy.policy_type),
                 policy_string: self.texts(policy.policy_string),

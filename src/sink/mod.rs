@@ -38,6 +38,17 @@ pub trait Sink: Send + Sync {
     /// Which store it is; nothing if there is no telling. May wait for the store.
     fn identity(&self) -> Option<Identity>;
 
+    /// How far the store has come, to be noted in a journal; nothing if the store keeps no trace of it. Asked for from
+    /// [`Sink::identity`] on.
+    fn progress(&self) -> Option<String> {
+        None
+    }
+
+    /// False if the store lacks what it had when [`Sink::progress`] said this, or `None`.
+    fn has_come_to(&self, _progress: Option<&str>) -> bool {
+        true
+    }
+
     /// Bytes that wait for the store.
     fn queued_bytes(&self) -> usize;
 

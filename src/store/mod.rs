@@ -2,6 +2,7 @@
 //!
 //! It is written by [`crate::sink::sqlite`]. Any number of processes may write and read one file at the same time.
 
+mod identity;
 pub mod query;
 pub mod read;
 mod schema;
@@ -57,13 +58,10 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// True if it may go away by waiting: another process holds the file, or the disk is full.
+    /// True if it may go away by waiting: all that the system says. What it calls denied, full, read-only or broken
+    /// today may be mended tomorrow, and reports must not be lost for it.
     pub fn is_temporary(&self) -> bool {
-        let code = match self {
-            OpenError::Sqlite { error, .. } => error.sqlite_error_code(),
-            _ => None,
-        };
-        matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull))
+        matches!(self, OpenError::Create { .. } | OpenError::Sqlite { .. })
     }
 }
 
@@ -87,7 +85,12 @@ impl Store {
         // SQLite takes some relative names, as ":memory:", for something else.
         let path = &absolute(path).map_err(fail)?;
         create(path).map_err(fail)?;
-        let file = identity(path).map_err(fail)?;
+        let metadata = fs::metadata(path).map_err(fail)?;
+        // A folder or a pipe never becomes a store.
+        if !metadata.is_file() {
+            return Err(OpenError::Foreign(path.clone()));
+        }
+        let file = (metadata.dev(), metadata.ino());
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let sqlite = |error| OpenError::Sqlite { path: path.clone(), error };
         let found = check(path, version(path, &connection)?)?;

@@ -165,10 +165,10 @@ impl<'c> Snapshot<'c> {
         let sql = format!(
             "{DMARC_REPORTS}, wanted AS (SELECT key AS source, value AS source_ip FROM json_each(:sources)),
             d AS (
-                SELECT DISTINCT d.report, d.position, wanted.source, d.count, lower(rtrim(a.domain, '.')) AS domain, a.result
+                SELECT DISTINCT d.report, d.record, wanted.source, d.count, lower(rtrim(a.domain, '.')) AS domain, a.result
                 FROM r CROSS JOIN dmarc_records d ON d.report = r.id
                 JOIN wanted ON wanted.source_ip = coalesce(d.source_ip, '')
-                JOIN {table} a USING (report, position)
+                JOIN {table} a USING (report, record)
             ),
             sums AS (
                 SELECT source, domain, result, CAST(total(count) AS INTEGER) AS messages FROM d
@@ -230,7 +230,7 @@ impl<'c> Snapshot<'c> {
     fn failures(&self, policy: &Policy) -> Result<Vec<Failure>> {
         let sql = format!(
             "{TLS_POLICIES} SELECT f.result_type, CAST(total(f.failed_sessions) AS INTEGER) AS sessions
-             FROM p JOIN tls_failure_details f USING (report, position)
+             FROM p JOIN tls_failure_details f USING (report, policy)
              WHERE p.domain = :policy_domain AND p.policy_type IS :policy_type
              GROUP BY f.result_type ORDER BY sessions DESC, f.result_type LIMIT {DETAILS}"
         );

@@ -5,7 +5,7 @@
 
 use std::{iter::Peekable, mem, net::IpAddr};
 
-use rusqlite::{Error, Result, Row, named_params, types::Type};
+use rusqlite::{Connection, Error, Result, Row, ToSql, named_params, types::Type};
 use serde::de::DeserializeOwned;
 
 use super::query::{DMARC_REPORTS, Reader, Selection, Snapshot, TLS_POLICIES};
@@ -13,7 +13,7 @@ use crate::{
     document::Documents,
     message::Received,
     report::{
-        AggregateReport, FailureReport, Key, Kind, Period, Repairs, Report, Text, TlsReport,
+        AggregateReport, FailureReport, Ids, Key, Kind, Period, Repairs, Report, Text, TlsReport,
         aggregate::{
             AuthResults, DkimResult, Identifiers, Metadata, OverrideReason, PolicyEvaluated, PolicyPublished, Record,
             Row as RecordRow, SpfResult,
@@ -38,7 +38,17 @@ WITH f AS (
         ))
 )";
 
-const POLICIES: &str = "SELECT * FROM p WHERE report = :report ORDER BY position";
+/// The records of a report, and what belongs to them, in the same order.
+const RECORDS: [&str; 4] = [
+    "SELECT * FROM dmarc_records WHERE report = ? ORDER BY record",
+    "SELECT * FROM dmarc_override_reasons WHERE report = ? ORDER BY record, n",
+    "SELECT * FROM dmarc_spf_results WHERE report = ? ORDER BY record, n",
+    "SELECT * FROM dmarc_dkim_results WHERE report = ? ORDER BY record, n",
+];
+
+const POLICIES: &str = "SELECT * FROM p WHERE report = :report ORDER BY policy";
+
+const FAILURE_DETAILS: &str = "SELECT * FROM tls_failure_details WHERE report = ? ORDER BY policy, n";
 
 /// The selected reports at one moment.
 pub struct Reports<'c> {
@@ -49,8 +59,8 @@ pub struct Reports<'c> {
 pub struct Portion {
     /// The report with those records or policies.
     pub report: Report,
-    /// The key of the whole report.
-    pub key: Key,
+    /// What identifies its documents.
+    pub ids: Ids,
     /// What is known of the mail that brought it.
     pub received: Received,
     /// The first portion of its report.
@@ -60,7 +70,7 @@ pub struct Portion {
 impl Portion {
     /// The documents of its records or policies.
     pub fn documents(&self) -> Documents<'_> {
-        Documents::with_key(&self.report, self.key.clone(), &self.received)
+        Documents::with_ids(&self.report, self.ids.clone(), &self.received)
     }
 }
 
@@ -116,49 +126,28 @@ impl Reports<'_> {
     }
 
     fn dmarc<E: From<Error>>(&self, id: i64, take: &mut impl FnMut(&Portion) -> Result<(), E>) -> Result<(), E> {
-        let prepare = |sql| self.snapshot.transaction.prepare_cached(sql);
-        let mut report = prepare("SELECT * FROM dmarc_reports WHERE id = ?")?;
-        let mut records = prepare("SELECT * FROM dmarc_records WHERE report = ? ORDER BY position")?;
-        let mut reasons = prepare("SELECT * FROM dmarc_override_reasons WHERE report = ? ORDER BY position, n")?;
-        let mut spf = prepare("SELECT * FROM dmarc_spf_results WHERE report = ? ORDER BY position, n")?;
-        let mut dkim = prepare("SELECT * FROM dmarc_dkim_results WHERE report = ? ORDER BY position, n")?;
-
+        let mut report = self.snapshot.transaction.prepare_cached("SELECT * FROM dmarc_reports WHERE id = ?")?;
         let (head, received, key) = report.query_row([id], |row| Ok((dmarc_head(row)?, received(row)?, key(row)?)))?;
-        // Five walks side by side through tables of the same order.
-        let mut reasons = reasons.query_map([id], |row| Ok((row.get("position")?, override_reason(row)?)))?.peekable();
-        let mut spf = spf.query_map([id], |row| Ok((row.get("position")?, spf_result(row)?)))?.peekable();
-        let mut dkim = dkim.query_map([id], |row| Ok((row.get("position")?, dkim_result(row)?)))?.peekable();
-        let records = records.query_map([id], |row| {
-            let mut record = record(row)?;
-            record.row.policy_evaluated.reason = parts(&mut reasons, record.position)?;
-            record.auth_results.spf = parts(&mut spf, record.position)?;
-            record.auth_results.dkim = parts(&mut dkim, record.position)?;
-            Ok(record)
-        })?;
-        in_portions(records, |records, is_first| {
-            let report = Report::Aggregate(AggregateReport { records, ..head.clone() });
-            take(&Portion { report, key: key.clone(), received: received.clone(), is_first })
+        records(&self.snapshot.transaction, RECORDS, id, |records| {
+            in_portions(records, |parts, records, is_first| {
+                let report = Report::Aggregate(AggregateReport { records, ..head.clone() });
+                let ids = Ids { key: key.clone(), parts };
+                take(&Portion { report, ids, received: received.clone(), is_first })
+            })
         })
     }
 
     fn tls<E: From<Error>>(&self, id: i64, take: &mut impl FnMut(&Portion) -> Result<(), E>) -> Result<(), E> {
         let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
         let mut report = transaction.prepare_cached("SELECT * FROM tls_reports WHERE id = ?")?;
-        let mut policies = transaction.prepare_cached(&format!("{TLS_POLICIES} {POLICIES}"))?;
-        let mut details =
-            transaction.prepare_cached("SELECT * FROM tls_failure_details WHERE report = ? ORDER BY position, n")?;
-
         let (head, received, key) = report.query_row([id], |row| Ok((tls_head(row)?, received(row)?, key(row)?)))?;
-        let mut details = details.query_map([id], |row| Ok((row.get("position")?, failure_detail(row)?)))?.peekable();
         let params = named_params! { ":since": since, ":until": until, ":domain": domain, ":report": id };
-        let policies = policies.query_map(params, |row| {
-            let mut result = policy(row)?;
-            result.failure_details = parts(&mut details, result.position)?;
-            Ok(result)
-        })?;
-        in_portions(policies, |policies, is_first| {
-            let report = Report::Tls(TlsReport { policies, ..head.clone() });
-            take(&Portion { report, key: key.clone(), received: received.clone(), is_first })
+        policies(transaction, [&format!("{TLS_POLICIES} {POLICIES}"), FAILURE_DETAILS], params, id, |policies| {
+            in_portions(policies, |parts, policies, is_first| {
+                let report = Report::Tls(TlsReport { policies, ..head.clone() });
+                let ids = Ids { key: key.clone(), parts };
+                take(&Portion { report, ids, received: received.clone(), is_first })
+            })
         })
     }
 
@@ -166,39 +155,90 @@ impl Reports<'_> {
         let mut failure = self.snapshot.transaction.prepare_cached("SELECT * FROM dmarc_failures WHERE id = ?")?;
         failure.query_row([id], |row| {
             let report = Report::Failure(failure_report(row)?);
-            Ok(Portion { report, key: key(row)?, received: received(row)?, is_first: true })
+            Ok(Portion {
+                report,
+                ids: Ids { key: key(row)?, parts: vec![0] },
+                received: received(row)?,
+                is_first: true,
+            })
         })
     }
 }
 
-/// Hands on so many at a time; at least once, even if there are none.
-fn in_portions<T, E: From<Error>>(
-    all: impl Iterator<Item = Result<T>>,
-    mut hand_on: impl FnMut(Vec<T>, bool) -> Result<(), E>,
-) -> Result<(), E> {
-    let (mut portion, mut is_first) = (Vec::new(), true);
-    for one in all {
-        if portion.len() == PORTION {
-            hand_on(mem::take(&mut portion), mem::take(&mut is_first))?;
-        }
-        portion.push(one?);
-    }
-    hand_on(portion, is_first)
+/// The records of a report with what identifies each, read by these statements (see [`RECORDS`]): four walks side by side
+/// through tables of the same order.
+pub(super) fn records<T, E: From<Error>>(
+    connection: &Connection,
+    [records, reasons, spf, dkim]: [&str; 4],
+    report: i64,
+    take: impl FnOnce(&mut dyn Iterator<Item = Result<(u64, Record)>>) -> Result<T, E>,
+) -> Result<T, E> {
+    let prepare = |sql| connection.prepare_cached(sql);
+    let (mut records, mut reasons) = (prepare(records)?, prepare(reasons)?);
+    let (mut spf, mut dkim) = (prepare(spf)?, prepare(dkim)?);
+    let part = |row: &Row| count(row, "record");
+    let mut reasons = reasons.query_map([report], |row| Ok((part(row)?, override_reason(row)?)))?.peekable();
+    let mut spf = spf.query_map([report], |row| Ok((part(row)?, spf_result(row)?)))?.peekable();
+    let mut dkim = dkim.query_map([report], |row| Ok((part(row)?, dkim_result(row)?)))?.peekable();
+    let mut records = records.query_map([report], |row| {
+        let (part, mut record) = (part(row)?, record(row)?);
+        record.row.policy_evaluated.reason = parts(&mut reasons, part)?;
+        record.auth_results.spf = parts(&mut spf, part)?;
+        record.auth_results.dkim = parts(&mut dkim, part)?;
+        Ok((part, record))
+    })?;
+    take(&mut records)
 }
 
-/// What belongs to the record or policy at this position. What belongs to earlier ones is passed over.
-fn parts<T>(rows: &mut Peekable<impl Iterator<Item = Result<(u32, T)>>>, position: u32) -> Result<Vec<T>> {
+/// The same of policies and their failure details. Policies may be left out by `params`.
+pub(super) fn policies<T, E: From<Error>>(
+    connection: &Connection,
+    [policies, details]: [&str; 2],
+    params: &[(&str, &dyn ToSql)],
+    report: i64,
+    take: impl FnOnce(&mut dyn Iterator<Item = Result<(u64, PolicyResult)>>) -> Result<T, E>,
+) -> Result<T, E> {
+    let (mut policies, mut details) = (connection.prepare_cached(policies)?, connection.prepare_cached(details)?);
+    let part = |row: &Row| count(row, "policy");
+    let mut details = details.query_map([report], |row| Ok((part(row)?, failure_detail(row)?)))?.peekable();
+    let mut policies = policies.query_map(params, |row| {
+        let (part, mut result) = (part(row)?, policy(row)?);
+        result.failure_details = parts(&mut details, part)?;
+        Ok((part, result))
+    })?;
+    take(&mut policies)
+}
+
+/// Hands on so many at a time; at least once, even if there are none.
+fn in_portions<T, E: From<Error>>(
+    all: &mut dyn Iterator<Item = Result<(u64, T)>>,
+    mut hand_on: impl FnMut(Vec<u64>, Vec<T>, bool) -> Result<(), E>,
+) -> Result<(), E> {
+    let (mut ids, mut portion, mut is_first) = (Vec::new(), Vec::new(), true);
+    for one in all {
+        if portion.len() == PORTION {
+            hand_on(mem::take(&mut ids), mem::take(&mut portion), mem::take(&mut is_first))?;
+        }
+        let (id, part) = one?;
+        ids.push(id);
+        portion.push(part);
+    }
+    hand_on(ids, portion, is_first)
+}
+
+/// What belongs to this record or policy. What belongs to smaller ones is passed over.
+fn parts<T>(rows: &mut Peekable<impl Iterator<Item = Result<(u64, T)>>>, part: u64) -> Result<Vec<T>> {
     let mut parts = Vec::new();
-    while let Some(row) = rows.next_if(|row| row.as_ref().map_or(true, |(at, _)| *at <= position)) {
-        let (at, part) = row?;
-        if at == position {
-            parts.push(part);
+    while let Some(row) = rows.next_if(|row| row.as_ref().map_or(true, |(of, _)| *of <= part)) {
+        let (of, one) = row?;
+        if of == part {
+            parts.push(one);
         }
     }
     Ok(parts)
 }
 
-fn dmarc_head(row: &Row) -> Result<AggregateReport> {
+pub(super) fn dmarc_head(row: &Row) -> Result<AggregateReport> {
     Ok(AggregateReport {
         version: text(row, "version")?,
         metadata: Metadata {
@@ -230,7 +270,6 @@ fn dmarc_head(row: &Row) -> Result<AggregateReport> {
 
 fn record(row: &Row) -> Result<Record> {
     Ok(Record {
-        position: row.get("position")?,
         row: RecordRow {
             source_ip: address(row, "source_ip")?,
             count: count(row, "count")?,
@@ -272,7 +311,7 @@ fn dkim_result(row: &Row) -> Result<DkimResult> {
     })
 }
 
-fn tls_head(row: &Row) -> Result<TlsReport> {
+pub(super) fn tls_head(row: &Row) -> Result<TlsReport> {
     Ok(TlsReport {
         organization_name: text(row, "organization_name")?,
         date_range: period(row)?,
@@ -286,7 +325,6 @@ fn tls_head(row: &Row) -> Result<TlsReport> {
 
 fn policy(row: &Row) -> Result<PolicyResult> {
     Ok(PolicyResult {
-        position: row.get("position")?,
         policy: Policy {
             policy_type: text(row, "policy_type")?,
             policy_string: list(row, "policy_strings")?,
@@ -314,7 +352,7 @@ fn failure_detail(row: &Row) -> Result<FailureDetail> {
     })
 }
 
-fn failure_report(row: &Row) -> Result<FailureReport> {
+pub(super) fn failure_report(row: &Row) -> Result<FailureReport> {
     Ok(FailureReport {
         feedback_type: text(row, "feedback_type")?,
         user_agent: text(row, "user_agent")?,

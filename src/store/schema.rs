@@ -2,11 +2,23 @@
 
 use rusqlite::{Connection, Result, TransactionBehavior};
 
+use super::identity;
+
 /// Marks the file as a store of this program ("ERPS"), in the header of the SQLite file where `file` finds it, too.
 pub(super) const APPLICATION_ID: i32 = 0x4552_5053;
 
-/// Step `n` leads from version `n` to version `n + 1`; a released step never changes.
-const STEPS: &[&str] = &[include_str!("schema_1.sql")];
+/// Leads from one version to the next; a released step never changes.
+struct Step {
+    sql: &'static str,
+    /// What SQL can't do, after it.
+    then: fn(&Connection) -> Result<()>,
+}
+
+/// Step `n` leads from version `n` to version `n + 1`.
+const STEPS: &[Step] = &[
+    Step { sql: include_str!("schema_1.sql"), then: |_| Ok(()) },
+    Step { sql: include_str!("schema_2.sql"), then: identity::fill },
+];
 
 /// What the file says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +42,7 @@ impl Version {
         Version::among(STEPS, connection)
     }
 
-    fn among(steps: &[&str], connection: &Connection) -> Result<Version> {
+    fn among(steps: &[Step], connection: &Connection) -> Result<Version> {
         // One statement, so that all comes from one moment.
         let sql = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
                    FROM pragma_application_id, pragma_user_version";
@@ -51,7 +63,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     migrate_by(STEPS, connection)
 }
 
-fn migrate_by(steps: &[&str], connection: &mut Connection) -> Result<()> {
+fn migrate_by(steps: &[Step], connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Looked at again: another process may have been faster.
     let done = match Version::among(steps, &transaction)? {
@@ -60,7 +72,8 @@ fn migrate_by(steps: &[&str], connection: &mut Connection) -> Result<()> {
         Version::Newer | Version::Foreign => return Ok(()),
     };
     for step in &steps[done..] {
-        transaction.execute_batch(step)?;
+        transaction.execute_batch(step.sql)?;
+        (step.then)(&transaction)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", i64::try_from(steps.len()).unwrap_or(i64::MAX))?;
@@ -71,6 +84,10 @@ fn migrate_by(steps: &[&str], connection: &mut Connection) -> Result<()> {
 mod tests {
     use super::*;
 
+    const fn step(sql: &'static str) -> Step {
+        Step { sql, then: |_| Ok(()) }
+    }
+
     fn memory() -> Connection {
         Connection::open_in_memory().expect("memory")
     }
@@ -80,22 +97,23 @@ mod tests {
         let first = "CREATE TABLE mails (name TEXT) STRICT";
         let second = "ALTER TABLE mails ADD COLUMN size INTEGER; UPDATE mails SET size = length(name)";
         let mut connection = memory();
-        migrate_by(&[first], &mut connection).expect("version 1");
+        migrate_by(&[step(first)], &mut connection).expect("version 1");
         connection.execute("INSERT INTO mails VALUES ('four')", ()).expect("insert");
-        migrate_by(&[first, second], &mut connection).expect("version 2");
-        migrate_by(&[first, second], &mut connection).expect("nothing to do");
+        migrate_by(&[step(first), step(second)], &mut connection).expect("version 2");
+        migrate_by(&[step(first), step(second)], &mut connection).expect("nothing to do");
         let size: i64 = connection.query_row("SELECT size FROM mails", (), |row| row.get(0)).expect("one row");
         assert_eq!(size, 4);
-        assert_eq!(Version::among(&[first, second], &connection), Ok(Version::Known(2)));
-        assert_eq!(Version::among(&[first], &connection), Ok(Version::Newer));
+        assert_eq!(Version::among(&[step(first), step(second)], &connection), Ok(Version::Known(2)));
+        assert_eq!(Version::among(&[step(first)], &connection), Ok(Version::Newer));
     }
 
     #[test]
     fn a_step_that_fails_changes_nothing() {
         let mut connection = memory();
         let first = "CREATE TABLE a (x ANY) STRICT";
-        migrate_by(&[first, "CREATE TABLE b (x ANY) STRICT; nonsense"], &mut connection).expect_err("nonsense");
-        assert_eq!(Version::among(&[first], &connection), Ok(Version::Empty));
+        migrate_by(&[step(first), step("CREATE TABLE b (x ANY) STRICT; nonsense")], &mut connection)
+            .expect_err("nonsense");
+        assert_eq!(Version::among(&[step(first)], &connection), Ok(Version::Empty));
     }
 
     #[test]

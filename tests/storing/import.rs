@@ -10,7 +10,7 @@ use std::{
 
 use crate::support::{
     corpus::{Corpus, Format, Manifest},
-    program::{Ended, Running, program, run_command, wait_until},
+    program::{Ended, Running, program, run_command, run_with_input, wait_until},
     server::OpenSearch,
 };
 use rusqlite::Connection;
@@ -194,6 +194,60 @@ fn a_second_import_reads_nothing_again_unless_told_or_the_store_is_another() {
     }
     place.import(&both[..1]);
     assert_eq!(place.numbers(), expected(&manifest), "the journal spoke of a store that is gone");
+}
+
+/// Copies a store with its write-ahead log over another, in place.
+fn copy(place: &Place, from: &str, to: &str) {
+    for file in ["", "-wal"] {
+        let (from, to) = (place.path(&format!("{from}{file}")), place.path(&format!("{to}{file}")));
+        // Written over, not replaced: device, inode and birth stay.
+        if from.exists() {
+            fs::write(&to, fs::read(&from).expect("a copy")).expect("put back");
+        } else {
+            let _ = fs::remove_file(&to);
+        }
+    }
+    let _ = fs::remove_file(place.path(&format!("{to}-shm")));
+}
+
+#[test]
+fn an_earlier_copy_of_the_store_put_back_voids_the_journal() {
+    let place = Place::new();
+    let [tiny, first, all] = ["tiny", "first", "all"].map(|name| place.path(name));
+    let write = |mails, to: &Path| Corpus::new(mails).write(Format::Files, to, |_| {}).expect("written");
+    write(10, &tiny);
+    write(30, &first);
+    let manifest = write(60, &all);
+    place.import(&[text(&tiny)]);
+    // Something looks at the store, so that its log stays.
+    let reader = Connection::open(place.path("store")).expect("the store");
+    reader.query_row("SELECT count(*) FROM dmarc_records", (), |row| row.get::<_, i64>(0)).expect("a number");
+    place.import(&[text(&first)]);
+    copy(&place, "store", "copy");
+    drop(reader);
+    assert!(fs::metadata(place.path("copy-wal")).expect("a log").len() > 0);
+    let before = place.numbers();
+    for further_writes in [false, true] {
+        place.import(&[text(&all)]);
+        assert_eq!(place.numbers(), expected(&manifest));
+        let again = place.import(&[text(&all)]);
+        assert!(again.log.contains("files were finished"), "{}", again.log);
+
+        copy(&place, "copy", "store");
+        assert_eq!(place.numbers(), before);
+        if further_writes {
+            let eml = fs::read("tests/fixtures/dmarc/zip.eml").expect("a mail");
+            let other = run_with_input(["--store", text(&place.path("store"))], &eml);
+            assert_eq!(other.code, Some(0), "{}", other.log);
+            let connection = Connection::open(place.path("store")).expect("the store");
+            let remove =
+                "PRAGMA foreign_keys = on; DELETE FROM dmarc_reports WHERE id = (SELECT max(id) FROM dmarc_reports)";
+            connection.execute_batch(remove).expect("removed, so that the numbers can be compared");
+        }
+        place.import(&[text(&all)]);
+        assert_eq!(place.numbers(), expected(&manifest), "further writes: {further_writes}");
+        copy(&place, "copy", "store");
+    }
 }
 
 #[test]

@@ -84,9 +84,7 @@ pub fn aggregate(bytes: &[u8]) {
             let Report::Aggregate(copy) = copy else { panic!("an aggregate report") };
             assert_eq!(copy.metadata, report.metadata);
             assert_eq!((&copy.version, &copy.policy_published), (&report.version, &report.policy_published));
-            let records =
-                report.records.iter().zip(0..).map(|(record, position)| Record { position, ..record.clone() });
-            assert_eq!(copy.records, records.collect::<Vec<_>>());
+            assert_eq!(copy.records, report.records);
             assert_eq!(copy.lost, 0);
         }
     }
@@ -101,10 +99,7 @@ pub fn tls(bytes: &[u8]) {
             let limits = Limits { records: 1000, ..limits.clone() };
             let copy = report::parse(json(&report).as_bytes(), &limits).expect("what was read can be written and read");
             let Report::Tls(copy) = copy else { panic!("a TLS report") };
-            let policies =
-                report.policies.iter().zip(0..).map(|(policy, position)| PolicyResult { position, ..policy.clone() });
-            let expected =
-                TlsReport { policies: policies.collect(), lost: 0, repairs: copy.repairs.clone(), ..report.clone() };
+            let expected = TlsReport { lost: 0, repairs: copy.repairs.clone(), ..report.clone() };
             assert_eq!(copy, expected);
         }
     }
@@ -152,17 +147,14 @@ fn check_report(report: &Report, limits: &Limits) {
     let period = report.period();
     assert!(period.begin <= period.end);
     assert!(report.len() + report.lost() <= limits.records.max(1) + report.lost());
-    let increasing = |positions: Vec<u32>| positions.windows(2).all(|pair| pair[0] < pair[1]);
     match report {
         Report::Aggregate(report) => {
             assert!(!report.metadata.report_id.is_empty());
             assert!(report.metadata.org_name.as_ref().is_some_and(|name| !name.is_empty()));
-            assert!(increasing(report.records.iter().map(|record| record.position).collect()));
         }
         Report::Tls(report) => {
             assert!(!report.report_id.is_empty());
             assert!(report.organization_name.is_some() || report.contact_info.is_some());
-            assert!(increasing(report.policies.iter().map(|policy| policy.position).collect()));
         }
         Report::Failure(_) => {}
     }
@@ -294,8 +286,8 @@ fn check_documents(report: &Report, received: &Received, value_bytes: usize) -> 
         again.write_id(n, &mut second_id);
         again.write_source(n, &mut second_source);
         assert_eq!((&second_id, &second_source), (&id, &source), "the same each time");
-        let position = id.strip_prefix(key.as_str().as_bytes()).and_then(|rest| rest.strip_prefix(b"-"));
-        assert!(position.is_some_and(|rest| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit)));
+        let part = id.strip_prefix(key.as_str().as_bytes()).and_then(|rest| rest.strip_prefix(b"-"));
+        assert!(part.is_some_and(|part| part.len() == 16 && part.iter().all(u8::is_ascii_hexdigit) && part[0] < b'8'));
         assert!(ids.insert(id), "ids are unique within a report");
         assert!(!source.iter().any(|byte| matches!(byte, b'\n' | b'\r')), "one line");
         let document: Value = serde_json::from_slice(&source).expect("a document is JSON");
@@ -583,15 +575,11 @@ fn aggregate_from(from: &mut Source) -> AggregateReport {
         fo: from.optional(),
         ..PolicyPublished::default()
     };
-    let mut position = 0;
-    let records = from.list(|from| {
-        position += 1 + u32::from(from.byte());
-        record_from(position, from)
-    });
+    let records = from.list(record_from);
     AggregateReport { version: from.optional(), metadata, policy_published, records, ..AggregateReport::default() }
 }
 
-fn record_from(position: u32, from: &mut Source) -> Record {
+fn record_from(from: &mut Source) -> Record {
     let reason = |from: &mut Source| OverrideReason { kind: from.optional(), comment: from.optional() };
     let spf =
         |from: &mut Source| SpfResult { domain: from.optional(), result: from.optional(), ..SpfResult::default() };
@@ -606,7 +594,6 @@ fn record_from(position: u32, from: &mut Source) -> Record {
         _ => from.optional(),
     };
     Record {
-        position,
         row: Row {
             source_ip: from.address(),
             count: from.number(),
@@ -633,28 +620,23 @@ fn tls_from(from: &mut Source) -> TlsReport {
         failure_reason_code: from.optional(),
         ..FailureDetail::default()
     };
-    let mut position = 0;
     TlsReport {
         organization_name: from.optional(),
         date_range: from.period(),
         contact_info: from.optional(),
         report_id: from.text(),
-        policies: from.list(|from| {
-            position += 1 + u32::from(from.byte());
-            PolicyResult {
-                position,
-                policy: Policy {
-                    policy_type: from.optional(),
-                    policy_string: from.list(Source::text),
-                    policy_domain: from.optional(),
-                    mx_host: from.list(Source::text),
-                },
-                summary: Summary {
-                    total_successful_session_count: from.number(),
-                    total_failure_session_count: from.number(),
-                },
-                failure_details: from.list(detail),
-            }
+        policies: from.list(|from| PolicyResult {
+            policy: Policy {
+                policy_type: from.optional(),
+                policy_string: from.list(Source::text),
+                policy_domain: from.optional(),
+                mx_host: from.list(Source::text),
+            },
+            summary: Summary {
+                total_successful_session_count: from.number(),
+                total_failure_session_count: from.number(),
+            },
+            failure_details: from.list(detail),
         }),
         ..TlsReport::default()
     }

@@ -11,7 +11,7 @@ use csv::{Terminator, Writer, WriterBuilder};
 use crate::{
     message::{Received, authentication::Authenticated},
     report::{
-        AggregateReport, FailureReport, Key, Kind, Period, Repairs, Report, Text, TlsReport,
+        AggregateReport, FailureReport, Ids, Kind, Period, Repairs, Report, Text, TlsReport,
         aggregate::{DkimResult, OverrideReason, Record, SpfResult},
         rfc3339,
         tls::{FailureDetail, PolicyResult},
@@ -140,22 +140,24 @@ impl<W: Write> Table<W> {
 
     /// A row for each record or policy.
     pub(super) fn write(&mut self, portion: &Portion) -> io::Result<()> {
-        let Portion { report, key, received, .. } = portion;
+        let Portion { report, ids, received, .. } = portion;
         match report {
             Report::Aggregate(report) => {
                 let head = dmarc_head(report, received);
-                report.records.iter().try_for_each(|one| self.row(key, one.position, &head, &record(one)))
+                (0..).zip(&report.records).try_for_each(|(n, one)| self.row(ids, n, &head, &record(one)))
             }
             Report::Tls(report) => {
                 let head = tls_head(report, received);
-                report.policies.iter().try_for_each(|one| self.row(key, one.position, &head, &policy(one)))
+                (0..).zip(&report.policies).try_for_each(|(n, one)| self.row(ids, n, &head, &policy(one)))
             }
-            Report::Failure(report) => self.row(key, 0, &failure_head(report, received), &failure(report)),
+            Report::Failure(report) => self.row(ids, 0, &failure_head(report, received), &failure(report)),
         }
     }
 
-    fn row(&mut self, key: &Key, position: u32, head: &[Cell], rest: &[Cell]) -> io::Result<()> {
-        self.out.write_field(format!("{}-{position}", key.as_str())).map_err(plain)?;
+    fn row(&mut self, ids: &Ids, n: usize, head: &[Cell], rest: &[Cell]) -> io::Result<()> {
+        let mut id = Vec::new();
+        ids.write(n, &mut id);
+        self.out.write_field(id).map_err(plain)?;
         head.iter().chain(rest).try_for_each(|cell| self.out.write_field(cell.0.as_bytes())).map_err(plain)?;
         self.out.write_record(None::<&[u8]>).map_err(plain)
     }

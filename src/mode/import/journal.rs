@@ -1,7 +1,7 @@
 //! The journal of an import: what is finished, so that the next run need not read it again.
 //!
 //! It only saves time: without it, or with an old one, the store recognises everything as a duplicate. It belongs to one
-//! store in one state of being; when that was made anew, the journal is void. Lines are appended and written out
+//! store in one state of being; when that was made anew, or an earlier copy of it put back, the journal is void. Lines are appended and written out
 //! every second without waiting for the disk.
 
 use std::{
@@ -11,12 +11,13 @@ use std::{
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::Path,
     str::FromStr,
+    sync::Arc,
 };
 
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use crate::settle::Mark;
+use crate::{settle::Mark, sink::Sink};
 
 /// How a journal begins; the store follows. The number is that of the format: another one is begun anew.
 const FIRST_LINE: &str = "journal 2 of store ";
@@ -73,11 +74,14 @@ impl fmt::Display for Place {
 }
 
 /// What is finished, and what is under way.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Journal {
     finished: HashSet<Key>,
     settled: HashMap<Key, Ranges>,
     out: Option<BufWriter<File>>,
+    sink: Option<Arc<dyn Sink>>,
+    /// How far the store had come at the last line.
+    progress: Option<String>,
     next_mark: Mark,
     owners: HashMap<Mark, Owner>,
     streams: HashMap<Mark, Stream>,
@@ -152,14 +156,14 @@ impl Section {
 impl Journal {
     /// Reads the journal in `file` and goes on writing it. It is begun anew if it belongs to another store than `store`,
     /// or if that is wished (`fresh`). What goes wrong here costs time only, so it is logged.
-    pub(super) fn open(file: &Path, store: &str, fresh: bool) -> Journal {
-        Journal::try_open(file, store, fresh).unwrap_or_else(|error| {
+    pub(super) fn open(file: &Path, store: &str, fresh: bool, sink: Arc<dyn Sink>) -> Journal {
+        Journal::try_open(file, store, fresh, sink).unwrap_or_else(|error| {
             warn!(file = %file.display(), "no journal, a next import begins at the start again: {error}");
             Journal::default()
         })
     }
 
-    fn try_open(file: &Path, store: &str, fresh: bool) -> io::Result<Journal> {
+    fn try_open(file: &Path, store: &str, fresh: bool, sink: Arc<dyn Sink>) -> io::Result<Journal> {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -168,14 +172,16 @@ impl Journal {
         if out.try_lock().is_err() {
             return Err(io::Error::other("another import into the same store is under way"));
         }
-        let goes_on = !fresh && journal.read(file, store)?;
+        let goes_on = !fresh && journal.read(file, store)? && sink.has_come_to(journal.progress.as_deref());
         if !goes_on {
+            journal = Journal::default();
             out.set_len(0)?;
         }
         let mut out = BufWriter::new(out);
         // A line that a crash cut off is ended.
         if goes_on { writeln!(out) } else { writeln!(out, "{FIRST_LINE}{store}") }?;
         journal.out = Some(out);
+        journal.sink = Some(sink);
         Ok(journal)
     }
 
@@ -188,6 +194,10 @@ impl Journal {
         }
         for line in lines {
             let line = line?;
+            if let Some(progress) = line.strip_prefix("progress ") {
+                self.progress = Some(progress.to_owned());
+                continue;
+            }
             let mut words = line.split(' ');
             let (word, key, places) = (words.next(), words.next(), (words.next(), words.next()));
             let Some(key) = key.filter(|key| key.len() == 32).and_then(|key| u128::from_str_radix(key, 16).ok()) else {
@@ -336,7 +346,13 @@ impl Journal {
     }
 
     fn write(&mut self, line: std::fmt::Arguments) {
+        let progress = self.sink.as_ref().and_then(|sink| sink.progress());
         if let Some(out) = &mut self.out {
+            // In front of what was stored by then: a store that lacks it voids all.
+            if let Some(progress) = progress.filter(|progress| self.progress.as_ref() != Some(progress)) {
+                let _ = writeln!(out, "progress {progress}");
+                self.progress = Some(progress);
+            }
             // An error shows again at the next flush.
             let _ = writeln!(out, "{line}");
         }
@@ -346,6 +362,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::discard::Discard;
 
     fn key(path: &str) -> Key {
         Key::new(path.as_bytes(), 1, (2, 3))
@@ -359,7 +376,7 @@ mod tests {
     fn a_stream_is_known_as_far_as_everything_is_settled() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("journal");
-        let open = |store| Journal::open(&file, store, false);
+        let open = |store| Journal::open(&file, store, false, Arc::new(Discard));
         let mut journal = open("a");
         let stream = journal.stream(Some(key("mbox")));
         let marks: Vec<_> = (0..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
@@ -401,7 +418,7 @@ mod tests {
     fn open_copy(file: &Path, store: &str) -> Journal {
         let copy = file.with_extension("copy");
         fs::copy(file, &copy).expect("copied");
-        Journal::open(&copy, store, false)
+        Journal::open(&copy, store, false, Arc::new(Discard))
     }
 
     #[test]
@@ -412,7 +429,7 @@ mod tests {
 
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("journal");
-        let mut journal = Journal::open(&file, "a", false);
+        let mut journal = Journal::open(&file, "a", false, Arc::new(Discard));
         let stream = journal.stream(Some(key("tar")));
         let first = journal.mail(stream, place("3.0"), place("3.400"));
         journal.hold(stream);
@@ -427,7 +444,7 @@ mod tests {
         }
         journal.flush();
         drop(journal);
-        let mut journal = Journal::open(&file, "a", false);
+        let mut journal = Journal::open(&file, "a", false, Arc::new(Discard));
         assert!(!journal.is_finished(key("tar")));
         let stream = journal.stream(Some(key("tar")));
         let resume = |at: &str| journal.resume(stream, &place(at)).to_string();
@@ -457,12 +474,15 @@ mod tests {
         let file = folder.path().join("journal");
         let whole = format!("finished {:032x}", key("a").0);
         fs::write(&file, format!("{FIRST_LINE}a\n{whole}\n{}", &whole[..20])).expect("written");
-        assert!(Journal::open(&file, "a", false).is_finished(key("a")));
-        let mut journal = Journal::open(&file, "a", false);
+        assert!(Journal::open(&file, "a", false, Arc::new(Discard)).is_finished(key("a")));
+        let mut journal = Journal::open(&file, "a", false, Arc::new(Discard));
         let mark = journal.file(key("b"));
         journal.settled(mark, true, false);
         journal.flush();
         drop(journal);
-        assert!(Journal::open(&file, "a", false).is_finished(key("b")), "written behind the torn line");
+        assert!(
+            Journal::open(&file, "a", false, Arc::new(Discard)).is_finished(key("b")),
+            "written behind the torn line"
+        );
     }
 }

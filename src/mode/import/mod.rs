@@ -83,7 +83,7 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
     let identity = if is_fixed { run.sink.identity() } else { None };
     if let (Some(identity), Some(folder)) = (identity, state_folder()) {
         let file = folder.join(journal_name(&identity, period.as_ref()));
-        lock(&state).journal = Journal::open(&file, &identity.incarnation, import.fresh);
+        lock(&state).journal = Journal::open(&file, &identity.incarnation, import.fresh, Arc::clone(&run.sink));
     }
     let show = match (quiet, io::stderr().is_terminal()) {
         (true, _) => Show::Nothing,

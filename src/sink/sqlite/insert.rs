@@ -1,14 +1,14 @@
 //! Insert: the statements that put a mail's reports into the tables.
 //!
-//! The rule is that of OpenSearch's `create`: a document is known by its report's key and its position in the report, and
-//! one that is there already stays as it is.
+//! The rule is that of OpenSearch's `create`: a document is known by its report's key and what identifies the record in
+//! the report, and one that is there already stays as it is.
 
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, Error, ErrorCode, Result, params};
 
 use crate::{
     message::{Contents, Received},
-    report::{AggregateReport, FailureReport, Key, Report, TlsReport, aggregate::Record, tls::PolicyResult},
+    report::{AggregateReport, FailureReport, Ids, Key, Report, TlsReport, aggregate::Record, tls::PolicyResult},
     settle::Acknowledgement,
 };
 
@@ -42,20 +42,20 @@ VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 ON CONFLICT (report_key) DO NOTHING";
 
 const DMARC_RECORD: &str = "\
-INSERT INTO dmarc_records (report, position, source_ip, count, disposition, dkim, spf,
+INSERT INTO dmarc_records (report, record, source_ip, count, disposition, dkim, spf,
     header_from, envelope_from, envelope_to)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (report, position) DO NOTHING";
+ON CONFLICT (report, record) DO NOTHING";
 
 const OVERRIDE_REASON: &str =
-    "INSERT INTO dmarc_override_reasons (report, position, n, type, comment) VALUES (?, ?, ?, ?, ?)";
+    "INSERT INTO dmarc_override_reasons (report, record, n, type, comment) VALUES (?, ?, ?, ?, ?)";
 
 const SPF_RESULT: &str = "\
-INSERT INTO dmarc_spf_results (report, position, n, domain, scope, result, human_result)
+INSERT INTO dmarc_spf_results (report, record, n, domain, scope, result, human_result)
 VALUES (?, ?, ?, ?, ?, ?, ?)";
 
 const DKIM_RESULT: &str = "\
-INSERT INTO dmarc_dkim_results (report, position, n, domain, selector, result, human_result)
+INSERT INTO dmarc_dkim_results (report, record, n, domain, selector, result, human_result)
 VALUES (?, ?, ?, ?, ?, ?, ?)";
 
 const TLS_REPORT: &str = "\
@@ -65,13 +65,13 @@ VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (report_key) DO NOTHING";
 
 const TLS_POLICY: &str = "\
-INSERT INTO tls_policies (report, position, policy_type, policy_domain, policy_strings, mx_hosts,
+INSERT INTO tls_policies (report, policy, policy_type, policy_domain, policy_strings, mx_hosts,
     successful_sessions, failed_sessions)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (report, position) DO NOTHING";
+ON CONFLICT (report, policy) DO NOTHING";
 
 const FAILURE_DETAIL: &str = "\
-INSERT INTO tls_failure_details (report, position, n, result_type, sending_mta_ip, receiving_mx_hostname,
+INSERT INTO tls_failure_details (report, policy, n, result_type, sending_mta_ip, receiving_mx_hostname,
     receiving_mx_helo, receiving_ip, failed_sessions, additional_information, failure_reason_code)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
@@ -88,7 +88,7 @@ ON CONFLICT (report_key) DO NOTHING";
 
 impl<'c> Insert<'c> {
     /// How many statements the connection must be able to keep, with those of transactions.
-    pub(super) const STATEMENTS: usize = 20;
+    pub(super) const STATEMENTS: usize = 24;
 
     /// Takes the statements out of the connection's cache.
     pub(super) fn new(connection: &'c Connection) -> Result<Insert<'c>> {
@@ -113,11 +113,11 @@ impl<'c> Insert<'c> {
     }
 
     /// Stores the reports of one mail. A report that the tables can't take is refused as a whole, the others are stored.
-    pub(super) fn contents(&mut self, contents: &Contents) -> Result<Acknowledgement> {
+    pub(super) fn contents(&mut self, contents: &Contents, ids: &[Ids]) -> Result<Acknowledgement> {
         let mut answer = Acknowledgement::default();
-        for report in &contents.reports {
+        for (report, ids) in contents.reports.iter().zip(ids) {
             self.savepoint.execute(())?;
-            match self.report(report, &contents.received) {
+            match self.report(report, ids, &contents.received) {
                 Ok(created) => {
                     answer.created += created;
                     answer.duplicates += report.len() as u64 - created;
@@ -135,21 +135,23 @@ impl<'c> Insert<'c> {
     }
 
     /// How many of the report's documents are new.
-    fn report(&mut self, report: &Report, received: &Received) -> Result<u64> {
-        let key = report.key();
+    fn report(&mut self, report: &Report, ids: &Ids, received: &Received) -> Result<u64> {
+        let Ids { key, parts } = ids;
+        // No more than 63 bits are set.
+        let parts = parts.iter().map(|part| part.cast_signed());
         let mut created = 0;
         match report {
             Report::Aggregate(dmarc) => {
-                let id = self.dmarc_report(&key, dmarc, received)?;
-                for record in &dmarc.records {
-                    created += u64::from(self.dmarc_record(id, record)?);
+                let id = self.dmarc_report(key, dmarc, received)?;
+                for (part, record) in parts.zip(&dmarc.records) {
+                    created += u64::from(self.dmarc_record(id, part, record)?);
                 }
             }
-            Report::Failure(failure) => created = u64::from(self.failure(&key, failure, received)?),
+            Report::Failure(failure) => created = u64::from(self.failure(key, failure, received)?),
             Report::Tls(tls) => {
-                let id = self.tls_report(&key, tls, received)?;
-                for policy in &tls.policies {
-                    created += u64::from(self.tls_policy(id, policy)?);
+                let id = self.tls_report(key, tls, received)?;
+                for (part, policy) in parts.zip(&tls.policies) {
+                    created += u64::from(self.tls_policy(id, part, policy)?);
                 }
             }
         }
@@ -193,12 +195,12 @@ impl<'c> Insert<'c> {
     }
 
     /// True if the record is new.
-    fn dmarc_record(&mut self, report: i64, record: &Record) -> Result<bool> {
-        let Record { position, row, identifiers, auth_results } = record;
+    fn dmarc_record(&mut self, report: i64, part: i64, record: &Record) -> Result<bool> {
+        let Record { row, identifiers, auth_results } = record;
         let evaluated = &row.policy_evaluated;
         let is_new = self.dmarc_record.execute(params![
             report,
-            position,
+            part,
             row.source_ip.map(|ip| ip.to_string()),
             integer(row.count),
             evaluated.disposition.as_deref(),
@@ -212,17 +214,17 @@ impl<'c> Insert<'c> {
             return Ok(false);
         }
         for (n, r) in (0_u32..).zip(&evaluated.reason) {
-            self.override_reason.execute(params![report, position, n, r.kind.as_deref(), r.comment.as_deref()])?;
+            self.override_reason.execute(params![report, part, n, r.kind.as_deref(), r.comment.as_deref()])?;
         }
         for (n, r) in (0_u32..).zip(&auth_results.spf) {
             let (domain, scope) = (r.domain.as_deref(), r.scope.as_deref());
             let (result, human) = (r.result.as_deref(), r.human_result.as_deref());
-            self.spf_result.execute(params![report, position, n, domain, scope, result, human])?;
+            self.spf_result.execute(params![report, part, n, domain, scope, result, human])?;
         }
         for (n, r) in (0_u32..).zip(&auth_results.dkim) {
             let (domain, selector) = (r.domain.as_deref(), r.selector.as_deref());
             let (result, human) = (r.result.as_deref(), r.human_result.as_deref());
-            self.dkim_result.execute(params![report, position, n, domain, selector, result, human])?;
+            self.dkim_result.execute(params![report, part, n, domain, selector, result, human])?;
         }
         Ok(true)
     }
@@ -249,11 +251,11 @@ impl<'c> Insert<'c> {
     }
 
     /// True if the policy is new.
-    fn tls_policy(&mut self, report: i64, result: &PolicyResult) -> Result<bool> {
-        let PolicyResult { position, policy, summary, failure_details } = result;
+    fn tls_policy(&mut self, report: i64, part: i64, result: &PolicyResult) -> Result<bool> {
+        let PolicyResult { policy, summary, failure_details } = result;
         let is_new = self.tls_policy.execute(params![
             report,
-            position,
+            part,
             policy.policy_type.as_deref(),
             policy.policy_domain.as_deref(),
             json_list(&policy.policy_string),
@@ -267,7 +269,7 @@ impl<'c> Insert<'c> {
         for (n, detail) in (0_u32..).zip(failure_details) {
             self.failure_detail.execute(params![
                 report,
-                position,
+                part,
                 n,
                 detail.result_type.as_deref(),
                 detail.sending_mta_ip.as_deref(),

@@ -4,6 +4,7 @@
 //! file from being written (another process's lock, a full disk, a file system turned read-only) is an outage: the mails wait.
 
 mod insert;
+mod session;
 mod weight;
 
 use std::{
@@ -15,12 +16,14 @@ use std::{
 };
 
 use rusqlite::TransactionBehavior;
+use tracing::warn;
 
-use self::insert::Insert;
+use self::{insert::Insert, session::Session};
 use super::{Identity, Sink, file_identity, outage::Outage, queue::Queue};
 use crate::{
     message::Contents,
     metrics::{RequestResult, StoreMetrics},
+    report::{Ids, Report},
     settle::{Acknowledgement, Delivery, Pending},
     stop::{Reason, Stop},
     store::{self, Store},
@@ -48,12 +51,15 @@ pub enum OpenError {
 pub struct SqliteSink {
     path: PathBuf,
     queue: Arc<Queue<Item>>,
+    session: Arc<Session>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// One mail on its way.
 struct Item {
     contents: Contents,
+    /// Of each report; made in the parsers' threads, since there is one writer only.
+    ids: Vec<Ids>,
     pending: Pending,
 }
 
@@ -62,7 +68,7 @@ impl SqliteSink {
     /// than `patience` asks for the stop.
     ///
     /// # Errors
-    /// The file can't be a store, or there is no room for a thread. One that is only locked is waited for later.
+    /// The file is no store or one of a newer version, or there is no room for a thread. All else is waited for.
     pub fn open(
         path: &Path,
         patience: Option<Duration>,
@@ -71,14 +77,19 @@ impl SqliteSink {
     ) -> Result<SqliteSink, OpenError> {
         let store = match Store::open(path) {
             Ok(store) => Some(store),
-            Err(error) if error.is_temporary() => None,
+            Err(error) if error.is_temporary() => {
+                warn!("{error}; mails wait");
+                None
+            }
             Err(error) => return Err(error.into()),
         };
         let queue = Arc::new(Queue::new(BATCH_BYTES, QUEUE_BYTES));
         let outage = Outage::new(path.display().to_string(), patience, stop, metrics);
-        let writer = Writer { path: path.into(), store, queue: Arc::clone(&queue), outage };
+        let session = Arc::new(Session::default());
+        let writer =
+            Writer { path: path.into(), store, queue: Arc::clone(&queue), session: Arc::clone(&session), outage };
         let thread = thread::Builder::new().name("sqlite".into()).spawn(move || writer.write_batches())?;
-        Ok(SqliteSink { path: path.into(), queue, writer: Mutex::new(Some(thread)) })
+        Ok(SqliteSink { path: path.into(), queue, session, writer: Mutex::new(Some(thread)) })
     }
 }
 
@@ -86,7 +97,8 @@ impl Sink for SqliteSink {
     fn accept(&self, contents: Contents, delivery: &Delivery) {
         // A mail without reports travels too: nothing is settled while the store is away.
         let weight = weight::of(&contents);
-        self.queue.push(weight, Item { contents, pending: delivery.pending() });
+        let ids = contents.reports.iter().map(Report::ids).collect();
+        self.queue.push(weight, Item { contents, ids, pending: delivery.pending() });
     }
 
     fn hurry(&self) {
@@ -94,7 +106,16 @@ impl Sink for SqliteSink {
     }
 
     fn identity(&self) -> Option<Identity> {
+        self.session.ask();
         file_identity(&self.path)
+    }
+
+    fn progress(&self) -> Option<String> {
+        self.session.told()
+    }
+
+    fn has_come_to(&self, progress: Option<&str>) -> bool {
+        progress.is_some_and(|progress| session::has(&self.path, progress))
     }
 
     fn queued_bytes(&self) -> usize {
@@ -116,6 +137,7 @@ struct Writer {
     /// Nothing while it can't be opened.
     store: Option<Store>,
     queue: Arc<Queue<Item>>,
+    session: Arc<Session>,
     outage: Outage,
 }
 
@@ -173,9 +195,11 @@ impl Writer {
         store.connection.set_prepared_statement_cache_capacity(Insert::STATEMENTS);
         let transaction = store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut insert = Insert::new(&transaction)?;
-        let answers = batch.iter().map(|item| insert.contents(&item.contents)).collect::<Result<_, _>>()?;
+        let answers = batch.iter().map(|item| insert.contents(&item.contents, &item.ids)).collect::<Result<_, _>>()?;
         drop(insert);
+        let session = self.session.note(&transaction)?;
         transaction.commit()?;
+        self.session.committed(session);
         if store.is_in_place() { Ok(answers) } else { Err(Trouble::Moved) }
     }
 }

@@ -98,8 +98,13 @@ fn a_place_where_no_file_can_be_is_told() {
     let (folder, _) = folder();
     let file = folder.path().join("file");
     fs::write(&file, "").expect("written");
-    let message = refusal(&file.join("reports.db"));
-    assert!(message.starts_with(&format!("can't create the store {}", file.join("reports.db").display())), "{message}");
+    let error = Store::open(&file.join("reports.db")).expect_err("a file is no folder");
+    let expected = format!("can't create the store {}", file.join("reports.db").display());
+    assert!(error.to_string().starts_with(&expected), "{error}");
+    assert_eq!(
+        refusal(folder.path()),
+        format!("{} is not a store of email-report-processor, it is left alone", folder.path().display())
+    );
 }
 
 #[test]

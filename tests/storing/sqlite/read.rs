@@ -18,7 +18,7 @@ use email_report_processor::{
 use walkdir::WalkDir;
 
 use super::{
-    documents, folder, mail, number, read_back,
+    documents, folder, in_order, mail, number, read_back,
     reports::{dmarc, full_received, tls},
     store,
 };
@@ -59,14 +59,16 @@ fn long_tls(policies: u32) -> Report {
 
 #[test]
 fn a_long_report_comes_in_portions_that_make_the_same_documents() {
-    let (_folder, path) = folder();
     // Just one portion, one more than that, and some portions.
     for records in [1000, 1001, 2500] {
+        let (_folder, path) = folder();
         let reports = [long_dmarc(records), long_tls(records)];
         store(&path, [received(mail(reports.clone()))]);
         let expected: Vec<String> = reports.iter().flat_map(|report| documents(report, &full_received())).collect();
-        assert!(read_back(&path, &Selection::default()) == expected, "{records}");
+        assert!(in_order(read_back(&path, &Selection::default())) == in_order(expected), "{records}");
     }
+    let (_folder, path) = folder();
+    store(&path, [mail([long_dmarc(2500), long_tls(2500)])]);
     let mut reader = Reader::open(&path).expect("the store");
     let reports = reader.reports(&Selection::default()).expect("a snapshot");
     for kind in [Kind::Dmarc, Kind::Tls] {
@@ -89,7 +91,7 @@ fn policies_of_a_domain_keep_their_ids_and_failures() {
     let all = documents(&report, &full_received());
     let expected: Vec<String> = all.into_iter().skip(1).step_by(3).collect();
     let selection = Selection { domain: Some("B.example.".into()), ..Selection::default() };
-    assert_eq!(read_back(&path, &selection), expected);
+    assert_eq!(in_order(read_back(&path, &selection)), in_order(expected));
 }
 
 #[test]

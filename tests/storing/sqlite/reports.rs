@@ -1,5 +1,7 @@
 //! Reports to be stored.
 
+use std::net::IpAddr;
+
 use email_report_processor::{
     message::{Received, authentication::Authenticated},
     report::{
@@ -35,20 +37,23 @@ pub fn dmarc(id: &str, records: u32) -> Report {
     })
 }
 
-/// A record with little in it.
-pub fn record(position: u32) -> Record {
-    let row = Row { source_ip: None, count: 1, policy_evaluated: PolicyEvaluated::default() };
-    Record { position, row, identifiers: Identifiers::default(), auth_results: AuthResults::default() }
+/// A record with little in it, another for each number.
+pub fn record(n: u32) -> Record {
+    let row = Row { source_ip: Some(IpAddr::V4(n.into())), count: 1, policy_evaluated: PolicyEvaluated::default() };
+    Record { row, identifiers: Identifiers::default(), auth_results: AuthResults::default() }
 }
 
 /// A TLS report with little in it.
 pub fn tls(id: &str, policies: u32) -> Report {
-    let policy = |position| PolicyResult { position, ..PolicyResult::default() };
+    let policy = |n| {
+        let summary = Summary { total_successful_session_count: n, total_failure_session_count: 0 };
+        PolicyResult { summary, ..PolicyResult::default() }
+    };
     Report::Tls(TlsReport {
         organization_name: text("Reporter"),
         report_id: id.into(),
         date_range: Period { begin: BEGIN, end: BEGIN + 86399 },
-        policies: (0..policies).map(policy).collect(),
+        policies: (0..policies.into()).map(policy).collect(),
         ..TlsReport::default()
     })
 }
@@ -81,15 +86,14 @@ pub fn full_dmarc() -> Report {
             testing: text("y"),
             discovery_method: text("treewalk"),
         },
-        // Position 1 could not be read.
         records: vec![full_record(0, "192.0.2.1", 2), full_record(2, "2001:db8::1", 1), record(3)],
         lost: 2,
         repairs,
     })
 }
 
-fn full_record(position: u32, source_ip: &str, results: u32) -> Record {
-    let name = |what: &str, n: u32| Some(Text::from(format!("{what} {position} {n}")));
+fn full_record(number: u32, source_ip: &str, results: u32) -> Record {
+    let name = |what: &str, n: u32| Some(Text::from(format!("{what} {number} {n}")));
     let reason = |n| OverrideReason { kind: name("type", n), comment: name("comment", n) };
     let spf = |n| SpfResult {
         domain: name("spf domain", n),
@@ -104,10 +108,9 @@ fn full_record(position: u32, source_ip: &str, results: u32) -> Record {
         human_result: name("dkim human", n),
     };
     Record {
-        position,
         row: Row {
             source_ip: Some(source_ip.parse().expect("an address")),
-            count: u64::from(position) + 7,
+            count: u64::from(number) + 7,
             policy_evaluated: PolicyEvaluated {
                 disposition: text("reject"),
                 dkim: text("pass"),
@@ -140,7 +143,6 @@ pub fn full_tls() -> Report {
         failure_reason_code: name("code", n),
     };
     let full = PolicyResult {
-        position: 1,
         policy: Policy {
             policy_type: text("sts"),
             policy_string: vec!["version: STSv1".into(), "mx: \"*.example.org\"".into()],
@@ -155,7 +157,7 @@ pub fn full_tls() -> Report {
         date_range: Period { begin: BEGIN - 5, end: BEGIN + 86394 },
         contact_info: text("sts-reporting@company-x.example"),
         report_id: "5065427c-23d3".into(),
-        policies: vec![full, PolicyResult { position: 4, ..PolicyResult::default() }],
+        policies: vec![full, PolicyResult::default()],
         lost: 0,
         repairs,
     })

@@ -45,8 +45,8 @@ fn report_on(domain: &str, days: i64, records: &[(&str, u64, &str, &str, &str)])
     let Report::Aggregate(dmarc) = &mut report else { unreachable!() };
     dmarc.policy_published.domain = some(domain);
     dmarc.metadata.date_range.begin += days * DAY;
-    for (position, (source, messages, disposition, spf, dkim)) in (0..).zip(records) {
-        let mut record = record(position);
+    for (source, messages, disposition, spf, dkim) in records {
+        let mut record = record(0);
         record.row.source_ip = source.parse().ok();
         record.row.count = *messages;
         record.row.policy_evaluated.disposition = some(disposition);
@@ -81,10 +81,8 @@ fn example(path: &Path) {
     let mut tls = tls("tls", 0);
     if let Report::Tls(tls) = &mut tls {
         let failures = [("certificate-expired", 7), ("starttls-not-supported", 3)];
-        tls.policies = vec![
-            policy("example.org", "sts", 90, &failures),
-            PolicyResult { position: 1, ..policy("example.net", "no-policy-found", 5, &[]) },
-        ];
+        tls.policies =
+            vec![policy("example.org", "sts", 90, &failures), policy("example.net", "no-policy-found", 5, &[])];
     }
     let reports = [
         report_on(

@@ -19,6 +19,7 @@ use email_report_processor::{
 use rusqlite::Connection;
 
 use super::{Setup, folder, mail, number, reports::dmarc, store};
+use crate::support::program::run_with_input;
 
 /// Makes the store, and holds it as another process's transaction would.
 fn locked(path: &Path) -> Connection {
@@ -63,6 +64,27 @@ fn mails_are_left_when_patience_ends() {
 }
 
 #[test]
+fn what_the_system_says_is_waited_for() {
+    let (folder, path) = folder();
+    store(&path, [mail([dmarc("one", 1)])]);
+    // No write-ahead log can be made; the like of a file system that is full, read-only or broken, or of no handles left.
+    let log = folder.path().join("reports.db-wal");
+    fs::create_dir(&log).expect("a folder in its place");
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("written");
+    for store in [&path, &file.join("reports.db")] {
+        let arguments = ["--give-up-after=1s", "--store", store.to_str().expect("UTF-8")];
+        let ended = run_with_input(arguments, &fs::read("tests/fixtures/dmarc/gzip.eml").expect("a mail"));
+        assert_eq!(ended.code, Some(75), "{}", ended.log);
+    }
+    let setup = Setup::open(&path, None);
+    setup.give("waits", mail([dmarc("two", 1)]));
+    assert!(setup.settled.recv_timeout(Duration::from_millis(500)).is_err(), "it waits");
+    fs::remove_dir(&log).expect("removed");
+    assert_eq!(setup.finish()[0].outcome, Outcome::Stored);
+}
+
+#[test]
 fn mails_are_left_when_work_is_to_end() {
     let (_folder, path) = folder();
     let setup = Setup::open(&path, None);
@@ -79,7 +101,7 @@ fn only_the_report_that_the_tables_refuse_is_refused() {
     store(&path, []);
     let connection = Connection::open(&path).expect("opened");
     // After its first record, so that there is something to be undone.
-    let trigger = "CREATE TRIGGER no BEFORE INSERT ON dmarc_records WHEN NEW.position = 1
+    let trigger = "CREATE TRIGGER no BEFORE INSERT ON dmarc_records WHEN NEW.source_ip = '0.0.0.1'
                    AND (SELECT report_id FROM dmarc_reports WHERE id = NEW.report) = 'bad'
                    BEGIN SELECT RAISE(ABORT, 'not this one'); END";
     connection.execute_batch(trigger).expect("a trigger");

@@ -1,0 +1,86 @@
+//! Session: the trace that an import leaves in the store, in the same transaction as its reports, so that its journal can
+//! tell a store that has them from an earlier copy that was put back in its place.
+
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use rusqlite::{Connection, OptionalExtension, Result};
+
+use crate::store::open_to_read;
+
+const BEGIN: &str =
+    "INSERT INTO imports (token, transactions) VALUES (randomblob(16), 1) RETURNING lower(hex(token)), transactions";
+
+const GO_ON: &str = "UPDATE imports SET transactions = transactions + 1 WHERE token = unhex(?1) AND transactions >= ?2
+                     RETURNING lower(hex(token)), transactions";
+
+const HAS: &str = "SELECT EXISTS (SELECT 1 FROM imports WHERE token = unhex(?1) AND transactions >= ?2)";
+
+/// One run of an import.
+#[derive(Debug, Default)]
+pub(super) struct Session(Mutex<State>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nobody keeps a journal.
+    #[default]
+    Unasked,
+    /// Nothing is stored yet.
+    Asked,
+    /// A random token, and how many transactions are on the disk.
+    Stored(String, i64),
+    /// The store is not the one that it was at the last transaction.
+    Lost,
+}
+
+impl Session {
+    /// From now on there is a journal.
+    pub(super) fn ask(&self) {
+        self.with(|state| {
+            if *state == State::Unasked {
+                *state = State::Asked;
+            }
+        });
+    }
+
+    /// Notes another transaction in the open one; the state once that is on the disk.
+    pub(super) fn note(&self, transaction: &Connection) -> Result<State> {
+        let row = |row: &rusqlite::Row| Ok(State::Stored(row.get(0)?, row.get(1)?));
+        match self.with(|state| state.clone()) {
+            State::Asked => transaction.prepare_cached(BEGIN)?.query_row((), row),
+            State::Stored(token, number) => {
+                let next = transaction.prepare_cached(GO_ON)?.query_row((token, number), row).optional()?;
+                Ok(next.unwrap_or(State::Lost))
+            }
+            same => Ok(same),
+        }
+    }
+
+    /// The transaction is on the disk.
+    pub(super) fn committed(&self, new: State) {
+        self.with(|state| *state = new);
+    }
+
+    /// For the journal: what [`has`] finds in the store as long as it has all that was stored.
+    pub(super) fn told(&self) -> Option<String> {
+        match self.with(|state| state.clone()) {
+            State::Unasked | State::Asked => None,
+            State::Stored(token, number) => Some(format!("{token} {number}")),
+            State::Lost => Some("lost".into()),
+        }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// True if the store has all that was in it when [`Session::told`] said this.
+pub(super) fn has(path: &Path, told: &str) -> bool {
+    let Some((token, number)) = told.split_once(' ') else { return false };
+    let Ok(number) = number.parse::<i64>() else { return false };
+    let Ok(connection) = open_to_read(path) else { return false };
+    connection.query_row(HAS, (token, number), |row| row.get(0)).unwrap_or(false)
+}
