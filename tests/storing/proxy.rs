@@ -356,13 +356,13 @@ fn sit_out_meddling(name: &'static str, meddling: Meddling, reason: &str) {
         &[],
         |setting| setting.meddler.set(meddling),
         |setting| {
-            let arrived = || setting.stored() == setting.manifest.documents;
-            wait_until("all requests to arrive", Duration::from_secs(30), arrived);
+            // Not all: further requests wait for the answers to the first ones.
+            wait_until("a request to arrive", Duration::from_secs(30), || setting.stored() > 0);
             setting.meddler.set(Meddling::Nothing);
         },
     );
     assert!(log.contains(reason), "no {reason:?} in {log}");
-    assert!(log.contains(&format!(" {} rows were there", setting.manifest.documents)), "{log}");
+    assert!(log.contains(" were there"), "{log}");
 }
 
 #[test]
