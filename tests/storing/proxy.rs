@@ -11,7 +11,7 @@ use crate::support::{
     corpus::{Corpus, Manifest},
     meddler::{Meddler, Meddling},
     nginx::{Access, Certificates, Fault, Nginx, Requests, free_port},
-    program::{Ended, Running, TestMaildir, program},
+    program::{Ended, Running, TestMaildir, program, wait_until},
     server::{OpenSearch, Shared},
 };
 
@@ -319,12 +319,12 @@ fn nginx_says_503_to_bulk_requests() {
 
 #[test]
 fn nginx_answers_with_a_page() {
-    sit_out_fault("page", Fault::Page, Requests::All, "We will be back soon");
+    sit_out_fault("page", Fault::Page, Requests::All, "a web page, and not an answer of OpenSearch");
 }
 
 #[test]
 fn nginx_answers_bulk_requests_with_a_page() {
-    sit_out_fault("page-bulk", Fault::Page, Requests::Bulk, "We will be back soon");
+    sit_out_fault("page-bulk", Fault::Page, Requests::Bulk, "a web page, and not an answer of OpenSearch");
 }
 
 #[test]
@@ -356,12 +356,13 @@ fn sit_out_meddling(name: &'static str, meddling: Meddling, reason: &str) {
         &[],
         |setting| setting.meddler.set(meddling),
         |setting| {
-            assert_eq!(setting.stored(), setting.manifest.documents, "the requests did not arrive");
+            // Not all: further requests wait for the answers to the first ones.
+            wait_until("a request to arrive", Duration::from_secs(30), || setting.stored() > 0);
             setting.meddler.set(Meddling::Nothing);
         },
     );
     assert!(log.contains(reason), "no {reason:?} in {log}");
-    assert!(log.contains(&format!(" {} rows were there", setting.manifest.documents)), "{log}");
+    assert!(log.contains(" were there"), "{log}");
 }
 
 #[test]
