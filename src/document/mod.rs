@@ -83,13 +83,21 @@ fn dmarc_head(report: &AggregateReport, whole: &Report, received: &Received) -> 
 fn write_record(record: &Record, out: &mut Vec<u8>) {
     json(out, record);
     let evaluated = &record.row.policy_evaluated;
-    let bool = |value| if value { &b"true"[..] } else { b"false" };
-    out.extend_from_slice(br#"},"dmarc":{"pass":"#);
-    out.extend_from_slice(bool(evaluated.pass()));
-    out.extend_from_slice(br#","spf_aligned":"#);
-    out.extend_from_slice(bool(evaluated.spf_aligned()));
-    out.extend_from_slice(br#","dkim_aligned":"#);
-    out.extend_from_slice(bool(evaluated.dkim_aligned()));
+    out.extend_from_slice(br#"},"dmarc":{"#);
+    let known = [
+        (&br#""pass":"#[..], evaluated.pass()),
+        (br#""spf_aligned":"#, evaluated.spf_aligned()),
+        (br#""dkim_aligned":"#, evaluated.dkim_aligned()),
+    ];
+    let mut comma = &b""[..];
+    for (name, value) in known {
+        // What the reporter does not say is not known, and neither true nor false.
+        let Some(value) = value else { continue };
+        out.extend_from_slice(comma);
+        out.extend_from_slice(name);
+        out.extend_from_slice(if value { b"true" } else { b"false" });
+        comma = b",";
+    }
     out.extend_from_slice(b"}}");
 }
 

@@ -126,19 +126,20 @@ pub struct PolicyEvaluated {
 }
 
 impl PolicyEvaluated {
-    /// True if SPF passed and was aligned.
-    pub fn spf_aligned(&self) -> bool {
-        self.spf.as_deref() == Some("pass")
+    /// True if SPF passed and was aligned; nothing if the reporter does not say.
+    pub fn spf_aligned(&self) -> Option<bool> {
+        self.spf.as_ref().map(|result| result == "pass")
     }
 
-    /// True if DKIM passed and was aligned.
-    pub fn dkim_aligned(&self) -> bool {
-        self.dkim.as_deref() == Some("pass")
+    /// True if DKIM passed and was aligned; nothing if the reporter does not say.
+    pub fn dkim_aligned(&self) -> Option<bool> {
+        self.dkim.as_ref().map(|result| result == "pass")
     }
 
-    /// True if the mails passed DMARC: either mechanism passed and was aligned (RFC 7489 section 4.2).
-    pub fn pass(&self) -> bool {
-        self.spf_aligned() || self.dkim_aligned()
+    /// True if the mails passed DMARC: either mechanism passed and was aligned (RFC 7489 section 4.2). Nothing if the
+    /// reporter says nothing of either.
+    pub fn pass(&self) -> Option<bool> {
+        self.spf_aligned().into_iter().chain(self.dkim_aligned()).reduce(|one, other| one || other)
     }
 }
 

@@ -48,9 +48,8 @@ tags! {
 }
 
 impl Tag {
-    /// The tag of a qualified name.
-    fn of(name: &str, repairs: &mut Repairs) -> Tag {
-        let local = name.rsplit_once(':').map_or(name, |(_, local)| local);
+    /// The tag of a local name.
+    fn of(local: &str, repairs: &mut Repairs) -> Tag {
         if let Some(tag) = Tag::exact(local) {
             return tag;
         }
@@ -108,6 +107,8 @@ pub(super) struct Walker<'x> {
     closing: usize,
     /// An element that was met where only text belongs, still to be reported.
     reopen: Option<Tag>,
+    /// The prefix of the report's first element, once it was met.
+    prefix: Option<Text>,
     /// How many more pieces of markup and text may follow.
     pub(super) pieces: Pieces,
     /// Character data found while a tag was taken apart.
@@ -130,10 +131,27 @@ impl<'x> Walker<'x> {
             open: Vec::with_capacity(8),
             closing: 0,
             reopen: None,
+            prefix: None,
             pieces,
             pending: None,
             repairs,
         }
+    }
+
+    /// The tag of a qualified name. An element with another prefix than the report's is somebody's extension, whatever its
+    /// local name (RFC 9990 section 4), but for a schema around the report. What has no prefix belongs to the report: some
+    /// write it at the root only.
+    fn tag(&mut self, name: &str) -> Tag {
+        let (prefix, local) = name.rsplit_once(':').unwrap_or(("", name));
+        let of_another = |own: &Text| !prefix.is_empty() && prefix != own.as_str();
+        if self.prefix.as_ref().is_some_and(of_another) {
+            return if local == "schema" { Tag::Schema } else { Tag::Other };
+        }
+        let tag = Tag::of(local, &mut self.repairs);
+        if self.prefix.is_none() && matches!(tag, Tag::Feedback | Tag::ReportMetadata | Tag::PolicyPublished) {
+            self.prefix = Some(prefix.into());
+        }
+        tag
     }
 
     /// Where the reader stands: bytes from the beginning of the text.
@@ -184,7 +202,7 @@ impl<'x> Walker<'x> {
                         return Ok(Step::Text(Cow::Owned(format!("<{}>", &*start))));
                     }
                     None => {
-                        let tag = Tag::of(start.name().as_ref(), &mut self.repairs);
+                        let tag = self.tag(start.name().as_ref());
                         return self.enter(tag);
                     }
                     // `bad<example.org</header_from>`: a `<` that was not escaped swallowed a tag.
@@ -193,7 +211,7 @@ impl<'x> Walker<'x> {
                         let inner = start[at + 1..].trim_end();
                         self.pending = Some(Text::from(format!("<{}", &start[..at])));
                         let (name, ends) = inner.strip_prefix('/').map_or((inner, false), |name| (name, true));
-                        let tag = Tag::of(name, &mut self.repairs);
+                        let tag = self.tag(name);
                         if !ends {
                             return self.enter_after_pending(tag);
                         }
@@ -201,7 +219,7 @@ impl<'x> Walker<'x> {
                     }
                 },
                 Event::End(end) => {
-                    let tag = Tag::of(end.name().as_ref(), &mut self.repairs);
+                    let tag = self.tag(end.name().as_ref());
                     self.leave(tag);
                 }
                 Event::Text(text) => {

@@ -102,7 +102,8 @@ CREATE VIEW dmarc AS
 SELECT lower(hex(r.report_key)) || '-' || printf('%016x', d.record) AS id,
        datetime(r.period_begin, 'unixepoch') AS "begin", datetime(r.period_end, 'unixepoch') AS "end",
        r.org_name, r.report_id, r.domain, r.p, r.sp,
-       d.source_ip, d.count, d.disposition, d.dkim, d.spf, d.dkim IS 'pass' OR d.spf IS 'pass' AS pass,
+       d.source_ip, d.count, d.disposition, d.dkim, d.spf,
+       CASE WHEN coalesce(d.dkim, d.spf) IS NOT NULL THEN d.dkim IS 'pass' OR d.spf IS 'pass' END AS pass,
        d.header_from, d.envelope_from, d.envelope_to
 FROM dmarc_records d JOIN dmarc_reports r ON r.id = d.report;
 

@@ -553,3 +553,34 @@ fn pathological_input_is_answered_quickly() {
         assert!(contents.reports.is_empty(), "{name}");
     }
 }
+
+#[test]
+fn an_extension_does_not_stand_for_the_real_element() {
+    let report = String::from_utf8(fixture("dmarc/rfc7489.xml")).expect("UTF-8");
+    let read = |text: &str| {
+        let contents = message::read(text.as_bytes(), &Limits::default());
+        assert_eq!(contents.complaint(), None);
+        crate::support::read::documents(&contents)
+    };
+    let expected = read(&report);
+    for (element, foreign) in
+        [("<count>", "<y:count>99</y:count>"), ("<source_ip>", "<y:source_ip>192.0.2.99</y:source_ip>")]
+    {
+        let before = report.replace(element, &format!("{foreign}{element}"));
+        let end = element.replace('<', "</");
+        let behind = report.replace(&end, &format!("{end}{foreign}"));
+        assert!(before != report && behind != report);
+        assert_eq!((read(&before), read(&behind)), (expected.clone(), expected.clone()), "{foreign}");
+    }
+}
+
+#[test]
+fn what_the_reporter_does_not_say_is_neither_true_nor_false() {
+    let report = String::from_utf8(fixture("dmarc/rfc9990.xml")).expect("UTF-8");
+    let (begin, end) =
+        (report.find("<policy_evaluated>").expect("there"), report.find("</policy_evaluated>").expect("there"));
+    let without = report[..begin].to_owned() + &report[end + "</policy_evaluated>".len()..];
+    let contents = message::read(without.as_bytes(), &Limits::default());
+    let (_, document) = crate::support::read::documents(&contents).remove(0);
+    assert!(document.contains(r#""dmarc":{}"#), "{document}");
+}

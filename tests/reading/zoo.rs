@@ -325,7 +325,7 @@ fn values() -> Vec<Quirk> {
             .has("/feedback/record/identifiers", json!({}))
             .has(DKIM, json!({ "0": { "domain": "example.org", "result": "pass" } })),
         quirk("empty-auth-results.xml").has("/feedback/record/auth_results", json!({})),
-        quirk("missing-policy-evaluated.xml").has(EVALUATED, json!({})).has("/dmarc/pass", false),
+        quirk("missing-policy-evaluated.xml").has(EVALUATED, json!({})).has("/dmarc/pass", Value::Null),
         quirk("missing-policy-published.xml").has(POLICY, json!({})).has(COUNT, 3),
         quirk("repeated-element.xml").repairs(&["repeated-element"]).has(ORG, "Reporter"),
         quirk("repeated-element-empty.xml").has(ORG, "Reporter"),

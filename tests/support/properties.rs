@@ -221,7 +221,7 @@ pub fn documents(bytes: &[u8]) {
                     assert_eq!(text(&pointer), dkim.selector.as_deref());
                 }
                 let passed = document.pointer("/dmarc/pass").and_then(Value::as_bool);
-                assert_eq!(passed, Some(record.row.policy_evaluated.pass()));
+                assert_eq!(passed, record.row.policy_evaluated.pass());
             }
             Report::Tls(report) => {
                 let policy = &report.policies[n];

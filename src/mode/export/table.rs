@@ -250,7 +250,11 @@ fn record(record: &Record) -> Vec<Cell<'_>> {
     vec![
         text(row.source_ip.map(|ip| ip.to_string()).as_ref()).into_owned(),
         number(row.count),
-        Cell(Cow::Borrowed(if evaluated.pass() { "true" } else { "false" })),
+        Cell(Cow::Borrowed(match evaluated.pass() {
+            Some(true) => "true",
+            Some(false) => "false",
+            None => "",
+        })),
         text(evaluated.disposition.as_ref()),
         text(evaluated.dkim.as_ref()),
         text(evaluated.spf.as_ref()),
