@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches, Args, Command, CommandFactory, Parser, Subcommand, p
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::mode::report::moment::Moment;
+use crate::moment::Moment;
 
 /// What a mail server and a person read at the end of the help.
 const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it is a report that can be read; \

@@ -24,8 +24,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use tracing::{error, warn};
 
 use crate::{
+    maildir,
     message::{self, Contents},
-    settle::{self, Held, Mark, Origin, Outcome, Settlement, Settler, Tally, maildir},
+    settle::{self, Held, Mark, Origin, Outcome, Settlement, Settler, Tally},
     sink::Sink,
     source::{self, Bytes},
 };

@@ -5,7 +5,7 @@ use super::{
     parts::{Mail, Part},
     value,
 };
-use crate::report::{self, FailureReport, Repairs, Unreadable, failure_arf};
+use crate::report::{self, FailureReport, Repairs, Unreadable, arf};
 
 /// The failure report in a mail, and the parts that make it up: they are not looked into for other reports, since the
 /// reported mail may claim to be one, and is not to be believed.
@@ -23,7 +23,7 @@ pub(super) fn find(mail: &Mail, options: &Options) -> Option<(Result<FailureRepo
     let reported = mail.parts.iter().enumerate().find(|(other, part)| *other != at && is_mail_or_header(part));
     let bytes = reported.map(|(_, part)| part.bytes(&mut repairs));
     let header = &mail.header;
-    let parts = failure_arf::Parts {
+    let parts = arf::Parts {
         feedback: &feedback,
         for_people,
         reported: bytes.as_deref(),
@@ -33,7 +33,7 @@ pub(super) fn find(mail: &Mail, options: &Options) -> Option<(Result<FailureRepo
         date: header.date().filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp),
         repairs,
     };
-    let report = report::failure_arf::parse(parts, &options.limits);
+    let report = report::arf::parse(parts, &options.limits);
     Some((report, [at, reported.map_or(at, |(other, _)| other)]))
 }
 
@@ -42,10 +42,10 @@ fn undeclared(part: &Part) -> Option<bool> {
     if part.is_mail() || part.is("text", "html") {
         return None;
     }
-    if part.is_text() && failure_arf::is_for_people(&part.start(failure_arf::FEEDBACK_BYTES)) {
+    if part.is_text() && arf::is_for_people(&part.start(arf::FEEDBACK_BYTES)) {
         return Some(true);
     }
-    failure_arf::is_feedback(&part.start(256)).then_some(false)
+    arf::is_feedback(&part.start(256)).then_some(false)
 }
 
 /// A mail, or `text/rfc822-headers` (RFC 6522 section 4), under whatever name.

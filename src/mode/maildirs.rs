@@ -9,11 +9,8 @@ use std::{
 use super::ModeError;
 use crate::{
     config::Config,
+    maildir::{Entry, Folder, Maildir},
     message::{self, Contents},
-    settle::{
-        Maildir,
-        maildir::{Entry, Folder},
-    },
     source::{self, Bytes},
 };
 

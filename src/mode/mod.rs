@@ -1,14 +1,13 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to the [`crate::pipeline`].
 
 pub mod export;
+mod files;
 mod finished;
 mod import;
 mod maildirs;
 mod once;
-mod pipe;
 pub mod report;
 mod retry;
-mod service;
 mod watch;
 
 use std::{
@@ -36,10 +35,10 @@ use crate::{
     settle::{Outcome, Settlement},
     sink::{
         Sink,
+        backoff::Outage,
         discard::Discard,
         ndjson::NdJsonSink,
         opensearch::{OpenSearchSink, StartError},
-        outage::Outage,
         sqlite::{self, SqliteSink},
     },
     stop::Stop,
@@ -145,7 +144,7 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, ModeError> {
     }
     let config = || Config::load(shared.clone(), matches);
     match mode {
-        None => pipe::run(&input, config()?),
+        None => files::run(&input, config()?),
         Some(Mode::Export(flags)) => match config()?.store {
             Store::Sqlite(store) => export::run(&flags, &store, shared.quiet),
             _ => Err(ModeError::Usage("export reads an SQLite store; name it with --store FILE".into())),

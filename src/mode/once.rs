@@ -12,9 +12,10 @@ use super::{ModeError, Run, maildirs};
 use crate::{
     config::Config,
     exit::Exit,
+    maildir::{Folder, Maildir},
     metrics::Metrics,
     pipeline::{Mail, Totals, Unrecognized},
-    settle::{Maildir, Origin, maildir::Folder},
+    settle::Origin,
     sink::opensearch::config::OnTrouble,
     stop::Stop,
 };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tracing::{error, info};
 
 use super::{ModeError, finished::counted, maildirs};
-use crate::{exit::Exit, settle::retry::retry};
+use crate::{exit::Exit, maildir::retry::retry};
 
 pub(super) fn run(paths: &[PathBuf]) -> Result<Exit, ModeError> {
     let maildirs = paths.iter().map(|path| maildirs::open(path)).collect::<Result<Vec<_>, _>>()?;

@@ -5,13 +5,13 @@
 
 pub mod aggregate;
 pub mod failure;
-pub mod identity;
+pub mod key;
 pub mod repairs;
 pub mod tls;
 
 mod aggregate_xml;
+pub(crate) mod arf;
 mod date;
-pub(crate) mod failure_arf;
 mod text;
 mod tls_json;
 mod xml;
@@ -24,7 +24,7 @@ use crate::limits::{LimitExceeded, Limits};
 pub use aggregate::AggregateReport;
 pub use date::rfc3339;
 pub use failure::FailureReport;
-pub use identity::{Ids, Key};
+pub use key::{Ids, Key};
 pub use repairs::Repairs;
 pub use tls::TlsReport;
 

@@ -5,9 +5,6 @@
 //! unanswered (an error, a panic, the end of the program) leaves the mail where it is. So there is no way to forget a
 //! mail, and none to settle it before the store has acknowledged every document.
 
-pub mod maildir;
-pub mod retry;
-
 use std::{
     fmt,
     path::PathBuf,
@@ -17,9 +14,7 @@ use std::{
     },
 };
 
-use crate::{message::Contents, report::Kind};
-
-pub use maildir::Maildir;
+use crate::{maildir, message::Contents, report::Kind};
 
 /// Where a mail came from, and so what settling it means.
 #[derive(Debug)]

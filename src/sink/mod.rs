@@ -4,11 +4,12 @@
 //! has judged the documents: durably stored, already there, or refused for good. What it can't deliver it drops
 //! unanswered, and the mail stays where it was.
 
+pub mod backoff;
 pub mod discard;
 mod lines;
+mod memory_size;
 pub mod ndjson;
 pub mod opensearch;
-pub mod outage;
 pub mod queue;
 pub mod sqlite;
 pub mod worker;

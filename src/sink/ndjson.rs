@@ -16,9 +16,10 @@ use std::{
 };
 
 use super::{
-    Identity, Sink, file_identity,
+    Identity, Sink,
+    backoff::Outage,
+    file_identity,
     lines::{self, Chunk},
-    outage::Outage,
     queue::Queue,
     worker,
 };

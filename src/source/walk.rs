@@ -10,10 +10,7 @@ use std::{
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::settle::{
-    Maildir,
-    maildir::{Entry, Folder},
-};
+use crate::maildir::{Entry, Folder, Maildir};
 
 /// Something found.
 #[derive(Debug)]

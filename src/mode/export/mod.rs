@@ -24,12 +24,12 @@ use crate::{
     logging,
     report::{Kind, Report},
     sanitize,
-    stop::Stop,
-    store::{
+    sqlite::{
         OpenError,
         query::{Reader, Selection},
         read::{Portion, Reports},
     },
+    stop::Stop,
 };
 
 const BUFFER: usize = 64 * 1024;

@@ -17,7 +17,7 @@ use crate::{
         tls::{FailureDetail, PolicyResult},
     },
     sanitize,
-    store::read::Portion,
+    sqlite::read::Portion,
 };
 
 const DMARC: &[&str] = &[

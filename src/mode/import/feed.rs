@@ -20,13 +20,11 @@ use super::{
 };
 use crate::{
     cli,
+    maildir::{Entry, Folder},
     mode::Run,
     pipeline::Mail,
     sanitize,
-    settle::{
-        Mark, Origin,
-        maildir::{Entry, Folder},
-    },
+    settle::{Mark, Origin},
     source::{
         self, Bytes,
         archive::{self, Blocks, Member, Shape},

@@ -25,12 +25,13 @@ use self::{
     progress::{Counters, Progress, Show},
     state::State,
 };
-use super::{ModeError, Run, report::moment::Moment};
+use super::{ModeError, Run};
 use crate::{
     cli,
     config::{Config, Store, state_folder},
     exit::Exit,
     metrics::Metrics,
+    moment::Moment,
     settle::{Outcome, Settlement},
     sink::{Identity, opensearch::config},
     source::walk::{Found, walk},

@@ -1,6 +1,5 @@
 //! Report: the mode that tells, from a store, how a domain's mail fared: as tables for a person, or as JSON.
 
-pub mod moment;
 mod text;
 
 use std::{
@@ -11,11 +10,11 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::moment::Moment;
+use crate::moment::Moment;
 use crate::{
     report::rfc3339,
     sanitize,
-    store::{
+    sqlite::{
         OpenError,
         query::{Reader, Selection},
         summary::Summary,

@@ -10,7 +10,7 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Lin
 use super::Answer;
 use crate::{
     sanitize,
-    store::summary::{Dmarc, Domain, Messages, Policy, RawResult, Source, Tls},
+    sqlite::summary::{Dmarc, Domain, Messages, Policy, RawResult, Source, Tls},
 };
 
 const WIDTH: u16 = 80;

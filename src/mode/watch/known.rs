@@ -6,8 +6,9 @@ use std::{
 };
 
 use crate::{
+    maildir::Entry,
     pipeline::Fate,
-    settle::{Origin, Outcome, Settlement, maildir::Entry},
+    settle::{Origin, Outcome, Settlement},
 };
 
 /// What is known of mails in `new/`.

@@ -17,7 +17,7 @@ use std::{
 use tracing::{error, warn};
 
 use super::{config::OnTrouble, send::Waiting};
-use crate::sink::outage::{Outage, pause_after};
+use crate::sink::backoff::{Outage, pause_after};
 
 /// So many times a document is sent that its index does not take although it takes others.
 const ODD_ATTEMPTS: u32 = 8;

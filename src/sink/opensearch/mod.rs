@@ -34,8 +34,8 @@ use self::{
 };
 use super::{
     Identity, Sink,
+    backoff::Outage,
     lines::{self, Chunk},
-    outage::Outage,
     queue::Queue,
     worker,
 };

@@ -7,7 +7,7 @@ use email_report_processor::{
     message::{self, Contents},
     report::Report,
     settle::Outcome,
-    store::{Store, query::Selection},
+    sqlite::{Store, query::Selection},
 };
 use rusqlite::Connection;
 

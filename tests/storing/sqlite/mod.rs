@@ -21,11 +21,11 @@ use email_report_processor::{
     report::{Kind, Report},
     settle::{self, Origin, Outcome, Settlement, Settler},
     sink::{Sink, sqlite::SqliteSink},
-    stop::Stop,
-    store::{
+    sqlite::{
         query::{Reader, Selection},
         read::Portion,
     },
+    stop::Stop,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;

@@ -6,8 +6,8 @@ use email_report_processor::{
     metrics::StoreMetrics,
     settle::Outcome,
     sink::sqlite::SqliteSink,
+    sqlite::{OpenError, Store, query::Reader},
     stop::Stop,
-    store::{OpenError, Store, query::Reader},
 };
 use rusqlite::Connection;
 

@@ -10,7 +10,7 @@ use email_report_processor::{
         aggregate::{DkimResult, SpfResult},
         tls::FailureDetail,
     },
-    store::{
+    sqlite::{
         query::{Reader, Selection},
         read::Portion,
     },

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Statements of an open transaction.
-pub(super) struct Insert<'c> {
+pub(crate) struct Insert<'c> {
     connection: &'c Connection,
     savepoint: CachedStatement<'c>,
     release: CachedStatement<'c>,
@@ -88,10 +88,10 @@ ON CONFLICT (report_key) DO NOTHING";
 
 impl<'c> Insert<'c> {
     /// How many statements the connection must be able to keep, with those of transactions.
-    pub(super) const STATEMENTS: usize = 24;
+    pub(crate) const STATEMENTS: usize = 24;
 
     /// Takes the statements out of the connection's cache.
-    pub(super) fn new(connection: &'c Connection) -> Result<Insert<'c>> {
+    pub(crate) fn new(connection: &'c Connection) -> Result<Insert<'c>> {
         let prepare = |sql| connection.prepare_cached(sql);
         Ok(Insert {
             connection,
@@ -113,7 +113,7 @@ impl<'c> Insert<'c> {
     }
 
     /// Stores the reports of one mail. A report that the tables can't take is refused as a whole, the others are stored.
-    pub(super) fn contents(&mut self, contents: &Contents, ids: &[Ids]) -> Result<Acknowledgement> {
+    pub(crate) fn contents(&mut self, contents: &Contents, ids: &[Ids]) -> Result<Acknowledgement> {
         let mut answer = Acknowledgement::default();
         for (report, ids) in contents.reports.iter().zip(ids) {
             self.savepoint.execute(())?;

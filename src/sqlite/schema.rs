@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Result, TransactionBehavior};
 
-use super::identity;
+use super::rekey;
 
 /// Marks the file as a store of this program ("ERPS"), in the header of the SQLite file where `file` finds it, too.
 pub(super) const APPLICATION_ID: i32 = 0x4552_5053;
@@ -17,7 +17,7 @@ struct Step {
 /// Step `n` leads from version `n` to version `n + 1`.
 const STEPS: &[Step] = &[
     Step { sql: include_str!("schema_1.sql"), then: |_| Ok(()) },
-    Step { sql: include_str!("schema_2.sql"), then: identity::fill },
+    Step { sql: include_str!("schema_2.sql"), then: rekey::fill },
 ];
 
 /// What the file says of itself.

@@ -7,7 +7,7 @@ use tracing::info;
 use super::read;
 use crate::report::{
     Key, Report,
-    identity::{Fields, tell_apart},
+    key::{Fields, tell_apart},
 };
 
 /// The records as version 1 had them; [`read::records`] is given their places in the report.

@@ -3,10 +3,6 @@
 //! Parsers queue what they read; one thread writes, since SQLite takes one writer at a time. Whatever keeps the
 //! file from being written (another process's lock, a full disk, a file system turned read-only) is an outage: the mails wait.
 
-mod insert;
-mod session;
-mod weight;
-
 use std::{
     mem,
     path::{Path, PathBuf},
@@ -18,15 +14,15 @@ use std::{
 use rusqlite::TransactionBehavior;
 use tracing::warn;
 
-use self::{insert::Insert, session::Session};
-use super::{Identity, Sink, file_identity, outage::Outage, queue::Queue};
+use super::{Identity, Sink, backoff::Outage, file_identity, memory_size, queue::Queue};
+use crate::sqlite::{insert::Insert, session::Session};
 use crate::{
     message::Contents,
     metrics::{RequestResult, StoreMetrics},
     report::{Ids, Report},
     settle::{Acknowledgement, Delivery, Pending},
+    sqlite::{self, Store, session},
     stop::{Reason, Stop},
-    store::{self, Store},
 };
 
 /// Memory that the mails of one transaction take, about: some 6,000 records. Four times as much was not faster by more
@@ -41,7 +37,7 @@ const QUEUE_BYTES: usize = 4 * BATCH_BYTES;
 pub enum OpenError {
     /// The store can't be opened, and waiting does not help.
     #[error(transparent)]
-    Store(#[from] store::OpenError),
+    Store(#[from] sqlite::OpenError),
     /// No thread could be started.
     #[error("can't start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -96,7 +92,7 @@ impl SqliteSink {
 impl Sink for SqliteSink {
     fn accept(&self, contents: Contents, delivery: &Delivery) {
         // A mail without reports travels too: nothing is settled while the store is away.
-        let weight = weight::of(&contents);
+        let weight = memory_size::of(&contents);
         let ids = contents.reports.iter().map(Report::ids).collect();
         self.queue.push(weight, Item { contents, ids, pending: delivery.pending() });
     }
@@ -145,7 +141,7 @@ struct Writer {
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(transparent)]
-    Open(#[from] store::OpenError),
+    Open(#[from] sqlite::OpenError),
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     #[error("the file was moved or deleted")]

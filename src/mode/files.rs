@@ -14,8 +14,9 @@ use crate::{
     cli::Input,
     config::Config,
     exit::Exit,
+    maildir::{Folder, Maildir},
     pipeline::Mail,
-    settle::{Maildir, Origin, maildir::Folder},
+    settle::Origin,
     source::{self, Bytes, mbox::Mbox, stdin::Stdin},
 };
 

@@ -6,6 +6,7 @@
 
 mod known;
 mod shown;
+mod systemd;
 
 use std::{
     fs, io, mem,
@@ -19,21 +20,17 @@ use std::{
 use clap::ArgMatches;
 use tracing::{Level, error, info, warn};
 
+use self::systemd::Watchdog;
 use self::{known::Known, shown::Shown};
-use super::{
-    ModeError, Run, maildirs,
-    service::{self, Watchdog},
-};
+use super::{ModeError, Run, maildirs};
 use crate::{
     cli::{self, Shared},
     config::Config,
     exit::Exit,
+    maildir::{Entry, Folder, Maildir},
     metrics::{Metrics, server::Server},
     pipeline::Mail,
-    settle::{
-        Maildir, Origin, Settlement,
-        maildir::{Entry, Folder},
-    },
+    settle::{Origin, Settlement},
     sink::opensearch::config::OnTrouble,
     source::folder_watch::{FolderWatch, News},
     stop::{Reason, Stop},
@@ -67,13 +64,13 @@ pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> 
     let mut server = serve(address, &shown)?;
     let mut watcher = Watcher::new(&paths, watch.poll, run, known);
     watcher.look_for_folders();
-    service::ready("watching");
+    systemd::ready("watching");
     loop {
         watcher.watch_until_asked();
         if stop.is_asked() || !stop.take_reload() {
             break;
         }
-        service::reloading();
+        systemd::reloading();
         let renewed = Config::load(shared.clone(), matches).map_err(ModeError::Config).and_then(|config| {
             let wanted = watch.metrics.or(config.metrics);
             // The port may be ours already.
@@ -91,9 +88,9 @@ pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> 
                 watcher.read_again();
             }
         }
-        service::ready("watching");
+        systemd::ready("watching");
     }
-    service::stopping();
+    systemd::stopping();
     watcher.run.finish(Level::INFO);
     // Mails that are left are no failure of a service that was asked to end.
     Ok(if stop.reason() == Some(Reason::Asked) { Exit::Ok } else { Exit::TryAgain })

@@ -9,9 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use super::maildir::{
-    ERROR_HEADER, Folder, Maildir, is_same, numbered, rename_to_free_name, unique_part, without_colons,
-};
+use super::{ERROR_HEADER, Folder, Maildir, is_same, numbered, rename_to_free_name, unique_part, without_colons};
 use crate::source;
 
 /// How many mails went back.
@@ -112,7 +110,7 @@ fn deliver(copy: &mut File, temporary: &Path, new: &Path, base: &[u8]) -> io::Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settle::maildir::settle_failed;
+    use crate::maildir::settle_failed;
 
     #[test]
     fn a_mail_comes_back_as_it_was_delivered() {

@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension, Result};
 
-use crate::store::open_to_read;
+use crate::sqlite::open_to_read;
 
 const BEGIN: &str =
     "INSERT INTO imports (token, transactions) VALUES (randomblob(16), 1) RETURNING lower(hex(token)), transactions";
@@ -20,10 +20,10 @@ const HAS: &str = "SELECT EXISTS (SELECT 1 FROM imports WHERE token = unhex(?1) 
 
 /// One run of an import.
 #[derive(Debug, Default)]
-pub(super) struct Session(Mutex<State>);
+pub(crate) struct Session(Mutex<State>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// Nobody keeps a journal.
     #[default]
     Unasked,
@@ -37,7 +37,7 @@ pub(super) enum State {
 
 impl Session {
     /// From now on there is a journal.
-    pub(super) fn ask(&self) {
+    pub(crate) fn ask(&self) {
         self.with(|state| {
             if *state == State::Unasked {
                 *state = State::Asked;
@@ -46,7 +46,7 @@ impl Session {
     }
 
     /// Notes another transaction in the open one; the state once that is on the disk.
-    pub(super) fn note(&self, transaction: &Connection) -> Result<State> {
+    pub(crate) fn note(&self, transaction: &Connection) -> Result<State> {
         let row = |row: &rusqlite::Row| Ok(State::Stored(row.get(0)?, row.get(1)?));
         match self.with(|state| state.clone()) {
             State::Asked => transaction.prepare_cached(BEGIN)?.query_row((), row),
@@ -59,12 +59,12 @@ impl Session {
     }
 
     /// The transaction is on the disk.
-    pub(super) fn committed(&self, new: State) {
+    pub(crate) fn committed(&self, new: State) {
         self.with(|state| *state = new);
     }
 
     /// For the journal: what [`has`] finds in the store as long as it has all that was stored.
-    pub(super) fn told(&self) -> Option<String> {
+    pub(crate) fn told(&self) -> Option<String> {
         match self.with(|state| state.clone()) {
             State::Unasked | State::Asked => None,
             State::Stored(token, number) => Some(format!("{token} {number}")),
@@ -78,7 +78,7 @@ impl Session {
 }
 
 /// True if the store has all that was in it when [`Session::told`] said this.
-pub(super) fn has(path: &Path, told: &str) -> bool {
+pub(crate) fn has(path: &Path, told: &str) -> bool {
     let Some((token, number)) = told.split_once(' ') else { return false };
     let Ok(number) = number.parse::<i64>() else { return false };
     let Ok(connection) = open_to_read(path) else { return false };

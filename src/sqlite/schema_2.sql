@@ -1,6 +1,6 @@
 -- Version 2: a record or policy is known by its values, no longer by its place in the report.
 --
--- `record` and `policy` are what src/report/identity.rs makes of the values, 63 bits of a hash; identity.rs beside this
+-- `record` and `policy` are what src/report/key.rs makes of the values, 63 bits of a hash; rekey.rs beside this
 -- file fills the new tables from the old ones (…_1) and drops those.
 
 DROP VIEW dmarc;

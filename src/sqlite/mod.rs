@@ -2,10 +2,12 @@
 //!
 //! It is written by [`crate::sink::sqlite`]. Any number of processes may write and read one file at the same time.
 
-mod identity;
+pub(crate) mod insert;
 pub mod query;
 pub mod read;
+mod rekey;
 mod schema;
+pub(crate) mod session;
 pub mod summary;
 
 use std::{

@@ -2,6 +2,8 @@
 //!
 //! Another process may take a mail away at any moment; that is never an error here.
 
+pub mod retry;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
