@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches, Args, Command, CommandFactory, Parser, Subcommand, p
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::moment::Moment;
+use crate::{moment::Moment, settle::apply::Unrecognized};
 
 /// What a mail server and a person read at the end of the help.
 const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it is a report that can be read; \
@@ -213,16 +213,6 @@ pub struct Shared {
     /// The Ruby tool's; duplicates are now always recognised
     #[arg(long, global = true, hide = true, value_name = "N")]
     pub dedup_count: Option<String>,
-}
-
-/// Where mail that is no report goes.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unrecognized {
-    /// To the folder .failed
-    Fail,
-    /// It stays in new/
-    Keep,
 }
 
 macro_rules! settings {

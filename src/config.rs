@@ -14,9 +14,9 @@ use ureq::http::Uri;
 
 use crate::{
     cli::{self, Settings},
+    exit::{Exit, Failure},
     limits::Limits,
-    message,
-    pipeline::{self, Unrecognized},
+    message, pipeline,
     sink::opensearch::config::{Auth, Config as OpenSearch, OnTrouble, Target},
 };
 
@@ -135,10 +135,7 @@ impl Config {
             unrecognized_is_said: settings.unrecognized.is_some(),
             metrics: settings.metrics,
             pipeline: pipeline::Settings {
-                unrecognized: match settings.unrecognized {
-                    Some(cli::Unrecognized::Keep) => Unrecognized::Keep,
-                    Some(cli::Unrecognized::Fail) | None => Unrecognized::Fail,
-                },
+                unrecognized: settings.unrecognized.unwrap_or_default(),
                 threads: match settings.threads {
                     Some(0) => return Err(value("threads", "at least one is needed")),
                     Some(threads) => threads,
@@ -149,6 +146,12 @@ impl Config {
             },
             store: store(settings)?,
         })
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Failure {
+        Failure::new(Exit::Configuration, error)
     }
 }
 
@@ -421,7 +424,7 @@ mod tests {
         let Store::OpenSearch(store) = config.store else { panic!("not OpenSearch") };
         assert_eq!(store.nodes, ["https://a:9200", "https://b:9200"]);
         assert_eq!((store.bulk_bytes, store.gzip, config.pipeline.reading.limits.mail_bytes), (1 << 20, true, 1000));
-        assert_eq!(config.pipeline.unrecognized, Unrecognized::Keep);
+        assert_eq!(config.pipeline.unrecognized, crate::settle::apply::Unrecognized::Keep);
         assert_eq!(config.give_up_after, Some(Duration::from_mins(2)));
     }
 

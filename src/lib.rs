@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod document;
 pub mod exit;
+mod ingest;
 pub mod limits;
 pub mod logging;
 pub mod maildir;

@@ -17,10 +17,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{
-    pipeline::Fate,
-    settle::{Outcome, Settlement},
-};
+use crate::settle::{Outcome, Settlement, apply::Fate};
 
 /// All metrics; clones share the numbers.
 #[derive(Clone)]

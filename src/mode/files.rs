@@ -9,11 +9,11 @@ use std::{
 
 use tracing::{Level, error, info};
 
-use super::{ModeError, Run};
 use crate::{
     cli::Input,
     config::Config,
-    exit::Exit,
+    exit::{Exit, Failure},
+    ingest::Ingest,
     maildir::{Folder, Maildir},
     pipeline::Mail,
     settle::Origin,
@@ -26,14 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Large enough that reading an mbox is not a matter of system calls.
 const BUFFER_BYTES: usize = 1 << 20;
 
-pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
+pub(super) fn run(input: &Input, config: Config) -> Result<Exit, Failure> {
     let limit = config.pipeline.reading.limits.mail_bytes;
     for file in input.files.iter().filter(|file| !is_stdin(file)) {
         // A wrong name is found before anything is stored.
-        let metadata = fs::metadata(file).map_err(|error| ModeError::Path { path: file.clone(), error })?;
+        let metadata = fs::metadata(file).map_err(|error| Failure::path(file, &error))?;
         if metadata.is_dir() && !input.maildir {
             let error = io::Error::new(io::ErrorKind::IsADirectory, "is a folder; see --maildir and the command once");
-            return Err(ModeError::Path { path: file.clone(), error });
+            return Err(Failure::path(file, &error));
         }
     }
     // A single mail from a mail server needs no summary.
@@ -46,7 +46,7 @@ pub(super) fn run(input: &Input, config: Config) -> Result<Exit, ModeError> {
     } else {
         None
     };
-    let run = Run::start_finite(config, PATIENCE)?;
+    let run = Ingest::start_finite(config, PATIENCE)?;
     let mut all_read = true;
     let stdin = [Path::new("-").to_owned()];
     let files = if input.files.is_empty() { &stdin[..] } else { &input.files };
@@ -86,13 +86,13 @@ fn is_stdin(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
-fn stdin_mail(typed: Option<Bytes>, limit: u64, run: &Run) -> io::Result<()> {
+fn stdin_mail(typed: Option<Bytes>, limit: u64, run: &Ingest) -> io::Result<()> {
     let bytes = typed.map_or_else(|| source::read(io::stdin().lock(), limit, 0), Ok)?;
     run.pipeline.submit(Mail { origin: Origin::Input("standard input".into()), mark: 0, bytes: Some(bytes) });
     Ok(())
 }
 
-fn mbox(file: impl io::Read, name: &str, limit: u64, run: &Run) -> io::Result<()> {
+fn mbox(file: impl io::Read, name: &str, limit: u64, run: &Ingest) -> io::Result<()> {
     for mail in Mbox::new(BufReader::with_capacity(BUFFER_BYTES, file), 0, limit) {
         if run.stop.is_asked() {
             break;
@@ -104,7 +104,7 @@ fn mbox(file: impl io::Read, name: &str, limit: u64, run: &Run) -> io::Result<()
     Ok(())
 }
 
-fn maildir(path: &Path, run: &Run) -> io::Result<()> {
+fn maildir(path: &Path, run: &Ingest) -> io::Result<()> {
     let maildir = Maildir::open(path)?;
     for folder in [Folder::New, Folder::Cur] {
         for entry in maildir.entries(folder)? {

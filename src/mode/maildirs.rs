@@ -6,9 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use super::ModeError;
 use crate::{
     config::Config,
+    exit::Failure,
     maildir::{Entry, Folder, Maildir},
     message::{self, Contents},
     source::{self, Bytes},
@@ -22,14 +22,14 @@ const ENOUGH: usize = 8;
 const LARGEST: u64 = 1 << 20;
 
 /// Opens a Maildir.
-pub(super) fn open(path: &Path) -> Result<Arc<Maildir>, ModeError> {
-    Maildir::open(path).map_err(|error| mistake(path, error))
+pub(super) fn open(path: &Path) -> Result<Arc<Maildir>, Failure> {
+    Maildir::open(path).map_err(|error| mistake(path, &error))
 }
 
 /// What is wrong with a path that is no Maildir; nothing of one that is not there yet.
-pub(super) fn mistake_if_there(path: &Path) -> Option<ModeError> {
+pub(super) fn mistake_if_there(path: &Path) -> Option<Failure> {
     match Maildir::open(path) {
-        Err(error) if path.exists() && is_mistake(path) => Some(mistake(path, error)),
+        Err(error) if path.exists() && is_mistake(path) => Some(mistake(path, &error)),
         _ => None,
     }
 }
@@ -46,22 +46,19 @@ fn maildir_around(path: &Path) -> Option<PathBuf> {
     Some(around.to_owned())
 }
 
-fn mistake(path: &Path, error: io::Error) -> ModeError {
+fn mistake(path: &Path, error: &io::Error) -> Failure {
     let name = path.display();
     if let Some(around) = maildir_around(path) {
-        return ModeError::Usage(format!(
-            "{name} is a folder inside a Maildir; give the Maildir: {}",
-            around.display()
-        ));
+        return Failure::usage(format!("{name} is a folder inside a Maildir; give the Maildir: {}", around.display()));
     }
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {
-            ModeError::Usage(format!("{name} is a file; mbox files, archives and single mails are for import"))
+            Failure::usage(format!("{name} is a file; mbox files, archives and single mails are for import"))
         }
         Ok(metadata) if metadata.is_dir() && error.kind() == io::ErrorKind::NotFound => {
-            ModeError::Usage(format!("{name} is no Maildir: there are no folders new and cur in it"))
+            Failure::usage(format!("{name} is no Maildir: there are no folders new and cur in it"))
         }
-        _ => ModeError::Path { path: path.to_owned(), error },
+        _ => Failure::path(path, error),
     }
 }
 
@@ -70,14 +67,14 @@ fn mistake(path: &Path, error: io::Error) -> ModeError {
 pub(super) fn refuse_inboxes<'m>(
     maildirs: impl IntoIterator<Item = &'m Arc<Maildir>>,
     config: &Config,
-) -> Result<(), ModeError> {
+) -> Result<(), Failure> {
     if config.unrecognized_is_said {
         return Ok(());
     }
     maildirs.into_iter().try_for_each(|maildir| look(maildir, &config.pipeline.reading))
 }
 
-fn look(maildir: &Arc<Maildir>, reading: &message::Options) -> Result<(), ModeError> {
+fn look(maildir: &Arc<Maildir>, reading: &message::Options) -> Result<(), Failure> {
     let read = |entry: Entry| match source::read_mail(&entry.path(), LARGEST) {
         Ok(Bytes::Whole(bytes)) => Some(message::read_with(&bytes, reading)),
         _ => None,
@@ -99,7 +96,7 @@ fn look(maildir: &Arc<Maildir>, reading: &message::Options) -> Result<(), ModeEr
         return Ok(());
     }
     let example = others.iter().find_map(|mail| mail.about()).map(|about| format!(", such as {about}"));
-    Err(ModeError::Usage(format!(
+    Err(Failure::usage(format!(
         "{} looks like an inbox: {} of the {} mails looked at are no reports{}. Nothing was moved. Give the folder that the \
          reports are filed into; or say what is to become of other mails: --unrecognized keep leaves them, \
          --unrecognized fail moves them to .failed",

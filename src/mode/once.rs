@@ -8,14 +8,18 @@ use std::{
 
 use tracing::{Level, error, info};
 
-use super::{ModeError, Run, maildirs};
+use super::maildirs;
 use crate::{
     config::Config,
-    exit::Exit,
+    exit::{Exit, Failure},
+    ingest::{self, Ingest},
     maildir::{Folder, Maildir},
     metrics::Metrics,
-    pipeline::{Mail, Totals, Unrecognized},
-    settle::Origin,
+    pipeline::Mail,
+    settle::{
+        Origin,
+        apply::{Totals, Unrecognized},
+    },
     sink::opensearch::config::OnTrouble,
     stop::Stop,
 };
@@ -23,7 +27,7 @@ use crate::{
 /// Short enough for a run every few minutes: the next one tries again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, ModeError> {
+pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, Failure> {
     let (maildirs, mut mistakes): (Vec<_>, Vec<_>) =
         maildirs.iter().map(|path| maildirs::open(path)).partition(Result::is_ok);
     let maildirs: Vec<_> = maildirs.into_iter().flatten().collect();
@@ -45,8 +49,8 @@ pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, Mode
     let mut earlier = Totals::default();
     loop {
         let metrics = Metrics::default();
-        let run = Run::start(config.clone(), Some(PATIENCE), Arc::clone(&stop), &metrics, |settlement, fate| {
-            super::log(settlement, fate);
+        let run = Ingest::start(config.clone(), Some(PATIENCE), Arc::clone(&stop), &metrics, |settlement, fate| {
+            ingest::log(settlement, fate);
         })?;
         let sink = Arc::clone(&run.sink);
         let all_listed = submit_all(&maildirs, &run);
@@ -63,7 +67,7 @@ pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, Mode
         earlier = finished.totals;
         if !again {
             finished.lasted = started.elapsed();
-            finished.log(Level::INFO, super::GOES_ON);
+            finished.log(Level::INFO, ingest::GOES_ON);
             return Ok(match finished.complete && all_listed {
                 false => Exit::TryAgain,
                 true if mistakes.is_empty() => Exit::Ok,
@@ -75,7 +79,7 @@ pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, Mode
 }
 
 /// False if a folder can't be read to its end.
-fn submit_all(maildirs: &[Arc<Maildir>], run: &Run) -> bool {
+fn submit_all(maildirs: &[Arc<Maildir>], run: &Ingest) -> bool {
     let mut all_listed = true;
     for maildir in maildirs {
         if let Err(error) = submit_new(maildir, run) {
@@ -86,7 +90,7 @@ fn submit_all(maildirs: &[Arc<Maildir>], run: &Run) -> bool {
     all_listed
 }
 
-fn submit_new(maildir: &Arc<Maildir>, run: &Run) -> std::io::Result<()> {
+fn submit_new(maildir: &Arc<Maildir>, run: &Ingest) -> std::io::Result<()> {
     for entry in maildir.entries(Folder::New)? {
         if run.stop.is_asked() {
             break;

@@ -4,10 +4,14 @@ use std::path::PathBuf;
 
 use tracing::{error, info};
 
-use super::{ModeError, finished::counted, maildirs};
-use crate::{exit::Exit, maildir::retry::retry};
+use super::maildirs;
+use crate::{
+    exit::{Exit, Failure},
+    ingest::counted,
+    maildir::retry::retry,
+};
 
-pub(super) fn run(paths: &[PathBuf]) -> Result<Exit, ModeError> {
+pub(super) fn run(paths: &[PathBuf]) -> Result<Exit, Failure> {
     let maildirs = paths.iter().map(|path| maildirs::open(path)).collect::<Result<Vec<_>, _>>()?;
     let mut exit = Exit::Ok;
     for maildir in &maildirs {

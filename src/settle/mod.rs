@@ -5,6 +5,8 @@
 //! unanswered (an error, a panic, the end of the program) leaves the mail where it is. So there is no way to forget a
 //! mail, and none to settle it before the store has acknowledged every document.
 
+pub mod apply;
+
 use std::{
     fmt,
     path::PathBuf,

@@ -9,6 +9,7 @@ pub mod discard;
 mod lines;
 mod memory_size;
 pub mod ndjson;
+mod open;
 pub mod opensearch;
 pub mod queue;
 pub mod sqlite;
@@ -17,6 +18,8 @@ pub mod worker;
 use std::{fs, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
 
 use crate::{message::Contents, settle::Delivery};
+
+pub(crate) use open::open;
 
 /// A store as an import remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]

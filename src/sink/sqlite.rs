@@ -17,6 +17,7 @@ use tracing::warn;
 use super::{Identity, Sink, backoff::Outage, file_identity, memory_size, queue::Queue};
 use crate::sqlite::{insert::Insert, session::Session};
 use crate::{
+    exit::Failure,
     message::Contents,
     metrics::{RequestResult, StoreMetrics},
     report::{Ids, Report},
@@ -31,17 +32,6 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// Memory that all waiting mails take, about: the writer never waits for parsers.
 const QUEUE_BYTES: usize = 4 * BATCH_BYTES;
-
-/// Why the sink can't start.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The store can't be opened, and waiting does not help.
-    #[error(transparent)]
-    Store(#[from] sqlite::OpenError),
-    /// No thread could be started.
-    #[error("can't start a thread: {0}")]
-    Thread(#[from] std::io::Error),
-}
 
 /// The sink; see the module.
 pub struct SqliteSink {
@@ -70,7 +60,7 @@ impl SqliteSink {
         patience: Option<Duration>,
         stop: Arc<Stop>,
         metrics: StoreMetrics,
-    ) -> Result<SqliteSink, OpenError> {
+    ) -> Result<SqliteSink, Failure> {
         let store = match Store::open(path) {
             Ok(store) => Some(store),
             Err(error) if error.is_temporary() => {
@@ -84,7 +74,8 @@ impl SqliteSink {
         let session = Arc::new(Session::default());
         let writer =
             Writer { path: path.into(), store, queue: Arc::clone(&queue), session: Arc::clone(&session), outage };
-        let thread = thread::Builder::new().name("sqlite".into()).spawn(move || writer.write_batches())?;
+        let thread = thread::Builder::new().name("sqlite".into()).spawn(move || writer.write_batches());
+        let thread = thread.map_err(|error| Failure::thread(&error))?;
         Ok(SqliteSink { path: path.into(), queue, session, writer: Mutex::new(Some(thread)) })
     }
 }

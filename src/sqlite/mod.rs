@@ -20,6 +20,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::exit::{Exit, Failure};
 use schema::Version;
 
 /// How long SQLite itself waits for another process's transaction, which takes tenths of a second; an end of the
@@ -64,6 +65,12 @@ impl OpenError {
     /// today may be mended tomorrow, and reports must not be lost for it.
     pub fn is_temporary(&self) -> bool {
         matches!(self, OpenError::Create { .. } | OpenError::Sqlite { .. })
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Failure {
+        Failure::new(if error.is_temporary() { Exit::TryAgain } else { Exit::Configuration }, error)
     }
 }
 

@@ -17,10 +17,9 @@ use jiff::Timestamp;
 use tracing::info;
 
 use self::{output::Output, table::Table};
-use super::ModeError;
 use crate::{
     cli::{self, ExportFormat, ExportKind},
-    exit::Exit,
+    exit::{Exit, Failure},
     logging,
     report::{Kind, Report},
     sanitize,
@@ -56,6 +55,15 @@ pub enum ExportError {
         /// What the system said.
         error: io::Error,
     },
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Failure {
+        match error {
+            ExportError::Open(error) => error.into(),
+            error => Failure::new(Exit::TryAgain, error),
+        }
+    }
 }
 
 /// Why the walk through the reports ended early.
@@ -113,7 +121,7 @@ impl fmt::Display for Written {
     }
 }
 
-pub(super) fn run(flags: &cli::Export, store: &Path, quiet: bool) -> Result<Exit, ModeError> {
+pub(super) fn run(flags: &cli::Export, store: &Path, quiet: bool) -> Result<Exit, Failure> {
     let started = Instant::now();
     let kinds: &[Kind] = match (flags.kind, flags.format) {
         (Some(ExportKind::Dmarc), _) | (None, ExportFormat::Csv) => &[Kind::Dmarc],
@@ -136,12 +144,12 @@ pub(super) fn run(flags: &cli::Export, store: &Path, quiet: bool) -> Result<Exit
     let stop = Arc::new(Stop::default());
     let output = match file {
         Some(path) if is_part_of(store, path) => {
-            return Err(ModeError::Usage(format!("{} is the store, it is not overwritten", path.display())));
+            return Err(Failure::usage(format!("{} is the store, it is not overwritten", path.display())));
         }
         Some(path) => {
             // So that what was begun is put away. Without a file there is nothing to put away, and the signal may kill.
             stop.on_signals(false)?;
-            Output::named(path).map_err(|error| ModeError::Path { path: path.to_owned(), error })?
+            Output::named(path).map_err(|error| Failure::path(path, &error))?
         }
         None => Output::standard(),
     };

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     cli,
+    ingest::Ingest,
     maildir::{Entry, Folder},
-    mode::Run,
     pipeline::Mail,
     sanitize,
     settle::{Mark, Origin},
@@ -40,7 +40,7 @@ const NESTING: usize = 3;
 /// Goes through the sources and hands the pipeline one mail after the other.
 pub(super) struct Feeder<'f> {
     pub(super) import: &'f cli::Import,
-    pub(super) run: &'f Run,
+    pub(super) run: &'f Ingest,
     pub(super) state: &'f Mutex<State>,
     pub(super) counters: &'f Counters,
     /// Bytes of a mail.

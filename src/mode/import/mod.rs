@@ -25,11 +25,11 @@ use self::{
     progress::{Counters, Progress, Show},
     state::State,
 };
-use super::{ModeError, Run};
 use crate::{
     cli,
     config::{Config, Store, state_folder},
-    exit::Exit,
+    exit::{Exit, Failure},
+    ingest::Ingest,
     metrics::Metrics,
     moment::Moment,
     settle::{Outcome, Settlement},
@@ -41,15 +41,15 @@ use crate::{
 /// Somebody sits in front of it: a node may be started again meanwhile.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Result<Exit, ModeError> {
+pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Result<Exit, Failure> {
     let metadata = |path: &PathBuf| match fs::metadata(path) {
-        Err(error) if !is_stdin(path) => Err(ModeError::Path { path: path.clone(), error }),
+        Err(error) if !is_stdin(path) => Err(Failure::path(path, &error)),
         _ => Ok(()),
     };
     import.paths.iter().try_for_each(metadata)?;
     if let Some(path) = import.paths.iter().find(|path| import.settle && !path.is_dir()) {
         let what = format!("{}: --settle moves the mails of Maildirs, and this is none", path.display());
-        return Err(ModeError::Usage(what));
+        return Err(Failure::usage(what));
     }
     let now = Timestamp::now();
     if import.period.since.is_some() || import.period.until.is_some() {
@@ -78,7 +78,7 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
     }
     let stop = Arc::new(Stop::default());
     stop.on_signals(false)?;
-    let run = Run::start(config, Some(PATIENCE), stop, &Metrics::default(), observe)?;
+    let run = Ingest::start(config, Some(PATIENCE), stop, &Metrics::default(), observe)?;
     // What "30 days ago" left out is not what it leaves out tomorrow.
     let is_fixed = ![import.period.since, import.period.until].into_iter().flatten().any(Moment::is_relative);
     let identity = if is_fixed { run.sink.identity() } else { None };

@@ -14,7 +14,7 @@ use tracing::info;
 use super::journal::Journal;
 use crate::{
     cli,
-    mode::ModeError,
+    exit::Failure,
     settle::{Origin, Outcome, Settlement},
 };
 
@@ -32,10 +32,10 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(import: &cli::Import) -> Result<State, ModeError> {
+    pub(super) fn new(import: &cli::Import) -> Result<State, Failure> {
         let errors = import.errors.clone().map(|path| match File::create(&path) {
             Ok(file) => Ok((path, BufWriter::new(file))),
-            Err(error) => Err(ModeError::Path { path, error }),
+            Err(error) => Err(Failure::path(&path, &error)),
         });
         Ok(State {
             journal: Journal::default(),
@@ -83,12 +83,12 @@ impl State {
         }
     }
 
-    pub(super) fn flush_errors(&mut self) -> Result<(), ModeError> {
+    pub(super) fn flush_errors(&mut self) -> Result<(), Failure> {
         let Some((path, mut file)) = self.errors.take() else { return Ok(()) };
         let flushed = file.flush();
         match self.errors_failed.take().map_or(flushed, Err) {
             Ok(()) => Ok(()),
-            Err(error) => Err(ModeError::Path { path, error }),
+            Err(error) => Err(Failure::path(&path, &error)),
         }
     }
 

@@ -10,8 +10,9 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::moment::Moment;
 use crate::{
+    exit::{Exit, Failure},
+    moment::Moment,
     report::rfc3339,
     sanitize,
     sqlite::{
@@ -55,6 +56,15 @@ pub enum ReportError {
     /// The answer can't be written.
     #[error("can't write the report: {0}")]
     Write(#[from] io::Error),
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Failure {
+        match error {
+            ReportError::Open(error) => error.into(),
+            error => Failure::new(Exit::TryAgain, error),
+        }
+    }
 }
 
 /// Everything that `--json` gives; the names are a promise.

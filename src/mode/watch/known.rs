@@ -7,8 +7,7 @@ use std::{
 
 use crate::{
     maildir::Entry,
-    pipeline::Fate,
-    settle::{Origin, Outcome, Settlement},
+    settle::{Origin, Outcome, Settlement, apply::Fate},
 };
 
 /// What is known of mails in `new/`.

@@ -22,11 +22,12 @@ use tracing::{Level, error, info, warn};
 
 use self::systemd::Watchdog;
 use self::{known::Known, shown::Shown};
-use super::{ModeError, Run, maildirs};
+use super::maildirs;
 use crate::{
     cli::{self, Shared},
     config::Config,
-    exit::Exit,
+    exit::{Exit, Failure},
+    ingest::{self, Ingest},
     maildir::{Entry, Folder, Maildir},
     metrics::{Metrics, server::Server},
     pipeline::Mail,
@@ -45,11 +46,11 @@ const FULL_READ_INTERVAL: Duration = Duration::from_mins(3);
 /// How often it reads folders that can't be watched.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> Result<Exit, ModeError> {
+pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> Result<Exit, Failure> {
     let stop = Arc::new(Stop::default());
     stop.on_signals(true)?;
     // Events come with absolute paths.
-    let absolute = |path: &PathBuf| path::absolute(path).map_err(|error| ModeError::Path { path: path.clone(), error });
+    let absolute = |path: &PathBuf| path::absolute(path).map_err(|error| Failure::path(path, &error));
     let paths = watch.maildirs.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
     let config = Config::load(shared.clone(), matches)?;
     if let Some(mistake) = watch.maildirs.iter().find_map(|path| maildirs::mistake_if_there(path)) {
@@ -71,7 +72,7 @@ pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> 
             break;
         }
         systemd::reloading();
-        let renewed = Config::load(shared.clone(), matches).map_err(ModeError::Config).and_then(|config| {
+        let renewed = Config::load(shared.clone(), matches).map_err(Failure::from).and_then(|config| {
             let wanted = watch.metrics.or(config.metrics);
             // The port may be ours already.
             let moved = if wanted == server.asked { None } else { Some(serve(wanted, &shown)?) };
@@ -97,18 +98,18 @@ pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> 
 }
 
 /// Opens the store and starts the pipeline.
-fn start(mut config: Config, stop: &Arc<Stop>, metrics: &Metrics) -> Result<(Run, Arc<Known>), ModeError> {
+fn start(mut config: Config, stop: &Arc<Stop>, metrics: &Metrics) -> Result<(Ingest, Arc<Known>), Failure> {
     let known = Arc::new(Known::default());
     let observe = {
         let (known, metrics) = (Arc::clone(&known), metrics.clone());
         move |settlement: &Settlement, fate| {
-            super::log(settlement, fate);
+            ingest::log(settlement, fate);
             metrics.settled(settlement, fate);
             known.settled(settlement, fate);
         }
     };
     config.on_index_trouble(OnTrouble::Leave);
-    Ok((Run::start(config, None, Arc::clone(stop), metrics, observe)?, known))
+    Ok((Ingest::start(config, None, Arc::clone(stop), metrics, observe)?, known))
 }
 
 /// The metrics where they were asked for.
@@ -118,10 +119,11 @@ struct Served {
     _server: Option<Server>,
 }
 
-fn serve(asked: Option<SocketAddr>, shown: &Arc<Shown>) -> Result<Served, ModeError> {
+fn serve(asked: Option<SocketAddr>, shown: &Arc<Shown>) -> Result<Served, Failure> {
     let Some(address) = asked else { return Ok(Served::default()) };
     let shown = Arc::clone(shown);
-    let server = Server::start(address, shown).map_err(|error| ModeError::Address { address, error })?;
+    let server = Server::start(address, shown)
+        .map_err(|error| Failure::new(Exit::Configuration, format_args!("metrics at {address}: {error}")))?;
     info!("metrics at http://{}/metrics", server.address());
     Ok(Served { asked, _server: Some(server) })
 }
@@ -146,14 +148,14 @@ struct Watcher {
     events: Option<FolderWatch>,
     /// How often folders without events are read.
     poll: Duration,
-    run: Run,
+    run: Ingest,
     known: Arc<Known>,
     watchdog: Watchdog,
     last_identity: Option<Instant>,
 }
 
 impl Watcher {
-    fn new(maildirs: &[PathBuf], poll: Option<u64>, run: Run, known: Arc<Known>) -> Watcher {
+    fn new(maildirs: &[PathBuf], poll: Option<u64>, run: Ingest, known: Arc<Known>) -> Watcher {
         let events = if poll.is_some() {
             None
         } else {
@@ -210,7 +212,7 @@ impl Watcher {
     }
 
     /// Ends the old run, and goes on with this one.
-    fn hand_over(&mut self, run: Run, known: Arc<Known>, metrics: &Metrics) {
+    fn hand_over(&mut self, run: Ingest, known: Arc<Known>, metrics: &Metrics) {
         // What the old run has not stored stays where it is, for the new one.
         self.run.stop.ask(Reason::Reload);
         mem::replace(&mut self.run, run).finish(Level::INFO);

@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use self::{
     aside::Aside,
-    client::{CaFileError, Client},
+    client::Client,
     config::{Config, Import, Target},
     pace::Pace,
 };
@@ -41,6 +41,7 @@ use super::{
 };
 use crate::{
     document::Documents,
+    exit::{Exit, Failure},
     message::Contents,
     metrics::StoreMetrics,
     report::Kind,
@@ -56,17 +57,6 @@ const BATCHES_ASIDE: usize = 2;
 
 /// All kinds of documents, in the order of their numbers.
 const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
-
-/// Why the sink can't start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The CA file can't be used.
-    #[error(transparent)]
-    CaFile(#[from] CaFileError),
-    /// No thread could be started.
-    #[error("can't start a thread: {0}")]
-    Thread(#[from] std::io::Error),
-}
 
 /// The sink; see the module.
 pub struct OpenSearchSink {
@@ -119,8 +109,8 @@ impl OpenSearchSink {
     ///
     /// # Errors
     /// The CA file can't be used, or there is no room for a thread.
-    pub fn start(config: Config, stop: Arc<Stop>, metrics: StoreMetrics) -> Result<OpenSearchSink, StartError> {
-        let client = Client::new(&config)?;
+    pub fn start(config: Config, stop: Arc<Stop>, metrics: StoreMetrics) -> Result<OpenSearchSink, Failure> {
+        let client = Client::new(&config).map_err(|error| Failure::new(Exit::Configuration, error))?;
         let nodes = config.nodes.join(", ");
         let outage = Outage::new(nodes.clone(), config.patience, stop, metrics);
         let aside = |kind| {

@@ -1,29 +1,109 @@
-//! Finished: how a run that stores mails ended, and the line that says so.
+//! Ingest: what every mode that stores mails shares: the start, the end, and the line that says how it went.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tracing::{Level, debug, error, info};
+use tracing::{Level, debug, error, info, warn};
 
-use crate::{pipeline::Totals, settle::Tally, stop::Reason};
+use crate::{
+    config::Config,
+    exit::Failure,
+    metrics::Metrics,
+    pipeline::Pipeline,
+    settle::{
+        Outcome, Settlement, Tally,
+        apply::{Fate, Totals},
+    },
+    sink::{self, Sink},
+    stop::{Reason, Stop},
+};
+
+/// A run that stores mails: the pipeline and what surrounds it.
+pub(crate) struct Ingest {
+    /// The store's name, for a person.
+    store: String,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) stop: Arc<Stop>,
+    started: Instant,
+}
+
+impl Ingest {
+    /// Opens the store and starts the pipeline. `patience` is how long the mode waits for a store that is away, if
+    /// nothing else was configured.
+    pub(crate) fn start(
+        config: Config,
+        patience: Option<Duration>,
+        stop: Arc<Stop>,
+        metrics: &Metrics,
+        observe: impl FnMut(&Settlement, Fate) + Send + 'static,
+    ) -> Result<Ingest, Failure> {
+        let store = config.store.to_string();
+        let sink = sink::open(config.store, config.give_up_after.or(patience), &stop, metrics.store())?;
+        let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
+        Ok(Ingest { store, pipeline, sink, stop, started: Instant::now() })
+    }
+
+    /// A run that is over when all its mails are: SIGTERM ends it early.
+    pub(crate) fn start_finite(config: Config, patience: Duration) -> Result<Ingest, Failure> {
+        let stop = Arc::new(Stop::default());
+        stop.on_signals(false)?;
+        Ingest::start(config, Some(patience), stop, &Metrics::default(), log)
+    }
+
+    /// Waits until all is settled and logs the summary, at `level`.
+    pub(crate) fn finish(self, level: Level) -> Finished {
+        let finished = self.finish_quietly();
+        finished.log(level, GOES_ON);
+        finished
+    }
+
+    /// Waits until all is settled.
+    pub(crate) fn finish_quietly(self) -> Finished {
+        let totals = self.pipeline.finish();
+        let reason = self.stop.reason();
+        let complete = reason.is_none() && totals.left == 0;
+        Finished { totals, store: self.store, lasted: self.started.elapsed(), reason, complete }
+    }
+}
+
+/// Tells the log of a mail that could not be stored, or not completely.
+pub(crate) fn log(settlement: &Settlement, fate: Fate) {
+    let Settlement { origin, outcome, tally, about, .. } = settlement;
+    let place = if fate == Fate::Moved { "; moved to .failed" } else { "" };
+    let about = about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
+    match outcome {
+        Outcome::Unrecognized(reason) => warn!("{}{about} {reason}{place}", origin.name()),
+        Outcome::Failed(reason) => warn!("{}{about}: {reason}{place}", origin.name()),
+        Outcome::Stored => debug!("stored {}: {}", origin.name(), contents(tally)),
+        Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
+    }
+    if tally.lost > 0 && *outcome != Outcome::Left {
+        warn!(mail = origin.name(), lost = tally.lost, "records that can't be read are missing");
+    }
+}
 
 /// Said of a run that was stopped, where the next one takes up what this one left.
-pub(super) const GOES_ON: &str = "stopped before the end, as asked; the same command goes on from there";
+pub(crate) const GOES_ON: &str = "stopped before the end, as asked; the same command goes on from there";
 
 /// How a run that stores mails ended.
-pub(super) struct Finished {
-    pub(super) totals: Totals,
+pub(crate) struct Finished {
+    pub(crate) totals: Totals,
     /// The store's name, for a person.
-    pub(super) store: String,
-    pub(super) lasted: Duration,
+    pub(crate) store: String,
+    pub(crate) lasted: Duration,
     /// Why it ended early, if it did.
-    pub(super) reason: Option<Reason>,
+    pub(crate) reason: Option<Reason>,
     /// Every mail was settled.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
 }
 
 impl Finished {
     /// Logs the summary at `level`, and why the run ended early, if it did; `stopped` if somebody wished it.
-    pub(super) fn log(&self, level: Level, stopped: &str) {
+    pub(crate) fn log(&self, level: Level, stopped: &str) {
         if level <= Level::INFO {
             info!("{self}");
         } else {
@@ -99,7 +179,7 @@ fn rows(tally: &Tally, store: &str) -> String {
 }
 
 /// What a mail held: `1 DMARC report, 12 rows new`.
-pub(super) fn contents(tally: &Tally) -> String {
+pub(crate) fn contents(tally: &Tally) -> String {
     let kinds = [
         (tally.dmarc_reports, "DMARC report"),
         (tally.tls_reports, "TLS report"),
@@ -116,7 +196,7 @@ pub(super) fn contents(tally: &Tally) -> String {
 }
 
 /// `1 mail`, `2 mails`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
+pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

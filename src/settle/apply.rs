@@ -1,0 +1,165 @@
+//! Apply: carries out what became of mails, moves them, and counts.
+
+use std::{collections::BTreeMap, io, sync::mpsc::Receiver};
+
+use serde::Deserialize;
+use tracing::error;
+
+use super::{Origin, Outcome, Settlement, Tally};
+use crate::maildir;
+
+/// What to do with mail that is no report.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unrecognized {
+    /// To the folder .failed
+    #[default]
+    Fail,
+    /// It stays in new/
+    Keep,
+}
+
+/// How many mails came to which end, and their numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Mails of which the store has every document.
+    pub stored: u64,
+    /// Mails that can't be read as reports, or hold documents that the store refused.
+    pub failed: u64,
+    /// Mails of other kinds.
+    pub unrecognized: u64,
+    /// Mails left where they were, since the store has not acknowledged them or they could not be moved.
+    pub left: u64,
+    /// Mails that were moved to `.failed`.
+    pub failed_moved: u64,
+    /// Numbers of reports and documents of all mails that were not left.
+    pub tally: Tally,
+}
+
+impl Totals {
+    /// Adds another run's numbers.
+    pub fn add(&mut self, other: &Totals) {
+        self.stored += other.stored;
+        self.failed += other.failed;
+        self.unrecognized += other.unrecognized;
+        self.left += other.left;
+        self.failed_moved += other.failed_moved;
+        self.tally.add(&other.tally);
+    }
+
+    /// All mails.
+    pub fn mails(&self) -> u64 {
+        self.stored + self.failed + self.unrecognized + self.left
+    }
+}
+
+/// Where a mail is after it was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was moved, or another process had taken it away.
+    Moved,
+    /// It stays where it is, as it should.
+    Stays,
+    /// It could not be moved.
+    Stuck,
+}
+
+/// Settles mails until the last ticket is gone; `observe` hears of each mail afterwards.
+pub(crate) fn run(
+    settlements: &Receiver<Settlement>,
+    unrecognized: Unrecognized,
+    mut observe: impl FnMut(&Settlement, Fate),
+) -> Totals {
+    let mut totals = Totals::default();
+    let mut stuck = Stuck::default();
+    while let Some(batch) = next_batch(settlements) {
+        let fates = carry_out(&batch, unrecognized, &mut stuck);
+        for (settlement, fate) in batch.iter().zip(fates) {
+            count(settlement, fate, &mut totals);
+            observe(settlement, fate);
+        }
+    }
+    totals
+}
+
+/// Mails that are settled together: those that fail are synchronised to the disk at once.
+const SETTLED_TOGETHER: usize = 256;
+
+/// Waits for a settlement and takes those along that wait behind it; nothing once there are no more.
+fn next_batch(settlements: &Receiver<Settlement>) -> Option<Vec<Settlement>> {
+    let mut batch = vec![settlements.recv().ok()?];
+    batch.extend(settlements.try_iter().take(SETTLED_TOGETHER - 1));
+    Some(batch)
+}
+
+/// Carries out what became of some mails.
+fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck) -> Vec<Fate> {
+    let mut fates = vec![Fate::Stays; batch.len()];
+    let (mut failing, mut reasons) = (Vec::new(), Vec::new());
+    for (n, Settlement { origin, outcome, tally, .. }) in batch.iter().enumerate() {
+        let Origin::Maildir(entry) = origin else { continue };
+        match outcome {
+            Outcome::Left | Outcome::NotAFile => {}
+            Outcome::Gone => fates[n] = Fate::Moved,
+            Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => {}
+            // Reports in it were not wanted, and so are nowhere.
+            Outcome::Stored if tally.passed_over > 0 => {}
+            Outcome::Stored => fates[n] = stuck.fate(entry.settle_stored(), origin),
+            Outcome::Failed(reason) | Outcome::Unrecognized(reason) => {
+                failing.push(n);
+                reasons.push((entry, reason.as_str()));
+            }
+        }
+    }
+    for (n, settled) in failing.into_iter().zip(maildir::settle_failed(&reasons)) {
+        fates[n] = stuck.fate(settled, &batch[n].origin);
+    }
+    fates
+}
+
+/// Mails that could not be moved, by reason: the first of each is told, and at the end how many there were.
+#[derive(Default)]
+struct Stuck(BTreeMap<String, u64>);
+
+impl Stuck {
+    fn fate(&mut self, settled: io::Result<bool>, origin: &Origin) -> Fate {
+        let Err(error) = settled else { return Fate::Moved };
+        let reason = match error.kind() {
+            io::ErrorKind::PermissionDenied => format!("{error}; run the program as the user who owns the mail"),
+            _ => error.to_string(),
+        };
+        let known = self.0.entry(reason.clone()).or_default();
+        *known += 1;
+        if *known == 1 {
+            error!("{} can't be moved, it stays where it is: {reason}", origin.name());
+        }
+        Fate::Stuck
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        for (reason, mails) in self.0.iter().filter(|(_, mails)| **mails > 1) {
+            error!("{mails} mails in all can't be moved: {reason}");
+        }
+    }
+}
+
+/// Counts a mail that was settled.
+fn count(settlement: &Settlement, fate: Fate, totals: &mut Totals) {
+    let Settlement { outcome, tally, .. } = settlement;
+    match outcome {
+        _ if fate == Fate::Stuck => totals.left += 1,
+        Outcome::Left => totals.left += 1,
+        Outcome::Gone | Outcome::NotAFile => {}
+        Outcome::Stored => totals.stored += 1,
+        Outcome::Failed(_) => totals.failed += 1,
+        Outcome::Unrecognized(_) => totals.unrecognized += 1,
+    }
+    if fate == Fate::Moved && matches!(outcome, Outcome::Failed(_) | Outcome::Unrecognized(_)) {
+        totals.failed_moved += 1;
+    }
+    if *outcome != Outcome::Left {
+        totals.tally.add(tally);
+    }
+}

@@ -1,0 +1,42 @@
+//! Open: which store was asked for, ready to be written.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use super::{
+    Sink, backoff::Outage, discard::Discard, ndjson::NdJsonSink, opensearch::OpenSearchSink, sqlite::SqliteSink,
+};
+use crate::{
+    config::Store,
+    exit::{Exit, Failure},
+    metrics::StoreMetrics,
+    stop::Stop,
+};
+
+/// Opens a store. `patience` is how long it may be away before the program gives up; for ever if nothing.
+///
+/// # Errors
+/// It can't be opened, and waiting is of no use.
+pub(crate) fn open(
+    store: Store,
+    patience: Option<Duration>,
+    stop: &Arc<Stop>,
+    metrics: &StoreMetrics,
+) -> Result<Arc<dyn Sink>, Failure> {
+    let (stop, metrics) = (Arc::clone(stop), metrics.clone());
+    Ok(match store {
+        Store::OpenSearch(mut config) => {
+            config.patience = patience;
+            Arc::new(OpenSearchSink::start(config, stop, metrics)?)
+        }
+        Store::NdJson(file) => {
+            let name = file.as_deref().unwrap_or(Path::new("-"));
+            let outage = Outage::new(name.display().to_string(), patience, stop, metrics);
+            let sink = NdJsonSink::open(file.as_deref(), outage);
+            Arc::new(
+                sink.map_err(|error| Failure::new(Exit::TryAgain, format_args!("store {}: {error}", name.display())))?,
+            )
+        }
+        Store::Nothing => Arc::new(Discard),
+        Store::Sqlite(file) => Arc::new(SqliteSink::open(&file, patience, stop, metrics)?),
+    })
+}
