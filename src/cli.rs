@@ -2,11 +2,11 @@
 //!
 //! [`Settings`] are the flags that the environment and the configuration file know as well, under the same names.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{net::SocketAddr, ops::Range, path::PathBuf, str::FromStr};
 
 use bytesize::ByteSize;
 use clap::{Arg, ArgMatches, Args, Command, CommandFactory, Parser, Subcommand, parser::ValueSource};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{moment::Moment, settle::apply::Unrecognized};
@@ -82,6 +82,17 @@ pub struct Period {
     /// Only reports whose period begins before the end of this
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
+}
+
+impl Period {
+    /// Seconds since 1970; nothing if all reports are wanted.
+    pub fn range(&self, now: Timestamp) -> Option<Range<i64>> {
+        if self.since.is_none() && self.until.is_none() {
+            return None;
+        }
+        let begin = self.since.map_or(i64::MIN, |since| since.begin(now));
+        Some(begin..self.until.map_or(i64::MAX, |until| until.end(now)))
+    }
 }
 
 /// `import`.

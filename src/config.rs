@@ -3,6 +3,7 @@
 use std::{
     env, fmt, fs,
     net::SocketAddr,
+    ops::Range,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -17,7 +18,7 @@ use crate::{
     exit::{Exit, Failure},
     limits::Limits,
     message, pipeline,
-    sink::opensearch::config::{Auth, Config as OpenSearch, OnTrouble, Target},
+    sink::opensearch::config::{Auth, Config as OpenSearch, Import, OnTrouble, Target},
 };
 
 /// Read if it is there and no other is named.
@@ -93,8 +94,8 @@ impl fmt::Display for Store {
 pub struct Config {
     /// Where the documents go.
     pub store: Store,
-    /// How long to wait for a store that is away; nothing if the mode is to decide.
-    pub give_up_after: Option<Duration>,
+    /// How long to wait for a store that is away; nothing if for ever.
+    pub patience: Option<Duration>,
     /// What is to become of mail that is no report was said, and is no default.
     pub unrecognized_is_said: bool,
     /// Where `watch` serves its metrics.
@@ -103,35 +104,55 @@ pub struct Config {
     pub pipeline: pipeline::Settings,
 }
 
-impl Config {
-    /// Says what becomes of mails for an OpenSearch index in trouble.
-    pub fn on_index_trouble(&mut self, what: OnTrouble) {
-        if let Store::OpenSearch(store) = &mut self.store {
-            store.on_trouble = what;
-        }
-    }
+/// What a mode decides of its [`Config`].
+#[derive(Clone, Debug, Default)]
+pub struct Purpose {
+    /// How long to wait for a store that is away, if no setting says it; nothing for ever.
+    pub patience: Option<Duration>,
+    /// Only reports whose period begins within are wanted; seconds since 1970.
+    pub period: Option<Range<i64>>,
+    /// What becomes of mails for an OpenSearch index in trouble.
+    pub on_trouble: OnTrouble,
+    /// It is an import: OpenSearch indices are made beforehand.
+    pub import: Option<Import>,
+    /// Nothing is to be stored, whatever the settings say.
+    pub dry_run: bool,
+}
 
-    /// Reads the configuration file and makes sense of all settings. `matches` tells flags from environment.
+/// What was typed, from which a [`Config`] can be made again and again: the file may have changed.
+#[derive(Clone, Debug)]
+pub struct Typed<'m> {
+    /// The flags and variables.
+    pub shared: cli::Shared,
+    /// Tells flags from variables.
+    pub matches: &'m ArgMatches,
+}
+
+impl Typed<'_> {
+    /// Reads the configuration file and makes sense of all settings.
     ///
     /// # Errors
     /// A file can't be read, or a setting makes no sense.
-    pub fn load(shared: cli::Shared, matches: &ArgMatches) -> Result<Config, ConfigError> {
-        let mut typed = shared.settings;
-        choose_store(&mut typed, matches)?;
-        let file = match shared.config {
-            Some(path) => read_file(&path)?,
+    pub fn config(&self, purpose: Purpose) -> Result<Config, ConfigError> {
+        let mut typed = self.shared.settings.clone();
+        choose_store(&mut typed, self.matches)?;
+        let file = match &self.shared.config {
+            Some(path) => read_file(path)?,
             None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
             None => Settings::default(),
         };
-        Config::new(layer(typed, file)?)
+        Config::new(layer(typed, file)?, &purpose)
     }
+}
 
-    fn new(settings: Settings) -> Result<Config, ConfigError> {
+impl Config {
+    fn new(settings: Settings, purpose: &Purpose) -> Result<Config, ConfigError> {
         let give_up_after = settings
             .give_up_after
             .map(|wait| Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative")));
+        let patience = give_up_after.transpose()?.or(purpose.patience);
         Ok(Config {
-            give_up_after: give_up_after.transpose()?,
+            patience,
             unrecognized_is_said: settings.unrecognized.is_some(),
             metrics: settings.metrics,
             pipeline: pipeline::Settings {
@@ -142,9 +163,9 @@ impl Config {
                     None => thread::available_parallelism().map_or(1, usize::from),
                 },
                 reading: reading(&settings)?,
-                period: None,
+                period: purpose.period.clone(),
             },
-            store: store(settings)?,
+            store: if purpose.dry_run { Store::Nothing } else { store(settings, purpose, patience)? },
         })
     }
 }
@@ -254,7 +275,7 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-fn store(settings: Settings) -> Result<Store, ConfigError> {
+fn store(settings: Settings, purpose: &Purpose, patience: Option<Duration>) -> Result<Store, ConfigError> {
     if let Some(nodes) = settings.opensearch {
         let nodes = nodes.iter().map(|url| node(url)).collect::<Result<Vec<_>, _>>()?;
         if nodes.is_empty() {
@@ -284,9 +305,9 @@ fn store(settings: Settings) -> Result<Store, ConfigError> {
                 _ => return Err(value("bulk-in-flight", "it must be between 1 and 64")),
             },
             gzip: settings.gzip.unwrap_or(false),
-            import: None,
-            on_trouble: OnTrouble::default(),
-            patience: None,
+            import: purpose.import,
+            on_trouble: purpose.on_trouble,
+            patience,
         }));
     }
     if let Some(file) = settings.ndjson {
@@ -416,16 +437,19 @@ mod tests {
 
     #[test]
     fn the_file_knows_the_names_of_the_flags() {
-        let config = Config::new(settings(
-            "opensearch = ['https://a:9200/', 'https://b:9200']\nbulk-bytes = '1MiB'\ngzip = true\n\
+        let config = Config::new(
+            settings(
+                "opensearch = ['https://a:9200/', 'https://b:9200']\nbulk-bytes = '1MiB'\ngzip = true\n\
              limit-mail-bytes = '1kB'\nunrecognized = 'keep'\ngive-up-after = '2m'",
-        ))
+            ),
+            &Purpose::default(),
+        )
         .expect("a configuration");
         let Store::OpenSearch(store) = config.store else { panic!("not OpenSearch") };
         assert_eq!(store.nodes, ["https://a:9200", "https://b:9200"]);
         assert_eq!((store.bulk_bytes, store.gzip, config.pipeline.reading.limits.mail_bytes), (1 << 20, true, 1000));
         assert_eq!(config.pipeline.unrecognized, crate::settle::apply::Unrecognized::Keep);
-        assert_eq!(config.give_up_after, Some(Duration::from_mins(2)));
+        assert_eq!(config.patience, Some(Duration::from_mins(2)));
     }
 
     #[test]
@@ -480,7 +504,7 @@ mod tests {
             "opensearch = ['http://h']\nopensearch-user = 'without-password'",
             "threads = 0",
         ] {
-            let error = Config::new(settings(bad)).expect_err(bad).to_string();
+            let error = Config::new(settings(bad), &Purpose::default()).expect_err(bad).to_string();
             assert!(!error.contains("secret"), "{error}");
         }
     }

@@ -32,26 +32,24 @@ pub(crate) struct Ingest {
 }
 
 impl Ingest {
-    /// Opens the store and starts the pipeline. `patience` is how long the mode waits for a store that is away, if
-    /// nothing else was configured.
+    /// Opens the store and starts the pipeline.
     pub(crate) fn start(
         config: Config,
-        patience: Option<Duration>,
         stop: Arc<Stop>,
         metrics: &Metrics,
         observe: impl FnMut(&Settlement, Fate) + Send + 'static,
     ) -> Result<Ingest, Failure> {
         let store = config.store.to_string();
-        let sink = sink::open(config.store, config.give_up_after.or(patience), &stop, metrics.store())?;
+        let sink = sink::open(config.store, config.patience, &stop, metrics.store())?;
         let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
         Ok(Ingest { store, pipeline, sink, stop, started: Instant::now() })
     }
 
     /// A run that is over when all its mails are: SIGTERM ends it early.
-    pub(crate) fn start_finite(config: Config, patience: Duration) -> Result<Ingest, Failure> {
+    pub(crate) fn start_finite(config: Config) -> Result<Ingest, Failure> {
         let stop = Arc::new(Stop::default());
         stop.on_signals(false)?;
-        Ingest::start(config, Some(patience), stop, &Metrics::default(), log)
+        Ingest::start(config, stop, &Metrics::default(), log)
     }
 
     /// Waits until all is settled and logs the summary, at `level`.

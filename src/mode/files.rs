@@ -11,7 +11,7 @@ use tracing::{Level, error, info};
 
 use crate::{
     cli::Input,
-    config::Config,
+    config::{Purpose, Typed},
     exit::{Exit, Failure},
     ingest::Ingest,
     maildir::{Folder, Maildir},
@@ -26,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Large enough that reading an mbox is not a matter of system calls.
 const BUFFER_BYTES: usize = 1 << 20;
 
-pub(super) fn run(input: &Input, config: Config) -> Result<Exit, Failure> {
+pub(super) fn run(input: &Input, typed: &Typed) -> Result<Exit, Failure> {
+    let config = typed.config(Purpose { patience: Some(PATIENCE), ..Purpose::default() })?;
     let limit = config.pipeline.reading.limits.mail_bytes;
     for file in input.files.iter().filter(|file| !is_stdin(file)) {
         // A wrong name is found before anything is stored.
@@ -40,13 +41,13 @@ pub(super) fn run(input: &Input, config: Config) -> Result<Exit, Failure> {
     let level = if input.files.is_empty() && !input.mbox { Level::DEBUG } else { Level::INFO };
     // Read before signals are handled: the first Ctrl-C ends it.
     let reads_stdin = !input.mbox && (input.files.is_empty() || input.files.iter().any(|file| is_stdin(file)));
-    let mut typed = if reads_stdin && io::stdin().is_terminal() {
+    let mut by_hand = if reads_stdin && io::stdin().is_terminal() {
         info!("reading a mail from standard input; Ctrl-D ends it, --help shows more");
         Some(source::read(io::stdin().lock(), limit, 0)?)
     } else {
         None
     };
-    let run = Ingest::start_finite(config, PATIENCE)?;
+    let run = Ingest::start_finite(config)?;
     let mut all_read = true;
     let stdin = [Path::new("-").to_owned()];
     let files = if input.files.is_empty() { &stdin[..] } else { &input.files };
@@ -62,7 +63,7 @@ pub(super) fn run(input: &Input, config: Config) -> Result<Exit, Failure> {
                 File::open(path).and_then(|file| mbox(file, &path.display().to_string(), limit, &run))
             }
             path if input.maildir => maildir(path, &run),
-            path if is_stdin(path) => stdin_mail(typed.take(), limit, &run),
+            path if is_stdin(path) => stdin_mail(by_hand.take(), limit, &run),
             path => {
                 run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), mark: 0, bytes: None });
                 Ok(())
@@ -86,8 +87,8 @@ fn is_stdin(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
-fn stdin_mail(typed: Option<Bytes>, limit: u64, run: &Ingest) -> io::Result<()> {
-    let bytes = typed.map_or_else(|| source::read(io::stdin().lock(), limit, 0), Ok)?;
+fn stdin_mail(by_hand: Option<Bytes>, limit: u64, run: &Ingest) -> io::Result<()> {
+    let bytes = by_hand.map_or_else(|| source::read(io::stdin().lock(), limit, 0), Ok)?;
     run.pipeline.submit(Mail { origin: Origin::Input("standard input".into()), mark: 0, bytes: Some(bytes) });
     Ok(())
 }

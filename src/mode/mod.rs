@@ -17,7 +17,7 @@ use tracing::info;
 use self::report::ReportError;
 use crate::{
     cli::{self, Cli, Mode},
-    config::{Config, Store},
+    config::{Purpose, Store, Typed},
     exit::{Exit, Failure},
 };
 
@@ -42,18 +42,20 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
     if shared.dedup_since.is_some() || shared.dedup_until.is_some() || shared.dedup_count.is_some() {
         info!("--dedup flags are not needed any more: duplicates are always recognised");
     }
-    let config = || Config::load(shared.clone(), matches);
+    let quiet = shared.quiet;
+    let typed = Typed { shared, matches };
+    let store = || typed.config(Purpose::default()).map(|config| config.store);
     match mode {
-        None => files::run(&input, config()?),
-        Some(Mode::Export(flags)) => match config()?.store {
-            Store::Sqlite(store) => export::run(&flags, &store, shared.quiet),
+        None => files::run(&input, &typed),
+        Some(Mode::Export(flags)) => match store()? {
+            Store::Sqlite(store) => export::run(&flags, &store, quiet),
             _ => Err(Failure::usage("export reads an SQLite store; name it with --store FILE")),
         },
-        Some(Mode::Once { maildirs }) => once::run(&maildirs, config()?),
-        Some(Mode::Import(import)) => import::run(&import, config()?, shared.quiet),
-        Some(Mode::Report(report)) => show_report(report, config()?.store),
+        Some(Mode::Once { maildirs }) => once::run(&maildirs, &typed),
+        Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
+        Some(Mode::Report(report)) => show_report(report, store()?),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
-        Some(Mode::Watch(watch)) => watch::run(&watch, &shared, matches),
+        Some(Mode::Watch(watch)) => watch::run(&watch, &typed),
     }
 }
 

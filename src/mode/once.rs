@@ -10,7 +10,7 @@ use tracing::{Level, error, info};
 
 use super::maildirs;
 use crate::{
-    config::Config,
+    config::{Purpose, Typed},
     exit::{Exit, Failure},
     ingest::{self, Ingest},
     maildir::{Folder, Maildir},
@@ -27,7 +27,9 @@ use crate::{
 /// Short enough for a run every few minutes: the next one tries again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, Failure> {
+pub(super) fn run(maildirs: &[PathBuf], typed: &Typed) -> Result<Exit, Failure> {
+    let purpose = Purpose { patience: Some(PATIENCE), on_trouble: OnTrouble::LeaveOrGiveUp, ..Purpose::default() };
+    let config = typed.config(purpose)?;
     let (maildirs, mut mistakes): (Vec<_>, Vec<_>) =
         maildirs.iter().map(|path| maildirs::open(path)).partition(Result::is_ok);
     let maildirs: Vec<_> = maildirs.into_iter().flatten().collect();
@@ -41,7 +43,6 @@ pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, Fail
         error!("{mistake}");
     }
     maildirs::refuse_inboxes(&maildirs, &config)?;
-    config.on_index_trouble(OnTrouble::LeaveOrGiveUp);
     let stays = config.pipeline.unrecognized == Unrecognized::Keep;
     let stop = Arc::new(Stop::default());
     stop.on_signals(false)?;
@@ -49,7 +50,7 @@ pub(super) fn run(maildirs: &[PathBuf], mut config: Config) -> Result<Exit, Fail
     let mut earlier = Totals::default();
     loop {
         let metrics = Metrics::default();
-        let run = Ingest::start(config.clone(), Some(PATIENCE), Arc::clone(&stop), &metrics, |settlement, fate| {
+        let run = Ingest::start(config.clone(), Arc::clone(&stop), &metrics, |settlement, fate| {
             ingest::log(settlement, fate);
         })?;
         let sink = Arc::clone(&run.sink);

@@ -12,7 +12,7 @@ use crate::{
     stop::Stop,
 };
 
-/// Opens a store. `patience` is how long it may be away before the program gives up; for ever if nothing.
+/// Opens a store. `patience` is how long it may be away before the program gives up; nothing for ever.
 ///
 /// # Errors
 /// It can't be opened, and waiting is of no use.
@@ -24,10 +24,7 @@ pub(crate) fn open(
 ) -> Result<Arc<dyn Sink>, Failure> {
     let (stop, metrics) = (Arc::clone(stop), metrics.clone());
     Ok(match store {
-        Store::OpenSearch(mut config) => {
-            config.patience = patience;
-            Arc::new(OpenSearchSink::start(config, stop, metrics)?)
-        }
+        Store::OpenSearch(config) => Arc::new(OpenSearchSink::start(config, stop, metrics)?),
         Store::NdJson(file) => {
             let name = file.as_deref().unwrap_or(Path::new("-"));
             let outage = Outage::new(name.display().to_string(), patience, stop, metrics);

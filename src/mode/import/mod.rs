@@ -27,13 +27,13 @@ use self::{
 };
 use crate::{
     cli,
-    config::{Config, Store, state_folder},
+    config::{Purpose, Typed, state_folder},
     exit::{Exit, Failure},
     ingest::Ingest,
     metrics::Metrics,
     moment::Moment,
     settle::{Outcome, Settlement},
-    sink::{Identity, opensearch::config},
+    sink::{Identity, opensearch::config::Import},
     source::walk::{Found, walk},
     stop::Stop,
 };
@@ -41,7 +41,7 @@ use crate::{
 /// Somebody sits in front of it: a node may be started again meanwhile.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Result<Exit, Failure> {
+pub(super) fn run(import: &cli::Import, typed: &Typed, quiet: bool) -> Result<Exit, Failure> {
     let metadata = |path: &PathBuf| match fs::metadata(path) {
         Err(error) if !is_stdin(path) => Err(Failure::path(path, &error)),
         _ => Ok(()),
@@ -51,18 +51,14 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
         let what = format!("{}: --settle moves the mails of Maildirs, and this is none", path.display());
         return Err(Failure::usage(what));
     }
-    let now = Timestamp::now();
-    if import.period.since.is_some() || import.period.until.is_some() {
-        let begin = import.period.since.map_or(i64::MIN, |since| since.begin(now));
-        config.pipeline.period = Some(begin..import.period.until.map_or(i64::MAX, |until| until.end(now)));
-    }
-    let period = config.pipeline.period.clone();
-    if import.dry_run {
-        config.store = Store::Nothing;
-    }
-    if let Store::OpenSearch(store) = &mut config.store {
-        store.import = Some(config::Import { tune: !import.no_tune });
-    }
+    let period = import.period.range(Timestamp::now());
+    let config = typed.config(Purpose {
+        patience: Some(PATIENCE),
+        period: period.clone(),
+        import: Some(Import { tune: !import.no_tune }),
+        dry_run: import.dry_run,
+        ..Purpose::default()
+    })?;
     let limit = config.pipeline.reading.limits.mail_bytes;
     let state = Arc::new(Mutex::new(State::new(import)?));
     let counters = Arc::new(Counters::default());
@@ -78,7 +74,7 @@ pub(super) fn run(import: &cli::Import, mut config: Config, quiet: bool) -> Resu
     }
     let stop = Arc::new(Stop::default());
     stop.on_signals(false)?;
-    let run = Ingest::start(config, Some(PATIENCE), stop, &Metrics::default(), observe)?;
+    let run = Ingest::start(config, stop, &Metrics::default(), observe)?;
     // What "30 days ago" left out is not what it leaves out tomorrow.
     let is_fixed = ![import.period.since, import.period.until].into_iter().flatten().any(Moment::is_relative);
     let identity = if is_fixed { run.sink.identity() } else { None };

@@ -17,15 +17,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::ArgMatches;
 use tracing::{Level, error, info, warn};
 
 use self::systemd::Watchdog;
 use self::{known::Known, shown::Shown};
 use super::maildirs;
 use crate::{
-    cli::{self, Shared},
-    config::Config,
+    cli,
+    config::{Config, Purpose, Typed},
     exit::{Exit, Failure},
     ingest::{self, Ingest},
     maildir::{Entry, Folder, Maildir},
@@ -46,13 +45,14 @@ const FULL_READ_INTERVAL: Duration = Duration::from_mins(3);
 /// How often it reads folders that can't be watched.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> Result<Exit, Failure> {
+pub(super) fn run(watch: &cli::Watch, typed: &Typed) -> Result<Exit, Failure> {
     let stop = Arc::new(Stop::default());
     stop.on_signals(true)?;
     // Events come with absolute paths.
     let absolute = |path: &PathBuf| path::absolute(path).map_err(|error| Failure::path(path, &error));
     let paths = watch.maildirs.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
-    let config = Config::load(shared.clone(), matches)?;
+    let purpose = Purpose { on_trouble: OnTrouble::Leave, ..Purpose::default() };
+    let config = typed.config(purpose.clone())?;
     if let Some(mistake) = watch.maildirs.iter().find_map(|path| maildirs::mistake_if_there(path)) {
         return Err(mistake);
     }
@@ -72,7 +72,7 @@ pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> 
             break;
         }
         systemd::reloading();
-        let renewed = Config::load(shared.clone(), matches).map_err(Failure::from).and_then(|config| {
+        let renewed = typed.config(purpose.clone()).map_err(Failure::from).and_then(|config| {
             let wanted = watch.metrics.or(config.metrics);
             // The port may be ours already.
             let moved = if wanted == server.asked { None } else { Some(serve(wanted, &shown)?) };
@@ -98,7 +98,7 @@ pub(super) fn run(watch: &cli::Watch, shared: &Shared, matches: &ArgMatches) -> 
 }
 
 /// Opens the store and starts the pipeline.
-fn start(mut config: Config, stop: &Arc<Stop>, metrics: &Metrics) -> Result<(Ingest, Arc<Known>), Failure> {
+fn start(config: Config, stop: &Arc<Stop>, metrics: &Metrics) -> Result<(Ingest, Arc<Known>), Failure> {
     let known = Arc::new(Known::default());
     let observe = {
         let (known, metrics) = (Arc::clone(&known), metrics.clone());
@@ -108,8 +108,7 @@ fn start(mut config: Config, stop: &Arc<Stop>, metrics: &Metrics) -> Result<(Ing
             known.settled(settlement, fate);
         }
     };
-    config.on_index_trouble(OnTrouble::Leave);
-    Ok((Ingest::start(config, None, Arc::clone(stop), metrics, observe)?, known))
+    Ok((Ingest::start(config, Arc::clone(stop), metrics, observe)?, known))
 }
 
 /// The metrics where they were asked for.
