@@ -133,7 +133,7 @@ impl Typed<'_> {
     ///
     /// # Errors
     /// A file can't be read, or a setting makes no sense.
-    pub fn config(&self, purpose: Purpose) -> Result<Config, ConfigError> {
+    pub fn config(&self, purpose: &Purpose) -> Result<Config, ConfigError> {
         let mut typed = self.shared.settings.clone();
         choose_store(&mut typed, self.matches)?;
         let file = match &self.shared.config {
@@ -141,7 +141,7 @@ impl Typed<'_> {
             None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
             None => Settings::default(),
         };
-        Config::new(layer(typed, file)?, &purpose)
+        Config::new(layer(typed, file)?, purpose)
     }
 }
 

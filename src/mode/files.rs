@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const BUFFER_BYTES: usize = 1 << 20;
 
 pub(super) fn run(input: &Input, typed: &Typed) -> Result<Exit, Failure> {
-    let config = typed.config(Purpose { patience: Some(PATIENCE), ..Purpose::default() })?;
+    let config = typed.config(&Purpose { patience: Some(PATIENCE), ..Purpose::default() })?;
     let limit = config.pipeline.reading.limits.mail_bytes;
     for file in input.files.iter().filter(|file| !is_stdin(file)) {
         // A wrong name is found before anything is stored.

@@ -44,7 +44,7 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
     }
     let quiet = shared.quiet;
     let typed = Typed { shared, matches };
-    let store = || typed.config(Purpose::default()).map(|config| config.store);
+    let store = || typed.config(&Purpose::default()).map(|config| config.store);
     match mode {
         None => files::run(&input, &typed),
         Some(Mode::Export(flags)) => match store()? {

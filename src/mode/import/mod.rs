@@ -52,7 +52,7 @@ pub(super) fn run(import: &cli::Import, typed: &Typed, quiet: bool) -> Result<Ex
         return Err(Failure::usage(what));
     }
     let period = import.period.range(Timestamp::now());
-    let config = typed.config(Purpose {
+    let config = typed.config(&Purpose {
         patience: Some(PATIENCE),
         period: period.clone(),
         import: Some(Import { tune: !import.no_tune }),

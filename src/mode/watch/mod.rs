@@ -52,7 +52,7 @@ pub(super) fn run(watch: &cli::Watch, typed: &Typed) -> Result<Exit, Failure> {
     let absolute = |path: &PathBuf| path::absolute(path).map_err(|error| Failure::path(path, &error));
     let paths = watch.maildirs.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
     let purpose = Purpose { on_trouble: OnTrouble::Leave, ..Purpose::default() };
-    let config = typed.config(purpose.clone())?;
+    let config = typed.config(&purpose)?;
     if let Some(mistake) = watch.maildirs.iter().find_map(|path| maildirs::mistake_if_there(path)) {
         return Err(mistake);
     }
@@ -72,7 +72,7 @@ pub(super) fn run(watch: &cli::Watch, typed: &Typed) -> Result<Exit, Failure> {
             break;
         }
         systemd::reloading();
-        let renewed = typed.config(purpose.clone()).map_err(Failure::from).and_then(|config| {
+        let renewed = typed.config(&purpose).map_err(Failure::from).and_then(|config| {
             let wanted = watch.metrics.or(config.metrics);
             // The port may be ours already.
             let moved = if wanted == server.asked { None } else { Some(serve(wanted, &shown)?) };

@@ -32,10 +32,27 @@ pub struct CaFileError {
     reason: String,
 }
 
-/// Why no node gave an answer.
+/// Why the cluster can't be asked now. All of it may go away by waiting.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct NoAnswer(String);
+pub enum Unavailable {
+    /// No node gave an answer.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// A node, or a proxy before it, can't answer now.
+    #[error("{0}")]
+    NotNow(String),
+    /// What was answered is not what was asked for.
+    #[error("not an index template ({error}): {answer}")]
+    NotATemplate {
+        /// What the JSON parser said.
+        error: String,
+        /// The beginning of the answer.
+        answer: String,
+    },
+    /// A pipeline that is configured does not exist.
+    #[error("there is no ingest pipeline {0}")]
+    NoPipeline(String),
+}
 
 /// What a node answered.
 #[derive(Debug)]
@@ -127,19 +144,19 @@ impl Client {
     ///
     /// # Errors
     /// No node answered. The request may have been carried out all the same.
-    pub fn request(&self, method: &Method, path: &str, content_type: &str, body: &[u8]) -> Result<Answer, NoAnswer> {
+    pub fn request(&self, method: &Method, path: &str, content_type: &str, body: &[u8]) -> Result<Answer, Unavailable> {
         let packed = (self.gzip && !body.is_empty()).then(|| gzip(body));
         let first = self.next.load(Ordering::Relaxed);
-        let mut last_error = NoAnswer("no node configured".into());
+        let mut last_error = Unavailable::NoAnswer("no node configured".into());
         for turn in 0..self.nodes.len() {
             let node = &self.nodes[(first + turn) % self.nodes.len()];
             match self.request_to(node, method, path, content_type, packed.as_deref().unwrap_or(body)) {
                 // A node that is up and can't do it: another may.
                 Ok(answer) if matches!(answer.status, 502..=504) && turn + 1 < self.nodes.len() => {
-                    last_error = NoAnswer(format!("{node}: {}", answer.summary()));
+                    last_error = Unavailable::NotNow(format!("{node}: {}", answer.summary()));
                 }
                 Ok(answer) => return Ok(answer),
-                Err(error) => last_error = NoAnswer(no_answer(node, &error)),
+                Err(error) => last_error = Unavailable::NoAnswer(no_answer(node, &error)),
             }
             // All threads go on with the next node.
             let _ = self.next.compare_exchange(first + turn, first + turn + 1, Ordering::Relaxed, Ordering::Relaxed);
@@ -150,16 +167,16 @@ impl Client {
     /// Asks for something. A status that says that the node can't answer now counts as none.
     ///
     /// # Errors
-    /// No node answered, or none in a useful way; the text says why.
-    pub fn get(&self, path: &str) -> Result<Answer, String> {
+    /// No node answered, or none in a useful way.
+    pub fn get(&self, path: &str) -> Result<Answer, Unavailable> {
         useful(self.request(&Method::GET, path, "", b""))
     }
 
     /// Sends JSON.
     ///
     /// # Errors
-    /// No node answered, or none in a useful way; the text says why.
-    pub fn put(&self, path: &str, body: &Value) -> Result<Answer, String> {
+    /// No node answered, or none in a useful way.
+    pub fn put(&self, path: &str, body: &Value) -> Result<Answer, Unavailable> {
         let body = body.to_string();
         useful(self.request(&Method::PUT, path, "application/json", body.as_bytes()))
     }
@@ -167,8 +184,8 @@ impl Client {
     /// Asks for something by sending JSON, or nothing where that is null.
     ///
     /// # Errors
-    /// No node answered, or none in a useful way; the text says why.
-    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
+    /// No node answered, or none in a useful way.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, Unavailable> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         useful(self.request(&Method::POST, path, "application/json", body.as_bytes()))
     }
@@ -218,11 +235,11 @@ fn no_answer(node: &str, error: &ureq::Error) -> String {
 }
 
 /// An answer that says something about the cluster, and not only that it can't be asked now.
-fn useful(answer: Result<Answer, NoAnswer>) -> Result<Answer, String> {
-    let answer = answer.map_err(|error| error.to_string())?;
+fn useful(answer: Result<Answer, Unavailable>) -> Result<Answer, Unavailable> {
+    let answer = answer?;
     match answer.status {
         // Redirects come from proxies, for a while.
-        300..=399 | 401 | 407 | 429 | 500.. => Err(answer.summary()),
+        300..=399 | 401 | 407 | 429 | 500.. => Err(Unavailable::NotNow(answer.summary())),
         _ => Ok(answer),
     }
 }

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use super::{
     KINDS, Shared,
+    client::Unavailable,
     config::{Import, Target},
     template, tuning,
 };
@@ -39,12 +40,12 @@ impl Shared {
 
     /// Installs the template of a kind where it is due, and sees that its pipeline exists: with a pipeline missing, each
     /// document would be refused with a status that speaks of the document.
-    fn prepare_kind(&self, kind: Kind) -> Result<(), String> {
+    fn prepare_kind(&self, kind: Kind) -> Result<(), Unavailable> {
         let Target { index, pipeline } = self.config.target(kind);
         if let Some(pipeline) = pipeline {
             let answer = self.client.get(&format!("/_ingest/pipeline/{pipeline}"))?;
             if answer.status == 404 {
-                return Err(format!("there is no ingest pipeline {pipeline}"));
+                return Err(Unavailable::NoPipeline(pipeline.clone()));
             }
         }
         let path = format!("/_index_template/{}", template::name(index));
@@ -52,8 +53,10 @@ impl Shared {
         let present = match answer.status {
             404 => None,
             200 => {
-                let body: Value = serde_json::from_slice(&answer.body)
-                    .map_err(|error| format!("not an index template ({error}): {}", answer.summary()))?;
+                let body: Value = serde_json::from_slice(&answer.body).map_err(|error| Unavailable::NotATemplate {
+                    error: error.to_string(),
+                    answer: answer.summary(),
+                })?;
                 body["index_templates"].get(0).map(|found| found["index_template"].clone())
             }
             // Not allowed to see it: the administrator has it in hand.
@@ -74,7 +77,7 @@ impl Shared {
                 match answer.status {
                     200 => info!(%index, "index template installed"),
                     // A proxy; OpenSearch never says so.
-                    404 => return Err(answer.summary()),
+                    404 => return Err(Unavailable::NotNow(answer.summary())),
                     _ => warn!(%index, "index template not installed: {}", answer.summary()),
                 }
             }
@@ -97,7 +100,7 @@ impl Shared {
 
     /// Of the templates that match, the cluster follows the one of the highest priority alone. Where that was an
     /// administrator's until now, its settings (shards, replicas) go into ours, and a line says so.
-    fn respect_others(&self, index: &str, ours: &mut Value) -> Result<(), String> {
+    fn respect_others(&self, index: &str, ours: &mut Value) -> Result<(), Unavailable> {
         let answer = self.client.post(&format!("/_index_template/_simulate_index/{index}"), &Value::Null)?;
         let theirs: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if answer.status != 200 || !theirs["template"].is_object() {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tracing::{debug, info};
 
-use super::client::Client;
+use super::client::{Client, Unavailable};
 
 /// Seldom enough to cost nothing, often enough to show that something happens.
 const RELAXED: &str = "60s";
@@ -16,7 +16,7 @@ const NOTE: &str = "email-report-processor-refresh-interval-before";
 ///
 /// # Errors
 /// The store can't be reached.
-pub(super) fn create(client: &Client, index: &str) -> Result<(), String> {
+pub(super) fn create(client: &Client, index: &str) -> Result<(), Unavailable> {
     if client.get(&format!("/{index}/_settings?filter_path=*.settings.index.uuid"))?.status == 404 {
         let answer = client.put(&format!("/{index}"), &json!({}))?;
         if answer.status != 200 {
@@ -30,7 +30,7 @@ pub(super) fn create(client: &Client, index: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// The store can't be reached.
-pub(super) fn relax(client: &Client, index: &str) -> Result<Option<Value>, String> {
+pub(super) fn relax(client: &Client, index: &str) -> Result<Option<Value>, Unavailable> {
     let shown = "*.settings.index.uuid,*.settings.index.refresh_interval";
     let answer = client.get(&format!("/{index}/_settings?filter_path={shown}"))?;
     let settings: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -55,7 +55,7 @@ pub(super) fn relax(client: &Client, index: &str) -> Result<Option<Value>, Strin
 }
 
 /// Notes again what was before, if another run took the note away between it and the relaxing.
-fn keep_note(client: &Client, index: &str, before: &Value) -> Result<(), String> {
+fn keep_note(client: &Client, index: &str, before: &Value) -> Result<(), Unavailable> {
     let meta = meta(client, index)?;
     if meta.get(NOTE).is_none() {
         write_note(client, index, meta, Some(before))?;
@@ -67,7 +67,7 @@ fn keep_note(client: &Client, index: &str, before: &Value) -> Result<(), String>
 ///
 /// # Errors
 /// The store can't be reached.
-pub(super) fn restore(client: &Client, index: &str, before: Option<&Value>) -> Result<(), String> {
+pub(super) fn restore(client: &Client, index: &str, before: Option<&Value>) -> Result<(), Unavailable> {
     let found = meta(client, index)?;
     let Some(before) = before.or(found.get(NOTE)).cloned() else { return Ok(()) };
     if set(client, index, &before)? && write_note(client, index, found, None)? {
@@ -83,14 +83,14 @@ pub(super) fn restore(client: &Client, index: &str, before: Option<&Value>) -> R
 }
 
 /// The setting now; null if there is none.
-fn refresh_interval(client: &Client, index: &str) -> Result<Value, String> {
+fn refresh_interval(client: &Client, index: &str) -> Result<Value, Unavailable> {
     let answer = client.get(&format!("/{index}/_settings?filter_path=*.settings.index.refresh_interval"))?;
     let settings: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     Ok(settings[index]["settings"]["index"]["refresh_interval"].clone())
 }
 
 /// `_meta` of the mapping of an index of exactly this name; empty if there is none.
-fn meta(client: &Client, index: &str) -> Result<Value, String> {
+fn meta(client: &Client, index: &str) -> Result<Value, Unavailable> {
     let answer = client.get(&format!("/{index}/_mapping?filter_path=*.mappings._meta"))?;
     let mappings: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let meta = &mappings[index]["mappings"]["_meta"];
@@ -98,7 +98,7 @@ fn meta(client: &Client, index: &str) -> Result<Value, String> {
 }
 
 /// Notes what was before, or takes the note away. True if that was allowed.
-fn write_note(client: &Client, index: &str, mut meta: Value, before: Option<&Value>) -> Result<bool, String> {
+fn write_note(client: &Client, index: &str, mut meta: Value, before: Option<&Value>) -> Result<bool, Unavailable> {
     match before {
         Some(before) => meta[NOTE] = before.clone(),
         None => {
@@ -108,12 +108,12 @@ fn write_note(client: &Client, index: &str, mut meta: Value, before: Option<&Val
     put(client, index, "_mapping", &json!({ "_meta": meta }))
 }
 
-fn set(client: &Client, index: &str, interval: &Value) -> Result<bool, String> {
+fn set(client: &Client, index: &str, interval: &Value) -> Result<bool, Unavailable> {
     put(client, index, "_settings", &json!({ "index": { "refresh_interval": interval } }))
 }
 
 /// True if that was allowed.
-fn put(client: &Client, index: &str, what: &str, body: &Value) -> Result<bool, String> {
+fn put(client: &Client, index: &str, what: &str, body: &Value) -> Result<bool, Unavailable> {
     let answer = client.put(&format!("/{index}/{what}"), body)?;
     if answer.status != 200 {
         debug!(%index, "not tuned: {}", answer.summary());
