@@ -29,14 +29,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub(super) fn run(input: &Input, typed: &Typed) -> Result<Exit, Failure> {
     let config = typed.config(&Purpose { patience: Some(PATIENCE), ..Purpose::default() })?;
     let limit = config.pipeline.reading.limits.mail_bytes;
-    for file in input.files.iter().filter(|file| !is_stdin(file)) {
-        // A wrong name is found before anything is stored.
-        let metadata = fs::metadata(file).map_err(|error| Failure::path(file, &error))?;
-        if metadata.is_dir() && !input.maildir {
-            let error = io::Error::new(io::ErrorKind::IsADirectory, "is a folder; see --maildir and the command once");
-            return Err(Failure::path(file, &error));
-        }
-    }
+    refuse_wrong_names(input)?;
     // A single mail from a mail server needs no summary.
     let level = if input.files.is_empty() && !input.mbox { Level::DEBUG } else { Level::INFO };
     // Read before signals are handled: the first Ctrl-C ends it.
@@ -81,6 +74,18 @@ pub(super) fn run(input: &Input, typed: &Typed) -> Result<Exit, Failure> {
         totals if totals.failed + totals.unrecognized > 0 => Exit::Unreadable,
         _ => Exit::Ok,
     })
+}
+
+/// A wrong name is found before anything is stored.
+fn refuse_wrong_names(input: &Input) -> Result<(), Failure> {
+    for file in input.files.iter().filter(|file| !is_stdin(file)) {
+        let metadata = fs::metadata(file).map_err(|error| Failure::path(file, &error))?;
+        if metadata.is_dir() && !input.maildir {
+            let error = io::Error::new(io::ErrorKind::IsADirectory, "is a folder; see --maildir and the command once");
+            return Err(Failure::path(file, &error));
+        }
+    }
+    Ok(())
 }
 
 fn is_stdin(file: &Path) -> bool {

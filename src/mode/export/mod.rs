@@ -121,14 +121,18 @@ impl fmt::Display for Written {
     }
 }
 
-pub(super) fn run(flags: &cli::Export, store: &Path, quiet: bool) -> Result<Exit, Failure> {
-    let started = Instant::now();
-    let kinds: &[Kind] = match (flags.kind, flags.format) {
+fn kinds(flags: &cli::Export) -> &'static [Kind] {
+    match (flags.kind, flags.format) {
         (Some(ExportKind::Dmarc), _) | (None, ExportFormat::Csv) => &[Kind::Dmarc],
         (Some(ExportKind::Tls), _) => &[Kind::Tls],
         (Some(ExportKind::Failure), _) => &[Kind::Failure],
         (None, ExportFormat::Ndjson) => &[Kind::Dmarc, Kind::Tls, Kind::Failure],
-    };
+    }
+}
+
+pub(super) fn run(flags: &cli::Export, store: &Path, quiet: bool) -> Result<Exit, Failure> {
+    let started = Instant::now();
+    let kinds = kinds(flags);
     let now = Timestamp::now();
     let selection = Selection {
         since: flags.period.since.map(|since| since.begin(now)),

@@ -45,6 +45,12 @@ pub(super) struct Feeder<'f> {
     pub(super) counters: &'f Counters,
     /// Bytes of a mail.
     pub(super) limit: u64,
+    pub(super) fed: Fed,
+}
+
+/// What was found in the sources.
+#[derive(Debug, Default)]
+pub(super) struct Fed {
     /// Files that an earlier run has finished.
     pub(super) finished: u64,
     /// Mails and files that were found.
@@ -98,7 +104,7 @@ impl Feeder<'_> {
             } else {
                 let _ = walk(path, self.import.recursive, &mut |found| {
                     let name = |path: &Path| path.display().to_string();
-                    self.found += 1;
+                    self.fed.found += 1;
                     let (what, fed) = match found {
                         Ok(Found::Mail(entry)) => (name(&entry.path()), self.mail(entry)),
                         Ok(Found::File(path)) => (name(&path), self.file(&path)),
@@ -123,9 +129,9 @@ impl Feeder<'_> {
         lock(self.state).unread(&what, error);
         // Archives wrap the system's errors, so the file was asked, too.
         if self.counters.reading_failed.swap(false, Relaxed) || error.raw_os_error().is_some() {
-            self.all_read = false;
+            self.fed.all_read = false;
         } else {
-            self.damaged += 1;
+            self.fed.damaged += 1;
         }
     }
 
@@ -162,7 +168,7 @@ impl Feeder<'_> {
         self.counters.bytes.fetch_add(size, Relaxed);
         let mut state = lock(self.state);
         if state.journal.is_finished(key) {
-            self.finished += 1;
+            self.fed.finished += 1;
             return None;
         }
         Some(state.journal.file(key))
@@ -180,7 +186,7 @@ impl Feeder<'_> {
             (state.journal.is_finished(key), state.journal.byte(key))
         };
         if is_finished {
-            self.finished += 1;
+            self.fed.finished += 1;
         } else {
             let counting = Counting { from: File::open(path)?, counters: self.counters };
             self.opened(archive::open(counting, byte)?, path, key, byte)?;
@@ -218,7 +224,7 @@ impl Feeder<'_> {
     }
 
     fn stdin(&mut self) {
-        self.found += 1;
+        self.fed.found += 1;
         let at = self.begin("standard input".into(), None);
         let counters = self.counters;
         let read = Stdin::open(&self.run.stop).and_then(|from| archive::look(Counting { from, counters }));

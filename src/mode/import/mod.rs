@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use tracing::{Level, info, warn};
 
 use self::{
-    feed::Feeder,
+    feed::{Fed, Feeder},
     journal::Journal,
     progress::{Counters, Progress, Show},
     state::State,
@@ -29,11 +29,11 @@ use crate::{
     cli,
     config::{Purpose, Typed, state_folder},
     exit::{Exit, Failure},
-    ingest::Ingest,
+    ingest::{Finished, Ingest},
     metrics::Metrics,
     moment::Moment,
     settle::{Outcome, Settlement},
-    sink::{Identity, opensearch::config::Import},
+    sink::{Identity, Sink, opensearch::config::Import},
     source::walk::{Found, walk},
     stop::Stop,
 };
@@ -42,15 +42,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(10);
 
 pub(super) fn run(import: &cli::Import, typed: &Typed, quiet: bool) -> Result<Exit, Failure> {
-    let metadata = |path: &PathBuf| match fs::metadata(path) {
-        Err(error) if !is_stdin(path) => Err(Failure::path(path, &error)),
-        _ => Ok(()),
-    };
-    import.paths.iter().try_for_each(metadata)?;
-    if let Some(path) = import.paths.iter().find(|path| import.settle && !path.is_dir()) {
-        let what = format!("{}: --settle moves the mails of Maildirs, and this is none", path.display());
-        return Err(Failure::usage(what));
-    }
+    refuse_wrong_paths(import)?;
     let period = import.period.range(Timestamp::now());
     let config = typed.config(&Purpose {
         patience: Some(PATIENCE),
@@ -75,12 +67,8 @@ pub(super) fn run(import: &cli::Import, typed: &Typed, quiet: bool) -> Result<Ex
     let stop = Arc::new(Stop::default());
     stop.on_signals(false)?;
     let run = Ingest::start(config, stop, &Metrics::default(), observe)?;
-    // What "30 days ago" left out is not what it leaves out tomorrow.
-    let is_fixed = ![import.period.since, import.period.until].into_iter().flatten().any(Moment::is_relative);
-    let identity = if is_fixed { run.sink.identity() } else { None };
-    if let (Some(identity), Some(folder)) = (identity, state_folder()) {
-        let file = folder.join(journal_name(&identity, period.as_ref()));
-        lock(&state).journal = Journal::open(&file, &identity.incarnation, import.fresh, Arc::clone(&run.sink));
+    if let Some(journal) = journal(import, period.as_ref(), &run.sink) {
+        lock(&state).journal = journal;
     }
     let show = match (quiet, io::stderr().is_terminal()) {
         (true, _) => Show::Nothing,
@@ -89,19 +77,10 @@ pub(super) fn run(import: &cli::Import, typed: &Typed, quiet: bool) -> Result<Ex
     };
     count_in_background(import, &counters, &run.stop);
     let progress = Progress::start(Arc::clone(&counters), show)?;
-    let mut feeder = Feeder {
-        import,
-        run: &run,
-        state: &state,
-        counters: &counters,
-        limit,
-        finished: 0,
-        found: 0,
-        damaged: 0,
-        all_read: true,
-    };
+    let fed = Fed { all_read: true, ..Fed::default() };
+    let mut feeder = Feeder { import, run: &run, state: &state, counters: &counters, limit, fed };
     feeder.feed();
-    let Feeder { finished: finished_earlier, found, damaged, all_read, .. } = feeder;
+    let fed = feeder.fed;
     let finished = run.finish_quietly();
     drop(progress);
     let mut state = lock(&state);
@@ -109,14 +88,52 @@ pub(super) fn run(import: &cli::Import, typed: &Typed, quiet: bool) -> Result<Ex
     state.flush_errors()?;
     let is_remembered = state.journal.is_kept() && !import.paths.iter().any(|path| is_stdin(path));
     finished.log(Level::INFO, &stopped_at(&counters, is_remembered));
-    if finished_earlier > 0 {
-        info!("{finished_earlier} files were finished by an earlier import and not read again (--fresh reads them)");
+    tell(import, &fed, &finished, &state, quiet);
+    Ok(if !finished.complete || !fed.all_read {
+        Exit::TryAgain
+    } else if finished.totals.failed + fed.damaged > 0 || fed.found == 0 {
+        Exit::Unreadable
+    } else {
+        Exit::Ok
+    })
+}
+
+fn refuse_wrong_paths(import: &cli::Import) -> Result<(), Failure> {
+    let metadata = |path: &PathBuf| match fs::metadata(path) {
+        Err(error) if !is_stdin(path) => Err(Failure::path(path, &error)),
+        _ => Ok(()),
+    };
+    import.paths.iter().try_for_each(metadata)?;
+    match import.paths.iter().find(|path| import.settle && !path.is_dir()) {
+        Some(path) => {
+            let what = "--settle moves the mails of Maildirs, and this is none";
+            Err(Failure::usage(format_args!("{}: {what}", path.display())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What earlier imports into the same store have finished; nothing if that is no help.
+fn journal(import: &cli::Import, period: Option<&Range<i64>>, sink: &Arc<dyn Sink>) -> Option<Journal> {
+    // What "30 days ago" left out is not what it leaves out tomorrow.
+    if [import.period.since, import.period.until].into_iter().flatten().any(Moment::is_relative) {
+        return None;
+    }
+    let identity = sink.identity()?;
+    let file = state_folder()?.join(journal_name(&identity, period));
+    Some(Journal::open(&file, &identity.incarnation, import.fresh, Arc::clone(sink)))
+}
+
+/// Says what the summary line does not.
+fn tell(import: &cli::Import, fed: &Fed, finished: &Finished, state: &State, quiet: bool) {
+    if fed.finished > 0 {
+        info!("{} files were finished by an earlier import and not read again (--fresh reads them)", fed.finished);
     }
     state.log_reasons();
     if import.dry_run {
         info!("dry run: nothing was stored");
     }
-    if finished.reason.is_none() && found == 0 {
+    if finished.reason.is_none() && fed.found == 0 {
         let hint = if import.recursive { "" } else { "; --recursive reads the folders in a Maildir, too" };
         warn!("nothing was found to import{hint}");
     }
@@ -124,13 +141,6 @@ pub(super) fn run(import: &cli::Import, typed: &Typed, quiet: bool) -> Result<Ex
     if quiet && failed > 0 {
         warn!("{failed} of {} mails can't be read; --errors FILE lists them", finished.totals.mails());
     }
-    Ok(if !finished.complete || !all_read {
-        Exit::TryAgain
-    } else if failed + damaged > 0 || found == 0 {
-        Exit::Unreadable
-    } else {
-        Exit::Ok
-    })
 }
 
 /// How far an import came, and whether the next one begins there.

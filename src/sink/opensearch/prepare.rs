@@ -38,16 +38,25 @@ impl Shared {
         true
     }
 
-    /// Installs the template of a kind where it is due, and sees that its pipeline exists: with a pipeline missing, each
-    /// document would be refused with a status that speaks of the document.
     fn prepare_kind(&self, kind: Kind) -> Result<(), Unavailable> {
         let Target { index, pipeline } = self.config.target(kind);
         if let Some(pipeline) = pipeline {
-            let answer = self.client.get(&format!("/_ingest/pipeline/{pipeline}"))?;
-            if answer.status == 404 {
-                return Err(Unavailable::NoPipeline(pipeline.clone()));
-            }
+            self.require_pipeline(pipeline)?;
         }
+        if !self.install_template(kind, index)? {
+            return Ok(());
+        }
+        self.tune(index)
+    }
+
+    /// With its pipeline missing, each document would be refused with a status that speaks of the document.
+    fn require_pipeline(&self, pipeline: &str) -> Result<(), Unavailable> {
+        let answer = self.client.get(&format!("/_ingest/pipeline/{pipeline}"))?;
+        if answer.status == 404 { Err(Unavailable::NoPipeline(pipeline.into())) } else { Ok(()) }
+    }
+
+    /// Installs the template of a kind where it is due. False if we may not look at templates.
+    fn install_template(&self, kind: Kind, index: &str) -> Result<bool, Unavailable> {
         let path = format!("/_index_template/{}", template::name(index));
         let answer = self.client.get(&path)?;
         let present = match answer.status {
@@ -62,7 +71,7 @@ impl Shared {
             // Not allowed to see it: the administrator has it in hand.
             _ => {
                 warn!(%index, "can't look at the index template: {}", answer.summary());
-                return Ok(());
+                return Ok(false);
             }
         };
         match template::decide(present.as_ref()) {
@@ -82,6 +91,11 @@ impl Shared {
                 }
             }
         }
+        Ok(true)
+    }
+
+    /// Relaxes the refresh of an index for an import, or restores it where an import left it relaxed.
+    fn tune(&self, index: &str) -> Result<(), Unavailable> {
         match self.config.import {
             Some(Import { tune }) => {
                 tuning::create(&self.client, index)?;
@@ -90,7 +104,7 @@ impl Shared {
                 }
                 if let Some(before) = tuning::relax(&self.client, index)? {
                     let mut relaxed = self.relaxed.lock().unwrap_or_else(PoisonError::into_inner);
-                    relaxed.push((index.clone(), before));
+                    relaxed.push((index.to_owned(), before));
                 }
                 Ok(())
             }
