@@ -25,15 +25,18 @@ struct Cluster {
     /// Nothing for a node that is down. They end before their folder goes.
     nodes: Vec<Option<OpenSearch>>,
     folder: TempDir,
+    /// How long nodes may take to have all shards again.
+    recovery: Duration,
     http: Vec<u16>,
     transport: Vec<u16>,
 }
 
 impl Cluster {
-    fn start() -> Result<Cluster, String> {
+    fn start(size: Size) -> Result<Cluster, String> {
         let ports = || (0..NODES).map(|_| free_port()).collect();
         let folder = tempfile::tempdir().expect("a folder");
-        let mut cluster = Cluster { folder, http: ports(), transport: ports(), nodes: Vec::new() };
+        let recovery = size.of(WAIT, WAIT * 10);
+        let mut cluster = Cluster { folder, recovery, http: ports(), transport: ports(), nodes: Vec::new() };
         // None is ready before it has found another.
         let started: Vec<_> = thread::scope(|scope| {
             let arguments = (0..NODES).map(|n| cluster.arguments(n));
@@ -72,7 +75,7 @@ impl Cluster {
     }
 
     fn wait_for_green(&self) {
-        wait_until("a green cluster", WAIT, || {
+        wait_until("a green cluster", self.recovery, || {
             let health = self.any().get("/_cluster/health");
             health["status"] == "green" && health["number_of_nodes"] == NODES
         });
@@ -104,7 +107,7 @@ fn launch(arguments: &[String]) -> Result<OpenSearch, String> {
 }
 
 pub fn run(size: Size) -> LeftOut {
-    let mut cluster = Cluster::start()?;
+    let mut cluster = Cluster::start(size)?;
     let corpus = Corpus { seed: seed(), ..Corpus::new(size.of(4000, 130_000)) };
     let manifest = corpus.manifest();
     let maildir = TestMaildir::new();
