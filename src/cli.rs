@@ -27,10 +27,10 @@ pub struct Cli {
     pub mode: Option<Mode>,
     /// The mails to read where no command is given.
     #[command(flatten)]
-    pub input: Input,
+    pub input: InputFlags,
     /// Flags of all modes.
     #[command(flatten)]
-    pub shared: Shared,
+    pub shared: SharedFlags,
 }
 
 /// What to do.
@@ -43,9 +43,9 @@ pub enum Mode {
         maildirs: Vec<PathBuf>,
     },
     /// Store reports as they are delivered to Maildirs, day and night
-    Watch(Watch),
+    Watch(WatchFlags),
     /// Read years of mail: Maildirs, mbox files, folders, tar archives
-    Import(Import),
+    Import(ImportFlags),
     /// Move the mails of .failed back to new/, to have them tried again
     Retry {
         /// Maildirs whose failed mails are meant (Reports, not Reports.failed)
@@ -53,14 +53,14 @@ pub enum Mode {
         maildirs: Vec<PathBuf>,
     },
     /// Show what the SQLite store holds
-    Report(Report),
+    Report(ReportFlags),
     /// Write out what the SQLite store holds: a line of JSON or a row of a table for each record, policy and failure
-    Export(Export),
+    Export(ExportFlags),
 }
 
 /// `watch`.
 #[derive(Args, Debug)]
-pub struct Watch {
+pub struct WatchFlags {
     /// Maildirs (folders with new, cur and tmp); they may appear later
     #[arg(required = true, value_name = "MAILDIR")]
     pub maildirs: Vec<PathBuf>,
@@ -74,7 +74,7 @@ pub struct Watch {
 
 /// The period that a report speaks of.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct Period {
+pub struct PeriodFlags {
     /// Only reports whose period begins at or after this: 2024-01-31, 2024-01, yesterday, an RFC 3339 time, or an age
     /// (12h, 30d, 4w, 6mo, 1y)
     #[arg(long, value_name = "TIME")]
@@ -84,7 +84,7 @@ pub struct Period {
     pub until: Option<Moment>,
 }
 
-impl Period {
+impl PeriodFlags {
     /// Seconds since 1970; nothing if all reports are wanted.
     pub fn range(&self, now: Timestamp) -> Option<Range<i64>> {
         if self.since.is_none() && self.until.is_none() {
@@ -102,7 +102,7 @@ impl Period {
                   store or a file could not be reached: the same command goes on from there; 78 configuration."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
-pub struct Import {
+pub struct ImportFlags {
     /// Maildirs, mbox files, folders of mails and reports, tar archives, single files; - for standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
@@ -117,7 +117,7 @@ pub struct Import {
     pub fresh: bool,
     /// Which reports.
     #[command(flatten)]
-    pub period: Period,
+    pub period: PeriodFlags,
     /// Store nothing, tell what would be stored
     #[arg(long)]
     pub dry_run: bool,
@@ -131,7 +131,7 @@ pub struct Import {
 
 /// The Ruby tool's form.
 #[derive(Args, Debug)]
-pub struct Input {
+pub struct InputFlags {
     /// Mails or bare report files; - or none for standard input
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -145,7 +145,7 @@ pub struct Input {
 
 /// `export`.
 #[derive(Args, Debug)]
-pub struct Export {
+pub struct ExportFlags {
     /// JSON lines as --ndjson writes them, or CSV for a spreadsheet
     #[arg(long, value_enum, default_value = "ndjson")]
     pub format: ExportFormat,
@@ -154,7 +154,7 @@ pub struct Export {
     pub kind: Option<ExportKind>,
     /// Which reports.
     #[command(flatten)]
-    pub period: Period,
+    pub period: PeriodFlags,
     /// Only this domain and its subdomains
     #[arg(long)]
     pub domain: Option<String>,
@@ -185,10 +185,10 @@ pub enum ExportKind {
 
 /// `report`.
 #[derive(Args, Debug)]
-pub struct Report {
+pub struct ReportFlags {
     /// Which reports.
     #[command(flatten)]
-    pub period: Period,
+    pub period: PeriodFlags,
     /// Only this domain and its subdomains
     #[arg(long)]
     pub domain: Option<String>,
@@ -202,7 +202,7 @@ pub struct Report {
 
 /// Flags of all modes.
 #[derive(Args, Clone, Debug)]
-pub struct Shared {
+pub struct SharedFlags {
     /// Settings that a configuration file may hold, too.
     #[command(flatten)]
     pub settings: Settings,

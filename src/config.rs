@@ -18,7 +18,7 @@ use crate::{
     exit::{Exit, Failure},
     limits::Limits,
     message, pipeline,
-    sink::opensearch::config::{Auth, Config as OpenSearch, Import, OnTrouble, Target},
+    sink::opensearch::config::{Auth, ImportTuning, OnTrouble, OpenSearchConfig, Target},
 };
 
 /// Read if it is there and no other is named.
@@ -66,9 +66,9 @@ pub enum ConfigError {
 /// Where the documents go.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one a run")]
-pub enum Store {
+pub enum Destination {
     /// An OpenSearch cluster.
-    OpenSearch(OpenSearch),
+    OpenSearch(OpenSearchConfig),
     /// An SQLite file.
     Sqlite(PathBuf),
     /// A file of JSON lines; nothing for standard output.
@@ -78,13 +78,13 @@ pub enum Store {
 }
 
 /// The store's name, for a person.
-impl fmt::Display for Store {
+impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Store::OpenSearch(store) => f.write_str(&store.nodes.join(", ")),
-            Store::Sqlite(file) | Store::NdJson(Some(file)) => write!(f, "{}", file.display()),
-            Store::NdJson(None) => f.write_str("standard output"),
-            Store::Nothing => f.write_str("no store (a dry run)"),
+            Destination::OpenSearch(store) => f.write_str(&store.nodes.join(", ")),
+            Destination::Sqlite(file) | Destination::NdJson(Some(file)) => write!(f, "{}", file.display()),
+            Destination::NdJson(None) => f.write_str("standard output"),
+            Destination::Nothing => f.write_str("no store (a dry run)"),
         }
     }
 }
@@ -93,7 +93,7 @@ impl fmt::Display for Store {
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where the documents go.
-    pub store: Store,
+    pub store: Destination,
     /// How long to wait for a store that is away; nothing if for ever.
     pub patience: Option<Duration>,
     /// What is to become of mail that is no report was said, and is no default.
@@ -101,7 +101,7 @@ pub struct Config {
     /// Where `watch` serves its metrics.
     pub metrics: Option<SocketAddr>,
     /// How mails are treated.
-    pub pipeline: pipeline::Settings,
+    pub pipeline: pipeline::PipelineConfig,
 }
 
 /// What a mode decides of its [`Config`].
@@ -114,7 +114,7 @@ pub struct Purpose {
     /// What becomes of mails for an OpenSearch index in trouble.
     pub on_trouble: OnTrouble,
     /// It is an import: OpenSearch indices are made beforehand.
-    pub import: Option<Import>,
+    pub import: Option<ImportTuning>,
     /// Nothing is to be stored, whatever the settings say.
     pub dry_run: bool,
 }
@@ -123,7 +123,7 @@ pub struct Purpose {
 #[derive(Clone, Debug)]
 pub struct Typed<'m> {
     /// The flags and variables.
-    pub shared: cli::Shared,
+    pub shared: cli::SharedFlags,
     /// Tells flags from variables.
     pub matches: &'m ArgMatches,
 }
@@ -155,7 +155,7 @@ impl Config {
             patience,
             unrecognized_is_said: settings.unrecognized.is_some(),
             metrics: settings.metrics,
-            pipeline: pipeline::Settings {
+            pipeline: pipeline::PipelineConfig {
                 unrecognized: settings.unrecognized.unwrap_or_default(),
                 threads: match settings.threads {
                     Some(0) => return Err(value("threads", "at least one is needed")),
@@ -165,7 +165,7 @@ impl Config {
                 reading: reading(&settings)?,
                 period: purpose.period.clone(),
             },
-            store: if purpose.dry_run { Store::Nothing } else { store(settings, purpose, patience)? },
+            store: if purpose.dry_run { Destination::Nothing } else { store(settings, purpose, patience)? },
         })
     }
 }
@@ -247,14 +247,14 @@ fn layer(typed: Settings, mut file: Settings) -> Result<Settings, ConfigError> {
     Ok(typed.or(file))
 }
 
-fn reading(settings: &Settings) -> Result<message::Options, ConfigError> {
+fn reading(settings: &Settings) -> Result<message::ReadOptions, ConfigError> {
     let authserv_id = settings.authserv_id.clone().filter(|id| !id.is_empty());
     let require_authenticated = settings.require_authenticated.unwrap_or(false);
     if require_authenticated && authserv_id.is_none() {
         return Err(value("require-authenticated", "it needs authserv-id, the name of the mail server to be believed"));
     }
     let keep_failed_message = settings.keep_failed_message.unwrap_or(false);
-    Ok(message::Options { limits: limits(settings), keep_failed_message, authserv_id, require_authenticated })
+    Ok(message::ReadOptions { limits: limits(settings), keep_failed_message, authserv_id, require_authenticated })
 }
 
 fn limits(settings: &Settings) -> Limits {
@@ -275,7 +275,7 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-fn store(settings: Settings, purpose: &Purpose, patience: Option<Duration>) -> Result<Store, ConfigError> {
+fn store(settings: Settings, purpose: &Purpose, patience: Option<Duration>) -> Result<Destination, ConfigError> {
     if let Some(nodes) = settings.opensearch {
         let nodes = nodes.iter().map(|url| node(url)).collect::<Result<Vec<_>, _>>()?;
         if nodes.is_empty() {
@@ -288,7 +288,7 @@ fn store(settings: Settings, purpose: &Purpose, patience: Option<Duration>) -> R
             })
         };
         let bulk_bytes = settings.bulk_bytes.map_or(8 << 20, |size| size.as_u64());
-        return Ok(Store::OpenSearch(OpenSearch {
+        return Ok(Destination::OpenSearch(OpenSearchConfig {
             nodes,
             auth: auth(settings.opensearch_user, settings.opensearch_password_file, settings.opensearch_api_key_file)?,
             ca_file: settings.ca_file,
@@ -311,11 +311,11 @@ fn store(settings: Settings, purpose: &Purpose, patience: Option<Duration>) -> R
         }));
     }
     if let Some(file) = settings.ndjson {
-        return Ok(Store::NdJson(Some(file).filter(|file| file.as_os_str() != "-")));
+        return Ok(Destination::NdJson(Some(file).filter(|file| file.as_os_str() != "-")));
     }
     match settings.store {
-        Some(file) => Ok(Store::Sqlite(file)),
-        None => Ok(Store::Sqlite(data_folder().ok_or(ConfigError::NoDataFolder)?.join("reports.sqlite"))),
+        Some(file) => Ok(Destination::Sqlite(file)),
+        None => Ok(Destination::Sqlite(data_folder().ok_or(ConfigError::NoDataFolder)?.join("reports.sqlite"))),
     }
 }
 
@@ -445,7 +445,7 @@ mod tests {
             &Purpose::default(),
         )
         .expect("a configuration");
-        let Store::OpenSearch(store) = config.store else { panic!("not OpenSearch") };
+        let Destination::OpenSearch(store) = config.store else { panic!("not OpenSearch") };
         assert_eq!(store.nodes, ["https://a:9200", "https://b:9200"]);
         assert_eq!((store.bulk_bytes, store.gzip, config.pipeline.reading.limits.mail_bytes), (1 << 20, true, 1000));
         assert_eq!(config.pipeline.unrecognized, crate::settle::apply::Unrecognized::Keep);

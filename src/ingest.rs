@@ -15,7 +15,7 @@ use crate::{
     pipeline::Pipeline,
     settle::{
         Outcome, Settlement, Tally,
-        apply::{Fate, Totals},
+        apply::{Moved, Totals},
     },
     sink::{self, Sink},
     stop::{Reason, Stop},
@@ -37,7 +37,7 @@ impl Ingest {
         config: Config,
         stop: Arc<Stop>,
         metrics: &Metrics,
-        observe: impl FnMut(&Settlement, Fate) + Send + 'static,
+        observe: impl FnMut(&Settlement, Moved) + Send + 'static,
     ) -> Result<Ingest, Failure> {
         let store = config.store.to_string();
         let sink = sink::open(config.store, config.patience, &stop, metrics.store())?;
@@ -69,9 +69,9 @@ impl Ingest {
 }
 
 /// Tells the log of a mail that could not be stored, or not completely.
-pub(crate) fn log(settlement: &Settlement, fate: Fate) {
+pub(crate) fn log(settlement: &Settlement, moved: Moved) {
     let Settlement { origin, outcome, tally, about, .. } = settlement;
-    let place = if fate == Fate::Moved { "; moved to .failed" } else { "" };
+    let place = if moved == Moved::Yes { "; moved to .failed" } else { "" };
     let about = about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
     match outcome {
         Outcome::Unrecognized(reason) => warn!("{}{about} {reason}{place}", origin.name()),

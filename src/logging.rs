@@ -44,7 +44,7 @@ pub fn start(level: LevelFilter) {
         .log_internal_errors(false)
         .event_format(style)
         .with_max_level(level)
-        .with_writer(|| Output);
+        .with_writer(|| StandardError);
     subscriber.init();
 }
 
@@ -62,9 +62,9 @@ pub fn bars() -> &'static MultiProgress {
 }
 
 /// Standard error, past the progress bars. A line that can't be written is lost: the log never stops the work.
-struct Output;
+struct StandardError;
 
-impl Write for Output {
+impl Write for StandardError {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         // The bars panic if they can't be drawn, which a terminal that hung up would have them do.
         let _ = if io::stderr().is_terminal() {

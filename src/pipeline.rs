@@ -25,8 +25,8 @@ use tracing::{error, warn};
 use crate::{
     message::{self, Contents},
     settle::{
-        self, Held, Mark, Origin, Settlement, Settler,
-        apply::{self, Fate, Totals, Unrecognized},
+        self, OnSettled, Origin, Settlement, Settler, Tag,
+        apply::{self, Moved, Totals, Unrecognized},
     },
     sink::Sink,
     source::{self, Bytes},
@@ -53,7 +53,7 @@ pub struct Pipeline {
 struct Stage {
     sink: Arc<dyn Sink>,
     settler: Settler,
-    reading: message::Options,
+    reading: message::ReadOptions,
     period: Option<Range<i64>>,
     taken_up: Gate,
     memory: Memory,
@@ -63,11 +63,11 @@ struct Stage {
 
 /// How mails are treated.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct PipelineConfig {
     /// Threads that read.
     pub threads: usize,
     /// How each mail is read.
-    pub reading: message::Options,
+    pub reading: message::ReadOptions,
     /// What becomes of mail that is no report.
     pub unrecognized: Unrecognized,
     /// Only reports whose period begins within are wanted; seconds since 1970.
@@ -80,7 +80,7 @@ pub struct Mail {
     /// Where it came from.
     pub origin: Origin,
     /// Comes back with the settlement.
-    pub mark: Mark,
+    pub tag: Tag,
     /// Its bytes; nothing if they are still to be read from the file where it lies.
     pub bytes: Option<Bytes>,
 }
@@ -91,11 +91,11 @@ impl Pipeline {
     /// # Errors
     /// The system has no room for a thread.
     pub fn start(
-        settings: Settings,
+        settings: PipelineConfig,
         sink: Arc<dyn Sink>,
-        observe: impl FnMut(&Settlement, Fate) + Send + 'static,
+        observe: impl FnMut(&Settlement, Moved) + Send + 'static,
     ) -> io::Result<Pipeline> {
-        let Settings { threads, reading, unrecognized, period } = settings;
+        let PipelineConfig { threads, reading, unrecognized, period } = settings;
         let threads_named = |number, name: &'static str| {
             let pool = ThreadPoolBuilder::new().num_threads(number).thread_name(move |n| format!("{name}-{n}"));
             pool.build().map_err(io::Error::other)
@@ -147,7 +147,7 @@ impl Pipeline {
         stage.sink.finish();
         drop(pool);
         drop(stage);
-        // With the last delivery the channel ends, and with it the settling thread.
+        // With the last ticket the channel ends, and with it the settling thread.
         settling.join().unwrap_or_else(|panic| {
             error!("settling broke off, mails stay where they are: {}", panic_text(panic.as_ref()));
             Totals::default()
@@ -169,9 +169,9 @@ fn is_large(mail: &Mail) -> bool {
 impl Stage {
     /// Returns when the mail is settled.
     fn process_large(&self, mail: Mail, bytes: usize) {
-        let (held, settled) = mpsc::channel::<()>();
-        self.process_alone(mail, Some(Box::new(held)));
-        self.sink.hurry();
+        let (on_settled, settled) = mpsc::channel::<()>();
+        self.process_alone(mail, Some(Box::new(on_settled)));
+        self.sink.flush();
         // Nothing is ever sent: the other end is dropped when the mail is settled.
         let _ = settled.recv();
         self.leave(bytes);
@@ -179,7 +179,7 @@ impl Stage {
 
     fn leave(&self, bytes: usize) {
         if self.taken_up.leave(bytes) == 0 {
-            self.sink.hurry();
+            self.sink.flush();
         }
     }
 
@@ -218,21 +218,21 @@ impl Stage {
     }
 
     /// Reads a mail while no other is read.
-    fn process_alone(&self, mut mail: Mail, held: Option<Held>) {
+    fn process_alone(&self, mut mail: Mail, on_settled: Option<OnSettled>) {
         let _alone = self.memory.alone();
         match self.bytes(&mut mail) {
             Ok(Bytes::Whole(bytes)) => {
                 let contents = self.read(&bytes, &mut |_| true).unwrap_or_default();
                 drop(bytes);
-                self.hand_over(mail, contents, held);
+                self.hand_over(mail, contents, on_settled);
             }
             other => self.pass_on_unread(mail, other),
         }
     }
 
-    fn hand_over(&self, mail: Mail, contents: Contents, held: Option<Held>) {
-        let delivery = self.settler.delivery(mail.origin, mail.mark, &contents, held);
-        self.sink.accept(contents, &delivery);
+    fn hand_over(&self, mail: Mail, contents: Contents, on_settled: Option<OnSettled>) {
+        let ticket = self.settler.ticket(mail.origin, mail.tag, &contents, on_settled);
+        self.sink.accept(contents, &ticket);
     }
 
     /// Passes on a mail of which there are no bytes.
@@ -243,20 +243,20 @@ impl Stage {
                 self.hand_over(mail, Contents::refused(self.reading.limits.too_large()), None);
             }
             Ok(Bytes::Gone) if matches!(mail.origin, Origin::Maildir(_)) => {
-                self.settler.delivery(mail.origin, mail.mark, &nothing, None).gone();
+                self.settler.ticket(mail.origin, mail.tag, &nothing, None).gone();
             }
             Ok(Bytes::NotAFile) => {
                 warn!(mail = mail.origin.name(), "is no regular file; it is no mail and stays where it is");
-                self.settler.delivery(mail.origin, mail.mark, &nothing, None).not_a_file();
+                self.settler.ticket(mail.origin, mail.tag, &nothing, None).not_a_file();
             }
             // A file that is only read may be elsewhere now, and still be wanted.
             Ok(Bytes::Gone) => {
                 error!(mail = mail.origin.name(), "gone before it was read");
-                self.settler.delivery(mail.origin, mail.mark, &nothing, None).leave();
+                self.settler.ticket(mail.origin, mail.tag, &nothing, None).leave();
             }
             Err(error) => {
                 error!(mail = mail.origin.name(), "can't be read, it stays where it is: {error}");
-                self.settler.delivery(mail.origin, mail.mark, &nothing, None).leave();
+                self.settler.ticket(mail.origin, mail.tag, &nothing, None).leave();
             }
         }
     }

@@ -1,15 +1,15 @@
 //! Failure: finds the parts of a failure report in a mail. What they say is read by [`crate::report`].
 
 use super::{
-    Options,
-    parts::{Mail, Part},
+    ReadOptions,
+    parts::{MimeMail, Part},
     value,
 };
 use crate::report::{self, FailureReport, Repairs, Unreadable, arf};
 
 /// The failure report in a mail, and the parts that make it up: they are not looked into for other reports, since the
 /// reported mail may claim to be one, and is not to be believed.
-pub(super) fn find(mail: &Mail, options: &Options) -> Option<(Result<FailureReport, Unreadable>, [usize; 2])> {
+pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> Option<(Result<FailureReport, Unreadable>, [usize; 2])> {
     let declared = |part: &Part| part.is("message", "feedback-report");
     let mut repairs = Repairs::default();
     let (at, for_people) = match mail.parts.iter().position(declared) {

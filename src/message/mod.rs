@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use self::{
     authentication::Authenticated,
-    parts::{Mail, Seen, starts_with_field, without_from_line},
+    parts::{MimeMail, Seen, starts_with_field, without_from_line},
     unpack::Spent,
 };
 
@@ -29,7 +29,7 @@ use crate::{
 
 /// How a mail is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct ReadOptions {
     /// How much of it is looked at.
     pub limits: Limits,
     /// Keep the body of a mail that a failure report is about: it is personal data.
@@ -40,9 +40,9 @@ pub struct Options {
     pub require_authenticated: bool,
 }
 
-impl From<Limits> for Options {
-    fn from(limits: Limits) -> Options {
-        Options { limits, ..Options::default() }
+impl From<Limits> for ReadOptions {
+    fn from(limits: Limits) -> ReadOptions {
+        ReadOptions { limits, ..ReadOptions::default() }
     }
 }
 
@@ -141,23 +141,23 @@ impl Contents {
 
 /// Reads one mail or bare report file.
 pub fn read(bytes: &[u8], limits: &Limits) -> Contents {
-    read_with(bytes, &Options::from(limits.clone()))
+    read_with(bytes, &ReadOptions::from(limits.clone()))
 }
 
 /// [`read`], with more to say on how.
-pub fn read_with(bytes: &[u8], options: &Options) -> Contents {
+pub fn read_with(bytes: &[u8], options: &ReadOptions) -> Contents {
     read_counted(bytes, options, &mut |_| true).unwrap_or_default()
 }
 
 /// [`read_with`], asking `may_take` for memory before it is taken: bytes, more rather than less than will be needed. Gives up,
 /// with nothing, when the answer is no.
-pub fn read_counted(bytes: &[u8], options: &Options, may_take: &mut dyn FnMut(usize) -> bool) -> Option<Contents> {
+pub fn read_counted(bytes: &[u8], options: &ReadOptions, may_take: &mut dyn FnMut(usize) -> bool) -> Option<Contents> {
     let limits = &options.limits;
     if bytes.len() as u64 > limits.mail_bytes {
         return Some(Contents::refused(limits.too_large()));
     }
     let mut contents = Contents::default();
-    let mut reader = Reader {
+    let mut reader = Walk {
         options,
         limits,
         seen: Seen::of(bytes.len()),
@@ -244,8 +244,8 @@ impl Payload {
     }
 }
 
-struct Reader<'c> {
-    options: &'c Options,
+struct Walk<'c> {
+    options: &'c ReadOptions,
     limits: &'c Limits,
     /// What was seen of the mail so far, mails within it included.
     seen: Seen,
@@ -257,7 +257,7 @@ struct Reader<'c> {
     contents: &'c mut Contents,
 }
 
-impl Reader<'_> {
+impl Walk<'_> {
     /// Reads a mail, `depth` levels of mails and archives down. False if it is none.
     fn mail(&mut self, bytes: &[u8], depth: usize) -> bool {
         if depth > self.limits.nesting {
@@ -275,7 +275,7 @@ impl Reader<'_> {
         true
     }
 
-    fn parts(&mut self, mail: &Mail, depth: usize) {
+    fn parts(&mut self, mail: &MimeMail, depth: usize) {
         if depth == 0 {
             self.contents.received = received(&mail.header, self.options);
         }
@@ -415,7 +415,7 @@ fn looks_like_mail(bytes: &[u8]) -> bool {
         })
 }
 
-fn received(message: &Message, options: &Options) -> Received {
+fn received(message: &Message, options: &ReadOptions) -> Received {
     // `Message::received` would give the lowest one, which the sender wrote.
     let topmost = message.received_all().next().and_then(mail_parser::Received::date);
     let date = topmost.or_else(|| message.date().copied());

@@ -28,7 +28,7 @@ static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
 });
 
 /// A mail taken apart.
-pub(super) struct Mail<'x> {
+pub(super) struct MimeMail<'x> {
     /// Its header, and nothing else.
     pub(super) header: Message<'x>,
     /// The parts that are not made of parts, in order.
@@ -91,12 +91,16 @@ const MULTIPARTS: usize = 32;
 const CONTENT_TYPE_BYTES: usize = 4096;
 
 /// Takes a mail apart; nothing if it has neither a header field nor an empty line.
-pub(super) fn split<'x>(bytes: &'x [u8], limits: &Limits, seen: &mut Seen) -> Result<Option<Mail<'x>>, LimitExceeded> {
+pub(super) fn split<'x>(
+    bytes: &'x [u8],
+    limits: &Limits,
+    seen: &mut Seen,
+) -> Result<Option<MimeMail<'x>>, LimitExceeded> {
     let mut splitter = Splitter { limits, seen, parts: Vec::new() };
     let Some((header, body)) = splitter.header(without_from_line(bytes))? else { return Ok(None) };
     splitter.entity(&header, body, false, MULTIPARTS)?;
     let parts = splitter.parts;
-    Ok(Some(Mail { header, parts }))
+    Ok(Some(MimeMail { header, parts }))
 }
 
 struct Splitter<'x, 'l> {

@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::settle::{Outcome, Settlement, apply::Fate};
+use crate::settle::{Outcome, Settlement, apply::Moved};
 
 /// All metrics; clones share the numbers.
 #[derive(Clone)]
@@ -159,10 +159,10 @@ impl Metrics {
     }
 
     /// A mail was settled.
-    pub fn settled(&self, settlement: &Settlement, fate: Fate) {
-        let outcome = match (&settlement.outcome, fate) {
+    pub fn settled(&self, settlement: &Settlement, moved: Moved) {
+        let outcome = match (&settlement.outcome, moved) {
             (Outcome::Gone | Outcome::NotAFile, _) => return,
-            (Outcome::Left, _) | (_, Fate::Stuck) => "left",
+            (Outcome::Left, _) | (_, Moved::Failed) => "left",
             (Outcome::Stored, _) => "stored",
             (Outcome::Failed(_), _) => "failed",
             (Outcome::Unrecognized(_), _) => "unrecognized",

@@ -10,7 +10,7 @@ use std::{
 use tracing::{Level, error, info};
 
 use crate::{
-    cli::Input,
+    cli::InputFlags,
     config::{Purpose, Typed},
     exit::{Exit, Failure},
     ingest::Ingest,
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Large enough that reading an mbox is not a matter of system calls.
 const BUFFER_BYTES: usize = 1 << 20;
 
-pub(super) fn run(input: &Input, typed: &Typed) -> Result<Exit, Failure> {
+pub(super) fn run(input: &InputFlags, typed: &Typed) -> Result<Exit, Failure> {
     let config = typed.config(&Purpose { patience: Some(PATIENCE), ..Purpose::default() })?;
     let limit = config.pipeline.reading.limits.mail_bytes;
     refuse_wrong_names(input)?;
@@ -58,7 +58,7 @@ pub(super) fn run(input: &Input, typed: &Typed) -> Result<Exit, Failure> {
             path if input.maildir => maildir(path, &run),
             path if is_stdin(path) => stdin_mail(by_hand.take(), limit, &run),
             path => {
-                run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), mark: 0, bytes: None });
+                run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), tag: 0, bytes: None });
                 Ok(())
             }
         };
@@ -77,7 +77,7 @@ pub(super) fn run(input: &Input, typed: &Typed) -> Result<Exit, Failure> {
 }
 
 /// A wrong name is found before anything is stored.
-fn refuse_wrong_names(input: &Input) -> Result<(), Failure> {
+fn refuse_wrong_names(input: &InputFlags) -> Result<(), Failure> {
     for file in input.files.iter().filter(|file| !is_stdin(file)) {
         let metadata = fs::metadata(file).map_err(|error| Failure::path(file, &error))?;
         if metadata.is_dir() && !input.maildir {
@@ -94,7 +94,7 @@ fn is_stdin(file: &Path) -> bool {
 
 fn stdin_mail(by_hand: Option<Bytes>, limit: u64, run: &Ingest) -> io::Result<()> {
     let bytes = by_hand.map_or_else(|| source::read(io::stdin().lock(), limit, 0), Ok)?;
-    run.pipeline.submit(Mail { origin: Origin::Input("standard input".into()), mark: 0, bytes: Some(bytes) });
+    run.pipeline.submit(Mail { origin: Origin::Input("standard input".into()), tag: 0, bytes: Some(bytes) });
     Ok(())
 }
 
@@ -105,7 +105,7 @@ fn mbox(file: impl io::Read, name: &str, limit: u64, run: &Ingest) -> io::Result
         }
         let mail = mail?;
         let origin = Origin::Input(format!("{name}, mail at byte {}", mail.offset));
-        run.pipeline.submit(Mail { origin, mark: 0, bytes: Some(mail.bytes) });
+        run.pipeline.submit(Mail { origin, tag: 0, bytes: Some(mail.bytes) });
     }
     Ok(())
 }
@@ -117,7 +117,7 @@ fn maildir(path: &Path, run: &Ingest) -> io::Result<()> {
             if run.stop.is_asked() {
                 break;
             }
-            run.pipeline.submit(Mail { origin: Origin::File(entry?.path()), mark: 0, bytes: None });
+            run.pipeline.submit(Mail { origin: Origin::File(entry?.path()), tag: 0, bytes: None });
         }
     }
     Ok(())

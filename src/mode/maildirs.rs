@@ -74,7 +74,7 @@ pub(super) fn refuse_inboxes<'m>(
     maildirs.into_iter().try_for_each(|maildir| look(maildir, &config.pipeline.reading))
 }
 
-fn look(maildir: &Arc<Maildir>, reading: &message::Options) -> Result<(), Failure> {
+fn look(maildir: &Arc<Maildir>, reading: &message::ReadOptions) -> Result<(), Failure> {
     let read = |entry: Entry| match source::read_mail(&entry.path(), LARGEST) {
         Ok(Bytes::Whole(bytes)) => Some(message::read_with(&bytes, reading)),
         _ => None,

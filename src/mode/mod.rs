@@ -17,7 +17,7 @@ use tracing::info;
 use self::report::ReportError;
 use crate::{
     cli::{self, Cli, Mode},
-    config::{Purpose, Store, Typed},
+    config::{Destination, Purpose, Typed},
     exit::{Exit, Failure},
 };
 
@@ -48,7 +48,7 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
     match mode {
         None => files::run(&input, &typed),
         Some(Mode::Export(flags)) => match store()? {
-            Store::Sqlite(store) => export::run(&flags, &store, quiet),
+            Destination::Sqlite(store) => export::run(&flags, &store, quiet),
             _ => Err(Failure::usage("export reads an SQLite store; name it with --store FILE")),
         },
         Some(Mode::Once { maildirs }) => once::run(&maildirs, &typed),
@@ -59,12 +59,12 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
     }
 }
 
-fn show_report(flags: cli::Report, store: Store) -> Result<Exit, Failure> {
-    let Store::Sqlite(store) = store else {
+fn show_report(flags: cli::ReportFlags, store: Destination) -> Result<Exit, Failure> {
+    let Destination::Sqlite(store) = store else {
         return Err(Failure::usage("report reads an SQLite store; name it with --store FILE"));
     };
-    let cli::Report { period: cli::Period { since, until }, domain, json, top } = flags;
-    let options = report::Options { store, since, until, domain, json, top };
+    let cli::ReportFlags { period: cli::PeriodFlags { since, until }, domain, json, top } = flags;
+    let options = report::ReportOptions { store, since, until, domain, json, top };
     match report::run(&options, &mut io::BufWriter::new(io::stdout().lock())) {
         // Whoever reads it has seen enough.
         Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),

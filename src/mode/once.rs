@@ -50,8 +50,8 @@ pub(super) fn run(maildirs: &[PathBuf], typed: &Typed) -> Result<Exit, Failure> 
     let mut earlier = Totals::default();
     loop {
         let metrics = Metrics::default();
-        let run = Ingest::start(config.clone(), Arc::clone(&stop), &metrics, |settlement, fate| {
-            ingest::log(settlement, fate);
+        let run = Ingest::start(config.clone(), Arc::clone(&stop), &metrics, |settlement, moved| {
+            ingest::log(settlement, moved);
         })?;
         let sink = Arc::clone(&run.sink);
         let all_listed = submit_all(&maildirs, &run);
@@ -96,7 +96,7 @@ fn submit_new(maildir: &Arc<Maildir>, run: &Ingest) -> std::io::Result<()> {
         if run.stop.is_asked() {
             break;
         }
-        run.pipeline.submit(Mail { origin: Origin::Maildir(entry?), mark: 0, bytes: None });
+        run.pipeline.submit(Mail { origin: Origin::Maildir(entry?), tag: 0, bytes: None });
     }
     Ok(())
 }

@@ -122,7 +122,7 @@ pub(crate) fn parse(parts: Parts, limits: &Limits) -> Result<FailureReport, Unre
 }
 
 fn fields_of_arf(text: &str, report: &mut FailureReport, cutter: &mut Cutter) {
-    let mut fields = Fields::of(text);
+    let mut fields = FeedbackFields::of(text);
     report.feedback_type = fields.first("feedback-type").map(|value| cutter.text(&value.to_lowercase()));
     report.user_agent = fields.first("user-agent").map(|value| cutter.text(&value));
     report.version = fields.first("version").map(|value| cutter.text(&value));
@@ -157,14 +157,14 @@ fn fields_of_arf(text: &str, report: &mut FailureReport, cutter: &mut Cutter) {
 fn for_people<'x>(text: &'x str, report: &mut FailureReport, cutter: &mut Cutter) -> Option<&'x str> {
     let rule = text.match_indices("-----").map(|(at, _)| at).find(|at| text[..*at].ends_with('\n') || *at == 0);
     let (summary, rest) = text.split_at(rule.unwrap_or(text.len()));
-    let mut fields = Fields::of_text(summary);
+    let mut fields = FeedbackFields::of_text(summary);
     report.feedback_type = Some("auth-failure".into());
     report.auth_failure = vec!["dmarc".into()];
     report.source_ip = fields.first("sender ip address").and_then(|value| source_ip(&value, cutter));
     let domains = fields.all("sender domain");
     report.reported_domain = domains.iter().map(|domain| cutter.text(&domain.to_lowercase())).collect();
     report.arrival_date = fields.first("received date").and_then(|value| date::of_mail(&value));
-    let aligned = |fields: &mut Fields, name: &str| {
+    let aligned = |fields: &mut FeedbackFields, name: &str| {
         fields.first(name).is_some_and(|value| matches!(value.to_lowercase().as_str(), "yes" | "pass" | "true"))
     };
     for (name, mechanism) in [("spf alignment", "spf"), ("dkim alignment", "dkim")] {
@@ -291,10 +291,10 @@ impl Cutter<'_> {
 }
 
 /// Fields by their name in small letters, folded lines put together (RFC 5322 section 2.2.3).
-struct Fields(BTreeMap<String, Vec<String>>);
+struct FeedbackFields(BTreeMap<String, Vec<String>>);
 
-impl Fields {
-    fn of(text: &str) -> Fields {
+impl FeedbackFields {
+    fn of(text: &str) -> FeedbackFields {
         let mut fields: Vec<(String, String)> = Vec::new();
         for line in text.lines() {
             let has_room = fields.len() < FIELDS;
@@ -309,17 +309,19 @@ impl Fields {
                 _ => {}
             }
         }
-        Fields::sorted(fields)
+        FeedbackFields::sorted(fields)
     }
 
     /// Fields in a text for people: indented, and not folded.
-    fn of_text(text: &str) -> Fields {
+    fn of_text(text: &str) -> FeedbackFields {
         let pairs = text.lines().filter_map(|line| line.split_once(':')).take(FIELDS);
-        Fields::sorted(pairs.map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned())).collect())
+        FeedbackFields::sorted(
+            pairs.map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned())).collect(),
+        )
     }
 
-    fn sorted(fields: Vec<(String, String)>) -> Fields {
-        let mut sorted = Fields(BTreeMap::new());
+    fn sorted(fields: Vec<(String, String)>) -> FeedbackFields {
+        let mut sorted = FeedbackFields(BTreeMap::new());
         for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
             sorted.0.entry(name).or_default().push(value);
         }

@@ -55,28 +55,28 @@ impl Totals {
 
 /// Where a mail is after it was settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Moved {
     /// It was moved, or another process had taken it away.
-    Moved,
+    Yes,
     /// It stays where it is, as it should.
-    Stays,
+    No,
     /// It could not be moved.
-    Stuck,
+    Failed,
 }
 
 /// Settles mails until the last ticket is gone; `observe` hears of each mail afterwards.
 pub(crate) fn run(
     settlements: &Receiver<Settlement>,
     unrecognized: Unrecognized,
-    mut observe: impl FnMut(&Settlement, Fate),
+    mut observe: impl FnMut(&Settlement, Moved),
 ) -> Totals {
     let mut totals = Totals::default();
     let mut stuck = Stuck::default();
     while let Some(batch) = next_batch(settlements) {
-        let fates = carry_out(&batch, unrecognized, &mut stuck);
-        for (settlement, fate) in batch.iter().zip(fates) {
-            count(settlement, fate, &mut totals);
-            observe(settlement, fate);
+        let all_moved = carry_out(&batch, unrecognized, &mut stuck);
+        for (settlement, moved) in batch.iter().zip(all_moved) {
+            count(settlement, moved, &mut totals);
+            observe(settlement, moved);
         }
     }
     totals
@@ -93,18 +93,18 @@ fn next_batch(settlements: &Receiver<Settlement>) -> Option<Vec<Settlement>> {
 }
 
 /// Carries out what became of some mails.
-fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck) -> Vec<Fate> {
-    let mut fates = vec![Fate::Stays; batch.len()];
+fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck) -> Vec<Moved> {
+    let mut all_moved = vec![Moved::No; batch.len()];
     let (mut failing, mut reasons) = (Vec::new(), Vec::new());
     for (n, Settlement { origin, outcome, tally, .. }) in batch.iter().enumerate() {
         let Origin::Maildir(entry) = origin else { continue };
         match outcome {
             Outcome::Left | Outcome::NotAFile => {}
-            Outcome::Gone => fates[n] = Fate::Moved,
+            Outcome::Gone => all_moved[n] = Moved::Yes,
             Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => {}
             // Reports in it were not wanted, and so are nowhere.
             Outcome::Stored if tally.passed_over > 0 => {}
-            Outcome::Stored => fates[n] = stuck.fate(entry.settle_stored(), origin),
+            Outcome::Stored => all_moved[n] = stuck.moved(entry.settle_stored(), origin),
             Outcome::Failed(reason) | Outcome::Unrecognized(reason) => {
                 failing.push(n);
                 reasons.push((entry, reason.as_str()));
@@ -112,9 +112,9 @@ fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck
         }
     }
     for (n, settled) in failing.into_iter().zip(maildir::settle_failed(&reasons)) {
-        fates[n] = stuck.fate(settled, &batch[n].origin);
+        all_moved[n] = stuck.moved(settled, &batch[n].origin);
     }
-    fates
+    all_moved
 }
 
 /// Mails that could not be moved, by reason: the first of each is told, and at the end how many there were.
@@ -122,8 +122,8 @@ fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck
 struct Stuck(BTreeMap<String, u64>);
 
 impl Stuck {
-    fn fate(&mut self, settled: io::Result<bool>, origin: &Origin) -> Fate {
-        let Err(error) = settled else { return Fate::Moved };
+    fn moved(&mut self, settled: io::Result<bool>, origin: &Origin) -> Moved {
+        let Err(error) = settled else { return Moved::Yes };
         let reason = match error.kind() {
             io::ErrorKind::PermissionDenied => format!("{error}; run the program as the user who owns the mail"),
             _ => error.to_string(),
@@ -133,7 +133,7 @@ impl Stuck {
         if *known == 1 {
             error!("{} can't be moved, it stays where it is: {reason}", origin.name());
         }
-        Fate::Stuck
+        Moved::Failed
     }
 }
 
@@ -146,17 +146,17 @@ impl Drop for Stuck {
 }
 
 /// Counts a mail that was settled.
-fn count(settlement: &Settlement, fate: Fate, totals: &mut Totals) {
+fn count(settlement: &Settlement, moved: Moved, totals: &mut Totals) {
     let Settlement { outcome, tally, .. } = settlement;
     match outcome {
-        _ if fate == Fate::Stuck => totals.left += 1,
+        _ if moved == Moved::Failed => totals.left += 1,
         Outcome::Left => totals.left += 1,
         Outcome::Gone | Outcome::NotAFile => {}
         Outcome::Stored => totals.stored += 1,
         Outcome::Failed(_) => totals.failed += 1,
         Outcome::Unrecognized(_) => totals.unrecognized += 1,
     }
-    if fate == Fate::Moved && matches!(outcome, Outcome::Failed(_) | Outcome::Unrecognized(_)) {
+    if moved == Moved::Yes && matches!(outcome, Outcome::Failed(_) | Outcome::Unrecognized(_)) {
         totals.failed_moved += 1;
     }
     if *outcome != Outcome::Left {

@@ -1,6 +1,6 @@
 //! Settle: what becomes of a mail once the store has spoken.
 //!
-//! A [`Delivery`] follows one mail from the moment it is taken up. Each batch that carries documents of it holds
+//! A [`Ticket`] follows one mail from the moment it is taken up. Each batch that carries documents of it holds
 //! a [`Pending`]; when the last of these is gone, the mail is settled by what they were told. A `Pending` that is dropped
 //! unanswered (an error, a panic, the end of the program) leaves the mail where it is. So there is no way to forget a
 //! mail, and none to settle it before the store has acknowledged every document.
@@ -50,7 +50,7 @@ impl Origin {
 }
 
 /// A number by which whoever takes up mails tells them apart; of no meaning here.
-pub type Mark = u64;
+pub type Tag = u64;
 
 /// What became of a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,13 +136,13 @@ impl Tally {
     }
 }
 
-/// A mail whose fate is known.
+/// A mail that was settled.
 #[derive(Debug)]
 pub struct Settlement {
     /// The mail.
     pub origin: Origin,
-    /// The mark it was taken up with.
-    pub mark: Mark,
+    /// The tag it was taken up with.
+    pub tag: Tag,
     /// What became of it.
     pub outcome: Outcome,
     /// Its numbers.
@@ -155,44 +155,44 @@ pub struct Settlement {
 /// for nobody.
 const WAITING: usize = 1024;
 
-/// The way from deliveries to the thread that settles.
+/// The way from tickets to the thread that settles.
 pub fn channel() -> (Settler, Receiver<Settlement>) {
     let (sender, receiver) = mpsc::sync_channel(WAITING);
     (Settler(sender), receiver)
 }
 
-/// Hands out deliveries; the receiving end sees the last settlement when this and all deliveries are gone.
+/// Hands out tickets; the receiving end sees the last settlement when this and all tickets are gone.
 #[derive(Clone, Debug)]
 pub struct Settler(SyncSender<Settlement>);
 
 impl Settler {
-    /// Follows a mail that was read; `contents` must go to the sink with the delivery. What is `held` is dropped when
+    /// Follows a mail that was read; `contents` must go to the sink with the ticket. What is `on_settled` is dropped when
     /// the mail is settled.
-    pub fn delivery(&self, origin: Origin, mark: Mark, contents: &Contents, held: Option<Held>) -> Delivery {
+    pub fn ticket(&self, origin: Origin, tag: Tag, contents: &Contents, on_settled: Option<OnSettled>) -> Ticket {
         let verdict = match contents.complaint() {
             None => Outcome::Stored,
             Some(reason) if contents.is_something_else() => Outcome::Unrecognized(reason),
             Some(reason) => Outcome::Failed(reason),
         };
-        Delivery(Arc::new(Inner {
+        Ticket(Arc::new(Inner {
             origin: Some(origin),
-            mark,
+            tag,
             about: if verdict == Outcome::Stored { None } else { contents.about() },
-            progress: Mutex::new(Progress { verdict, tally: Tally::of(contents) }),
+            progress: Mutex::new(SoFar { verdict, tally: Tally::of(contents) }),
             settler: self.clone(),
-            _held: held,
+            _on_settled: on_settled,
         }))
     }
 }
 
 /// Something that is kept as long as a mail is on its way, to hear of the end.
-pub type Held = Box<dyn fmt::Debug + Send + Sync>;
+pub type OnSettled = Box<dyn fmt::Debug + Send + Sync>;
 
 /// One mail on its way to the store. Dropped without a share handed out, it is settled by what was read.
 #[derive(Debug)]
-pub struct Delivery(Arc<Inner>);
+pub struct Ticket(Arc<Inner>);
 
-impl Delivery {
+impl Ticket {
     /// The mail could not be looked at: it stays where it is.
     pub fn leave(self) {
         drop(self.pending());
@@ -258,7 +258,7 @@ impl Drop for Pending {
 }
 
 #[derive(Debug)]
-struct Progress {
+struct SoFar {
     /// What becomes of the mail if nothing else happens.
     verdict: Outcome,
     tally: Tally,
@@ -268,15 +268,15 @@ struct Progress {
 struct Inner {
     /// Taken out only when the mail is settled, in `drop`.
     origin: Option<Origin>,
-    mark: Mark,
-    progress: Mutex<Progress>,
+    tag: Tag,
+    progress: Mutex<SoFar>,
     settler: Settler,
     about: Option<String>,
-    _held: Option<Held>,
+    _on_settled: Option<OnSettled>,
 }
 
 impl Inner {
-    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+    fn progress(&self) -> std::sync::MutexGuard<'_, SoFar> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -289,7 +289,7 @@ impl Drop for Inner {
         // If nobody listens any more, the mail stays where it is: that is safe.
         let _ = self.settler.0.send(Settlement {
             origin,
-            mark: self.mark,
+            tag: self.tag,
             outcome,
             tally: progress.tally,
             about: self.about.take(),
@@ -301,18 +301,18 @@ impl Drop for Inner {
 mod tests {
     use super::*;
 
-    fn one_mail() -> (Delivery, Receiver<Settlement>) {
+    fn one_mail() -> (Ticket, Receiver<Settlement>) {
         let (settler, receiver) = channel();
         let report = crate::report::Report::Tls(crate::report::TlsReport::default());
         let contents = Contents { reports: vec![report], ..Contents::default() };
-        (settler.delivery(Origin::Input("test".into()), 0, &contents, None), receiver)
+        (settler.ticket(Origin::Input("test".into()), 0, &contents, None), receiver)
     }
 
     #[test]
     fn settles_once_after_the_last_share() {
-        let (delivery, settled) = one_mail();
-        let (first, second) = (delivery.pending(), delivery.pending());
-        drop(delivery);
+        let (ticket, settled) = one_mail();
+        let (first, second) = (ticket.pending(), ticket.pending());
+        drop(ticket);
         first.acknowledge(Acknowledgement { created: 2, ..Default::default() });
         assert!(settled.try_recv().is_err(), "settled while a share was on its way");
         second.acknowledge(Acknowledgement { duplicates: 1, ..Default::default() });
@@ -324,9 +324,9 @@ mod tests {
 
     #[test]
     fn an_unanswered_share_leaves_the_mail() {
-        let (delivery, settled) = one_mail();
-        let (first, second) = (delivery.pending(), delivery.pending());
-        drop(delivery);
+        let (ticket, settled) = one_mail();
+        let (first, second) = (ticket.pending(), ticket.pending());
+        drop(ticket);
         drop(first);
         second.acknowledge(Acknowledgement { refused: 1, reason: Some("no".into()), ..Default::default() });
         assert_eq!(settled.recv().expect("settled").outcome, Outcome::Left);
@@ -334,9 +334,9 @@ mod tests {
 
     #[test]
     fn a_refused_document_fails_the_mail() {
-        let (delivery, settled) = one_mail();
-        let pending = delivery.pending();
-        drop(delivery);
+        let (ticket, settled) = one_mail();
+        let pending = ticket.pending();
+        drop(ticket);
         pending.acknowledge(Acknowledgement { refused: 1, reason: Some("no".into()), ..Default::default() });
         assert_eq!(settled.recv().expect("settled").outcome, Outcome::Failed("refused by the store: no".into()));
     }

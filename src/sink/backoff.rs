@@ -1,4 +1,4 @@
-//! Outage: one store that is away, seen by several threads: when to try again, when to give up, what to log.
+//! Backoff: one store that is away, seen by several threads: when to try again, when to give up, what to log.
 
 use std::{
     fmt,
@@ -22,7 +22,7 @@ const HICCUP: Duration = Duration::from_secs(1);
 
 /// Watches over the attempts to reach one store.
 #[derive(Debug)]
-pub struct Outage {
+pub struct Backoff {
     store: String,
     /// Only a part of the store, such as one index: the others go on.
     is_part: bool,
@@ -39,17 +39,17 @@ struct Current {
     logged: bool,
 }
 
-impl Outage {
+impl Backoff {
     /// For the store of this name (as a person knows it: a URL, a file).
     pub fn new(store: String, patience: Option<Duration>, stop: Arc<Stop>, metrics: StoreMetrics) -> Self {
-        Outage { store, is_part: false, patience, stop, current: Mutex::new(None), metrics }
+        Backoff { store, is_part: false, patience, stop, current: Mutex::new(None), metrics }
     }
 
     /// For a part of a store, under this name.
     #[must_use]
     pub fn of_part(&self, name: String) -> Self {
         let (stop, metrics) = (Arc::clone(&self.stop), self.metrics.clone());
-        let mut part = Outage::new(name, self.patience, stop, metrics);
+        let mut part = Backoff::new(name, self.patience, stop, metrics);
         part.is_part = true;
         part
     }
@@ -127,7 +127,7 @@ impl Outage {
     }
 }
 
-impl Drop for Outage {
+impl Drop for Backoff {
     /// Nobody tries any more, so nobody knows; the next run finds out anew.
     fn drop(&mut self) {
         let current = self.current.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -162,8 +162,8 @@ mod tests {
     #[test]
     fn patience_ends() {
         let stop = Arc::new(Stop::default());
-        let outage = Outage::new("test".into(), Some(Duration::ZERO), Arc::clone(&stop), StoreMetrics::default());
-        assert!(outage.pause(&"no route"));
+        let backoff = Backoff::new("test".into(), Some(Duration::ZERO), Arc::clone(&stop), StoreMetrics::default());
+        assert!(backoff.pause(&"no route"));
         assert_eq!(stop.reason(), Some(Reason::StoreUnreachable("test: no route".into())));
     }
 }

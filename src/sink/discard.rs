@@ -3,7 +3,7 @@
 use super::{Identity, Sink};
 use crate::{
     message::Contents,
-    settle::{Acknowledgement, Delivery},
+    settle::{Acknowledgement, Ticket},
 };
 
 /// The sink; see the module.
@@ -11,12 +11,12 @@ use crate::{
 pub struct Discard;
 
 impl Sink for Discard {
-    fn accept(&self, contents: Contents, delivery: &Delivery) {
+    fn accept(&self, contents: Contents, ticket: &Ticket) {
         let created = contents.reports.iter().map(|report| report.len() as u64).sum();
-        delivery.pending().acknowledge(Acknowledgement { created, ..Acknowledgement::default() });
+        ticket.pending().acknowledge(Acknowledgement { created, ..Acknowledgement::default() });
     }
 
-    fn hurry(&self) {}
+    fn flush(&self) {}
 
     fn identity(&self) -> Option<Identity> {
         None

@@ -1,6 +1,6 @@
 //! Sink: where the documents go. One a run.
 //!
-//! A sink takes the contents of a mail together with its [`Delivery`], and answers every share of it once the store
+//! A sink takes the contents of a mail together with its [`Ticket`], and answers every share of it once the store
 //! has judged the documents: durably stored, already there, or refused for good. What it can't deliver it drops
 //! unanswered, and the mail stays where it was.
 
@@ -17,7 +17,7 @@ pub mod worker;
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
 
-use crate::{message::Contents, settle::Delivery};
+use crate::{message::Contents, settle::Ticket};
 
 pub(crate) use open::open;
 
@@ -34,10 +34,10 @@ pub struct Identity {
 pub trait Sink: Send + Sync {
     /// Takes over the documents of one mail; waits while the queue is full. Called from many threads. Once work is to end the
     /// mail is left, at once.
-    fn accept(&self, contents: Contents, delivery: &Delivery);
+    fn accept(&self, contents: Contents, ticket: &Ticket);
 
     /// Nothing more is to come for now: do not wait for company.
-    fn hurry(&self);
+    fn flush(&self);
 
     /// Which store it is; nothing if there is no telling. May wait for the store.
     fn identity(&self) -> Option<Identity>;

@@ -17,7 +17,7 @@ use std::{
 
 use super::{
     Identity, Sink,
-    backoff::Outage,
+    backoff::Backoff,
     file_identity,
     lines::{self, Chunk},
     queue::Queue,
@@ -28,7 +28,7 @@ use crate::{
     message::Contents,
     metrics::RequestResult,
     sanitize,
-    settle::{Acknowledgement, Delivery, Pending},
+    settle::{Acknowledgement, Pending, Ticket},
     stop::Reason,
 };
 
@@ -40,11 +40,11 @@ const BATCH_BYTES: usize = 4 << 20;
 /// The sink; see the module.
 pub struct NdJsonSink {
     file: Option<PathBuf>,
-    queue: Arc<Queue<Item>>,
+    queue: Arc<Queue<LineBatch>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Item {
+struct LineBatch {
     lines: Vec<u8>,
     documents: u64,
     pending: Pending,
@@ -55,17 +55,17 @@ impl NdJsonSink {
     ///
     /// # Errors
     /// The file can't be opened, or there is no room for a thread.
-    pub fn open(file: Option<&Path>, outage: Outage) -> io::Result<NdJsonSink> {
+    pub fn open(file: Option<&Path>, backoff: Backoff) -> io::Result<NdJsonSink> {
         let queue = Arc::new(Queue::new(BATCH_BYTES, 2 * BATCH_BYTES));
         let mut output = match file {
-            Some(path) => Output::File { file: open_file(path)?, path: path.to_owned() },
-            None => Output::Pipe,
+            Some(path) => NdJsonOutput::File { file: open_file(path)?, path: path.to_owned() },
+            None => NdJsonOutput::Pipe,
         };
-        let stop = Arc::clone(outage.stop());
+        let stop = Arc::clone(backoff.stop());
         let (from, closed) = (Arc::clone(&queue), Arc::clone(&queue));
         let write = move || {
             while let Some(batch) = from.take() {
-                if !write_batch(&mut output, batch, &outage) {
+                if !write_batch(&mut output, batch, &backoff) {
                     return;
                 }
             }
@@ -76,9 +76,9 @@ impl NdJsonSink {
 }
 
 impl Sink for NdJsonSink {
-    fn accept(&self, contents: Contents, delivery: &Delivery) {
+    fn accept(&self, contents: Contents, ticket: &Ticket) {
         // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
-        let whole = delivery.pending();
+        let whole = ticket.pending();
         let write = |documents: &Documents, n, lines: &mut Vec<u8>| {
             let begin = lines.len();
             documents.write_source(n, lines);
@@ -86,7 +86,7 @@ impl Sink for NdJsonSink {
             lines.push(b'\n');
         };
         let push = |Chunk { bytes: lines, ends, .. }: Chunk| {
-            let item = Item { documents: ends.len() as u64, pending: delivery.pending(), lines };
+            let item = LineBatch { documents: ends.len() as u64, pending: ticket.pending(), lines };
             self.queue.push(item.lines.len(), item)
         };
         if lines::chunks(&contents, ITEM_BYTES, write, push) {
@@ -94,8 +94,8 @@ impl Sink for NdJsonSink {
         }
     }
 
-    fn hurry(&self) {
-        self.queue.hurry();
+    fn flush(&self) {
+        self.queue.flush();
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -147,7 +147,7 @@ fn open_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-enum Output {
+enum NdJsonOutput {
     /// With the name that it must still have when its lines count as stored.
     File {
         file: File,
@@ -156,11 +156,11 @@ enum Output {
     Pipe,
 }
 
-impl Output {
+impl NdJsonOutput {
     /// Writes all lines or, in a regular file, none.
-    fn write(&mut self, batch: &[Item]) -> io::Result<()> {
+    fn write(&mut self, batch: &[LineBatch]) -> io::Result<()> {
         match self {
-            Output::File { file, path } => loop {
+            NdJsonOutput::File { file, path } => loop {
                 if !file.metadata()?.is_file() {
                     return batch.iter().try_for_each(|item| file.write_all(&item.lines));
                 }
@@ -170,7 +170,7 @@ impl Output {
                 }
                 *file = open_file(path)?;
             },
-            Output::Pipe => {
+            NdJsonOutput::Pipe => {
                 let mut out = io::stdout().lock();
                 batch.iter().try_for_each(|item| out.write_all(&item.lines))?;
                 out.flush()
@@ -190,7 +190,7 @@ fn has_name(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 /// Appends all lines and has them on disk, or none. False if the file was rotated or emptied meanwhile.
-fn append(file: &mut File, path: &Path, batch: &[Item]) -> io::Result<bool> {
+fn append(file: &mut File, path: &Path, batch: &[LineBatch]) -> io::Result<bool> {
     // Another process may append to the same file; between its batches and ours, never within.
     file.lock()?;
     let appended = append_locked(file, path, batch);
@@ -198,7 +198,7 @@ fn append(file: &mut File, path: &Path, batch: &[Item]) -> io::Result<bool> {
     appended
 }
 
-fn append_locked(file: &mut File, path: &Path, batch: &[Item]) -> io::Result<bool> {
+fn append_locked(file: &mut File, path: &Path, batch: &[LineBatch]) -> io::Result<bool> {
     let before = file.metadata()?.len();
     // A line that a crash left half: what comes behind it would be lost with it.
     let start = if ends_in_a_line(path, before) { &b"\n"[..] } else { b"" };
@@ -226,29 +226,29 @@ fn ends_in_a_line(path: &Path, length: u64) -> bool {
 }
 
 /// False if work is to end before the lines could be written.
-fn write_batch(output: &mut Output, batch: Vec<Item>, outage: &Outage) -> bool {
-    if outage.stop().is_asked() {
+fn write_batch(output: &mut NdJsonOutput, batch: Vec<LineBatch>, backoff: &Backoff) -> bool {
+    if backoff.stop().is_asked() {
         return false;
     }
     loop {
         let started = Instant::now();
         let written = output.write(&batch);
         let result = if written.is_ok() { RequestResult::ok } else { RequestResult::failed };
-        outage.metrics().request(result, started.elapsed());
+        backoff.metrics().request(result, started.elapsed());
         let Err(error) = written else { break };
-        if matches!(output, Output::Pipe) {
+        if matches!(output, NdJsonOutput::Pipe) {
             // Nobody knows how much of it was read.
-            outage.stop().ask(match error.kind() {
+            backoff.stop().ask(match error.kind() {
                 io::ErrorKind::BrokenPipe => Reason::ReaderGone,
                 _ => Reason::StoreUnreachable(format!("standard output: {error}")),
             });
             return false;
         }
-        if outage.pause(&error) {
+        if backoff.pause(&error) {
             return false;
         }
     }
-    outage.over();
+    backoff.over();
     for item in batch {
         item.pending.acknowledge(Acknowledgement { created: item.documents, ..Acknowledgement::default() });
     }

@@ -3,10 +3,10 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
-    Sink, backoff::Outage, discard::Discard, ndjson::NdJsonSink, opensearch::OpenSearchSink, sqlite::SqliteSink,
+    Sink, backoff::Backoff, discard::Discard, ndjson::NdJsonSink, opensearch::OpenSearchSink, sqlite::SqliteSink,
 };
 use crate::{
-    config::Store,
+    config::Destination,
     exit::{Exit, Failure},
     metrics::StoreMetrics,
     stop::Stop,
@@ -17,23 +17,23 @@ use crate::{
 /// # Errors
 /// It can't be opened, and waiting is of no use.
 pub(crate) fn open(
-    store: Store,
+    store: Destination,
     patience: Option<Duration>,
     stop: &Arc<Stop>,
     metrics: &StoreMetrics,
 ) -> Result<Arc<dyn Sink>, Failure> {
     let (stop, metrics) = (Arc::clone(stop), metrics.clone());
     Ok(match store {
-        Store::OpenSearch(config) => Arc::new(OpenSearchSink::start(config, stop, metrics)?),
-        Store::NdJson(file) => {
+        Destination::OpenSearch(config) => Arc::new(OpenSearchSink::start(config, stop, metrics)?),
+        Destination::NdJson(file) => {
             let name = file.as_deref().unwrap_or(Path::new("-"));
-            let outage = Outage::new(name.display().to_string(), patience, stop, metrics);
-            let sink = NdJsonSink::open(file.as_deref(), outage);
+            let backoff = Backoff::new(name.display().to_string(), patience, stop, metrics);
+            let sink = NdJsonSink::open(file.as_deref(), backoff);
             Arc::new(
                 sink.map_err(|error| Failure::new(Exit::TryAgain, format_args!("store {}: {error}", name.display())))?,
             )
         }
-        Store::Nothing => Arc::new(Discard),
-        Store::Sqlite(file) => Arc::new(SqliteSink::open(&file, patience, stop, metrics)?),
+        Destination::Nothing => Arc::new(Discard),
+        Destination::Sqlite(file) => Arc::new(SqliteSink::open(&file, patience, stop, metrics)?),
     })
 }

@@ -15,7 +15,7 @@ const LINGER: Duration = Duration::from_millis(50);
 /// A queue of items that weigh something (bytes).
 #[derive(Debug)]
 pub struct Queue<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<QueueState<T>>,
     filled: Condvar,
     drained: Condvar,
     batch_weight: usize,
@@ -23,7 +23,7 @@ pub struct Queue<T> {
 }
 
 #[derive(Debug)]
-struct State<T> {
+struct QueueState<T> {
     items: VecDeque<(usize, T)>,
     weight: usize,
     /// When the oldest item came.
@@ -36,7 +36,7 @@ struct State<T> {
 impl<T> Queue<T> {
     /// A queue that hands on batches of about `batch_weight` bytes and holds about `capacity` bytes.
     pub fn new(batch_weight: usize, capacity: usize) -> Self {
-        let state = State { items: VecDeque::new(), weight: 0, since: None, urgent: false, closed: false };
+        let state = QueueState { items: VecDeque::new(), weight: 0, since: None, urgent: false, closed: false };
         Queue { state: Mutex::new(state), filled: Condvar::new(), drained: Condvar::new(), batch_weight, capacity }
     }
 
@@ -67,7 +67,7 @@ impl<T> Queue<T> {
     }
 
     /// Says that nothing more is to come for now: what is there is handed on.
-    pub fn hurry(&self) {
+    pub fn flush(&self) {
         self.lock().urgent = true;
         self.filled.notify_all();
     }
@@ -118,7 +118,7 @@ impl<T> Queue<T> {
         self.lock().weight
     }
 
-    fn drain(&self, state: &mut State<T>) -> Vec<T> {
+    fn drain(&self, state: &mut QueueState<T>) -> Vec<T> {
         let mut batch = Vec::new();
         let mut weight = 0;
         while let Some((next, _)) = state.items.front() {
@@ -135,7 +135,7 @@ impl<T> Queue<T> {
         batch
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,14 +14,14 @@ use std::{
 use rusqlite::TransactionBehavior;
 use tracing::warn;
 
-use super::{Identity, Sink, backoff::Outage, file_identity, memory_size, queue::Queue};
+use super::{Identity, Sink, backoff::Backoff, file_identity, memory_size, queue::Queue};
 use crate::sqlite::{insert::Insert, session::Session};
 use crate::{
     exit::Failure,
     message::Contents,
     metrics::{RequestResult, StoreMetrics},
     report::{Ids, Report},
-    settle::{Acknowledgement, Delivery, Pending},
+    settle::{Acknowledgement, Pending, Ticket},
     sqlite::{self, Store, session},
     stop::{Reason, Stop},
 };
@@ -36,13 +36,13 @@ const QUEUE_BYTES: usize = 4 * BATCH_BYTES;
 /// The sink; see the module.
 pub struct SqliteSink {
     path: PathBuf,
-    queue: Arc<Queue<Item>>,
+    queue: Arc<Queue<ParsedMail>>,
     session: Arc<Session>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// One mail on its way.
-struct Item {
+struct ParsedMail {
     contents: Contents,
     /// Of each report; made in the parsers' threads, since there is one writer only.
     ids: Vec<Ids>,
@@ -70,10 +70,10 @@ impl SqliteSink {
             Err(error) => return Err(error.into()),
         };
         let queue = Arc::new(Queue::new(BATCH_BYTES, QUEUE_BYTES));
-        let outage = Outage::new(path.display().to_string(), patience, stop, metrics);
+        let backoff = Backoff::new(path.display().to_string(), patience, stop, metrics);
         let session = Arc::new(Session::default());
         let writer =
-            Writer { path: path.into(), store, queue: Arc::clone(&queue), session: Arc::clone(&session), outage };
+            Writer { path: path.into(), store, queue: Arc::clone(&queue), session: Arc::clone(&session), backoff };
         let thread = thread::Builder::new().name("sqlite".into()).spawn(move || writer.write_batches());
         let thread = thread.map_err(|error| Failure::thread(&error))?;
         Ok(SqliteSink { path: path.into(), queue, session, writer: Mutex::new(Some(thread)) })
@@ -81,15 +81,15 @@ impl SqliteSink {
 }
 
 impl Sink for SqliteSink {
-    fn accept(&self, contents: Contents, delivery: &Delivery) {
+    fn accept(&self, contents: Contents, ticket: &Ticket) {
         // A mail without reports travels too: nothing is settled while the store is away.
         let weight = memory_size::of(&contents);
         let ids = contents.reports.iter().map(Report::ids).collect();
-        self.queue.push(weight, Item { contents, ids, pending: delivery.pending() });
+        self.queue.push(weight, ParsedMail { contents, ids, pending: ticket.pending() });
     }
 
-    fn hurry(&self) {
-        self.queue.hurry();
+    fn flush(&self) {
+        self.queue.flush();
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -123,9 +123,9 @@ struct Writer {
     path: PathBuf,
     /// Nothing while it can't be opened.
     store: Option<Store>,
-    queue: Arc<Queue<Item>>,
+    queue: Arc<Queue<ParsedMail>>,
     session: Arc<Session>,
-    outage: Outage,
+    backoff: Backoff,
 }
 
 /// Why a batch could not be stored for now.
@@ -142,22 +142,22 @@ enum Trouble {
 impl Writer {
     fn write_batches(mut self) {
         while let Some(batch) = self.queue.take() {
-            if self.outage.stop().is_asked() || !self.write(batch) {
+            if self.backoff.stop().is_asked() || !self.write(batch) {
                 return;
             }
         }
     }
 
     /// Tries until the batch is stored; false if work is to end before that was possible.
-    fn write(&mut self, batch: Vec<Item>) -> bool {
+    fn write(&mut self, batch: Vec<ParsedMail>) -> bool {
         loop {
             let started = Instant::now();
             let attempt = self.attempt(&batch);
             let result = if attempt.is_ok() { RequestResult::ok } else { RequestResult::failed };
-            self.outage.metrics().request(result, started.elapsed());
+            self.backoff.metrics().request(result, started.elapsed());
             match attempt {
                 Ok(answers) => {
-                    self.outage.over();
+                    self.backoff.over();
                     batch.into_iter().zip(answers).for_each(|(item, answer)| item.pending.acknowledge(answer));
                     return true;
                 }
@@ -165,7 +165,7 @@ impl Writer {
                     // Opened anew for the next attempt: a connection remembers that a file system was read-only, and
                     // a file that was put in the place of this one is another.
                     self.store = None;
-                    if self.outage.pause(&trouble) {
+                    if self.backoff.pause(&trouble) {
                         return false;
                     }
                 }
@@ -174,7 +174,7 @@ impl Writer {
     }
 
     /// One transaction. It can be repeated even if its COMMIT succeeded unnoticed: what is stored counts as a duplicate.
-    fn attempt(&mut self, batch: &[Item]) -> Result<Vec<Acknowledgement>, Trouble> {
+    fn attempt(&mut self, batch: &[ParsedMail]) -> Result<Vec<Acknowledgement>, Trouble> {
         let store = match &mut self.store {
             Some(store) => store,
             none => none.insert(Store::open(&self.path)?),
@@ -196,7 +196,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue.abandon();
         if thread::panicking() {
-            self.outage.stop().ask(Reason::StoreUnreachable("a bug in this program ended the writing thread".into()));
+            self.backoff.stop().ask(Reason::StoreUnreachable("a bug in this program ended the writing thread".into()));
         }
     }
 }

@@ -18,7 +18,7 @@ use notify::{
 /// Watches folders for deliveries.
 pub struct FolderWatch {
     watcher: RecommendedWatcher,
-    state: Arc<State>,
+    state: Arc<Events>,
 }
 
 /// More names than this are not remembered: then reading the folder is as cheap.
@@ -50,12 +50,12 @@ impl News {
 }
 
 #[derive(Default)]
-struct State {
+struct Events {
     folders: Mutex<HashMap<PathBuf, News>>,
     happened: Condvar,
 }
 
-impl State {
+impl Events {
     fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, News>> {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,7 +115,7 @@ impl FolderWatch {
     /// # Errors
     /// The system has no inotify instance left.
     pub fn new() -> notify::Result<FolderWatch> {
-        let state = Arc::new(State::default());
+        let state = Arc::new(Events::default());
         let to = Arc::clone(&state);
         Ok(FolderWatch { watcher: notify::recommended_watcher(move |event| to.note(event))?, state })
     }

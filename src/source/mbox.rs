@@ -9,7 +9,7 @@ const SEPARATOR_BYTES: usize = 1024;
 
 /// One mail in an mbox.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Mail {
+pub struct MboxMail {
     /// Where its separator line begins, in bytes from the start of the file.
     pub offset: u64,
     /// Where the next one's separator begins.
@@ -40,7 +40,7 @@ impl<R: BufRead> Mbox<R> {
         self.position
     }
 
-    fn next_mail(&mut self) -> io::Result<Option<Mail>> {
+    fn next_mail(&mut self) -> io::Result<Option<MboxMail>> {
         if self.ended {
             return Ok(None);
         }
@@ -122,9 +122,9 @@ impl<R: BufRead> Mbox<R> {
 }
 
 impl<R: BufRead> Iterator for Mbox<R> {
-    type Item = io::Result<Mail>;
+    type Item = io::Result<MboxMail>;
 
-    fn next(&mut self) -> Option<io::Result<Mail>> {
+    fn next(&mut self) -> Option<io::Result<MboxMail>> {
         let next = self.next_mail().transpose();
         if matches!(next, Some(Err(_))) {
             self.ended = true;
@@ -133,9 +133,9 @@ impl<R: BufRead> Iterator for Mbox<R> {
     }
 }
 
-fn finish(offset: u64, end: u64, mut mail: Vec<u8>, too_large: bool) -> Mail {
+fn finish(offset: u64, end: u64, mut mail: Vec<u8>, too_large: bool) -> MboxMail {
     if too_large {
-        return Mail { offset, end, bytes: Bytes::TooLarge };
+        return MboxMail { offset, end, bytes: Bytes::TooLarge };
     }
     // The blank line before the next separator belongs to the mbox, not to the mail.
     if mail.ends_with(b"\n\n") {
@@ -143,7 +143,7 @@ fn finish(offset: u64, end: u64, mut mail: Vec<u8>, too_large: bool) -> Mail {
     } else if mail.ends_with(b"\r\n\r\n") {
         mail.truncate(mail.len() - 2);
     }
-    Mail { offset, end, bytes: Bytes::Whole(mail) }
+    MboxMail { offset, end, bytes: Bytes::Whole(mail) }
 }
 
 /// `From `, somebody, and a time: a sentence in a letter that begins with "From " has none.

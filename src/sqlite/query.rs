@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{
     OpenError, open_to_read,
-    summary::{Disposition, Dmarc, Domain, Failure, Messages, Policy, RawResult, Source, Summary, Tls},
+    summary::{Disposition, Dmarc, Domain, Messages, RawResult, Source, Summary, Tls, TlsFailure, TlsPolicy},
 };
 use rusqlite::{Connection, Result, Row, Transaction, named_params};
 
@@ -207,7 +207,7 @@ impl<'c> Snapshot<'c> {
              ORDER BY total(successful_sessions) + total(failed_sessions) DESC, domain, policy_type"
         );
         all.policies = self.list(&sql, |row| {
-            Ok(Policy {
+            Ok(TlsPolicy {
                 policy_domain: row.get("domain")?,
                 policy_type: row.get("policy_type")?,
                 reports: number(row, "reports")?,
@@ -227,7 +227,7 @@ impl<'c> Snapshot<'c> {
         Ok(all)
     }
 
-    fn failures(&self, policy: &Policy) -> Result<Vec<Failure>> {
+    fn failures(&self, policy: &TlsPolicy) -> Result<Vec<TlsFailure>> {
         let sql = format!(
             "{TLS_POLICIES} SELECT f.result_type, CAST(total(f.failed_sessions) AS INTEGER) AS sessions
              FROM p JOIN tls_failure_details f USING (report, policy)
@@ -240,7 +240,7 @@ impl<'c> Snapshot<'c> {
             ":policy_domain": policy.policy_domain, ":policy_type": policy.policy_type
         };
         let failures = statement.query_map(params, |row| {
-            Ok(Failure { result_type: row.get("result_type")?, sessions: number(row, "sessions")? })
+            Ok(TlsFailure { result_type: row.get("result_type")?, sessions: number(row, "sessions")? })
         })?;
         failures.collect()
     }

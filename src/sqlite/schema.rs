@@ -8,16 +8,16 @@ use super::rekey;
 pub(super) const APPLICATION_ID: i32 = 0x4552_5053;
 
 /// Leads from one version to the next; a released step never changes.
-struct Step {
+struct Migration {
     sql: &'static str,
     /// What SQL can't do, after it.
     then: fn(&Connection) -> Result<()>,
 }
 
-/// Step `n` leads from version `n` to version `n + 1`.
-const STEPS: &[Step] = &[
-    Step { sql: include_str!("schema_1.sql"), then: |_| Ok(()) },
-    Step { sql: include_str!("schema_2.sql"), then: rekey::fill },
+/// Migration `n` leads from version `n` to version `n + 1`.
+const STEPS: &[Migration] = &[
+    Migration { sql: include_str!("schema_1.sql"), then: |_| Ok(()) },
+    Migration { sql: include_str!("schema_2.sql"), then: rekey::fill },
 ];
 
 /// What the file says of itself.
@@ -42,7 +42,7 @@ impl Version {
         Version::among(STEPS, connection)
     }
 
-    fn among(steps: &[Step], connection: &Connection) -> Result<Version> {
+    fn among(steps: &[Migration], connection: &Connection) -> Result<Version> {
         // One statement, so that all comes from one moment.
         let sql = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
                    FROM pragma_application_id, pragma_user_version";
@@ -63,7 +63,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     migrate_by(STEPS, connection)
 }
 
-fn migrate_by(steps: &[Step], connection: &mut Connection) -> Result<()> {
+fn migrate_by(steps: &[Migration], connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Looked at again: another process may have been faster.
     let done = match Version::among(steps, &transaction)? {
@@ -84,8 +84,8 @@ fn migrate_by(steps: &[Step], connection: &mut Connection) -> Result<()> {
 mod tests {
     use super::*;
 
-    const fn step(sql: &'static str) -> Step {
-        Step { sql, then: |_| Ok(()) }
+    const fn step(sql: &'static str) -> Migration {
+        Migration { sql, then: |_| Ok(()) }
     }
 
     fn memory() -> Connection {

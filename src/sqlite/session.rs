@@ -20,10 +20,10 @@ const HAS: &str = "SELECT EXISTS (SELECT 1 FROM imports WHERE token = unhex(?1) 
 
 /// One run of an import.
 #[derive(Debug, Default)]
-pub(crate) struct Session(Mutex<State>);
+pub(crate) struct Session(Mutex<SessionState>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum SessionState {
     /// Nobody keeps a journal.
     #[default]
     Unasked,
@@ -39,40 +39,40 @@ impl Session {
     /// From now on there is a journal.
     pub(crate) fn ask(&self) {
         self.with(|state| {
-            if *state == State::Unasked {
-                *state = State::Asked;
+            if *state == SessionState::Unasked {
+                *state = SessionState::Asked;
             }
         });
     }
 
     /// Notes another transaction in the open one; the state once that is on the disk.
-    pub(crate) fn note(&self, transaction: &Connection) -> Result<State> {
-        let row = |row: &rusqlite::Row| Ok(State::Stored(row.get(0)?, row.get(1)?));
+    pub(crate) fn note(&self, transaction: &Connection) -> Result<SessionState> {
+        let row = |row: &rusqlite::Row| Ok(SessionState::Stored(row.get(0)?, row.get(1)?));
         match self.with(|state| state.clone()) {
-            State::Asked => transaction.prepare_cached(BEGIN)?.query_row((), row),
-            State::Stored(token, number) => {
+            SessionState::Asked => transaction.prepare_cached(BEGIN)?.query_row((), row),
+            SessionState::Stored(token, number) => {
                 let next = transaction.prepare_cached(GO_ON)?.query_row((token, number), row).optional()?;
-                Ok(next.unwrap_or(State::Lost))
+                Ok(next.unwrap_or(SessionState::Lost))
             }
             same => Ok(same),
         }
     }
 
     /// The transaction is on the disk.
-    pub(crate) fn committed(&self, new: State) {
+    pub(crate) fn committed(&self, new: SessionState) {
         self.with(|state| *state = new);
     }
 
     /// For the journal: what [`has`] finds in the store as long as it has all that was stored.
     pub(crate) fn told(&self) -> Option<String> {
         match self.with(|state| state.clone()) {
-            State::Unasked | State::Asked => None,
-            State::Stored(token, number) => Some(format!("{token} {number}")),
-            State::Lost => Some("lost".into()),
+            SessionState::Unasked | SessionState::Asked => None,
+            SessionState::Stored(token, number) => Some(format!("{token} {number}")),
+            SessionState::Lost => Some("lost".into()),
         }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut SessionState) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

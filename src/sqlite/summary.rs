@@ -106,14 +106,14 @@ pub struct Tls {
     /// Sessions that did not.
     pub failed_sessions: u64,
     /// Policies with most sessions.
-    pub policies: Vec<Policy>,
+    pub policies: Vec<TlsPolicy>,
     /// How many more policies there are.
     pub policies_omitted: u64,
 }
 
 /// TLS sessions under one kind of policy of one domain.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Policy {
+pub struct TlsPolicy {
     /// The domain in small letters; empty if reports do not say it.
     pub policy_domain: String,
     /// `sts`, `tlsa` or `no-policy-found`.
@@ -125,12 +125,12 @@ pub struct Policy {
     /// Sessions that did not.
     pub failed_sessions: u64,
     /// Why not, most frequent first.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<TlsFailure>,
 }
 
 /// A way to fail.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Failure {
+pub struct TlsFailure {
     /// By RFC 8460 section 4.3.
     pub result_type: Option<String>,
     /// Sessions that failed so.

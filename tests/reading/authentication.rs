@@ -4,20 +4,24 @@ use std::fs;
 
 use email_report_processor::{
     document::Documents,
-    message::{self, Contents, Options},
+    message::{self, Contents, ReadOptions},
 };
 use serde_json::{Value, json};
 
 const PASSED: &str = "Authentication-Results: mx.example.org; dkim=pass header.d=reporter.example header.s=a; spf=pass\r\n \
      smtp.mailfrom=bounces@reporter.example; dmarc=pass header.from=reporter.example\r\n";
 
-fn read(header: &str, options: &Options) -> Contents {
+fn read(header: &str, options: &ReadOptions) -> Contents {
     let mail = fs::read_to_string("tests/fixtures/zoo/mail-report-is-the-body.eml").expect("a fixture");
     message::read_with(format!("{header}{mail}").as_bytes(), options)
 }
 
-fn asked(required: bool) -> Options {
-    Options { authserv_id: Some("mx.example.org".into()), require_authenticated: required, ..Options::default() }
+fn asked(required: bool) -> ReadOptions {
+    ReadOptions {
+        authserv_id: Some("mx.example.org".into()),
+        require_authenticated: required,
+        ..ReadOptions::default()
+    }
 }
 
 fn authenticated(contents: &Contents) -> Value {
@@ -30,7 +34,7 @@ fn authenticated(contents: &Contents) -> Value {
 
 #[test]
 fn the_field_is_absent_unless_asked_for() {
-    assert_eq!(authenticated(&read(PASSED, &Options::default())), Value::Null);
+    assert_eq!(authenticated(&read(PASSED, &ReadOptions::default())), Value::Null);
     assert_eq!(authenticated(&read("", &asked(false))), json!({ "pass": false }));
     assert_eq!(
         authenticated(&read(PASSED, &asked(false))),

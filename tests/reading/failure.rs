@@ -4,7 +4,7 @@ use std::fs;
 
 use email_report_processor::{
     document::Documents,
-    message::{self, Contents, Options},
+    message::{self, Contents, ReadOptions},
     report::{Kind, Report},
 };
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn fixture(name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn read(bytes: &[u8], options: &Options) -> Contents {
+fn read(bytes: &[u8], options: &ReadOptions) -> Contents {
     message::read_with(bytes, options)
 }
 
@@ -29,11 +29,11 @@ fn document_of(contents: &Contents) -> Value {
 }
 
 fn document(name: &str) -> Value {
-    document_of(&read(&fixture(name), &Options::default()))
+    document_of(&read(&fixture(name), &ReadOptions::default()))
 }
 
 fn key(bytes: &[u8]) -> String {
-    let contents = read(bytes, &Options::default());
+    let contents = read(bytes, &ReadOptions::default());
     contents.reports[0].key().as_str().to_owned()
 }
 
@@ -97,7 +97,7 @@ fn the_body_is_personal_data_and_only_kept_if_asked_for() {
         assert!(!document.contains("Dear Ms") && !document.contains("UmRl"), "{name}: {document}");
         assert!(!document.contains("RGVhciBNcyBWaWN0aW0="), "{name}: the canonicalized body");
     }
-    let keep = Options { keep_failed_message: true, ..Options::default() };
+    let keep = ReadOptions { keep_failed_message: true, ..ReadOptions::default() };
     let kept = document_of(&read(&fixture("complete"), &keep));
     let body = "Dear Ms Victim, please pay 1000 to the usual account.";
     assert_eq!(kept["failure"]["message"]["body"], body);
@@ -167,7 +167,7 @@ fn shapes_that_servers_send() {
 /// Found by mutating fixtures: mail-parser loses count of the parts, and trips over it where its assertions are on.
 #[test]
 fn boundaries_that_cross_are_no_fault_of_ours() {
-    let contents = read(&fixture("crossed-boundaries"), &Options::default());
+    let contents = read(&fixture("crossed-boundaries"), &ReadOptions::default());
     assert_eq!(contents.received.from.as_deref(), Some("failures@receiver.example"));
 }
 
@@ -179,7 +179,7 @@ fn what_is_too_long_is_cut_and_says_so() {
     for (what, other, repair) in
         [("Feedback-Type: auth-failure\n", long.as_str(), "feedback-cut"), ("Reply-To:", &long_header, "message-cut")]
     {
-        let document = document_of(&read(text.replace(what, other).as_bytes(), &Options::default()));
+        let document = document_of(&read(text.replace(what, other).as_bytes(), &ReadOptions::default()));
         assert!(document["received"]["repairs"].as_array().is_some_and(|all| all.contains(&json!(repair))), "{repair}");
         assert!(document["failure"].to_string().len() < 100_000);
     }
@@ -187,13 +187,13 @@ fn what_is_too_long_is_cut_and_says_so() {
 
 #[test]
 fn a_report_that_failed_is_evidence_and_not_a_report() {
-    let contents = read(&fixture("of-a-forged-report"), &Options::default());
+    let contents = read(&fixture("of-a-forged-report"), &ReadOptions::default());
     assert!(matches!(contents.reports.as_slice(), [Report::Failure(_)]));
 }
 
 #[test]
 fn a_report_that_says_nothing_is_refused() {
-    let contents = read(&fixture("says-nothing"), &Options::default());
+    let contents = read(&fixture("says-nothing"), &ReadOptions::default());
     let complaint = contents.complaint().expect("a complaint");
     assert!(complaint.contains("failure report without Source-IP"), "{complaint}");
 }

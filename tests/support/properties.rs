@@ -6,7 +6,7 @@ use std::{collections::HashSet, fmt::Write as _, io::BufReader};
 use email_report_processor::{
     document::Documents,
     limits::Limits,
-    message::{self, Contents, Options, Received, authentication::Authenticated},
+    message::{self, Contents, ReadOptions, Received, authentication::Authenticated},
     report::{
         self, AggregateReport, FailureReport, Period, Repairs, Report, Text, TlsReport,
         aggregate::{
@@ -44,7 +44,7 @@ fn limits_for(bytes: &[u8]) -> Limits {
 /// A mail of any kind, or a bare file.
 pub fn message(bytes: &[u8]) {
     let limits = limits_for(bytes);
-    let options = Options {
+    let options = ReadOptions {
         limits,
         keep_failed_message: false,
         authserv_id: Some("mx.example.org".into()),
@@ -57,7 +57,7 @@ pub fn message(bytes: &[u8]) {
     assert_eq!(contents.reports, again.reports, "the same bytes give the same reports");
     assert_eq!(contents.complaint(), again.complaint());
     // Authentication changes what is believed, not what is read.
-    let strict = message::read_with(bytes, &Options { require_authenticated: true, ..options });
+    let strict = message::read_with(bytes, &ReadOptions { require_authenticated: true, ..options });
     let passed = contents.received.authenticated.as_ref().is_some_and(|authenticated| authenticated.pass);
     if passed {
         assert_eq!(strict.reports, contents.reports);
@@ -166,8 +166,8 @@ pub fn failure(bytes: &[u8]) {
     let limits = limits_for(bytes);
     // What comes behind an empty line is no header, so it is in no document.
     let marked = [bytes, b"\n\n", MARK.as_bytes()].concat();
-    let without = Options { limits: limits.clone(), ..Options::default() };
-    let with = Options { keep_failed_message: true, ..without.clone() };
+    let without = ReadOptions { limits: limits.clone(), ..ReadOptions::default() };
+    let with = ReadOptions { keep_failed_message: true, ..without.clone() };
     let (kept, left_out) = (message::read_with(&marked, &with), message::read_with(&marked, &without));
     check_contents(&left_out, &limits);
     check_contents(&kept, &limits);

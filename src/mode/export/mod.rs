@@ -121,7 +121,7 @@ impl fmt::Display for Written {
     }
 }
 
-fn kinds(flags: &cli::Export) -> &'static [Kind] {
+fn kinds(flags: &cli::ExportFlags) -> &'static [Kind] {
     match (flags.kind, flags.format) {
         (Some(ExportKind::Dmarc), _) | (None, ExportFormat::Csv) => &[Kind::Dmarc],
         (Some(ExportKind::Tls), _) => &[Kind::Tls],
@@ -130,7 +130,7 @@ fn kinds(flags: &cli::Export) -> &'static [Kind] {
     }
 }
 
-pub(super) fn run(flags: &cli::Export, store: &Path, quiet: bool) -> Result<Exit, Failure> {
+pub(super) fn run(flags: &cli::ExportFlags, store: &Path, quiet: bool) -> Result<Exit, Failure> {
     let started = Instant::now();
     let kinds = kinds(flags);
     let now = Timestamp::now();

@@ -13,10 +13,10 @@ use tracing::error;
 
 use super::{
     is_stdin,
-    journal::{Key, Place},
+    journal::{FileKey, Place},
     lock,
     progress::Counters,
-    state::State,
+    state::Remembered,
 };
 use crate::{
     cli,
@@ -24,7 +24,7 @@ use crate::{
     maildir::{Entry, Folder},
     pipeline::Mail,
     sanitize,
-    settle::{Mark, Origin},
+    settle::{Origin, Tag},
     source::{
         self, Bytes,
         archive::{self, Blocks, Member, Shape},
@@ -39,9 +39,9 @@ const NESTING: usize = 3;
 
 /// Goes through the sources and hands the pipeline one mail after the other.
 pub(super) struct Feeder<'f> {
-    pub(super) import: &'f cli::Import,
+    pub(super) import: &'f cli::ImportFlags,
     pub(super) run: &'f Ingest,
-    pub(super) state: &'f Mutex<State>,
+    pub(super) state: &'f Mutex<Remembered>,
     pub(super) counters: &'f Counters,
     /// Bytes of a mail.
     pub(super) limit: u64,
@@ -64,8 +64,8 @@ pub(super) struct Fed {
 /// A file with many mails, or a member of an archive.
 struct Spot {
     name: String,
-    /// The mark of the file.
-    stream: Mark,
+    /// The tag of the file.
+    stream: Tag,
     /// Where in the file it is.
     place: Place,
     /// Archives around it.
@@ -153,18 +153,18 @@ impl Feeder<'_> {
         let mut name = absolute(entry.maildir().path())?.as_os_str().as_bytes().to_vec();
         name.push(0);
         name.extend_from_slice(&entry.unique_name());
-        let key = Key::new(&name, metadata.len(), (metadata.mtime(), metadata.mtime_nsec()));
-        if let Some(mark) = self.take_up_file(key, metadata.len()) {
+        let key = FileKey::new(&name, metadata.len(), (metadata.mtime(), metadata.mtime_nsec()));
+        if let Some(tag) = self.take_up_file(key, metadata.len()) {
             // What lies in cur/ is in a reader's hands: it is read and never moved.
             let is_new = entry.folder() == Folder::New;
             let origin = if self.import.settle && is_new { Origin::Maildir(entry) } else { Origin::File(path) };
-            self.run.pipeline.submit(Mail { origin, mark, bytes: None });
+            self.run.pipeline.submit(Mail { origin, tag, bytes: None });
         }
         Ok(())
     }
 
-    /// The mark for a file that is one mail, unless it is finished.
-    fn take_up_file(&mut self, key: Key, size: u64) -> Option<Mark> {
+    /// The tag for a file that is one mail, unless it is finished.
+    fn take_up_file(&mut self, key: FileKey, size: u64) -> Option<Tag> {
         self.counters.bytes.fetch_add(size, Relaxed);
         let mut state = lock(self.state);
         if state.journal.is_finished(key) {
@@ -179,7 +179,7 @@ impl Feeder<'_> {
         let metadata = fs::metadata(path)?;
         let size = metadata.len();
         let name = absolute(path)?;
-        let key = Key::new(name.as_os_str().as_bytes(), size, (metadata.mtime(), metadata.mtime_nsec()));
+        let key = FileKey::new(name.as_os_str().as_bytes(), size, (metadata.mtime(), metadata.mtime_nsec()));
         let before = self.counters.bytes.load(Relaxed);
         let (is_finished, byte) = {
             let state = lock(self.state);
@@ -198,16 +198,16 @@ impl Feeder<'_> {
         Ok(())
     }
 
-    fn opened(&mut self, shape: Shape, path: &Path, key: Key, byte: u64) -> io::Result<()> {
+    fn opened(&mut self, shape: Shape, path: &Path, key: FileKey, byte: u64) -> io::Result<()> {
         let name = path.display().to_string();
         match shape {
             Shape::Single(_) => {
-                let mark = lock(self.state).journal.file(key);
-                self.run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), mark, bytes: None });
+                let tag = lock(self.state).journal.file(key);
+                self.run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), tag, bytes: None });
             }
             Shape::Unpacked(from) => {
-                let mark = lock(self.state).journal.file(key);
-                self.submit(name, mark, source::read(from, self.limit, 0)?);
+                let tag = lock(self.state).journal.file(key);
+                self.submit(name, tag, source::read(from, self.limit, 0)?);
             }
             Shape::Mbox(from) => {
                 let at = self.begin(name, Some(key));
@@ -245,8 +245,8 @@ impl Feeder<'_> {
             return Ok(false);
         }
         let (begin, end) = (at.place.within(0), at.place.within(1));
-        let mark = lock(self.state).journal.mail(at.stream, begin, end);
-        self.submit(at.name.clone(), mark, bytes);
+        let tag = lock(self.state).journal.mail(at.stream, begin, end);
+        self.submit(at.name.clone(), tag, bytes);
         Ok(true)
     }
 
@@ -260,8 +260,8 @@ impl Feeder<'_> {
             match mail {
                 Ok(mail) => {
                     let (begin, end) = (at.place.within(mail.offset), at.place.within(mail.end));
-                    let mark = lock(self.state).journal.mail(at.stream, begin, end);
-                    self.submit(format!("{}, mail at byte {}", at.name, mail.offset), mark, mail.bytes);
+                    let tag = lock(self.state).journal.mail(at.stream, begin, end);
+                    self.submit(format!("{}, mail at byte {}", at.name, mail.offset), tag, mail.bytes);
                 }
                 Err(error) => {
                     self.broken(at, &format!("{}, byte {}", at.name, mbox.position()), &error);
@@ -332,7 +332,7 @@ impl Feeder<'_> {
         }
     }
 
-    fn begin(&mut self, name: String, key: Option<Key>) -> Spot {
+    fn begin(&mut self, name: String, key: Option<FileKey>) -> Spot {
         let stream = lock(self.state).journal.stream(key);
         Spot { name, stream, place: Place::default(), depth: 0 }
     }
@@ -344,7 +344,7 @@ impl Feeder<'_> {
         }
     }
 
-    fn submit(&self, name: String, mark: Mark, bytes: Bytes) {
-        self.run.pipeline.submit(Mail { origin: Origin::Input(name), mark, bytes: Some(bytes) });
+    fn submit(&self, name: String, tag: Tag, bytes: Bytes) {
+        self.run.pipeline.submit(Mail { origin: Origin::Input(name), tag, bytes: Some(bytes) });
     }
 }

@@ -17,17 +17,17 @@ use std::{
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use crate::{settle::Mark, sink::Sink};
+use crate::{settle::Tag, sink::Sink};
 
 /// How a journal begins; the store follows. The number is that of the format: another one is begun anew.
 const FIRST_LINE: &str = "journal 2 of store ";
 
 /// What identifies a file: path, size and time of change. 128 bits of a hash: two files never share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key(u128);
+pub(super) struct FileKey(u128);
 
-impl Key {
-    pub(super) fn new(path: &[u8], size: u64, modified: (i64, i64)) -> Key {
+impl FileKey {
+    pub(super) fn new(path: &[u8], size: u64, modified: (i64, i64)) -> FileKey {
         let mut hash = Sha256::new();
         hash.update(path);
         hash.update([0]);
@@ -35,7 +35,7 @@ impl Key {
         hash.update(modified.0.to_le_bytes());
         hash.update(modified.1.to_le_bytes());
         let digest = hash.finalize();
-        Key(digest[..16].iter().fold(0, |key, byte| key << 8 | u128::from(*byte)))
+        FileKey(digest[..16].iter().fold(0, |key, byte| key << 8 | u128::from(*byte)))
     }
 }
 
@@ -76,22 +76,22 @@ impl fmt::Display for Place {
 /// What is finished, and what is under way.
 #[derive(Default)]
 pub(super) struct Journal {
-    finished: HashSet<Key>,
-    settled: HashMap<Key, Ranges>,
+    finished: HashSet<FileKey>,
+    settled: HashMap<FileKey, Ranges>,
     out: Option<BufWriter<File>>,
     sink: Option<Arc<dyn Sink>>,
     /// How far the store had come at the last line.
     progress: Option<String>,
-    next_mark: Mark,
-    owners: HashMap<Mark, Owner>,
-    streams: HashMap<Mark, Stream>,
+    next_tag: Tag,
+    owners: HashMap<Tag, Owner>,
+    streams: HashMap<Tag, Stream>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Owner {
-    File(Key),
-    /// By the stream's own mark and the number of the section.
-    Stream(Mark, usize),
+    File(FileKey),
+    /// By the stream's own tag and the number of the section.
+    Stream(Tag, usize),
 }
 
 /// Parts of a file, each by its beginning and what comes behind it; between them is always something.
@@ -121,7 +121,7 @@ impl Ranges {
 /// A file with many mails in it.
 #[derive(Debug)]
 struct Stream {
-    key: Option<Key>,
+    key: Option<FileKey>,
     /// What an earlier import has settled.
     earlier: Ranges,
     /// What was taken up. Between two sections something can't be read.
@@ -134,8 +134,8 @@ struct Stream {
 struct Section {
     /// Nothing was taken up yet without it.
     begin: Option<Place>,
-    /// Mails under way and where each begins; positions grow with the marks.
-    under_way: BTreeMap<Mark, Place>,
+    /// Mails under way and where each begins; positions grow with the tags.
+    under_way: BTreeMap<Tag, Place>,
     /// Everything in front of here was taken up.
     reached: Place,
     written: Place,
@@ -205,13 +205,13 @@ impl Journal {
             };
             match (word, places) {
                 (Some("finished"), (None, None)) => {
-                    self.finished.insert(Key(key));
+                    self.finished.insert(FileKey(key));
                 }
                 // The end of the line tells that it is whole.
                 (Some("settled"), (Some(begin), Some(end))) => {
                     let end = end.strip_suffix(';').map(str::parse);
                     if let (Ok(begin), Some(Ok(end))) = (begin.parse(), end) {
-                        self.settled.entry(Key(key)).or_default().add(begin, end);
+                        self.settled.entry(FileKey(key)).or_default().add(begin, end);
                     }
                 }
                 _ => {}
@@ -226,67 +226,67 @@ impl Journal {
     }
 
     /// True if all of the file is in the store.
-    pub(super) fn is_finished(&self, key: Key) -> bool {
+    pub(super) fn is_finished(&self, key: FileKey) -> bool {
         self.finished.contains(&key)
     }
 
     /// Everything in front of this byte of an mbox is settled.
-    pub(super) fn byte(&self, key: Key) -> u64 {
+    pub(super) fn byte(&self, key: FileKey) -> u64 {
         let start = Place::default().within(0);
         self.settled.get(&key).and_then(|settled| settled.behind(&start).numbers().first().copied()).unwrap_or(0)
     }
 
     /// The first place of a stream from `place` on that no earlier import has settled.
-    pub(super) fn resume(&self, stream: Mark, place: &Place) -> Place {
+    pub(super) fn resume(&self, stream: Tag, place: &Place) -> Place {
         self.streams.get(&stream).map_or_else(|| place.clone(), |open| open.earlier.behind(place))
     }
 
-    /// The mark for a file that is one mail or report.
-    pub(super) fn file(&mut self, key: Key) -> Mark {
-        let mark = self.mark();
-        self.owners.insert(mark, Owner::File(key));
-        mark
+    /// The tag for a file that is one mail or report.
+    pub(super) fn file(&mut self, key: FileKey) -> Tag {
+        let tag = self.tag();
+        self.owners.insert(tag, Owner::File(key));
+        tag
     }
 
-    /// The mark of a file with many mails. Without a key it is not remembered.
-    pub(super) fn stream(&mut self, key: Option<Key>) -> Mark {
-        let mark = self.mark();
+    /// The tag of a file with many mails. Without a key it is not remembered.
+    pub(super) fn stream(&mut self, key: Option<FileKey>) -> Tag {
+        let tag = self.tag();
         let earlier = key.and_then(|key| self.settled.get(&key)).cloned().unwrap_or_default();
         let stream = Stream { key, earlier, sections: vec![Section::default()], ended: false };
-        self.streams.insert(mark, stream);
-        mark
+        self.streams.insert(tag, stream);
+        tag
     }
 
-    /// The mark for a mail in a stream that begins at `begin`; `end` is where the next one begins.
-    pub(super) fn mail(&mut self, stream: Mark, begin: Place, end: Place) -> Mark {
-        let mark = self.mark();
+    /// The tag for a mail in a stream that begins at `begin`; `end` is where the next one begins.
+    pub(super) fn mail(&mut self, stream: Tag, begin: Place, end: Place) -> Tag {
+        let tag = self.tag();
         if let Some(open) = self.streams.get_mut(&stream) {
             let number = open.sections.len() - 1;
             if let Some(section) = open.sections.last_mut() {
-                section.under_way.insert(mark, begin.clone());
+                section.under_way.insert(tag, begin.clone());
                 section.take_up(begin, end);
             }
-            self.owners.insert(mark, Owner::Stream(stream, number));
+            self.owners.insert(tag, Owner::Stream(stream, number));
         }
-        mark
+        tag
     }
 
     /// All from `begin` to `end` was taken up, or holds no mail.
-    pub(super) fn reach(&mut self, stream: Mark, begin: Place, end: Place) {
+    pub(super) fn reach(&mut self, stream: Tag, begin: Place, end: Place) {
         if let Some(section) = self.streams.get_mut(&stream).and_then(|open| open.sections.last_mut()) {
             section.take_up(begin, end);
         }
     }
 
     /// What comes next in a stream can't be read: a later import tries that again, and not what comes behind.
-    pub(super) fn hold(&mut self, stream: Mark) {
+    pub(super) fn hold(&mut self, stream: Tag) {
         if let Some(open) = self.streams.get_mut(&stream) {
             open.sections.push(Section::default());
         }
     }
 
     /// Nothing more comes from a stream.
-    pub(super) fn end_stream(&mut self, stream: Mark) {
+    pub(super) fn end_stream(&mut self, stream: Tag) {
         if let Some(open) = self.streams.get_mut(&stream) {
             open.ended = true;
         }
@@ -295,13 +295,13 @@ impl Journal {
 
     /// A mail was settled. Only files of which everything was stored count as finished: others are worth another look by a later
     /// version. In a stream, it is enough that the mail was not left.
-    pub(super) fn settled(&mut self, mark: Mark, stored: bool, left: bool) {
-        match self.owners.remove(&mark) {
+    pub(super) fn settled(&mut self, tag: Tag, stored: bool, left: bool) {
+        match self.owners.remove(&tag) {
             Some(Owner::File(key)) if stored => self.write(format_args!("finished {:032x}", key.0)),
             Some(Owner::Stream(stream, number)) if !left => {
                 let open = self.streams.get_mut(&stream);
                 if let Some(section) = open.and_then(|open| open.sections.get_mut(number)) {
-                    section.under_way.remove(&mark);
+                    section.under_way.remove(&tag);
                 }
                 self.close_if_finished(stream);
             }
@@ -330,19 +330,19 @@ impl Journal {
         }
     }
 
-    fn close_if_finished(&mut self, mark: Mark) {
+    fn close_if_finished(&mut self, tag: Tag) {
         let is_finished =
             |stream: &Stream| stream.ended && matches!(&stream.sections[..], [only] if only.under_way.is_empty());
-        if self.streams.get(&mark).is_some_and(is_finished)
-            && let Some(Stream { key: Some(key), .. }) = self.streams.remove(&mark)
+        if self.streams.get(&tag).is_some_and(is_finished)
+            && let Some(Stream { key: Some(key), .. }) = self.streams.remove(&tag)
         {
             self.write(format_args!("finished {:032x}", key.0));
         }
     }
 
-    fn mark(&mut self) -> Mark {
-        self.next_mark += 1;
-        self.next_mark
+    fn tag(&mut self) -> Tag {
+        self.next_tag += 1;
+        self.next_tag
     }
 
     fn write(&mut self, line: std::fmt::Arguments) {
@@ -364,8 +364,8 @@ mod tests {
     use super::*;
     use crate::sink::discard::Discard;
 
-    fn key(path: &str) -> Key {
-        Key::new(path.as_bytes(), 1, (2, 3))
+    fn key(path: &str) -> FileKey {
+        FileKey::new(path.as_bytes(), 1, (2, 3))
     }
 
     fn at(byte: u64) -> Place {
@@ -379,28 +379,28 @@ mod tests {
         let open = |store| Journal::open(&file, store, false, Arc::new(Discard));
         let mut journal = open("a");
         let stream = journal.stream(Some(key("mbox")));
-        let marks: Vec<_> = (0..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
-        journal.settled(marks[0], true, false);
-        journal.settled(marks[2], true, false);
+        let tags: Vec<_> = (0..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
+        journal.settled(tags[0], true, false);
+        journal.settled(tags[2], true, false);
         journal.flush();
         drop(journal);
 
         let mut journal = open("a");
         assert_eq!((journal.byte(key("mbox")), journal.is_finished(key("mbox"))), (10, false));
         let stream = journal.stream(Some(key("mbox")));
-        let marks: Vec<_> = (1..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
+        let tags: Vec<_> = (1..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
         journal.end_stream(stream);
-        journal.settled(marks[1], true, false);
-        journal.settled(marks[0], false, true);
+        journal.settled(tags[1], true, false);
+        journal.settled(tags[0], false, true);
         journal.flush();
         assert_eq!(open_copy(&file, "a").byte(key("mbox")), 10, "a mail that was left holds the journal back");
         drop(journal);
 
         let mut journal = open("a");
         let stream = journal.stream(Some(key("mbox")));
-        let mark = journal.mail(stream, at(10), at(30));
+        let tag = journal.mail(stream, at(10), at(30));
         journal.end_stream(stream);
-        journal.settled(mark, false, false);
+        journal.settled(tag, false, false);
         let one = journal.file(key("one"));
         let other = journal.file(key("other"));
         journal.settled(one, true, false);
@@ -439,8 +439,8 @@ mod tests {
         let third = journal.mail(stream, place("7.0"), place("7.90"));
         journal.hold(stream);
         journal.end_stream(stream);
-        for mark in [first, second, third] {
-            journal.settled(mark, true, false);
+        for tag in [first, second, third] {
+            journal.settled(tag, true, false);
         }
         journal.flush();
         drop(journal);
@@ -476,8 +476,8 @@ mod tests {
         fs::write(&file, format!("{FIRST_LINE}a\n{whole}\n{}", &whole[..20])).expect("written");
         assert!(Journal::open(&file, "a", false, Arc::new(Discard)).is_finished(key("a")));
         let mut journal = Journal::open(&file, "a", false, Arc::new(Discard));
-        let mark = journal.file(key("b"));
-        journal.settled(mark, true, false);
+        let tag = journal.file(key("b"));
+        journal.settled(tag, true, false);
         journal.flush();
         drop(journal);
         assert!(

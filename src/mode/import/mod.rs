@@ -23,7 +23,7 @@ use self::{
     feed::{Fed, Feeder},
     journal::Journal,
     progress::{Counters, Progress, Show},
-    state::State,
+    state::Remembered,
 };
 use crate::{
     cli,
@@ -33,7 +33,7 @@ use crate::{
     metrics::Metrics,
     moment::Moment,
     settle::{Outcome, Settlement},
-    sink::{Identity, Sink, opensearch::config::Import},
+    sink::{Identity, Sink, opensearch::config::ImportTuning},
     source::walk::{Found, walk},
     stop::Stop,
 };
@@ -41,18 +41,18 @@ use crate::{
 /// Somebody sits in front of it: a node may be started again meanwhile.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-pub(super) fn run(import: &cli::Import, typed: &Typed, quiet: bool) -> Result<Exit, Failure> {
+pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Result<Exit, Failure> {
     refuse_wrong_paths(import)?;
     let period = import.period.range(Timestamp::now());
     let config = typed.config(&Purpose {
         patience: Some(PATIENCE),
         period: period.clone(),
-        import: Some(Import { tune: !import.no_tune }),
+        import: Some(ImportTuning { tune: !import.no_tune }),
         dry_run: import.dry_run,
         ..Purpose::default()
     })?;
     let limit = config.pipeline.reading.limits.mail_bytes;
-    let state = Arc::new(Mutex::new(State::new(import)?));
+    let state = Arc::new(Mutex::new(Remembered::new(import)?));
     let counters = Arc::new(Counters::default());
     let observe = {
         let (state, counters) = (Arc::clone(&state), Arc::clone(&counters));
@@ -98,7 +98,7 @@ pub(super) fn run(import: &cli::Import, typed: &Typed, quiet: bool) -> Result<Ex
     })
 }
 
-fn refuse_wrong_paths(import: &cli::Import) -> Result<(), Failure> {
+fn refuse_wrong_paths(import: &cli::ImportFlags) -> Result<(), Failure> {
     let metadata = |path: &PathBuf| match fs::metadata(path) {
         Err(error) if !is_stdin(path) => Err(Failure::path(path, &error)),
         _ => Ok(()),
@@ -114,7 +114,7 @@ fn refuse_wrong_paths(import: &cli::Import) -> Result<(), Failure> {
 }
 
 /// What earlier imports into the same store have finished; nothing if that is no help.
-fn journal(import: &cli::Import, period: Option<&Range<i64>>, sink: &Arc<dyn Sink>) -> Option<Journal> {
+fn journal(import: &cli::ImportFlags, period: Option<&Range<i64>>, sink: &Arc<dyn Sink>) -> Option<Journal> {
     // What "30 days ago" left out is not what it leaves out tomorrow.
     if [import.period.since, import.period.until].into_iter().flatten().any(Moment::is_relative) {
         return None;
@@ -125,7 +125,7 @@ fn journal(import: &cli::Import, period: Option<&Range<i64>>, sink: &Arc<dyn Sin
 }
 
 /// Says what the summary line does not.
-fn tell(import: &cli::Import, fed: &Fed, finished: &Finished, state: &State, quiet: bool) {
+fn tell(import: &cli::ImportFlags, fed: &Fed, finished: &Finished, state: &Remembered, quiet: bool) {
     if fed.finished > 0 {
         info!("{} files were finished by an earlier import and not read again (--fresh reads them)", fed.finished);
     }
@@ -166,7 +166,7 @@ fn journal_name(identity: &Identity, period: Option<&Range<i64>>) -> String {
 }
 
 /// Finds out how much there is while work is already under way.
-fn count_in_background(import: &cli::Import, counters: &Arc<Counters>, stop: &Arc<Stop>) {
+fn count_in_background(import: &cli::ImportFlags, counters: &Arc<Counters>, stop: &Arc<Stop>) {
     let (paths, recursive) = (import.paths.clone(), import.recursive);
     let (counters, stop) = (Arc::clone(counters), Arc::clone(stop));
     // Without it there is no time left to be shown, and nothing else is lost.

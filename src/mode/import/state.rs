@@ -22,7 +22,7 @@ use crate::{
 const JOURNAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is remembered of settled mails.
-pub(super) struct State {
+pub(super) struct Remembered {
     pub(super) journal: Journal,
     journal_flushed: Instant,
     errors: Option<(PathBuf, BufWriter<File>)>,
@@ -31,13 +31,13 @@ pub(super) struct State {
     reasons: BTreeMap<String, u64>,
 }
 
-impl State {
-    pub(super) fn new(import: &cli::Import) -> Result<State, Failure> {
+impl Remembered {
+    pub(super) fn new(import: &cli::ImportFlags) -> Result<Remembered, Failure> {
         let errors = import.errors.clone().map(|path| match File::create(&path) {
             Ok(file) => Ok((path, BufWriter::new(file))),
             Err(error) => Err(Failure::path(&path, &error)),
         });
-        Ok(State {
+        Ok(Remembered {
             journal: Journal::default(),
             journal_flushed: Instant::now(),
             errors: errors.transpose()?,
@@ -47,9 +47,9 @@ impl State {
     }
 
     pub(super) fn settled(&mut self, settlement: &Settlement) {
-        let Settlement { origin, mark, outcome, tally, about: _ } = settlement;
+        let Settlement { origin, tag, outcome, tally, about: _ } = settlement;
         let is_whole = *outcome == Outcome::Stored && tally.lost == 0;
-        self.journal.settled(*mark, is_whole, *outcome == Outcome::Left);
+        self.journal.settled(*tag, is_whole, *outcome == Outcome::Left);
         match outcome {
             Outcome::Failed(reason) => self.unusable(origin, "failed", reason),
             Outcome::Unrecognized(reason) => self.unusable(origin, "unrecognized", reason),

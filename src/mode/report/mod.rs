@@ -24,7 +24,7 @@ use crate::{
 
 /// What is asked.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ReportOptions {
     /// The SQLite file.
     pub store: PathBuf,
     /// Only reports whose period begins at this moment or later.
@@ -69,7 +69,7 @@ impl From<ReportError> for Failure {
 
 /// Everything that `--json` gives; the names are a promise.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct ReportJson<'a> {
     /// First second, RFC 3339.
     since: Option<String>,
     /// First second after the period, RFC 3339.
@@ -83,7 +83,7 @@ struct Answer<'a> {
 ///
 /// # Errors
 /// [`ReportError`] says why that is impossible.
-pub fn run(options: &Options, out: &mut impl Write) -> Result<(), ReportError> {
+pub fn run(options: &ReportOptions, out: &mut impl Write) -> Result<(), ReportError> {
     let now = Timestamp::now();
     let selection = Selection {
         since: options.since.map(|since| since.begin(now)),
@@ -93,7 +93,7 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<(), ReportError> {
     };
     let read = |error| ReportError::Read { path: options.store.clone(), error };
     let summary = Reader::open(&options.store)?.summary(&selection).map_err(read)?;
-    let answer = Answer {
+    let answer = ReportJson {
         since: selection.since.and_then(rfc3339),
         until: selection.until.and_then(rfc3339),
         domain: options.domain.as_deref(),

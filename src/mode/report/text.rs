@@ -7,10 +7,10 @@ use std::{
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle, Width};
 
-use super::Answer;
+use super::ReportJson;
 use crate::{
     sanitize,
-    sqlite::summary::{Dmarc, Domain, Messages, Policy, RawResult, Source, Tls},
+    sqlite::summary::{Dmarc, Domain, Messages, RawResult, Source, Tls, TlsPolicy},
 };
 
 const WIDTH: u16 = 80;
@@ -22,7 +22,7 @@ const NAMES: u16 = 40;
 const DETAILS: usize = 3;
 
 /// Writes everything.
-pub(super) fn write(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(answer: &ReportJson, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", heading(answer))?;
     let Dmarc { reports, .. } = answer.summary.dmarc;
     if reports == 0 && answer.summary.tls.reports == 0 {
@@ -32,7 +32,7 @@ pub(super) fn write(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
     tls(&answer.summary.tls, out)
 }
 
-fn heading(answer: &Answer) -> String {
+fn heading(answer: &ReportJson) -> String {
     let domain = answer.domain.map(|domain| format!(" on {} and below", sanitize::line(domain))).unwrap_or_default();
     let period = match (&answer.since, &answer.until) {
         (None, None) => " of all time".into(),
@@ -82,7 +82,7 @@ fn tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
     }
     let numbers = |good: u64, bad: u64| [good.to_string(), bad.to_string(), share(good, good.saturating_add(bad))];
     let mut policies = table("TLS policy", ["Succeeded", "Failed", "Success"]);
-    for Policy { policy_domain, policy_type, successful_sessions, failed_sessions, failures, .. } in &tls.policies {
+    for TlsPolicy { policy_domain, policy_type, successful_sessions, failed_sessions, failures, .. } in &tls.policies {
         let domain = name_or(policy_domain, "(no domain)");
         let kind = name_or(policy_type.as_deref().unwrap_or_default(), "(no type)");
         let failures = failures.iter().take(DETAILS).map(|failure| {

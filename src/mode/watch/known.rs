@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     maildir::Entry,
-    settle::{Origin, Outcome, Settlement, apply::Fate},
+    settle::{Origin, Outcome, Settlement, apply::Moved},
 };
 
 /// What is known of mails in `new/`.
@@ -39,13 +39,13 @@ impl Known {
         self.mails().under_way.remove(entry);
     }
 
-    pub(super) fn settled(&self, settlement: &Settlement, fate: Fate) {
+    pub(super) fn settled(&self, settlement: &Settlement, moved: Moved) {
         let Origin::Maildir(entry) = &settlement.origin else { return };
         let mut mails = self.mails();
         mails.under_way.remove(entry);
-        match (&settlement.outcome, fate) {
-            (_, Fate::Moved) => {}
-            (Outcome::Unrecognized(_) | Outcome::NotAFile, Fate::Stays) => {
+        match (&settlement.outcome, moved) {
+            (_, Moved::Yes) => {}
+            (Outcome::Unrecognized(_) | Outcome::NotAFile, Moved::No) => {
                 mails.kept.insert(entry.clone());
             }
             _ => {

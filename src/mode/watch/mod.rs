@@ -45,7 +45,7 @@ const FULL_READ_INTERVAL: Duration = Duration::from_mins(3);
 /// How often it reads folders that can't be watched.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-pub(super) fn run(watch: &cli::Watch, typed: &Typed) -> Result<Exit, Failure> {
+pub(super) fn run(watch: &cli::WatchFlags, typed: &Typed) -> Result<Exit, Failure> {
     let stop = Arc::new(Stop::default());
     stop.on_signals(true)?;
     // Events come with absolute paths.
@@ -102,10 +102,10 @@ fn start(config: Config, stop: &Arc<Stop>, metrics: &Metrics) -> Result<(Ingest,
     let known = Arc::new(Known::default());
     let observe = {
         let (known, metrics) = (Arc::clone(&known), metrics.clone());
-        move |settlement: &Settlement, fate| {
-            ingest::log(settlement, fate);
-            metrics.settled(settlement, fate);
-            known.settled(settlement, fate);
+        move |settlement: &Settlement, moved| {
+            ingest::log(settlement, moved);
+            metrics.settled(settlement, moved);
+            known.settled(settlement, moved);
         }
     };
     Ok((Ingest::start(config, Arc::clone(stop), metrics, observe)?, known))
@@ -325,7 +325,7 @@ impl Watcher {
                     return Ok(());
                 }
             }
-            self.run.pipeline.submit(Mail { origin: Origin::Maildir(entry), mark: 0, bytes: None });
+            self.run.pipeline.submit(Mail { origin: Origin::Maildir(entry), tag: 0, bytes: None });
             self.beat();
             if self.is_over() {
                 return Ok(());

@@ -28,7 +28,7 @@ impl Verdict {
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Judgement {
     /// One verdict a document, in order.
     Judged(Vec<Verdict>),
     /// The body is larger than the node ever takes.
@@ -41,11 +41,11 @@ pub enum Outcome {
 
 #[derive(Deserialize)]
 struct Bulk {
-    items: Vec<Item>,
+    items: Vec<BulkItem>,
 }
 
 #[derive(Deserialize)]
-struct Item {
+struct BulkItem {
     create: Create,
 }
 
@@ -81,21 +81,21 @@ impl ItemError {
 }
 
 /// Judges the answer to a request of `documents` documents.
-pub fn judge(answer: &Answer, documents: usize) -> Outcome {
+pub fn judge(answer: &Answer, documents: usize) -> Judgement {
     match answer.status {
         200 => {}
-        413 => return Outcome::TooLarge,
-        429 => return Outcome::Busy(answer.summary()),
-        _ => return Outcome::TryAgain(answer.summary()),
+        413 => return Judgement::TooLarge,
+        429 => return Judgement::Busy(answer.summary()),
+        _ => return Judgement::TryAgain(answer.summary()),
     }
     match serde_json::from_slice::<Bulk>(&answer.body) {
-        Ok(bulk) if bulk.items.len() == documents => Outcome::Judged(bulk.items.into_iter().map(verdict).collect()),
-        Ok(bulk) => Outcome::TryAgain(format!("{} items in the answer for {documents} documents", bulk.items.len())),
-        Err(error) => Outcome::TryAgain(format!("not the answer to a bulk request ({error}): {}", answer.summary())),
+        Ok(bulk) if bulk.items.len() == documents => Judgement::Judged(bulk.items.into_iter().map(verdict).collect()),
+        Ok(bulk) => Judgement::TryAgain(format!("{} items in the answer for {documents} documents", bulk.items.len())),
+        Err(error) => Judgement::TryAgain(format!("not the answer to a bulk request ({error}): {}", answer.summary())),
     }
 }
 
-fn verdict(item: Item) -> Verdict {
+fn verdict(item: BulkItem) -> Verdict {
     let Create { status, error } = item.create;
     let text = || error.as_ref().map_or_else(|| format!("status {status}"), ItemError::text);
     match status {

@@ -17,7 +17,7 @@ use std::{
 use tracing::{error, warn};
 
 use super::{config::OnTrouble, send::Waiting};
-use crate::sink::backoff::{Outage, pause_after};
+use crate::sink::backoff::{Backoff, pause_after};
 
 /// So many times a document is sent that its index does not take although it takes others.
 const ODD_ATTEMPTS: u32 = 8;
@@ -33,9 +33,9 @@ const PROBE_ITEMS: usize = 16;
 
 /// What waits for one index.
 pub(super) struct Aside {
-    state: Mutex<State>,
+    state: Mutex<AsideState>,
     changed: Condvar,
-    outage: Outage,
+    backoff: Backoff,
     on_trouble: OnTrouble,
     /// Bytes that may wait here before further mails are not taken up.
     room: usize,
@@ -46,7 +46,7 @@ pub(super) struct Aside {
 }
 
 #[derive(Default)]
-struct State {
+struct AsideState {
     waiting: VecDeque<Waiting>,
     weight: usize,
     /// Why the last one came here.
@@ -60,10 +60,10 @@ struct State {
 }
 
 impl Aside {
-    pub(super) fn new(outage: Outage, on_trouble: OnTrouble, room: usize) -> Aside {
+    pub(super) fn new(backoff: Backoff, on_trouble: OnTrouble, room: usize) -> Aside {
         let (in_trouble, judged) = (AtomicBool::new(false), AtomicU64::new(0));
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Aside { state, changed, outage, on_trouble, room, in_trouble, judged }
+        Aside { state, changed, backoff, on_trouble, room, in_trouble, judged }
     }
 
     pub(super) fn is_in_trouble(&self) -> bool {
@@ -78,7 +78,7 @@ impl Aside {
     pub(super) fn count_judged(&self, documents: u64) {
         self.judged.fetch_add(documents, Ordering::AcqRel);
         if self.in_trouble.swap(false, Ordering::AcqRel) {
-            self.outage.over();
+            self.backoff.over();
             self.changed.notify_all();
         }
     }
@@ -118,14 +118,14 @@ impl Aside {
         {
             waiting.odd += 1;
             if waiting.odd >= ODD_ATTEMPTS {
-                warn!(index = self.outage.name(), "a document is not taken, its mail stays where it is: {reason}");
+                warn!(index = self.backoff.name(), "a document is not taken, its mail stays where it is: {reason}");
                 return;
             }
         } else if reason.is_some() {
             self.in_trouble.store(true, Ordering::Release);
         }
         let mut state = self.lock();
-        if state.given_up || (state.closed && self.outage.stop().is_asked()) {
+        if state.given_up || (state.closed && self.backoff.stop().is_asked()) {
             drop(state);
             drop(waiting);
             return;
@@ -169,24 +169,24 @@ impl Aside {
     pub(super) fn serve(&self, batch_bytes: usize, send: impl Fn(Vec<Waiting>)) {
         while let Some(reason) = self.wait_for_some() {
             // If not, single documents wait here.
-            let lasted = if self.is_in_trouble() { self.outage.note(&reason) } else { Duration::ZERO };
-            if self.outage.is_hopeless(lasted) {
+            let lasted = if self.is_in_trouble() { self.backoff.note(&reason) } else { Duration::ZERO };
+            if self.backoff.is_hopeless(lasted) {
                 if self.on_trouble != OnTrouble::LeaveOrGiveUp {
-                    self.outage.give_up(&reason);
+                    self.backoff.give_up(&reason);
                     return;
                 }
                 self.give_up(&reason);
                 continue;
             }
-            self.outage.metrics().retry();
-            if self.outage.stop().sleep(pause_after(lasted).min(LONGEST_PAUSE)) {
+            self.backoff.metrics().retry();
+            if self.backoff.stop().sleep(pause_after(lasted).min(LONGEST_PAUSE)) {
                 return;
             }
             let judged = self.judged();
             send(self.take(PROBE_ITEMS, batch_bytes));
             // It takes documents again: all that waits goes, but what it does not take a second time waits for another turn.
             let mut turn = self.lock().waiting.len();
-            while turn > 0 && self.judged() > judged && !self.outage.stop().is_asked() {
+            while turn > 0 && self.judged() > judged && !self.backoff.stop().is_asked() {
                 let batch = self.take(turn, batch_bytes);
                 turn -= batch.len().clamp(1, turn);
                 send(batch);
@@ -196,7 +196,7 @@ impl Aside {
 
     /// Why something waits; nothing once nothing more comes.
     fn wait_for_some(&self) -> Option<String> {
-        let is_idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
+        let is_idle = |state: &mut AsideState| state.waiting.is_empty() && !state.closed;
         let state = self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
         (!state.waiting.is_empty()).then(|| state.reason.clone())
     }
@@ -217,7 +217,7 @@ impl Aside {
     }
 
     fn give_up(&self, reason: &str) {
-        error!("gave up waiting for {}: {reason}", self.outage.name());
+        error!("gave up waiting for {}: {reason}", self.backoff.name());
         let dropped = {
             let mut state = self.lock();
             state.given_up = true;
@@ -228,7 +228,7 @@ impl Aside {
         self.changed.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, AsideState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

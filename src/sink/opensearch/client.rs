@@ -16,7 +16,7 @@ use ureq::{
     tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
-use super::config::{Auth, Config};
+use super::config::{Auth, OpenSearchConfig};
 
 /// Long enough for a bulk request on a node that is busy merging; a node that hangs longer counts as away.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -102,7 +102,7 @@ impl Client {
     ///
     /// # Errors
     /// The CA file can't be used.
-    pub fn new(config: &Config) -> Result<Client, CaFileError> {
+    pub fn new(config: &OpenSearchConfig) -> Result<Client, CaFileError> {
         let mut tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
         if let Some(file) = &config.ca_file {
             let error = |reason: String| CaFileError { file: file.display().to_string(), reason };

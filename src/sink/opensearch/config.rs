@@ -6,7 +6,7 @@ use crate::report::Kind;
 
 /// Settings of the sink.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct OpenSearchConfig {
     /// Base URLs of the nodes, without a slash at the end; at least one.
     pub nodes: Vec<String>,
     /// How to say who we are.
@@ -28,14 +28,14 @@ pub struct Config {
     /// Compress request bodies.
     pub gzip: bool,
     /// An import is to come: the indices are made beforehand.
-    pub import: Option<Import>,
+    pub import: Option<ImportTuning>,
     /// How long an outage may last before work is stopped; nothing waits for ever.
     pub patience: Option<Duration>,
     /// What becomes of mails for an index in trouble.
     pub on_trouble: OnTrouble,
 }
 
-impl Config {
+impl OpenSearchConfig {
     /// Where documents of a kind go.
     pub fn target(&self, kind: Kind) -> &Target {
         match kind {
@@ -60,7 +60,7 @@ pub enum OnTrouble {
 
 /// How indices are treated during an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Import {
+pub struct ImportTuning {
     /// Relax their refresh while it lasts.
     pub tune: bool,
 }

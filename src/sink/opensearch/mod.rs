@@ -29,12 +29,12 @@ use serde_json::Value;
 use self::{
     aside::Aside,
     client::Client,
-    config::{Config, Import, Target},
+    config::{ImportTuning, OpenSearchConfig, Target},
     pace::Pace,
 };
 use super::{
     Identity, Sink,
-    backoff::Outage,
+    backoff::Backoff,
     lines::{self, Chunk},
     queue::Queue,
     worker,
@@ -45,7 +45,7 @@ use crate::{
     message::Contents,
     metrics::StoreMetrics,
     report::Kind,
-    settle::{Acknowledgement, Delivery, Pending},
+    settle::{Acknowledgement, Pending, Ticket},
     stop::Stop,
 };
 
@@ -67,10 +67,10 @@ pub struct OpenSearchSink {
 }
 
 struct Shared {
-    config: Config,
+    config: OpenSearchConfig,
     client: Client,
-    queue: Queue<Item>,
-    outage: Outage,
+    queue: Queue<BulkPart>,
+    backoff: Backoff,
     /// Where documents wait whose index is in trouble, for each kind.
     asides: [Aside; 3],
     pace: Pace,
@@ -88,7 +88,7 @@ struct Shared {
 }
 
 /// Documents of one mail and kind, as lines of a `_bulk` body.
-struct Item {
+struct BulkPart {
     /// Nothing where the mail has no document.
     kind: Option<Kind>,
     bytes: Vec<u8>,
@@ -97,7 +97,7 @@ struct Item {
     pending: Pending,
 }
 
-impl Item {
+impl BulkPart {
     fn document(&self, n: usize) -> Range<usize> {
         let start = n.checked_sub(1).map_or(0, |before| self.ends[before]);
         start..self.ends[n]
@@ -109,19 +109,19 @@ impl OpenSearchSink {
     ///
     /// # Errors
     /// The CA file can't be used, or there is no room for a thread.
-    pub fn start(config: Config, stop: Arc<Stop>, metrics: StoreMetrics) -> Result<OpenSearchSink, Failure> {
+    pub fn start(config: OpenSearchConfig, stop: Arc<Stop>, metrics: StoreMetrics) -> Result<OpenSearchSink, Failure> {
         let client = Client::new(&config).map_err(|error| Failure::new(Exit::Configuration, error))?;
         let nodes = config.nodes.join(", ");
-        let outage = Outage::new(nodes.clone(), config.patience, stop, metrics);
+        let backoff = Backoff::new(nodes.clone(), config.patience, stop, metrics);
         let aside = |kind| {
-            let outage = outage.of_part(format!("index {} of {nodes}", config.target(kind).index));
-            Aside::new(outage, config.on_trouble, config.bulk_bytes * BATCHES_ASIDE)
+            let backoff = backoff.of_part(format!("index {} of {nodes}", config.target(kind).index));
+            Aside::new(backoff, config.on_trouble, config.bulk_bytes * BATCHES_ASIDE)
         };
         let shared = Arc::new(Shared {
             // Two batches wait while two are under way: senders never wait for parsers, and memory stays small.
             queue: Queue::new(config.bulk_bytes, config.bulk_bytes * 2),
             asides: KINDS.map(aside),
-            outage,
+            backoff,
             pace: Pace::default(),
             answered: Mutex::default(),
             relaxed: Mutex::default(),
@@ -135,7 +135,7 @@ impl OpenSearchSink {
         });
         let start = |name: &str, job: Box<dyn FnOnce(&Shared) + Send>| {
             let (doing, closing) = (Arc::clone(&shared), Arc::clone(&shared));
-            worker::start(name, Arc::clone(shared.outage.stop()), move || job(&doing), move || closing.end_if_asked())
+            worker::start(name, Arc::clone(shared.backoff.stop()), move || job(&doing), move || closing.end_if_asked())
         };
         let senders = (0..shared.config.in_flight.max(1))
             .map(|n| start(&format!("bulk-{n}"), Box::new(Shared::send_batches)))
@@ -160,7 +160,7 @@ impl Shared {
 
     /// If a thread ends since work is to end, nobody is to wait for it.
     fn end_if_asked(&self) {
-        if self.outage.stop().is_asked() {
+        if self.backoff.stop().is_asked() {
             self.queue.abandon();
             self.asides.iter().for_each(Aside::abandon);
         }
@@ -168,10 +168,10 @@ impl Shared {
 }
 
 impl Sink for OpenSearchSink {
-    fn accept(&self, contents: Contents, delivery: &Delivery) {
+    fn accept(&self, contents: Contents, ticket: &Ticket) {
         let shared = &self.shared;
         // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
-        let whole = delivery.pending();
+        let whole = ticket.pending();
         let mut kinds = [false; 3];
         contents.reports.iter().for_each(|report| kinds[report.kind() as usize] = true);
         if !KINDS.into_iter().all(|kind| !kinds[kind as usize] || shared.aside(kind).admit()) {
@@ -189,15 +189,15 @@ impl Sink for OpenSearchSink {
             bytes.push(b'\n');
         };
         let push = |Chunk { kind, bytes, ends }: Chunk| {
-            shared.queue.push(bytes.len(), Item { kind, bytes, ends, pending: delivery.pending() })
+            shared.queue.push(bytes.len(), BulkPart { kind, bytes, ends, pending: ticket.pending() })
         };
         if lines::chunks(&contents, ITEM_BYTES.min(shared.config.bulk_bytes), write, push) {
             whole.acknowledge(Acknowledgement::default());
         }
     }
 
-    fn hurry(&self) {
-        self.shared.queue.hurry();
+    fn flush(&self) {
+        self.shared.queue.flush();
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -230,7 +230,9 @@ impl Sink for OpenSearchSink {
         // Only now, since senders put aside what is not taken.
         self.shared.asides.iter().for_each(Aside::close);
         join(&self.asides);
-        if self.shared.config.import == Some(Import { tune: true }) && self.shared.prepared.load(Ordering::Acquire) {
+        if self.shared.config.import == Some(ImportTuning { tune: true })
+            && self.shared.prepared.load(Ordering::Acquire)
+        {
             self.shared.restore_refresh();
         }
     }

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::{
     KINDS, Shared,
     client::Unavailable,
-    config::{Import, Target},
+    config::{ImportTuning, Target},
     template, tuning,
 };
 use crate::report::Kind;
@@ -31,7 +31,7 @@ impl Shared {
                     self.answered();
                     self.prepared.store(true, Ordering::Release);
                 }
-                Err(reason) if self.outage.pause(&reason) => return false,
+                Err(reason) if self.backoff.pause(&reason) => return false,
                 Err(_) => {}
             }
         }
@@ -97,7 +97,7 @@ impl Shared {
     /// Relaxes the refresh of an index for an import, or restores it where an import left it relaxed.
     fn tune(&self, index: &str) -> Result<(), Unavailable> {
         match self.config.import {
-            Some(Import { tune }) => {
+            Some(ImportTuning { tune }) => {
                 tuning::create(&self.client, index)?;
                 if !tune {
                     return tuning::restore(&self.client, index, None);

@@ -10,8 +10,8 @@ use tracing::debug;
 use ureq::http::Method;
 
 use super::{
-    Item, KINDS, Shared,
-    answer::{self, Outcome, Verdict},
+    BulkPart, KINDS, Shared,
+    answer::{self, Judgement, Verdict},
 };
 use crate::{metrics::RequestResult, settle::Acknowledgement};
 
@@ -31,12 +31,12 @@ enum Attempt {
     Failed(String),
 }
 
-/// Documents of a batch: the item and the document's number in it.
-type Documents = Vec<(usize, usize)>;
+/// Places of a batch: the item and the document's number in it.
+type Places = Vec<(usize, usize)>;
 
-/// Documents of one mail that the store has not judged finally.
+/// Places of one mail that the store has not judged finally.
 pub(super) struct Waiting {
-    pub(super) item: Item,
+    pub(super) item: BulkPart,
     /// Their numbers in the item.
     open: Vec<usize>,
     /// What was said of the others.
@@ -51,7 +51,7 @@ impl Shared {
     /// What each sender thread does.
     pub(super) fn send_batches(&self) {
         while let Some(items) = self.queue.take() {
-            if self.outage.stop().is_asked() || !self.prepare() {
+            if self.backoff.stop().is_asked() || !self.prepare() {
                 return;
             }
             let judged = KINDS.map(|kind| self.aside(kind).judged());
@@ -71,7 +71,7 @@ impl Shared {
 
     /// Sends one batch until every document is judged or put aside, or work is to end.
     pub(super) fn send(&self, mut batch: Vec<Waiting>) {
-        let mut documents: Documents = Vec::new();
+        let mut documents: Places = Vec::new();
         for (n, waiting) in batch.iter().enumerate() {
             documents.extend(waiting.open.iter().map(|document| (n, *document)));
         }
@@ -93,7 +93,7 @@ impl Shared {
     }
 
     /// False if work is to end before the store has said something of every document.
-    fn send_documents(&self, batch: &mut Batch, mut documents: Documents) -> bool {
+    fn send_documents(&self, batch: &mut Batch, mut documents: Places) -> bool {
         while !documents.is_empty() {
             let rest = documents.split_off(batch.fitting(&documents, self.pace.bytes()));
             let part = mem::replace(&mut documents, rest);
@@ -119,7 +119,7 @@ impl Shared {
             };
             if let Some(reason) = trouble {
                 debug!(documents = documents.len(), "to be sent again: {reason}");
-                if self.outage.pause(&reason) {
+                if self.backoff.pause(&reason) {
                     return false;
                 }
             }
@@ -134,10 +134,10 @@ impl Shared {
         let lasted = started.elapsed();
         let outcome = match &answer {
             Ok(answer) => answer::judge(answer, documents),
-            Err(error) => Outcome::TryAgain(error.to_string()),
+            Err(error) => Judgement::TryAgain(error.to_string()),
         };
         let (result, attempt) = match outcome {
-            Outcome::Judged(verdicts) => {
+            Judgement::Judged(verdicts) => {
                 let all = verdicts.iter().all(Verdict::is_final);
                 // Whatever is said of single documents, the store is there; unless it has too much to do.
                 if verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Busy(_))) {
@@ -145,34 +145,28 @@ impl Shared {
                 }
                 (if all { RequestResult::ok } else { RequestResult::partial }, Attempt::Judged(verdicts))
             }
-            Outcome::TooLarge if documents > 1 => {
+            Judgement::TooLarge if documents > 1 => {
                 self.pace.too_large(body.len());
                 debug!(documents, "too large for the node, to be sent in parts");
                 (RequestResult::failed, Attempt::Smaller(None))
             }
-            Outcome::TooLarge => {
+            Judgement::TooLarge => {
                 let verdict = Verdict::Refused("larger than the node takes (http.max_content_length)".into());
                 (RequestResult::failed, Attempt::Judged(vec![verdict]))
             }
             // A body that alone is more than the node's indexing pressure allows would be refused for ever.
-            Outcome::Busy(reason) if documents > 1 => {
+            Judgement::Busy(reason) if documents > 1 => {
                 self.pace.too_much(body.len());
                 (RequestResult::failed, Attempt::Smaller(Some(reason)))
             }
-            Outcome::Busy(reason) | Outcome::TryAgain(reason) => (RequestResult::failed, Attempt::Failed(reason)),
+            Judgement::Busy(reason) | Judgement::TryAgain(reason) => (RequestResult::failed, Attempt::Failed(reason)),
         };
-        self.outage.metrics().request(result, lasted);
+        self.backoff.metrics().request(result, lasted);
         attempt
     }
 
     /// Takes in one verdict a document; adds to `again` those that a busy node is to be sent again, and says why.
-    fn take_in(
-        &self,
-        batch: &mut Batch,
-        part: Documents,
-        verdicts: Vec<Verdict>,
-        again: &mut Documents,
-    ) -> Option<String> {
+    fn take_in(&self, batch: &mut Batch, part: Places, verdicts: Vec<Verdict>, again: &mut Places) -> Option<String> {
         let mut busy = None;
         let mut judged = [0; 3];
         for ((n, document), verdict) in part.into_iter().zip(verdicts) {
@@ -217,7 +211,7 @@ impl Shared {
             }
             match self.client.get("/") {
                 Ok(_) => self.answered(),
-                Err(reason) if self.outage.pause(&reason) => return false,
+                Err(reason) if self.backoff.pause(&reason) => return false,
                 Err(_) => {}
             }
         }
@@ -226,7 +220,7 @@ impl Shared {
     /// The store has answered just now.
     pub(super) fn answered(&self) {
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        self.outage.over();
+        self.backoff.over();
     }
 }
 
@@ -256,7 +250,7 @@ impl Batch {
     }
 
     /// How many of these documents fit into a request of so many bytes: one at least.
-    fn fitting(&self, documents: &Documents, bytes: usize) -> usize {
+    fn fitting(&self, documents: &Places, bytes: usize) -> usize {
         if bytes == usize::MAX {
             return documents.len();
         }
@@ -269,7 +263,7 @@ impl Batch {
     }
 
     /// The body of a request for these documents.
-    fn body(&self, documents: &Documents) -> Vec<u8> {
+    fn body(&self, documents: &Places) -> Vec<u8> {
         let lines = || documents.iter().map(|place| self.document(*place));
         let mut body = Vec::with_capacity(lines().map(<[u8]>::len).sum());
         lines().for_each(|line| body.extend_from_slice(line));

@@ -50,8 +50,8 @@ impl Setup {
     }
 
     fn give(&self, name: &str, contents: Contents) {
-        let delivery = self.settler.delivery(Origin::Input(name.into()), 0, &contents, None);
-        self.sink.accept(contents, &delivery);
+        let ticket = self.settler.ticket(Origin::Input(name.into()), 0, &contents, None);
+        self.sink.accept(contents, &ticket);
     }
 
     /// Ends the sink; all settlements.
@@ -202,7 +202,7 @@ fn two_writers_lose_nothing_and_store_nothing_twice() {
             let setup = Setup::open(&path, None);
             for n in order {
                 setup.give(&name(n), mail([dmarc(&name(n), 20)]));
-                setup.sink.hurry();
+                setup.sink.flush();
             }
             setup.finish()
         })

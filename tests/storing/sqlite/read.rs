@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use email_report_processor::{
     limits::Limits,
-    message::{Contents, Options, read_with},
+    message::{Contents, ReadOptions, read_with},
     report::{
         Kind, Report, Text,
         aggregate::{DkimResult, SpfResult},
@@ -132,10 +132,10 @@ fn what_is_stored_meanwhile_is_not_seen() {
 
 #[test]
 fn every_fixture_comes_back_as_the_documents_it_gave() {
-    let options = Options {
+    let options = ReadOptions {
         keep_failed_message: true,
         authserv_id: Some("mx.example.org".into()),
-        ..Options::from(Limits::default())
+        ..ReadOptions::from(Limits::default())
     };
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let files = WalkDir::new(fixtures).sort_by_file_name().into_iter().map(|entry| entry.expect("a file"));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use email_report_processor::{
-    mode::report::{Options, ReportError, run},
+    mode::report::{ReportError, ReportOptions, run},
     report::{
         Report, Text,
         aggregate::{DkimResult, SpfResult},
@@ -20,18 +20,18 @@ use super::{
 
 const DAY: i64 = 86400;
 
-fn options(path: &Path) -> Options {
-    Options { store: path.into(), since: None, until: None, domain: None, json: false, top: 10 }
+fn options(path: &Path) -> ReportOptions {
+    ReportOptions { store: path.into(), since: None, until: None, domain: None, json: false, top: 10 }
 }
 
-fn text(options: &Options) -> String {
+fn text(options: &ReportOptions) -> String {
     let mut out = Vec::new();
     run(options, &mut out).expect("an answer");
     String::from_utf8(out).expect("UTF-8")
 }
 
-fn json(options: &Options) -> Value {
-    serde_json::from_str(&text(&Options { json: true, ..options.clone() })).expect("JSON")
+fn json(options: &ReportOptions) -> Value {
+    serde_json::from_str(&text(&ReportOptions { json: true, ..options.clone() })).expect("JSON")
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "nearly every value of a report is optional")]
@@ -162,7 +162,7 @@ fn domains_match_with_what_is_below_them() {
     let (_folder, path) = folder();
     example(&path);
     let names = |domain: &str| {
-        let answer = json(&Options { domain: Some(domain.into()), ..options(&path) });
+        let answer = json(&ReportOptions { domain: Some(domain.into()), ..options(&path) });
         let names = |list: &Value, name: &str| -> Vec<String> {
             list.as_array().expect("a list").iter().map(|item| item[name].as_str().expect("a name").into()).collect()
         };
@@ -184,7 +184,7 @@ fn a_report_belongs_to_the_period_in_which_its_own_begins() {
     example(&path);
     let reports = |since: Option<&str>, until: Option<&str>| {
         let moment = |text: &str| text.parse().expect(text);
-        let period = Options { since: since.map(moment), until: until.map(moment), ..options(&path) };
+        let period = ReportOptions { since: since.map(moment), until: until.map(moment), ..options(&path) };
         json(&period)["dmarc"]["reports"].as_u64().expect("a number")
     };
     assert_eq!(reports(None, None), 5);
@@ -200,7 +200,7 @@ fn a_report_belongs_to_the_period_in_which_its_own_begins() {
 fn what_is_not_listed_is_counted() {
     let (_folder, path) = folder();
     example(&path);
-    let options = Options { top: 1, ..options(&path) };
+    let options = ReportOptions { top: 1, ..options(&path) };
     let answer = json(&options);
     assert_eq!(answer["dmarc"]["messages"], 1030);
     assert_eq!(answer["dmarc"]["domains"].as_array().map(Vec::len), Some(1));
@@ -237,7 +237,7 @@ fn numbers_are_the_sums_over_the_reports() {
         reports.push(report_on(&domain, i64::try_from(n).expect("small"), &records));
     }
     store(&path, [mail(reports)]);
-    let answer = json(&Options { top: 1000, ..options(&path) });
+    let answer = json(&ReportOptions { top: 1000, ..options(&path) });
     let names = ["messages", "pass", "spf_aligned", "dkim_aligned"];
     let read = |value: &Value| names.map(|name| value[name].as_u64().expect(name));
     for source in answer["dmarc"]["sources"].as_array().expect("sources") {
@@ -285,7 +285,7 @@ fn nothing_in_a_report_reaches_the_terminal_as_a_command() {
     let tables = text(&options(&path));
     assert!(tables.chars().all(harmless), "{tables:?}");
     assert!(tables.lines().all(|line| !line.trim_start().starts_with("All  1 100.0%")), "{tables}");
-    let raw = text(&Options { json: true, ..options(&path) });
+    let raw = text(&ReportOptions { json: true, ..options(&path) });
     assert!(raw.chars().all(harmless), "{raw:?}");
     assert_eq!(json(&options(&path))["tls"]["policies"][0]["policy_type"], evil, "the value is the same");
 }
@@ -297,7 +297,7 @@ fn an_empty_store_or_period_says_so() {
     assert_eq!(text(&options(&path)), "Reports of all time\n\nNo reports.\n");
     example(&path);
     let domain = Some("nobody.example".into());
-    let late = Options { since: "2031-01-01".parse().ok(), domain, ..options(&path) };
+    let late = ReportOptions { since: "2031-01-01".parse().ok(), domain, ..options(&path) };
     let expected = "Reports on nobody.example and below that begin at 2031-01-01T00:00:00Z or later\n\nNo reports.\n";
     assert_eq!(text(&late), expected);
     assert_eq!(json(&late)["dmarc"]["messages"], 0);

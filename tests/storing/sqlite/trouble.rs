@@ -35,7 +35,7 @@ fn mails_wait_while_the_store_is_locked() {
     let lock = locked(&path);
     let setup = Setup::open(&path, None);
     setup.give("mail", mail([dmarc("one", 2)]));
-    setup.sink.hurry();
+    setup.sink.flush();
     // Longer than SQLite's own patience.
     assert_eq!(setup.settled.recv_timeout(Duration::from_millis(3500)).err(), Some(RecvTimeoutError::Timeout));
     lock.execute_batch("COMMIT").expect("unlocked");
@@ -119,7 +119,7 @@ fn a_store_that_is_deleted_under_way_is_made_again() {
     let (folder, path) = folder();
     let setup = Setup::open(&path, None);
     setup.give("mail", mail([dmarc("one", 2)]));
-    setup.sink.hurry();
+    setup.sink.flush();
     setup.settled.recv().expect("settled");
     for file in fs::read_dir(folder.path()).expect("listed") {
         fs::remove_file(file.expect("a file").path()).expect("removed");
@@ -162,7 +162,7 @@ fn child() {
         let name = format!("report-{n}");
         giver.give(&name, mail([dmarc(&name, RECORDS)]));
         if n % 7 == 0 {
-            giver.sink.hurry();
+            giver.sink.flush();
         }
     }
     drop(giver.finish());
