@@ -100,7 +100,7 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Logs the summary at `level`, and why the run ended early, if it did; `stopped` if somebody wished it.
+    /// Logs the summary at `level`, and why the run ended early, if it did; `stopped` is said if it was asked for.
     pub(crate) fn log(&self, level: Level, stopped: &str) {
         if level <= Level::INFO {
             info!("{self}");

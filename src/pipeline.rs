@@ -39,7 +39,7 @@ const TAKEN_UP_PER_THREAD: usize = 16;
 const BYTES_TAKEN_UP: usize = 16 << 20;
 
 /// Mails above this many bytes are under way one at a time, from reading to settling, and all on one thread: what they
-/// unpack to may be hundreds of times as large, and an allocator keeps apart what several threads leave behind.
+/// unpack to may be hundreds of times as large, and freed memory is not shared between threads' arenas.
 const LARGE: u64 = 1 << 20;
 
 /// A running pipeline; see the module.

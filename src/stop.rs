@@ -40,7 +40,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Asks all threads to end; the first reason counts, but a wish to end counts more than one to begin anew.
+    /// Asks all threads to end; the first reason counts, but an end counts more than a reload.
     pub fn ask(&self, reason: Reason) {
         let mut current = self.lock();
         if matches!(*current, None | Some(Reason::Reload)) {

@@ -74,7 +74,7 @@ pub struct Contents {
     pub reports: Vec<Report>,
     /// Why parts that should have been reports are not among them.
     pub failures: Vec<Unusable>,
-    /// How many more reports there were that nobody wants, because of their period.
+    /// How many more reports there were that are not wanted, because of their period.
     pub passed_over: usize,
     /// The first thing that was found instead of a report.
     pub other: Option<Unreadable>,

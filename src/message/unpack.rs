@@ -1,5 +1,5 @@
 //! Unpack: gzip and zip, within the limits. An archive is taken whole or not at all: where its stream
-//! breaks off or a checksum is wrong, nobody knows what is missing.
+//! breaks off or a checksum is wrong, what is missing is unknown.
 
 use std::io::{self, Cursor, Read};
 

@@ -55,7 +55,7 @@ pub enum RequestResult {
     /// Some documents have to be sent again.
     #[expect(non_camel_case_types, reason = "label values are in lower case")]
     partial,
-    /// None was stored, or nobody knows.
+    /// None was stored, or it is unknown.
     #[expect(non_camel_case_types, reason = "label values are in lower case")]
     failed,
 }

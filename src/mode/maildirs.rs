@@ -14,9 +14,9 @@ use crate::{
     source::{self, Bytes},
 };
 
-/// Mails that are looked at to see whether a Maildir is somebody's inbox.
+/// Mails that are looked at to see whether a Maildir is a person's inbox.
 const LOOKED_AT: usize = 20;
-/// With fewer mails there is no telling.
+/// Fewer mails say nothing.
 const ENOUGH: usize = 8;
 /// Larger ones are not looked at.
 const LARGEST: u64 = 1 << 20;

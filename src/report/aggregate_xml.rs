@@ -316,7 +316,7 @@ fn record(xml: &mut Walker, lost: &mut usize) -> Result<Option<Record>, Unreadab
     if rows > 1 {
         xml.repairs.note("repeated-element");
     }
-    // Of a second row nobody knows which identifiers belong to it.
+    // It is unknown which identifiers belong to a second row.
     *lost += rows.max(1) - usize::from(first.is_some());
     Ok(first.map(|row| Record { row, identifiers, auth_results }))
 }

@@ -140,7 +140,7 @@ fn number(text: &str) -> Option<u64> {
         return None;
     }
     let whole = match digits.rsplit_once('.') {
-        // `1.000` is 1 or 1,000, nobody knows.
+        // `1.000` is 1 or 1,000.
         Some((whole, zeros)) if zeros.len() != 3 && zeros.bytes().all(|byte| byte == b'0') => whole,
         Some(_) => return None,
         None => digits,

@@ -63,7 +63,7 @@ pub enum Outcome {
     Unrecognized(String),
     /// The store has not acknowledged all of it: it stays where it is.
     Left,
-    /// Another process took it away before it was read: it is that one's matter.
+    /// Another process removed it first; nothing to do.
     Gone,
     /// It is no regular file, and so no mail; it stays and is not counted.
     NotAFile,
@@ -151,8 +151,8 @@ pub struct Settlement {
     pub about: Option<String>,
 }
 
-/// Mails that wait for the thread that settles; whoever has the last share of the next one waits with it. That thread waits
-/// for nobody.
+/// Settlements that may wait for the settling thread; then the thread that answers the next mail waits too. The settling
+/// thread itself never waits for another.
 const WAITING: usize = 1024;
 
 /// The way from tickets to the thread that settles.
@@ -286,7 +286,7 @@ impl Drop for Inner {
         let Some(origin) = self.origin.take() else { return };
         let progress = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
         let outcome = std::mem::replace(&mut progress.verdict, Outcome::Left);
-        // If nobody listens any more, the mail stays where it is: that is safe.
+        // If the receiver is gone, the mail stays where it is: that is safe.
         let _ = self.settler.0.send(Settlement {
             origin,
             tag: self.tag,

@@ -128,7 +128,7 @@ impl Backoff {
 }
 
 impl Drop for Backoff {
-    /// Nobody tries any more, so nobody knows; the next run finds out anew.
+    /// Nothing tries any more; the next run finds out.
     fn drop(&mut self) {
         let current = self.current.get_mut().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_some_and(|current| current.logged) {

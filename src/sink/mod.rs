@@ -26,7 +26,7 @@ pub(crate) use open::open;
 pub struct Identity {
     /// Where the store is.
     pub name: String,
-    /// Differs once the store was made anew, so that what was in it before counts no more.
+    /// Valid for one store; recreating the store changes it.
     pub incarnation: String,
 }
 
@@ -36,10 +36,10 @@ pub trait Sink: Send + Sync {
     /// mail is left, at once.
     fn accept(&self, contents: Contents, ticket: &Ticket);
 
-    /// Nothing more is to come for now: do not wait for company.
+    /// Hands on a partial batch now.
     fn flush(&self);
 
-    /// Which store it is; nothing if there is no telling. May wait for the store.
+    /// Which store it is, if it can be told. May wait for the store.
     fn identity(&self) -> Option<Identity>;
 
     /// How far the store has come, to be noted in a journal; nothing if the store keeps no trace of it. Asked for from
@@ -66,7 +66,7 @@ pub trait Sink: Send + Sync {
     fn finish(&self);
 }
 
-/// The identity of a store that is a file: made anew, it has another inode or another time of birth.
+/// The identity of a store that is a file: recreated, it has another inode or another time of birth.
 fn file_identity(path: &Path) -> Option<Identity> {
     let path = path.canonicalize().ok()?;
     let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;

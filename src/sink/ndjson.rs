@@ -131,7 +131,7 @@ fn open_file(path: &Path) -> io::Result<File> {
         // Without a reader this fails at once, where opening it to wait would wait for ever.
         let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
         OpenOptions::new().write(true).custom_flags(flags).open(path).map_err(|error| {
-            let why = format!("a named pipe that nobody reads ({error})");
+            let why = format!("a named pipe without a reader ({error})");
             if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) {
                 io::Error::other(why)
             } else {
@@ -207,15 +207,15 @@ fn append_locked(file: &mut File, path: &Path, batch: &[LineBatch]) -> io::Resul
     let written = written.and_then(|()| batch.iter().try_for_each(|item| file.write_all(&item.lines)));
     let written = written.and_then(|()| file.sync_data());
     let stays = written.and_then(|()| Ok(has_name(file, path)? && file.metadata()?.len() >= before + bytes));
-    // Emptied by somebody else it must not grow.
+    // If another process emptied it, it must not grow.
     if !matches!(stays, Ok(true)) && file.metadata()?.len() > before {
         file.set_len(before)?;
     }
     stays
 }
 
-/// True if the last line of a file of `length` bytes has no end. Of one that may not be read nobody knows. It is opened
-/// apart: a pipe that is opened for reading as well would swallow all lines when nobody reads it.
+/// True if the last line of a file of `length` bytes has no end. False for one that may not be read. It is opened
+/// apart: a pipe opened for reading as well would swallow all lines when it has no reader.
 fn ends_in_a_line(path: &Path, length: u64) -> bool {
     let mut last = *b"\n";
     if let (Some(at), Ok(file)) = (length.checked_sub(1), File::open(path)) {
@@ -237,7 +237,7 @@ fn write_batch(output: &mut NdJsonOutput, batch: Vec<LineBatch>, backoff: &Backo
         backoff.metrics().request(result, started.elapsed());
         let Err(error) = written else { break };
         if matches!(output, NdJsonOutput::Pipe) {
-            // Nobody knows how much of it was read.
+            // How much of it was read is unknown.
             backoff.stop().ask(match error.kind() {
                 io::ErrorKind::BrokenPipe => Reason::ReaderGone,
                 _ => Reason::StoreUnreachable(format!("standard output: {error}")),

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long an item waits for company while more is being parsed.
+/// How long a partial batch waits while more is being parsed.
 const LINGER: Duration = Duration::from_millis(50);
 
 /// A queue of items that weigh something (bytes).
@@ -28,7 +28,7 @@ struct QueueState<T> {
     weight: usize,
     /// When the oldest item came.
     since: Option<Instant>,
-    /// Nothing more is being parsed: do not wait for company.
+    /// Nothing more is being parsed: hand on a partial batch.
     urgent: bool,
     closed: bool,
 }

@@ -192,7 +192,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// However the thread ends, nobody waits for it: mails that come later are dropped unanswered.
+    /// However the thread ends, no parser blocks: mails that come later are dropped unanswered.
     fn drop(&mut self) {
         self.queue.abandon();
         if thread::panicking() {

@@ -1,4 +1,4 @@
-//! Worker: a thread of a sink, of which somebody hears however it ends.
+//! Worker: a thread of a sink, whose end is noticed even if it panics.
 
 use std::{
     io,
@@ -9,7 +9,7 @@ use std::{
 
 use crate::stop::{Reason, Stop};
 
-/// Starts a thread that does `job`. However that ends, `close` is called, which must let nobody wait for the thread any
+/// Starts a thread that does `job`. However that ends, `close` is called, after which no other thread may wait for it any
 /// more; a panic asks for the stop before.
 ///
 /// # Errors

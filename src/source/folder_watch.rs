@@ -120,7 +120,7 @@ impl FolderWatch {
         Ok(FolderWatch { watcher: notify::recommended_watcher(move |event| to.note(event))?, state })
     }
 
-    /// Watches a folder, anew if it was replaced by another of the same name.
+    /// Watches a folder, again if it was replaced by another of the same name.
     ///
     /// # Errors
     /// It is not there, or the system has no watches left.

@@ -36,7 +36,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path);
     let file = file.map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
-        // A link; a socket or a device that nobody serves.
+        // A link; a socket or a device without a driver.
         Some(Errno::LOOP | Errno::NXIO | Errno::NODEV) => io::ErrorKind::InvalidInput.into(),
         _ => error,
     })?;

@@ -1,4 +1,4 @@
-//! Standard input, read so that a wish to stop is not waited for: who types at a terminal ends it with one Ctrl-C.
+//! Standard input, read so that one Ctrl-C ends it, even while it waits for what is typed.
 
 use std::{
     fs::File,

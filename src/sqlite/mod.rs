@@ -85,7 +85,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a store; makes the file and its folders, readable by nobody else, if there is none.
+    /// Opens a store; makes the file and its folders, readable by its owner only, if there is none.
     ///
     /// # Errors
     /// [`OpenError`] says why that is impossible.

@@ -271,7 +271,7 @@ impl Messages {
     }
 }
 
-/// A count; none is negative unless somebody changed the tables by hand.
+/// A count; never negative unless the tables were changed by hand.
 fn number(row: &Row, column: &str) -> Result<u64> {
     row.get(column).map(|number: i64| u64::try_from(number).unwrap_or(0))
 }

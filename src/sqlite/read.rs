@@ -424,7 +424,7 @@ fn text(row: &Row, column: &str) -> Result<Option<Text>> {
     Ok(row.get_ref(column)?.as_str_or_null()?.map(Text::from))
 }
 
-/// A count; none is negative unless somebody changed the tables by hand.
+/// A count; never negative unless the tables were changed by hand.
 fn count(row: &Row, column: impl rusqlite::RowIndex) -> Result<u64> {
     row.get(column).map(|number: i64| u64::try_from(number).unwrap_or(0))
 }
@@ -442,7 +442,7 @@ fn address(row: &Row, column: &str) -> Result<Option<IpAddr>> {
     parsed(row, column, str::parse)
 }
 
-/// A text that stands for something else. One that does not was put there by somebody else, and nobody knows what is lost.
+/// Parses a text column; an unparsable value is an error, never skipped.
 fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
     row: &Row,
     column: &str,

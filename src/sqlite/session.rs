@@ -24,7 +24,7 @@ pub(crate) struct Session(Mutex<SessionState>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SessionState {
-    /// Nobody keeps a journal.
+    /// No journal is kept.
     #[default]
     Unasked,
     /// Nothing is stored yet.

@@ -1,8 +1,8 @@
 //! The journal of an import: what is finished, so that the next run need not read it again.
 //!
-//! It only saves time: without it, or with an old one, the store recognises everything as a duplicate. It belongs to one
-//! store in one state of being; when that was made anew, or an earlier copy of it put back, the journal is void. Lines are appended and written out
-//! every second without waiting for the disk.
+//! It only saves time: without it, or with an old one, the store recognises everything as a duplicate. It is valid
+//! for one store; recreating the store, or putting back an earlier copy of it, invalidates the journal. Lines are appended
+//! and written out every second without waiting for the disk.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -19,7 +19,7 @@ use tracing::warn;
 
 use crate::{settle::Tag, sink::Sink};
 
-/// How a journal begins; the store follows. The number is that of the format: another one is begun anew.
+/// How a journal begins; the store follows. The number is that of the format: a journal of another one is not read.
 const FIRST_LINE: &str = "journal 2 of store ";
 
 /// What identifies a file: path, size and time of change. 128 bits of a hash: two files never share one.
@@ -154,8 +154,8 @@ impl Section {
 }
 
 impl Journal {
-    /// Reads the journal in `file` and goes on writing it. It is begun anew if it belongs to another store than `store`,
-    /// or if that is wished (`fresh`). What goes wrong here costs time only, so it is logged.
+    /// Reads the journal in `file` and goes on writing it. It starts empty if it belongs to another store than `store`,
+    /// or if `fresh`. What goes wrong here costs time only, so it is logged.
     pub(super) fn open(file: &Path, store: &str, fresh: bool, sink: Arc<dyn Sink>) -> Journal {
         Journal::try_open(file, store, fresh, sink).unwrap_or_else(|error| {
             warn!(file = %file.display(), "no journal, a next import begins at the start again: {error}");

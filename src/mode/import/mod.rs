@@ -38,7 +38,7 @@ use crate::{
     stop::Stop,
 };
 
-/// Somebody sits in front of it: a node may be started again meanwhile.
+/// A person watches it and may start a node again meanwhile.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Result<Exit, Failure> {
@@ -172,7 +172,7 @@ fn count_in_background(import: &cli::ImportFlags, counters: &Arc<Counters>, stop
     // Without it there is no time left to be shown, and nothing else is lost.
     let _ = thread::Builder::new().name("count".into()).spawn(move || {
         if paths.iter().any(|path| is_stdin(path)) {
-            // How much comes from there nobody knows.
+            // Its length is unknown.
             return;
         }
         for path in &paths {

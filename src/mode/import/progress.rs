@@ -22,7 +22,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(5);
 /// Rates are of the last few seconds.
 const RATE_INTERVAL: Duration = Duration::from_secs(3);
 
-/// While nobody knows how much there is.
+/// While the total is unknown.
 const COUNTING: &str = "{wide_msg}";
 /// The end of a line that is too long for the terminal is cut off.
 const KNOWN: &str = "{bar:20} {percent:>3} %  {wide_msg}";

@@ -35,7 +35,7 @@ pub enum Judgement {
     TooLarge,
     /// The node has too much to do, or would have with a body of this size. Nothing was stored.
     Busy(String),
-    /// Nothing was stored, or nobody knows.
+    /// Nothing was stored, or it is unknown.
     TryAgain(String),
 }
 

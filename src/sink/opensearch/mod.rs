@@ -158,7 +158,7 @@ impl Shared {
         self.aside(kind).serve(self.config.bulk_bytes, |waiting| self.send(waiting));
     }
 
-    /// If a thread ends since work is to end, nobody is to wait for it.
+    /// If a thread ends because work is to end, no other may wait for it.
     fn end_if_asked(&self) {
         if self.backoff.stop().is_asked() {
             self.queue.abandon();

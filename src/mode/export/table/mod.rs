@@ -1,5 +1,7 @@
 //! Table: the records or policies of a store as CSV (RFC 4180), for a spreadsheet: a row each, lists written as one cell.
 
+mod columns;
+
 use std::{
     borrow::Cow,
     fmt::{Display, Write as _},
@@ -8,6 +10,7 @@ use std::{
 
 use csv::{Terminator, Writer, WriterBuilder};
 
+use self::columns::{DMARC, FAILURE, TLS};
 use crate::{
     message::{Received, authentication::Authenticated},
     report::{
@@ -19,106 +22,6 @@ use crate::{
     sanitize,
     sqlite::read::Portion,
 };
-
-const DMARC: &[&str] = &[
-    "id",
-    "begin",
-    "end",
-    "org_name",
-    "email",
-    "extra_contact_info",
-    "report_id",
-    "error",
-    "version",
-    "generator",
-    "domain",
-    "adkim",
-    "aspf",
-    "p",
-    "sp",
-    "np",
-    "pct",
-    "fo",
-    "testing",
-    "discovery_method",
-    "received_message_id",
-    "received_at",
-    "received_from",
-    "authenticated",
-    "repairs",
-    "source_ip",
-    "count",
-    "pass",
-    "disposition",
-    "dkim",
-    "spf",
-    "reason",
-    "header_from",
-    "envelope_from",
-    "envelope_to",
-    "dkim_results",
-    "spf_results",
-];
-
-const FAILURE: &[&str] = &[
-    "id",
-    "arrival_date",
-    "received_message_id",
-    "received_at",
-    "received_from",
-    "authenticated",
-    "repairs",
-    "feedback_type",
-    "user_agent",
-    "version",
-    "auth_failure",
-    "source_ip",
-    "source_port",
-    "reported_domain",
-    "identity_alignment",
-    "delivery_result",
-    "original_mail_from",
-    "original_rcpt_to",
-    "original_envelope_id",
-    "reporting_mta",
-    "incidents",
-    "dkim_domain",
-    "dkim_selector",
-    "dkim_identity",
-    "dkim_selector_dns",
-    "spf_dns",
-    "authentication_results",
-    "reported_uri",
-    "message_id",
-    "message_from",
-    "message_to",
-    "message_reply_to",
-    "message_subject",
-    "message_date",
-    "message_headers",
-    "message_body",
-];
-
-const TLS: &[&str] = &[
-    "id",
-    "begin",
-    "end",
-    "organization_name",
-    "contact_info",
-    "report_id",
-    "received_message_id",
-    "received_at",
-    "received_from",
-    "authenticated",
-    "repairs",
-    "policy_type",
-    "policy_domain",
-    "policy_string",
-    "mx_host",
-    "total_successful_session_count",
-    "total_failure_session_count",
-    "failure_details",
-];
 
 /// A table that is being written.
 pub(super) struct Table<W: Write> {
@@ -180,7 +83,7 @@ struct Cell<'r>(Cow<'r, str>);
 
 const NONE: Cell = Cell(Cow::Borrowed(""));
 
-/// Somebody else's text.
+/// Text from a stranger.
 fn text<T: AsRef<str>>(text: Option<&T>) -> Cell<'_> {
     text.map_or(NONE, |text| Cell(sanitize::cell(text.as_ref())))
 }
