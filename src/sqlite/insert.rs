@@ -3,9 +3,9 @@
 //! The rule is that of OpenSearch's `create`: a document is known by its report's key and what identifies the record in
 //! the report, and one that is there already stays as it is.
 
-use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, Error, ErrorCode, Result, params};
 
+use super::heads::{self, Heads};
 use crate::{
     message::{Contents, Received},
     report::{AggregateReport, FailureReport, Ids, Key, Report, TlsReport, aggregate::Record, tls::PolicyResult},
@@ -19,13 +19,13 @@ pub(crate) struct Insert<'c> {
     release: CachedStatement<'c>,
     roll_back: CachedStatement<'c>,
     dmarc_report: CachedStatement<'c>,
-    dmarc_report_id: CachedStatement<'c>,
+    dmarc_has: CachedStatement<'c>,
     dmarc_record: CachedStatement<'c>,
     override_reason: CachedStatement<'c>,
     spf_result: CachedStatement<'c>,
     dkim_result: CachedStatement<'c>,
     tls_report: CachedStatement<'c>,
-    tls_report_id: CachedStatement<'c>,
+    tls_has: CachedStatement<'c>,
     tls_policy: CachedStatement<'c>,
     failure_detail: CachedStatement<'c>,
     failure: CachedStatement<'c>,
@@ -42,9 +42,9 @@ VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 ON CONFLICT (report_key) DO NOTHING";
 
 const DMARC_RECORD: &str = "\
-INSERT INTO dmarc_records (report, record, source_ip, count, disposition, dkim, spf,
+INSERT INTO dmarc_records (report, record, head, source_ip, count, disposition, dkim, spf,
     header_from, envelope_from, envelope_to)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (report, record) DO NOTHING";
 
 const OVERRIDE_REASON: &str =
@@ -65,9 +65,9 @@ VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (report_key) DO NOTHING";
 
 const TLS_POLICY: &str = "\
-INSERT INTO tls_policies (report, policy, policy_type, policy_domain, policy_strings, mx_hosts,
+INSERT INTO tls_policies (report, policy, head, policy_type, policy_domain, policy_strings, mx_hosts,
     successful_sessions, failed_sessions)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (report, policy) DO NOTHING";
 
 const FAILURE_DETAIL: &str = "\
@@ -88,7 +88,7 @@ ON CONFLICT (report_key) DO NOTHING";
 
 impl<'c> Insert<'c> {
     /// How many statements the connection must be able to keep, with those of transactions.
-    pub(crate) const STATEMENTS: usize = 24;
+    pub(crate) const STATEMENTS: usize = 28;
 
     /// Takes the statements out of the connection's cache.
     pub(crate) fn new(connection: &'c Connection) -> Result<Insert<'c>> {
@@ -99,13 +99,13 @@ impl<'c> Insert<'c> {
             release: prepare("RELEASE report")?,
             roll_back: prepare("ROLLBACK TO report")?,
             dmarc_report: prepare(DMARC_REPORT)?,
-            dmarc_report_id: prepare("SELECT id FROM dmarc_reports WHERE report_key = unhex(?)")?,
+            dmarc_has: prepare("SELECT 1 FROM dmarc_records WHERE report = ? AND record = ?")?,
             dmarc_record: prepare(DMARC_RECORD)?,
             override_reason: prepare(OVERRIDE_REASON)?,
             spf_result: prepare(SPF_RESULT)?,
             dkim_result: prepare(DKIM_RESULT)?,
             tls_report: prepare(TLS_REPORT)?,
-            tls_report_id: prepare("SELECT id FROM tls_reports WHERE report_key = unhex(?)")?,
+            tls_has: prepare("SELECT 1 FROM tls_policies WHERE report = ? AND policy = ?")?,
             tls_policy: prepare(TLS_POLICY)?,
             failure_detail: prepare(FAILURE_DETAIL)?,
             failure: prepare(FAILURE)?,
@@ -142,26 +142,59 @@ impl<'c> Insert<'c> {
         let mut created = 0;
         match report {
             Report::Aggregate(dmarc) => {
-                let id = self.dmarc_report(key, dmarc, received)?;
+                if let Some(id) = self.dmarc_report(key.as_str(), dmarc, received)? {
+                    for (part, record) in parts.zip(&dmarc.records) {
+                        created += u64::from(self.dmarc_record(id, part, None, record)?);
+                    }
+                    return Ok(created);
+                }
+                let Heads { first, other } = heads::dmarc(self.connection, key, dmarc, received)?;
+                let mut head = None;
                 for (part, record) in parts.zip(&dmarc.records) {
-                    created += u64::from(self.dmarc_record(id, part, record)?);
+                    if let (None, Some(other)) = (head, &other) {
+                        if self.dmarc_has.exists([first, part])? {
+                            continue;
+                        }
+                        head = self.dmarc_report(other, dmarc, received)?;
+                        if head.is_none() {
+                            head = heads::id(self.connection, "dmarc_reports", other)?;
+                        }
+                    }
+                    created += u64::from(self.dmarc_record(first, part, head, record)?);
                 }
             }
             Report::Failure(failure) => created = u64::from(self.failure(key, failure, received)?),
             Report::Tls(tls) => {
-                let id = self.tls_report(key, tls, received)?;
+                if let Some(id) = self.tls_report(key.as_str(), tls, received)? {
+                    for (part, policy) in parts.zip(&tls.policies) {
+                        created += u64::from(self.tls_policy(id, part, None, policy)?);
+                    }
+                    return Ok(created);
+                }
+                let Heads { first, other } = heads::tls(self.connection, key, tls, received)?;
+                let mut head = None;
                 for (part, policy) in parts.zip(&tls.policies) {
-                    created += u64::from(self.tls_policy(id, part, policy)?);
+                    if let (None, Some(other)) = (head, &other) {
+                        if self.tls_has.exists([first, part])? {
+                            continue;
+                        }
+                        head = self.tls_report(other, tls, received)?;
+                        if head.is_none() {
+                            head = heads::id(self.connection, "tls_reports", other)?;
+                        }
+                    }
+                    created += u64::from(self.tls_policy(first, part, head, policy)?);
                 }
             }
         }
         Ok(created)
     }
 
-    fn dmarc_report(&mut self, key: &Key, report: &AggregateReport, received: &Received) -> Result<i64> {
+    /// The id of the new row; nothing if there is one of this key.
+    fn dmarc_report(&mut self, key: &str, report: &AggregateReport, received: &Received) -> Result<Option<i64>> {
         let AggregateReport { metadata, policy_published: policy, .. } = report;
         let is_new = self.dmarc_report.execute(params![
-            key.as_str(),
+            key,
             report.version.as_deref(),
             metadata.org_name.as_deref(),
             metadata.email.as_deref(),
@@ -182,25 +215,23 @@ impl<'c> Insert<'c> {
             policy.testing.as_deref(),
             policy.discovery_method.as_deref(),
             received.message_id.as_deref(),
-            received_at(received),
+            heads::second(received),
             received.from.as_deref(),
             authenticated(received),
             json_list(report.repairs.names()),
             integer(report.lost as u64),
         ])?;
-        match is_new {
-            0 => self.dmarc_report_id.query_row([key.as_str()], |row| row.get(0)),
-            _ => Ok(self.connection.last_insert_rowid()),
-        }
+        Ok((is_new > 0).then(|| self.connection.last_insert_rowid()))
     }
 
     /// True if the record is new.
-    fn dmarc_record(&mut self, report: i64, part: i64, record: &Record) -> Result<bool> {
+    fn dmarc_record(&mut self, report: i64, part: i64, head: Option<i64>, record: &Record) -> Result<bool> {
         let Record { row, identifiers, auth_results } = record;
         let evaluated = &row.policy_evaluated;
         let is_new = self.dmarc_record.execute(params![
             report,
             part,
+            head,
             row.source_ip.map(|ip| ip.to_string()),
             integer(row.count),
             evaluated.disposition.as_deref(),
@@ -229,33 +260,32 @@ impl<'c> Insert<'c> {
         Ok(true)
     }
 
-    fn tls_report(&mut self, key: &Key, report: &TlsReport, received: &Received) -> Result<i64> {
+    /// The id of the new row; nothing if there is one of this key.
+    fn tls_report(&mut self, key: &str, report: &TlsReport, received: &Received) -> Result<Option<i64>> {
         let is_new = self.tls_report.execute(params![
-            key.as_str(),
+            key,
             report.organization_name.as_deref(),
             report.contact_info.as_deref(),
             &*report.report_id,
             report.date_range.begin,
             report.date_range.end,
             received.message_id.as_deref(),
-            received_at(received),
+            heads::second(received),
             received.from.as_deref(),
             authenticated(received),
             json_list(report.repairs.names()),
             integer(report.lost as u64),
         ])?;
-        match is_new {
-            0 => self.tls_report_id.query_row([key.as_str()], |row| row.get(0)),
-            _ => Ok(self.connection.last_insert_rowid()),
-        }
+        Ok((is_new > 0).then(|| self.connection.last_insert_rowid()))
     }
 
     /// True if the policy is new.
-    fn tls_policy(&mut self, report: i64, part: i64, result: &PolicyResult) -> Result<bool> {
+    fn tls_policy(&mut self, report: i64, part: i64, head: Option<i64>, result: &PolicyResult) -> Result<bool> {
         let PolicyResult { policy, summary, failure_details } = result;
         let is_new = self.tls_policy.execute(params![
             report,
             part,
+            head,
             policy.policy_type.as_deref(),
             policy.policy_domain.as_deref(),
             json_list(&policy.policy_string),
@@ -320,7 +350,7 @@ impl<'c> Insert<'c> {
             message.map(|message| message.headers.as_str()),
             message.and_then(|message| message.body.as_deref()),
             received.message_id.as_deref(),
-            received_at(received),
+            heads::second(received),
             received.from.as_deref(),
             authenticated(received),
             json_list(report.repairs.names()),
@@ -348,10 +378,6 @@ fn is_about_content(error: &Error) -> bool {
 /// SQLite's integers are signed. A number that does not fit is nonsense or an attack; it stays the largest.
 fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn received_at(received: &Received) -> Option<i64> {
-    received.at.as_deref()?.parse().ok().map(Timestamp::as_second)
 }
 
 /// A JSON array, or nothing for an empty list.

@@ -2,6 +2,7 @@
 //!
 //! It is written by [`crate::sink::sqlite`]. Any number of processes may write and read one file at the same time.
 
+mod heads;
 pub(crate) mod insert;
 pub mod query;
 pub mod read;

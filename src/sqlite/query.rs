@@ -72,7 +72,7 @@ CAST(total(d.count) FILTER
 pub(super) const DMARC_REPORTS: &str = "\
 WITH r AS (
     SELECT id, period_begin, lower(rtrim(coalesce(domain, ''), '.')) AS domain FROM dmarc_reports
-    WHERE period_begin >= :since AND period_begin < :until
+    WHERE period_begin >= :since AND period_begin < :until AND length(report_key) = 16
         AND (:domain IS NULL OR substr('.' || lower(rtrim(domain, '.')), -length(:domain)) = :domain)
 )";
 

@@ -127,9 +127,13 @@ impl Reports<'_> {
 
     fn dmarc<E: From<Error>>(&self, id: i64, take: &mut impl FnMut(&Portion) -> Result<(), E>) -> Result<(), E> {
         let mut report = self.snapshot.transaction.prepare_cached("SELECT * FROM dmarc_reports WHERE id = ?")?;
-        let (head, received, key) = report.query_row([id], |row| Ok((dmarc_head(row)?, received(row)?, key(row)?)))?;
+        let mut read = |id| report.query_row([id], |row| Ok((dmarc_head(row)?, received(row)?, key(row)?)));
+        let (head, received, key) = read(id)?;
         records(&self.snapshot.transaction, RECORDS, id, |records| {
-            in_portions(records, |parts, records, is_first| {
+            in_portions(records, |other, parts, records, is_first| {
+                let other = other.map(&mut read).transpose()?;
+                let (head, received) =
+                    other.as_ref().map_or((&head, &received), |(head, received, _)| (head, received));
                 let report = Report::Aggregate(AggregateReport { records, ..head.clone() });
                 let ids = Ids { key: key.clone(), parts };
                 take(&Portion { report, ids, received: received.clone(), is_first })
@@ -140,10 +144,14 @@ impl Reports<'_> {
     fn tls<E: From<Error>>(&self, id: i64, take: &mut impl FnMut(&Portion) -> Result<(), E>) -> Result<(), E> {
         let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
         let mut report = transaction.prepare_cached("SELECT * FROM tls_reports WHERE id = ?")?;
-        let (head, received, key) = report.query_row([id], |row| Ok((tls_head(row)?, received(row)?, key(row)?)))?;
+        let mut read = |id| report.query_row([id], |row| Ok((tls_head(row)?, received(row)?, key(row)?)));
+        let (head, received, key) = read(id)?;
         let params = named_params! { ":since": since, ":until": until, ":domain": domain, ":report": id };
         policies(transaction, [&format!("{TLS_POLICIES} {POLICIES}"), FAILURE_DETAILS], params, id, |policies| {
-            in_portions(policies, |parts, policies, is_first| {
+            in_portions(policies, |other, parts, policies, is_first| {
+                let other = other.map(&mut read).transpose()?;
+                let (head, received) =
+                    other.as_ref().map_or((&head, &received), |(head, received, _)| (head, received));
                 let report = Report::Tls(TlsReport { policies, ..head.clone() });
                 let ids = Ids { key: key.clone(), parts };
                 take(&Portion { report, ids, received: received.clone(), is_first })
@@ -171,7 +179,7 @@ pub(super) fn records<T, E: From<Error>>(
     connection: &Connection,
     [records, reasons, spf, dkim]: [&str; 4],
     report: i64,
-    take: impl FnOnce(&mut dyn Iterator<Item = Result<(u64, Record)>>) -> Result<T, E>,
+    take: impl FnOnce(&mut dyn Iterator<Item = Result<Part<Record>>>) -> Result<T, E>,
 ) -> Result<T, E> {
     let prepare = |sql| connection.prepare_cached(sql);
     let (mut records, mut reasons) = (prepare(records)?, prepare(reasons)?);
@@ -185,7 +193,7 @@ pub(super) fn records<T, E: From<Error>>(
         record.row.policy_evaluated.reason = parts(&mut reasons, part)?;
         record.auth_results.spf = parts(&mut spf, part)?;
         record.auth_results.dkim = parts(&mut dkim, part)?;
-        Ok((part, record))
+        Ok(Part { id: part, head: row.get("head")?, value: record })
     })?;
     take(&mut records)
 }
@@ -196,7 +204,7 @@ pub(super) fn policies<T, E: From<Error>>(
     [policies, details]: [&str; 2],
     params: &[(&str, &dyn ToSql)],
     report: i64,
-    take: impl FnOnce(&mut dyn Iterator<Item = Result<(u64, PolicyResult)>>) -> Result<T, E>,
+    take: impl FnOnce(&mut dyn Iterator<Item = Result<Part<PolicyResult>>>) -> Result<T, E>,
 ) -> Result<T, E> {
     let (mut policies, mut details) = (connection.prepare_cached(policies)?, connection.prepare_cached(details)?);
     let part = |row: &Row| count(row, "policy");
@@ -204,26 +212,36 @@ pub(super) fn policies<T, E: From<Error>>(
     let mut policies = policies.query_map(params, |row| {
         let (part, mut result) = (part(row)?, policy(row)?);
         result.failure_details = parts(&mut details, part)?;
-        Ok((part, result))
+        Ok(Part { id: part, head: row.get("head")?, value: result })
     })?;
     take(&mut policies)
 }
 
-/// Hands on so many at a time; at least once, even if there are none.
+/// A record or policy.
+pub(super) struct Part<T> {
+    /// What identifies it in its report.
+    pub(super) id: u64,
+    /// The row of its head, if that is not the report's (see [`super::heads`]).
+    head: Option<i64>,
+    pub(super) value: T,
+}
+
+/// Hands on so many of one head at a time; at least once, even if there are none.
 fn in_portions<T, E: From<Error>>(
-    all: &mut dyn Iterator<Item = Result<(u64, T)>>,
-    mut hand_on: impl FnMut(Vec<u64>, Vec<T>, bool) -> Result<(), E>,
+    all: &mut dyn Iterator<Item = Result<Part<T>>>,
+    mut hand_on: impl FnMut(Option<i64>, Vec<u64>, Vec<T>, bool) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (mut ids, mut portion, mut is_first) = (Vec::new(), Vec::new(), true);
-    for one in all {
-        if portion.len() == PORTION {
-            hand_on(mem::take(&mut ids), mem::take(&mut portion), mem::take(&mut is_first))?;
+    let (mut ids, mut portion, mut is_first, mut of) = (Vec::new(), Vec::new(), true, None);
+    for part in all {
+        let Part { id, head, value } = part?;
+        if portion.len() == PORTION || (head != of && !portion.is_empty()) {
+            hand_on(of, mem::take(&mut ids), mem::take(&mut portion), mem::take(&mut is_first))?;
         }
-        let (id, part) = one?;
+        of = head;
         ids.push(id);
-        portion.push(part);
+        portion.push(value);
     }
-    hand_on(ids, portion, is_first)
+    hand_on(of, ids, portion, is_first)
 }
 
 /// What belongs to this record or policy. What belongs to smaller ones is passed over.
@@ -400,10 +418,13 @@ fn reported_message(row: &Row, headers: String) -> Result<ReportedMessage> {
 }
 
 fn key(row: &Row) -> Result<Key> {
-    row.get("report_key").map(Key::from_bytes)
+    let bytes: Vec<u8> = row.get("report_key")?;
+    // A row that is only a head has 8 bytes more.
+    let key = bytes.get(..16).and_then(|key| key.try_into().ok()).map(Key::from_bytes);
+    key.ok_or_else(|| Error::InvalidColumnType(0, "report_key".into(), Type::Blob))
 }
 
-fn received(row: &Row) -> Result<Received> {
+pub(super) fn received(row: &Row) -> Result<Received> {
     Ok(Received {
         message_id: text(row, "received_message_id")?,
         at: row.get::<_, Option<i64>>("received_at")?.and_then(rfc3339),

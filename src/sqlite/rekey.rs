@@ -1,10 +1,10 @@
-//! Identity: the step from version 1 of the store, which knew records by their place in the report, to version 2, which
+//! Rekey: the step from version 1 of the store, which knew records by their place in the report, to version 2, which
 //! knows them by their values.
 
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
 use tracing::info;
 
-use super::read;
+use super::read::{self, Part};
 use crate::report::{
     Key, Report,
     key::{Fields, tell_apart},
@@ -12,14 +12,14 @@ use crate::report::{
 
 /// The records as version 1 had them; [`read::records`] is given their places in the report.
 const RECORDS: [&str; 4] = [
-    "SELECT *, position AS record FROM dmarc_records_1 WHERE report = ? ORDER BY position",
+    "SELECT *, position AS record, NULL AS head FROM dmarc_records_1 WHERE report = ? ORDER BY position",
     "SELECT *, position AS record FROM dmarc_override_reasons_1 WHERE report = ? ORDER BY position, n",
     "SELECT *, position AS record FROM dmarc_spf_results_1 WHERE report = ? ORDER BY position, n",
     "SELECT *, position AS record FROM dmarc_dkim_results_1 WHERE report = ? ORDER BY position, n",
 ];
 
 const POLICIES: [&str; 2] = [
-    "SELECT *, position AS policy FROM tls_policies_1 WHERE report = :report ORDER BY position",
+    "SELECT *, position AS policy, NULL AS head FROM tls_policies_1 WHERE report = :report ORDER BY position",
     "SELECT *, position AS policy FROM tls_failure_details_1 WHERE report = ? ORDER BY position, n",
 ];
 
@@ -70,7 +70,7 @@ fn fill_dmarc(connection: &Connection, id: i64) -> Result<()> {
         .query_row([id], |row| read::dmarc_head(row).map(Report::Aggregate))?;
     let mut fields = Fields::default();
     let found = read::records(connection, RECORDS, id, |records| {
-        records.map(|record| record.map(|(position, record)| (position, fields.record(&record)))).collect()
+        records.map(|record| record.map(|Part { id, value, .. }| (id, fields.record(&value)))).collect()
     })?;
     let owner = owner(connection, "dmarc_reports", id, &head.key())?;
     copy(connection, &RECORD_TABLES, "record", (id, owner), found)?;
@@ -83,7 +83,7 @@ fn fill_tls(connection: &Connection, id: i64) -> Result<()> {
         .query_row([id], |row| read::tls_head(row).map(Report::Tls))?;
     let mut fields = Fields::default();
     let found = read::policies(connection, POLICIES, named_params! { ":report": id }, id, |policies| {
-        policies.map(|policy| policy.map(|(position, policy)| (position, fields.policy(&policy)))).collect()
+        policies.map(|policy| policy.map(|Part { id, value, .. }| (id, fields.policy(&value)))).collect()
     })?;
     let owner = owner(connection, "tls_reports", id, &head.key())?;
     copy(connection, &POLICY_TABLES, "policy", (id, owner), found)?;

@@ -10,6 +10,7 @@ use email_report_processor::{
     sqlite::{Store, query::Selection},
 };
 use rusqlite::Connection;
+use serde_json::Value;
 
 use super::{documents, folder, number, read_back, store};
 use crate::support::{
@@ -85,6 +86,66 @@ fn a_stranger_who_guesses_an_id_keeps_nothing_out() {
     }
 }
 
+/// Message-ID, what the own server said and reporter's address of the record from this source, as export shows it.
+fn shown(path: &Path, source: &str) -> [Value; 3] {
+    let exported = run(["export", "--store", path.to_str().expect("UTF-8")]);
+    assert_eq!(exported.code, Some(0), "{}", exported.log);
+    let documents: Vec<Value> =
+        exported.stdout.lines().map(|line| serde_json::from_str(line).expect("a document")).collect();
+    let of_source = |document: &&Value| document["feedback"]["record"]["row"]["source_ip"] == source;
+    let found: Vec<_> = documents.iter().filter(of_source).collect();
+    let [document] = found.as_slice() else { panic!("{} documents of {source}", found.len()) };
+    [
+        document["received"]["message_id"].clone(),
+        document["received"]["authenticated"]["dmarc"].clone(),
+        document["feedback"]["report_metadata"]["email"].clone(),
+    ]
+}
+
+/// A copy of id, period and policy makes no record of the stranger's look like one of the reporter's, nor the other way
+/// round.
+#[test]
+fn each_record_is_shown_with_the_mail_that_brought_it() {
+    let ours = feedback("none", &[("192.0.2.1", 10), ("192.0.2.2", 1)]);
+    let theirs = feedback("none", &[("192.0.2.1", 10), ("198.51.100.1", 1)]).replace("a@reporter", "b@stranger");
+    let sent = |xml: &str, id: &str, verdict: &str, from: &str| {
+        let header = format!("Authentication-Results: mx.example.org; dmarc={verdict} header.from={from}\n");
+        let mail = String::from_utf8(mail(&attachment("text/xml", "report.xml", xml.as_bytes()))).expect("UTF-8");
+        header + &mail.replace("test.1@reporter.example", id)
+    };
+    let mails = [
+        sent(&ours, "ours@reporter.example", "pass", "reporter.example"),
+        sent(&theirs, "theirs@stranger.example", "fail", "reporter.example"),
+    ];
+    for order in [[0, 1], [1, 0]] {
+        let (folder, path) = folder();
+        let store_argument = path.to_str().expect("UTF-8");
+        for n in [order[0], order[1], order[0], order[1]] {
+            let file = folder.path().join("mail.eml");
+            fs::write(&file, &mails[n]).expect("written");
+            let ended = run(["--store", store_argument, "--authserv-id=mx.example.org", file.to_str().expect("UTF-8")]);
+            assert_eq!(ended.code, Some(0), "{}", ended.log);
+        }
+        assert_eq!(messages(&path), 12, "nothing twice");
+        let [id, authentic, email] = shown(&path, "192.0.2.2");
+        assert_eq!(
+            (id, authentic, email),
+            ("ours@reporter.example".into(), "reporter.example".into(), "a@reporter.example".into())
+        );
+        let [id, authentic, email] = shown(&path, "198.51.100.1");
+        assert_eq!(
+            (id, authentic, email),
+            ("theirs@stranger.example".into(), Value::Null, "b@stranger.example".into())
+        );
+        // That of both is the first one's.
+        let first = ["ours@reporter.example", "theirs@stranger.example"][order[0]];
+        assert_eq!(shown(&path, "192.0.2.1")[0], first);
+        let asked = run(["report", "--json", "--store", store_argument]);
+        let answer: Value = serde_json::from_str(&asked.stdout).expect("JSON");
+        assert_eq!(answer["dmarc"]["reports"], 1, "one report, from two mails: {}", asked.stdout);
+    }
+}
+
 #[test]
 fn two_reports_with_one_id_in_one_file_are_both_stored() {
     let (_folder, path) = folder();
@@ -148,8 +209,8 @@ fn views_show_the_ids_of_documents() {
     assert_eq!(found, Ok(expected.collect()));
 }
 
-/// The mails of tests/fixtures/store-1.sqlite, which version 1 made.
-fn mails_of_version_1() -> Vec<Contents> {
+/// The mails of tests/fixtures/store-….sqlite, which earlier versions made.
+fn mails_of_older_stores() -> Vec<Contents> {
     let demo = fs::read_dir("contrib/demo/mails").expect("mails").map(|entry| entry.expect("a mail").path());
     let mut demo: Vec<_> = demo.collect();
     demo.sort();
@@ -160,9 +221,15 @@ fn mails_of_version_1() -> Vec<Contents> {
 }
 
 #[test]
-fn a_store_of_version_1_keeps_its_rows_and_knows_them_again() {
+fn older_stores_keep_their_rows_and_know_them_again() {
+    for version in [1, 2] {
+        keeps_its_rows_and_knows_them_again(&format!("tests/fixtures/store-{version}.sqlite"));
+    }
+}
+
+fn keeps_its_rows_and_knows_them_again(older: &str) {
     let (folder, path) = folder();
-    fs::copy("tests/fixtures/store-1.sqlite", &path).expect("copied");
+    fs::copy(older, &path).expect("copied");
     let sums =
         "SELECT (SELECT count(*) || ' ' || sum(count) FROM dmarc_records) || ' ' || (SELECT count(*) FROM tls_policies)
         || ' ' || (SELECT count(*) FROM dmarc_failures) || ' ' || (SELECT count(*) FROM dmarc_dkim_results)
@@ -174,15 +241,15 @@ fn a_store_of_version_1_keeps_its_rows_and_knows_them_again() {
     };
     let before = sums();
     drop(Store::open(&path).expect("brought up to date"));
-    assert_eq!((number(&path, "PRAGMA user_version"), sums()), (2, before));
+    assert_eq!((number(&path, "PRAGMA user_version"), sums()), (3, before));
     assert_eq!(number(&path, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
 
-    let again = store(&path, mails_of_version_1());
+    let again = store(&path, mails_of_older_stores());
     assert_eq!(again.iter().map(|one| one.tally.created).sum::<u64>(), 0);
     assert_eq!(again.iter().map(|one| one.tally.duplicates).sum::<u64>(), 98 + 7 + 2);
 
     let fresh = folder.path().join("fresh.db");
-    store(&fresh, mails_of_version_1());
+    store(&fresh, mails_of_older_stores());
     assert_eq!(
         super::in_order(read_back(&path, &Selection::default())),
         super::in_order(read_back(&fresh, &Selection::default()))
