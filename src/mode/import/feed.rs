@@ -12,7 +12,6 @@ use std::{
 use tracing::error;
 
 use super::{
-    is_stdin,
     journal::{FileKey, Place},
     lock,
     progress::Counters,
@@ -29,7 +28,7 @@ use crate::{
         self, Bytes,
         archive::{self, Blocks, Member, Shape},
         mbox::Mbox,
-        stdin::Stdin,
+        stdin::{Stdin, is_stdin},
         walk::{Found, is_bookkeeping, walk},
     },
 };

@@ -32,9 +32,13 @@ use crate::{
     ingest::{Finished, Ingest},
     metrics::Metrics,
     moment::Moment,
+    report::hex,
     settle::{Outcome, Settlement},
     sink::{Identity, Sink, opensearch::config::ImportTuning},
-    source::walk::{Found, walk},
+    source::{
+        stdin::is_stdin,
+        walk::{Found, walk},
+    },
     stop::Stop,
 };
 
@@ -150,10 +154,6 @@ fn stopped_at(counters: &Counters, is_remembered: bool) -> String {
     format!("stopped{share}{}", if is_remembered { "; the same command goes on from there" } else { "" })
 }
 
-fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -161,8 +161,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// One journal a store and period: what was passed over because of its period is finished for that period only.
 fn journal_name(identity: &Identity, period: Option<&Range<i64>>) -> String {
     let hash = Sha256::digest(format!("{} {period:?}", identity.name));
-    let name = hash[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    format!("import-{name}.journal")
+    format!("import-{}.journal", hex(&hash[..8]))
 }
 
 /// Finds out how much there is while work is already under way.
