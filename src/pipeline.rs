@@ -39,7 +39,8 @@ const TAKEN_UP_PER_THREAD: usize = 16;
 const BYTES_TAKEN_UP: usize = 16 << 20;
 
 /// Mails above this many bytes are under way one at a time, from reading to settling, and all on one thread: what they
-/// unpack to may be hundreds of times as large, and freed memory is not shared between threads' arenas.
+/// unpack to may be hundreds of times as large, and freed memory is not shared between threads' arenas. One that waits for a
+/// part of the store that is away holds up no other.
 const LARGE: u64 = 1 << 20;
 
 /// A running pipeline; see the module.
@@ -167,12 +168,12 @@ fn is_large(mail: &Mail) -> bool {
 }
 
 impl Stage {
-    /// Returns when the mail is settled.
+    /// Returns when the mail is settled, or waits aside.
     fn process_large(&self, mail: Mail, bytes: usize) {
         let (on_settled, settled) = mpsc::channel::<()>();
         self.process_alone(mail, Some(Box::new(on_settled)));
         self.sink.flush();
-        // Nothing is ever sent: the other end is dropped when the mail is settled.
+        // Nothing is ever sent: the other end is dropped.
         let _ = settled.recv();
         self.leave(bytes);
     }

@@ -167,7 +167,7 @@ pub struct Settler(SyncSender<Settlement>);
 
 impl Settler {
     /// Follows a mail that was read; `contents` must go to the sink with the ticket. What is `on_settled` is dropped when
-    /// the mail is settled.
+    /// the mail is settled, or waits aside.
     pub fn ticket(&self, origin: Origin, tag: Tag, contents: &Contents, on_settled: Option<OnSettled>) -> Ticket {
         let verdict = match contents.complaint() {
             None => Outcome::Stored,
@@ -180,12 +180,12 @@ impl Settler {
             about: if verdict == Outcome::Stored { None } else { contents.about() },
             progress: Mutex::new(SoFar { verdict, tally: Tally::of(contents) }),
             settler: self.clone(),
-            _on_settled: on_settled,
+            on_settled: Mutex::new(on_settled),
         }))
     }
 }
 
-/// Something that is kept as long as a mail is on its way, to hear of the end.
+/// Something that is kept as long as a mail is on its way, to hear of the end, or of a wait that may be long.
 pub type OnSettled = Box<dyn fmt::Debug + Send + Sync>;
 
 /// One mail on its way to the store. Dropped without a share handed out, it is settled by what was read.
@@ -236,6 +236,11 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// The mail waits for a part of the store that is away: nobody is to wait for the mail.
+    pub fn waits_aside(&self) {
+        drop(self.inner.on_settled.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     /// Passes on what the store said of all documents of this share.
     pub fn acknowledge(mut self, answer: Acknowledgement) {
         self.answered = true;
@@ -272,7 +277,7 @@ struct Inner {
     progress: Mutex<SoFar>,
     settler: Settler,
     about: Option<String>,
-    _on_settled: Option<OnSettled>,
+    on_settled: Mutex<Option<OnSettled>>,
 }
 
 impl Inner {

@@ -61,7 +61,22 @@ impl Backoff {
             self.give_up(reason);
         }
         self.metrics.retry();
-        self.stop.sleep(pause_after(lasted))
+        self.sleep(pause_after(lasted))
+    }
+
+    /// Sleeps until work is to end, which is true then, or as long as this; no longer than until another thread has seen the
+    /// end of the outage, which is looked for every [`SHORTEST_PAUSE`].
+    fn sleep(&self, pause: Duration) -> bool {
+        let started = Instant::now();
+        loop {
+            let rest = pause.saturating_sub(started.elapsed());
+            if self.stop.sleep(rest.min(SHORTEST_PAUSE)) {
+                return true;
+            }
+            if rest <= SHORTEST_PAUSE || self.lock().is_none() {
+                return false;
+            }
+        }
     }
 
     /// An attempt failed; how long the outage has lasted.
@@ -150,6 +165,7 @@ pub(super) fn pause_after(lasted: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
 
     #[test]
     fn pauses_grow_with_the_outage() {
@@ -157,6 +173,23 @@ mod tests {
         assert!(short <= Duration::from_millis(2500) && short >= Duration::from_millis(1250), "{short:?}");
         assert!(pause_after(Duration::ZERO) <= SHORTEST_PAUSE);
         assert!(pause_after(Duration::from_hours(24)) <= LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn the_end_of_an_outage_wakes_all_who_wait_for_it() {
+        let (stop, metrics) = (Arc::new(Stop::default()), StoreMetrics::default());
+        let backoff = Backoff::new("test".into(), None, stop, metrics);
+        let Some(since) = Instant::now().checked_sub(Duration::from_secs(80)) else { return };
+        *backoff.lock() = Some(Current { since, logged: true });
+        let began = Instant::now();
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| backoff.pause(&"no route"));
+            thread::sleep(Duration::from_millis(100));
+            backoff.over();
+            assert!(!waits.join().expect("woken"), "work is not to end");
+        });
+        // Else five at least.
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     }
 
     #[test]

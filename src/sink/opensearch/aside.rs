@@ -111,6 +111,7 @@ impl Aside {
 
     /// Puts documents aside.
     pub(super) fn put(&self, mut waiting: Waiting, reason: Option<&str>) {
+        waiting.item.pending.waits_aside();
         let judged = self.judged();
         // Documents that were not sent at all come without a reason.
         if judged > mem::replace(&mut waiting.judged, judged)
