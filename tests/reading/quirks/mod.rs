@@ -1,5 +1,5 @@
 //! The zoo: one entry for every way in which reports in the wild differ from the RFCs. Each has a name (its fixture's, in
-//! `tests/fixtures/zoo`), and says what must come out: the documents, the repairs they record, the records lost.
+//! `tests/fixtures/quirks`), and says what must come out: the documents, the repairs they record, the records lost.
 //!
 //! Every fixture has the report id `zoo-` and its name, so that an entry that is read at all is read from the right place.
 
@@ -117,7 +117,7 @@ impl Quirk {
 }
 
 fn fixture(name: &str) -> Vec<u8> {
-    let path = format!("tests/fixtures/zoo/{name}");
+    let path = format!("tests/fixtures/quirks/{name}");
     fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -184,7 +184,7 @@ fn keys_do_not_depend_on_spelling_and_way() {
 #[test]
 fn every_fixture_has_an_entry() {
     let named: BTreeSet<&str> = zoo().iter().map(|quirk| quirk.fixture).collect();
-    for entry in fs::read_dir("tests/fixtures/zoo").expect("the fixtures") {
+    for entry in fs::read_dir("tests/fixtures/quirks").expect("the fixtures") {
         let name = entry.expect("a fixture").file_name();
         assert!(named.contains(name.to_str().expect("a plain name")), "no entry for {}", name.display());
     }
