@@ -1,7 +1,7 @@
-//! The zoo: one entry for every way in which reports in the wild differ from the RFCs. Each has a name (its fixture's, in
+//! Quirks: one entry for every way in which reports in the wild differ from the RFCs. Each has a name (its fixture's, in
 //! `tests/fixtures/quirks`), and says what must come out: the documents, the repairs they record, the records lost.
 //!
-//! Every fixture has the report id `zoo-` and its name, so that an entry that is read at all is read from the right place.
+//! Every fixture has the report id `quirk-` and its name, so that an entry that is read at all is read from the right place.
 
 use std::{collections::BTreeSet, fs, io::Write as _};
 
@@ -98,7 +98,7 @@ impl Quirk {
         for document in &documents {
             let id = document.pointer("/feedback/report_metadata/report_id").or_else(|| document.get("report-id"));
             let id = id.and_then(Value::as_str).unwrap_or_default();
-            if !id.strip_prefix("zoo-").is_some_and(|id| id.starts_with(self.name())) {
+            if !id.strip_prefix("quirk-").is_some_and(|id| id.starts_with(self.name())) {
                 return Err(format!("report id {id:?}"));
             }
             let recorded = document["received"]["repairs"].as_array().map_or(0, Vec::len);
@@ -122,10 +122,10 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_animal_is_read_as_it_should_be() {
+fn every_quirk_is_read_as_it_should_be() {
     let mut wrong = Vec::new();
     let mut names = BTreeSet::new();
-    for quirk in zoo() {
+    for quirk in quirks() {
         assert!(names.insert(quirk.name()), "twice: {}", quirk.name());
         if let Err(error) = quirk.check() {
             wrong.push(format!("{}: {error}", quirk.name()));
@@ -137,7 +137,7 @@ fn every_animal_is_read_as_it_should_be() {
 /// What a person reads in a document must mean something, and must have been seen to happen.
 #[test]
 fn every_repair_is_shown() {
-    let shown: BTreeSet<&str> = zoo().iter().flat_map(|quirk| quirk.repairs).copied().collect();
+    let shown: BTreeSet<&str> = quirks().iter().flat_map(|quirk| quirk.repairs).copied().collect();
     // Those of failure reports, and of what takes long texts, are shown there.
     let elsewhere = ["failure", "message"].map(|name| {
         let path = format!("tests/reading/{name}.rs");
@@ -164,7 +164,7 @@ fn keys_do_not_depend_on_spelling_and_way() {
     for (what, other) in [
         (">example.org<", ">Example.ORG.<"),
         (">Reporter<", ">REPORTER<"),
-        (">zoo-key<", ">&lt;zoo-key&gt;<"),
+        (">quirk-key<", ">&lt;quirk-key&gt;<"),
         (">1696204800<", "> 1696204800.0 <"),
         ("</feedback>", ""),
     ] {
@@ -174,7 +174,7 @@ fn keys_do_not_depend_on_spelling_and_way() {
     for (what, other) in [
         ("<domain>example.org<", "<domain>example.net<"),
         (">Reporter<", ">Another<"),
-        (">zoo-key<", ">ZOO-key<"),
+        (">quirk-key<", ">QUIRK-key<"),
         (">1696291199<", ">1696291200<"),
     ] {
         assert_ne!(key(&one), key(text.replace(what, other).as_bytes()), "{other}");
@@ -183,14 +183,14 @@ fn keys_do_not_depend_on_spelling_and_way() {
 
 #[test]
 fn every_fixture_has_an_entry() {
-    let named: BTreeSet<&str> = zoo().iter().map(|quirk| quirk.fixture).collect();
+    let named: BTreeSet<&str> = quirks().iter().map(|quirk| quirk.fixture).collect();
     for entry in fs::read_dir("tests/fixtures/quirks").expect("the fixtures") {
         let name = entry.expect("a fixture").file_name();
         assert!(named.contains(name.to_str().expect("a plain name")), "no entry for {}", name.display());
     }
 }
 
-fn zoo() -> Vec<Quirk> {
+fn quirks() -> Vec<Quirk> {
     [encodings(), around_the_report(), markup(), names(), values(), times_and_numbers(), tls(), mails(), archives()]
         .into_iter()
         .flatten()
@@ -241,7 +241,7 @@ fn around_the_report() -> Vec<Quirk> {
         quirk("two-reports-in-a-text.xml").documents(2).nth_has(
             1,
             "/feedback/report_metadata/report_id",
-            "zoo-two-reports-in-a-text-2",
+            "quirk-two-reports-in-a-text-2",
         ),
         quirk("missing-root-end-tag.xml").repairs(&["missing-root-end-tag"]),
         quirk("missing-end-tags-of-lists.xml").repairs(&["records-in-a-list", "missing-root-end-tag"]),
@@ -447,7 +447,7 @@ fn tls() -> Vec<Quirk> {
             .repairs(&["date-format"])
             .has("/date-range/start-datetime", "2023-10-02T00:00:00Z"),
         quirk("tls-date-offset.json").has("/date-range/start-datetime", "2023-10-02T00:00:00Z"),
-        quirk("tls-report-id-plus.json").has("/report-id", "zoo-tls-report-id-plus+"),
+        quirk("tls-report-id-plus.json").has("/report-id", "quirk-tls-report-id-plus+"),
         quirk("tls-several-policies.json").documents(2).nth_has(1, POLICY, whole.clone()),
         quirk("tls-unreadable-policy.json").lost(4).has(POLICY, whole.clone()),
         quirk("tls-one-policy-no-list.json").repairs(&["object-for-list"]).has(POLICY, whole.clone()),
@@ -463,7 +463,7 @@ fn tls() -> Vec<Quirk> {
         quirk("tls-two-reports-in-a-text.json").documents(2).nth_has(
             1,
             "/report-id",
-            "zoo-tls-two-reports-in-a-text-2",
+            "quirk-tls-two-reports-in-a-text-2",
         ),
         quirk("tls-missing-report-id.json").refused("without report-id"),
         quirk("tls-missing-organization.json")
@@ -493,7 +493,7 @@ fn mails() -> Vec<Quirk> {
         quirk("mail-forwarded.eml").has("/received/message_id", "mail-forwarded@reporter.example"),
         quirk("mail-forwarded-base64.eml"),
         quirk("mail-digest.eml").documents(2),
-        quirk("mail-several-reports.eml").documents(2).nth_has(1, "/report-id", "zoo-mail-several-reports-2"),
+        quirk("mail-several-reports.eml").documents(2).nth_has(1, "/report-id", "quirk-mail-several-reports-2"),
         quirk("mail-html-beside.eml"),
         quirk("mail-declared-html.eml"),
         quirk("mail-no-closing-boundary.eml"),
@@ -506,7 +506,7 @@ fn mails() -> Vec<Quirk> {
 /// The plainest report, with an id.
 fn plain(name: &str) -> Vec<u8> {
     let text = String::from_utf8(fixture("no-declaration.xml")).expect("UTF-8");
-    text.replace("zoo-no-declaration", &format!("zoo-{name}")).into_bytes()
+    text.replace("quirk-no-declaration", &format!("quirk-{name}")).into_bytes()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -601,7 +601,7 @@ fn archives() -> Vec<Quirk> {
             ]),
         )
         .documents(2)
-        .nth_has(1, "/feedback/report_metadata/report_id", "zoo-several-reports-in-an-archive-2"),
+        .nth_has(1, "/feedback/report_metadata/report_id", "quirk-several-reports-in-an-archive-2"),
         built("several-reports-in-a-gzip", {
             gzip(&[plain("several-reports-in-a-gzip"), plain("several-reports-in-a-gzip-2")].concat())
         })
