@@ -8,7 +8,6 @@ mod daemon;
 mod export;
 mod files;
 mod import;
-mod import_archives;
 mod limits;
 mod maildir;
 mod model;

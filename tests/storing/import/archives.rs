@@ -5,7 +5,7 @@ use std::{fs, path::Path, thread, time::Duration};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::import::{Place, expected, gzip, text};
+use super::{Place, expected, gzip, text};
 use crate::support::{
     corpus::{Corpus, Format, Manifest},
     program::{Running, program, run_command, wait_until},

@@ -1,5 +1,7 @@
 //! `import`: every form in which people keep mail, interrupted and begun again.
 
+mod archives;
+
 use std::{
     fs::{self, File},
     io::Write,
