@@ -487,7 +487,7 @@ fn the_size_of_documents_is_told_beforehand() {
     }
 }
 
-/// What takes much time or memory for its size; `tests/storing/limits.rs` has the bombs.
+/// What takes much time or memory for its size; `tests/storing/limits` has the bombs.
 #[test]
 fn headers_pieces_of_xml_and_values_of_json_are_limited() {
     let limits = Limits { header_bytes: 20_000, records: 1000, ..Limits::default() };
