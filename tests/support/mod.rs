@@ -2,9 +2,9 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 pub mod corpus;
+pub mod faulty_proxy;
 pub mod faulty_store;
 pub mod mail;
-pub mod meddler;
 pub mod nginx;
 pub mod program;
 pub mod properties;

@@ -9,7 +9,7 @@ use std::{
 
 use crate::support::{
     corpus::{Corpus, Manifest},
-    meddler::{Meddler, Meddling},
+    faulty_proxy::{Meddler, Meddling},
     nginx::{Access, Certificates, Fault, Nginx, Requests, free_port},
     program::{Ended, Running, TestMaildir, program, wait_until},
     server::{OpenSearch, Shared},

@@ -1,4 +1,5 @@
-//! A meddler between nginx and OpenSearch: the request arrives and is carried out, the answer suffers.
+//! A meddler between nginx and OpenSearch: the request arrives and is carried out, the answer
+//! suffers.
 
 use std::{
     io::{self, Read, Write},
@@ -30,8 +31,8 @@ pub struct Meddler {
 }
 
 impl Meddler {
-    /// Before the server at `backend` (host and port). It must get requests of HTTP/1.0, whose answers end with the
-    /// connection; nginx sends such.
+    /// Before the server at `backend` (host and port). It must get requests of HTTP/1.0, whose
+    /// answers end with the connection; nginx sends such.
     pub fn start(backend: &str) -> Meddler {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
