@@ -1,5 +1,5 @@
 //! What the integration tests, the benchmark and the example `corpus` share.
-#![allow(dead_code, reason = "each test uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test uses its own part")]
 
 pub mod corpus;
 pub mod faulty_proxy;
