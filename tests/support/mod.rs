@@ -11,4 +11,5 @@ pub mod properties;
 pub mod read;
 pub mod rng;
 pub mod server;
+pub mod sums;
 pub mod worst;

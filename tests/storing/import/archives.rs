@@ -5,10 +5,12 @@ use std::{fs, path::Path, thread, time::Duration};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{Place, expected, gzip, text};
+use super::{Place, text};
 use crate::support::{
     corpus::{Corpus, Format, Manifest},
+    mail::gzip,
     program::{Running, program, run_command, wait_until},
+    sums::expected,
 };
 
 /// An mbox of its own reports.
@@ -51,12 +53,12 @@ fn a_member_that_is_cut_off_is_told_every_time_and_hides_nothing() {
         let listed = fs::read_to_string(&errors).expect("read");
         let line = listed.lines().find(|line| line.contains("unread")).expect("listed");
         assert!(line.contains("old.tar, a.mbox.gz, byte "), "{line}");
-        let numbers = place.numbers();
+        let numbers = place.sums();
         assert!(numbers[0] > known_last.dmarc.reports && numbers[0] < known.dmarc.reports + known_last.dmarc.reports);
     }
     fs::write(&archive, whole).expect("written");
     place.import(&[text(&archive)]);
-    assert_eq!(place.numbers().to_vec(), sum(&[&known, &known_last]));
+    assert_eq!(place.sums().to_vec(), sum(&[&known, &known_last]));
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn a_broken_header_and_a_torn_end_cost_their_members_only() {
         let ended = place.import(&[text(&path)]);
         assert_eq!(ended.code, Some(65), "run {run}: {}", ended.log);
         assert!(ended.log.contains("old.tar, byte ") && ended.log.contains("checksum"), "{}", ended.log);
-        assert_eq!(place.numbers().to_vec(), sum(&[&parts[0].1, &parts[2].1]));
+        assert_eq!(place.sums().to_vec(), sum(&[&parts[0].1, &parts[2].1]));
     }
 
     // Cut off within the last member: all in front of it is there, and the file is not finished.
@@ -85,7 +87,7 @@ fn a_broken_header_and_a_torn_end_cost_their_members_only() {
         let ended = place.import(&[text(&path)]);
         assert_eq!(ended.code, Some(65), "run {run}: {}", ended.log);
         assert!(ended.log.contains("torn.tar, c, byte "), "run {run}: {}", ended.log);
-        let numbers = place.numbers();
+        let numbers = place.sums();
         assert!(numbers[0] >= parts[0].1.dmarc.reports + parts[1].1.dmarc.reports, "{numbers:?}");
     }
 }
@@ -142,7 +144,7 @@ fn interrupted_within_members_it_ends_with_the_same() {
         }
     }
     let ended = place.import(&[text(&archive)]);
-    assert_eq!(place.numbers().to_vec(), sum(&parts.iter().map(|part| &part.1).collect::<Vec<_>>()), "{}", ended.log);
+    assert_eq!(place.sums().to_vec(), sum(&parts.iter().map(|part| &part.1).collect::<Vec<_>>()), "{}", ended.log);
     let again = place.import(&[text(&archive)]);
     assert!(again.log.contains("1 files were finished"), "{}", again.log);
 }

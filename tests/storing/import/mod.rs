@@ -1,5 +1,6 @@
 //! `import`: every form in which people keep mail, interrupted and begun again.
 
+mod again;
 mod archives;
 
 use std::{
@@ -11,11 +12,12 @@ use std::{
 };
 
 use crate::support::{
-    corpus::{Corpus, Format, Manifest},
-    program::{Ended, Running, program, run_command, run_with_input, wait_until},
+    corpus::{Corpus, Format},
+    mail::gzip,
+    program::{Ended, Running, program, run_command, wait_until},
     server::OpenSearch,
+    sums::{Sums, expected, in_sqlite},
 };
-use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -43,29 +45,9 @@ impl Place {
         run_command(self.command(arguments))
     }
 
-    pub fn numbers(&self) -> Numbers {
-        numbers(&self.path("store"))
+    pub fn sums(&self) -> Sums {
+        in_sqlite(&self.path("store"))
     }
-}
-
-/// What a store holds: DMARC reports, records, their count sum, TLS reports, policies.
-pub type Numbers = [u64; 5];
-
-pub fn numbers(store: &Path) -> Numbers {
-    let connection = Connection::open(store).expect("a store");
-    let one = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0)).expect(sql).unsigned_abs();
-    [
-        one("SELECT count(*) FROM dmarc_reports"),
-        one("SELECT count(*) FROM dmarc_records"),
-        one("SELECT coalesce(sum(count), 0) FROM dmarc_records"),
-        one("SELECT count(*) FROM tls_reports"),
-        one("SELECT count(*) FROM tls_policies"),
-    ]
-}
-
-pub fn expected(manifest: &Manifest) -> Numbers {
-    let Manifest { dmarc, tls, .. } = manifest;
-    [dmarc.reports, dmarc.records, dmarc.count_sum, tls.reports, tls.policies]
 }
 
 pub fn text(path: &Path) -> &str {
@@ -77,10 +59,6 @@ fn tar(maildir: &Path) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     builder.append_dir_all("Maildir", maildir).expect("memory");
     builder.into_inner().expect("memory")
-}
-
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    crate::support::mail::gzip(bytes)
 }
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
@@ -120,7 +98,7 @@ fn every_form_gives_the_same() {
         let place = Place::new();
         let ended = place.import(&[text(&sources.path(source))]);
         assert_eq!(ended.code, Some(65), "{source}: {}", ended.log);
-        assert_eq!(place.numbers(), expected(&manifest), "{source}");
+        assert_eq!(place.sums(), expected(&manifest), "{source}");
         let times = if source == "outer.tar" { 2 } else { 1 };
         let failed = format!("{} without, {} that can't be read", manifest.junk * times, broken * times);
         assert!(ended.summary().contains(&failed), "{source}: {}", ended.summary());
@@ -134,7 +112,7 @@ fn every_form_gives_the_same() {
         command.stdin(File::open(sources.path(name)).expect("opened"));
         let ended = run_command(command);
         assert_eq!(ended.code, Some(65), "{name} on standard input: {}", ended.log);
-        assert_eq!(place.numbers(), expected(&manifest), "{name} on standard input");
+        assert_eq!(place.sums(), expected(&manifest), "{name} on standard input");
     }
 }
 
@@ -153,10 +131,10 @@ fn maildirs_with_their_folders() {
         }
     }
     place.import(&[text(&inbox)]);
-    assert_eq!(place.numbers(), expected(&first));
+    assert_eq!(place.sums(), expected(&first));
     place.import(&[text(&inbox), "--recursive"]);
     let both: Vec<_> = expected(&first).iter().zip(expected(&second)).map(|(a, b)| a + b).collect();
-    assert_eq!(place.numbers().to_vec(), both);
+    assert_eq!(place.sums().to_vec(), both);
 
     // With --settle they are moved as once does.
     let settled = place.import(&[text(&sub), "--settle", "--fresh"]);
@@ -164,136 +142,6 @@ fn maildirs_with_their_folders() {
     assert_eq!(fs::read_dir(sub.join("new")).expect("a folder").count(), 0);
     let failed = fs::read_dir(place.path("Maildir/.Reports.failed/new")).map_or(0, Iterator::count);
     assert_eq!(failed as u64, second.junk + second.broken);
-}
-
-#[test]
-fn a_second_import_reads_nothing_again_unless_told_or_the_store_is_another() {
-    let place = Place::new();
-    let maildir = place.path("Maildir");
-    let corpus = Corpus::new(200);
-    let manifest = corpus.write(Format::Maildir, &maildir, |_| {}).expect("written");
-    let mbox = place.path("mbox");
-    corpus.write(Format::Mbox, &mbox, |_| {}).expect("written");
-    let both = [text(&maildir), text(&mbox)];
-    place.import(&both);
-    let again = place.import(&both);
-    let whole = manifest.mails - manifest.junk - manifest.broken + 1;
-    assert!(again.log.contains(&format!("{whole} files were finished")), "{}", again.log);
-    assert!(!again.summary().contains("with reports"), "{}", again.summary());
-
-    // A mail reader sets flags; that is still the same mail.
-    let one = fs::read_dir(maildir.join("new")).expect("a folder").next().expect("a mail").expect("a mail");
-    fs::rename(one.path(), maildir.join("cur").join(one.file_name().into_string().expect("UTF-8") + ":2,FS"))
-        .expect("moved");
-    let flagged = place.import(&both);
-    assert!(!flagged.summary().contains("with reports"), "{}", flagged.summary());
-
-    let fresh = place.import(&[both[0], "--fresh"]);
-    assert!(fresh.summary().contains(&format!("all {} rows were there", manifest.documents)), "{}", fresh.summary());
-
-    for file in ["store", "store-wal", "store-shm"] {
-        let _ = fs::remove_file(place.path(file));
-    }
-    place.import(&both[..1]);
-    assert_eq!(place.numbers(), expected(&manifest), "the journal spoke of a store that is gone");
-}
-
-/// Copies a store with its write-ahead log over another, in place.
-fn copy(place: &Place, from: &str, to: &str) {
-    for file in ["", "-wal"] {
-        let (from, to) = (place.path(&format!("{from}{file}")), place.path(&format!("{to}{file}")));
-        // Written over, not replaced: device, inode and birth stay.
-        if from.exists() {
-            fs::write(&to, fs::read(&from).expect("a copy")).expect("put back");
-        } else {
-            let _ = fs::remove_file(&to);
-        }
-    }
-    let _ = fs::remove_file(place.path(&format!("{to}-shm")));
-}
-
-#[test]
-fn an_earlier_copy_of_the_store_put_back_voids_the_journal() {
-    let place = Place::new();
-    let [tiny, first, all] = ["tiny", "first", "all"].map(|name| place.path(name));
-    let write = |mails, to: &Path| Corpus::new(mails).write(Format::Files, to, |_| {}).expect("written");
-    write(10, &tiny);
-    write(30, &first);
-    let manifest = write(60, &all);
-    place.import(&[text(&tiny)]);
-    // Something looks at the store, so that its log stays.
-    let reader = Connection::open(place.path("store")).expect("the store");
-    reader.query_row("SELECT count(*) FROM dmarc_records", (), |row| row.get::<_, i64>(0)).expect("a number");
-    place.import(&[text(&first)]);
-    copy(&place, "store", "copy");
-    drop(reader);
-    assert!(fs::metadata(place.path("copy-wal")).expect("a log").len() > 0);
-    let before = place.numbers();
-    for further_writes in [false, true] {
-        place.import(&[text(&all)]);
-        assert_eq!(place.numbers(), expected(&manifest));
-        let again = place.import(&[text(&all)]);
-        assert!(again.log.contains("files were finished"), "{}", again.log);
-
-        copy(&place, "copy", "store");
-        assert_eq!(place.numbers(), before);
-        if further_writes {
-            let eml = fs::read("tests/fixtures/dmarc/zip.eml").expect("a mail");
-            let other = run_with_input(["--store", text(&place.path("store"))], &eml);
-            assert_eq!(other.code, Some(0), "{}", other.log);
-            let connection = Connection::open(place.path("store")).expect("the store");
-            let remove =
-                "PRAGMA foreign_keys = on; DELETE FROM dmarc_reports WHERE id = (SELECT max(id) FROM dmarc_reports)";
-            connection.execute_batch(remove).expect("removed, so that the numbers can be compared");
-        }
-        place.import(&[text(&all)]);
-        assert_eq!(place.numbers(), expected(&manifest), "further writes: {further_writes}");
-        copy(&place, "copy", "store");
-    }
-}
-
-#[test]
-fn killed_ten_times_it_ends_with_the_same() {
-    for format in [Format::Maildir, Format::Mbox] {
-        let place = Place::new();
-        let source = place.path("source");
-        let manifest = Corpus { seed: 7, ..Corpus::new(4000) }.write(format, &source, |_| {}).expect("written");
-        for n in 0..10 {
-            let running = Running::start_command(place.command(&[text(&source)]));
-            // Different moments, from before the store is there to late in the run.
-            std::thread::sleep(Duration::from_millis(40 + 150 * n));
-            running.signal(Signal::KILL);
-        }
-        let ended = place.import(&[text(&source)]);
-        assert_eq!(ended.code, Some(65), "{}", ended.log);
-        assert_eq!(place.numbers(), expected(&manifest), "{format:?}");
-    }
-}
-
-#[test]
-fn stopped_politely_it_goes_on_where_it_was() {
-    let place = Place::new();
-    let mbox = place.path("mbox");
-    let manifest = Corpus { seed: 8, ..Corpus::new(6000) }.write(Format::Mbox, &mbox, |_| {}).expect("written");
-    let mut running = Running::start_command(place.command(&[text(&mbox)]));
-    wait_until("something stored", Duration::from_secs(30), || {
-        place.path("store").exists() && place.path("store-wal").metadata().is_ok_and(|wal| wal.len() > 2_000_000)
-    });
-    running.signal(Signal::INT);
-    assert_eq!(running.wait(), Some(75), "{}", running.log());
-    let before = place.numbers();
-    assert!(before[0] > 0 && before[0] < manifest.dmarc.reports, "stopped too early or too late: {before:?}");
-    let ended = place.import(&[text(&mbox)]);
-    assert_eq!(place.numbers(), expected(&manifest), "{}", ended.log);
-    let mails: u64 = ended
-        .summary()
-        .split(" mails")
-        .next()
-        .and_then(|s| s.rsplit(' ').next())
-        .expect("mails")
-        .parse()
-        .expect("a number");
-    assert!(mails < manifest.mails, "it began at the start again");
 }
 
 #[test]
@@ -328,12 +176,12 @@ fn only_the_period_asked_for() {
     let wanted = corpus.iter().filter(|mail| mail.documents().first().is_some_and(in_period)).count();
     assert!(wanted > 20 && wanted < 300);
     let ended = place.import(&[text(&maildir), "--since=2026-09-10", "--until=2026-09-19"]);
-    let numbers = place.numbers();
+    let numbers = place.sums();
     assert_eq!(numbers[0] + numbers[3], wanted as u64, "{}", ended.log);
 
     // What was passed over is not taken for finished.
     let all = place.import(&[text(&maildir)]);
-    let numbers = place.numbers();
+    let numbers = place.sums();
     let reports = corpus.manifest();
     assert_eq!(numbers, expected(&reports), "{}", all.log);
 }
@@ -347,7 +195,7 @@ fn a_dry_run_stores_nothing() {
     assert!(ended.summary().contains(&format!(" {} rows new in no store", manifest.documents)), "{}", ended.summary());
     assert!(!place.path("store").exists() && !place.path("state").exists());
     place.import(&[text(&maildir)]);
-    assert_eq!(place.numbers(), expected(&manifest));
+    assert_eq!(place.sums(), expected(&manifest));
 }
 
 /// Three times the mails take no more memory.
@@ -358,11 +206,7 @@ fn memory_does_not_grow_with_the_archive() {
         let mbox = place.path("mbox");
         Corpus { seed: 9, ..Corpus::new(mails) }.write(Format::Mbox, &mbox, |_| {}).expect("written");
         let mut running = Running::start_command(place.command(&[text(&mbox), "--quiet"]));
-        let mut peak = 0;
-        while running.is_running() {
-            peak = running.memory().map_or(peak, |(_, high)| high.max(peak));
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let peak = running.peak_memory();
         assert_eq!(running.wait(), Some(65), "{}", running.log());
         peak
     };
