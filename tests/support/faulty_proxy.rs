@@ -1,5 +1,5 @@
-//! A meddler between nginx and OpenSearch: the request arrives and is carried out, the answer
-//! suffers.
+//! A proxy between nginx and OpenSearch that is at fault: the request arrives and is carried out,
+//! the answer suffers.
 
 use std::{
     io::{self, Read, Write},
@@ -11,33 +11,33 @@ use std::{
 
 /// What becomes of answers to requests that carry documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meddling {
-    Nothing,
+pub enum AnswerFault {
+    None,
     /// The connection ends in the middle of the answer, which says that it is longer.
     Cut,
     /// Half the answer, which says that this is all.
     Half,
     /// No answer before this has passed.
-    Wait(Duration),
+    Late(Duration),
     /// No answer at all.
-    Drop,
+    Lost,
 }
 
 /// Listens until the end of the test process.
-pub struct Meddler {
-    meddling: Arc<Mutex<Meddling>>,
+pub struct FaultyProxy {
+    fault: Arc<Mutex<AnswerFault>>,
     /// Host and port.
     pub address: String,
 }
 
-impl Meddler {
+impl FaultyProxy {
     /// Before the server at `backend` (host and port). It must get requests of HTTP/1.0, whose
     /// answers end with the connection; nginx sends such.
-    pub fn start(backend: &str) -> Meddler {
+    pub fn start(backend: &str) -> FaultyProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let meddling = Arc::new(Mutex::new(Meddling::Nothing));
-        let (backend, shared) = (backend.to_owned(), Arc::clone(&meddling));
+        let fault = Arc::new(Mutex::new(AnswerFault::None));
+        let (backend, shared) = (backend.to_owned(), Arc::clone(&fault));
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (backend, shared) = (backend.clone(), Arc::clone(&shared));
@@ -45,15 +45,15 @@ impl Meddler {
                 thread::spawn(move || pass(client?, &backend, &shared));
             }
         });
-        Meddler { meddling, address }
+        FaultyProxy { fault, address }
     }
 
-    pub fn set(&self, meddling: Meddling) {
-        *self.meddling.lock().expect("whole") = meddling;
+    pub fn set(&self, fault: AnswerFault) {
+        *self.fault.lock().expect("whole") = fault;
     }
 }
 
-fn pass(mut client: TcpStream, backend: &str, meddling: &Mutex<Meddling>) -> io::Result<()> {
+fn pass(mut client: TcpStream, backend: &str, fault: &Mutex<AnswerFault>) -> io::Result<()> {
     let mut server = TcpStream::connect(backend)?;
     let mut start = vec![0; 1 << 16];
     let length = client.read(&mut start)?;
@@ -64,16 +64,16 @@ fn pass(mut client: TcpStream, backend: &str, meddling: &Mutex<Meddling>) -> io:
     let mut answer = Vec::new();
     server.read_to_end(&mut answer)?;
 
-    let meddling = match *meddling.lock().expect("whole") {
-        meddling if start.starts_with(b"POST /_bulk") => meddling,
-        _ => Meddling::Nothing,
+    let fault = match *fault.lock().expect("whole") {
+        fault if start.starts_with(b"POST /_bulk") => fault,
+        _ => AnswerFault::None,
     };
     let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |at| at + 4);
     let middle = body + (answer.len() - body) / 2;
-    match meddling {
-        Meddling::Nothing => client.write_all(&answer)?,
-        Meddling::Cut => client.write_all(&answer[..middle])?,
-        Meddling::Half => {
+    match fault {
+        AnswerFault::None => client.write_all(&answer)?,
+        AnswerFault::Cut => client.write_all(&answer[..middle])?,
+        AnswerFault::Half => {
             let half = &answer[body..middle];
             write!(
                 client,
@@ -82,11 +82,11 @@ fn pass(mut client: TcpStream, backend: &str, meddling: &Mutex<Meddling>) -> io:
             )?;
             client.write_all(half)?;
         }
-        Meddling::Wait(pause) => {
+        AnswerFault::Late(pause) => {
             thread::sleep(pause);
             client.write_all(&answer)?;
         }
-        Meddling::Drop => {}
+        AnswerFault::Lost => {}
     }
     client.shutdown(Shutdown::Both)
 }
