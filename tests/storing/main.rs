@@ -5,6 +5,7 @@ mod support;
 
 mod command_line;
 mod daemon;
+mod durable;
 mod export;
 mod files;
 mod import;

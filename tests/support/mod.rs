@@ -11,5 +11,6 @@ pub mod properties;
 pub mod read;
 pub mod rng;
 pub mod server;
+pub mod strace;
 pub mod sums;
 pub mod worst;
