@@ -164,7 +164,8 @@ fn shapes_that_servers_send() {
     }
 }
 
-/// Found by mutating fixtures: mail-parser loses count of the parts, and trips over it where its assertions are on.
+/// Found by mutating fixtures: mail-parser loses count of the parts, and trips over it where its
+/// assertions are on.
 #[test]
 fn boundaries_that_cross_are_no_fault_of_ours() {
     let contents = read(&fixture("crossed-boundaries"), &ReadOptions::default());

@@ -1,4 +1,5 @@
-//! Work grows with the size of a mail and no faster: each of these shapes once took time with the square of it.
+//! Work grows with the size of a mail and no faster: each of these shapes once took time with the
+//! square of it.
 
 use email_report_processor::{limits::Limits, message};
 

@@ -1,4 +1,5 @@
-//! The mode `export`: what was stored comes out again, all of it, and does no harm where it is opened.
+//! The mode `export`: what was stored comes out again, all of it, and does no harm where it is
+//! opened.
 
 use std::{
     collections::BTreeSet,
@@ -353,7 +354,8 @@ fn who_reads_on_no_further_is_no_error() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
-/// Reads it to its end; how many lines there were, and the most memory that the program took up to shortly before, in KiB.
+/// Reads it to its end; how many lines there were, and the most memory that the program took up to
+/// shortly before, in KiB.
 fn highest(child: &mut Child) -> (usize, u64) {
     let status = format!("/proc/{}/status", child.id());
     let mut stdout: ChildStdout = child.stdout.take().expect("a pipe");

@@ -1,4 +1,5 @@
-//! From a Maildir into a real OpenSearch: what must be stored is stored, what can't be is told, nothing is lost.
+//! From a Maildir into a real OpenSearch: what must be stored is stored, what can't be is told,
+//! nothing is lost.
 
 use std::{
     fs,
@@ -129,7 +130,8 @@ fn the_program_killed_in_the_middle_costs_nothing() {
         let all: Vec<_> = ["new", "cur", ".failed/new"].iter().flat_map(|folder| maildir.names(folder)).collect();
         let mut unique: Vec<_> = all.iter().map(|name| name.split([',', ':']).next()).collect();
         unique.sort_unstable();
-        // A failed mail is delivered before the original goes; only a crash between the two leaves both.
+        // A failed mail is delivered before the original goes; only a crash between the two leaves
+        // both.
         unique.dedup();
         assert_eq!(unique.len(), corpus.len(), "every mail is somewhere");
     }
@@ -236,8 +238,8 @@ fn a_node_that_takes_little_at_once_gets_little_at_once() {
     }
 }
 
-/// A node with next to no room answers 429, for single documents and whole requests; larger reports are more than it
-/// takes at once.
+/// A node with next to no room answers 429, for single documents and whole requests; larger reports
+/// are more than it takes at once.
 #[test]
 fn an_overloaded_node_gets_everything_in_the_end() {
     let busy = ["thread_pool.write.size=1", "thread_pool.write.queue_size=1", "indexing_pressure.memory.limit=40kb"];

@@ -1,4 +1,5 @@
-//! Mails made to be slow or large: a description of one that can be changed at random, and written as bytes.
+//! Mails made to be slow or large: a description of one that can be changed at random, and written
+//! as bytes.
 
 use std::fmt::Write as _;
 
@@ -150,7 +151,8 @@ pub enum Node {
     },
     /// In base64 that is not declared.
     Base64(Box<Node>),
-    /// A MIME part, as often as this, in a multipart in a multipart in …, in a mail if it is the outermost.
+    /// A MIME part, as often as this, in a multipart in a multipart in …, in a mail if it is the
+    /// outermost.
     Parts {
         kind: &'static str,
         encoded: bool,

@@ -54,7 +54,8 @@ struct Places {
 }
 
 impl<'s> Stage<'s> {
-    /// Plays a story to its end, or to the first promise that is broken; whether the program was killed in it.
+    /// Plays a story to its end, or to the first promise that is broken; whether the program was
+    /// killed in it.
     pub fn play(story: &'s Story) -> Result<bool, String> {
         let mails = story.mails();
         let mut stage = Stage {
@@ -115,34 +116,12 @@ impl<'s> Stage<'s> {
     }
 
     fn run(&mut self, n: usize, run: &Run) -> Result<(), String> {
-        let kill = match run.end {
-            End::KilledAtRequest(at, moment) => Some((at, moment)),
-            _ => None,
-        };
-        let plan = Plan {
-            requests: run.requests.iter().copied().collect(),
-            documents: run.documents.iter().copied().collect(),
-            away: run.away,
-            kill,
-        };
         let before = self.places();
         let letter = match run.mode {
             Mode::Stdin(letter) => Some(letter % self.mails.len()),
             _ => None,
         };
-        let mut command = self.command(run.mode, "300ms");
-        if let End::KilledAtCall(calls, at) = run.end {
-            command = killed_at(&command, calls, at);
-        }
-        let input = letter.map(|letter| self.path_of_input(letter));
-        if let Some(input) = &input {
-            command.stdin(Stdio::from(fs::File::open(input).expect("just written")));
-        }
-        let mut running = self.store.plan(plan, || {
-            let running = Running::start_command(command);
-            let pid = running.pid();
-            (running, pid)
-        });
+        let mut running = self.start(run, letter);
         let company = self.company(run.company);
         self.deliver(2 * n + 1);
         let code = self.end_of(run, &mut running);
@@ -171,6 +150,32 @@ impl<'s> Stage<'s> {
             (Some(letter), Some(code)) => self.check_exit_code(letter, code),
             _ => Ok(()),
         }
+    }
+
+    /// Starts the program as a run wants it, with this letter on standard input.
+    fn start(&self, run: &Run, letter: Option<usize>) -> Running {
+        let kill = match run.end {
+            End::KilledAtRequest(at, moment) => Some((at, moment)),
+            _ => None,
+        };
+        let plan = Plan {
+            requests: run.requests.iter().copied().collect(),
+            documents: run.documents.iter().copied().collect(),
+            away: run.away,
+            kill,
+        };
+        let mut command = self.command(run.mode, "300ms");
+        if let End::KilledAtCall(calls, at) = run.end {
+            command = killed_at(&command, calls, at);
+        }
+        if let Some(letter) = letter {
+            command.stdin(Stdio::from(fs::File::open(self.path_of_input(letter)).expect("just written")));
+        }
+        self.store.plan(plan, || {
+            let running = Running::start_command(command);
+            let pid = running.pid();
+            (running, pid)
+        })
     }
 
     fn path_of_input(&self, letter: usize) -> PathBuf {
@@ -309,7 +314,8 @@ impl<'s> Stage<'s> {
             let copies = self.delivered.iter().filter(|m| self.mails[**m].bytes == mail.bytes).count();
             let (new, cur, failed) = (count(&places.new, mail), count(&places.cur, mail), count(&places.failed, mail));
             let taken = self.taken.iter().filter(|content| **content == mail.bytes).count();
-            // A crash between the delivery to .failed and the removal leaves both; a mail reader may take the one left.
+            // A crash between the delivery to .failed and the removal leaves both; a mail reader
+            // may take the one left.
             if new + cur + failed < copies || cur.saturating_sub(taken) + new.max(failed) > copies {
                 return broken(&format!("{copies} delivered, {new} in new, {cur} in cur, {failed} in .failed"), mail);
             }

@@ -6,7 +6,8 @@ use proptest::{collection::vec, option, prelude::*};
 
 use crate::support::faulty_store::{DocumentFault, Moment, RequestFault};
 
-/// Mails, a sink, and what happens to the program, run after run. After the last run comes one without any fault.
+/// Mails, a sink, and what happens to the program, run after run. After the last run comes one
+/// without any fault.
 #[derive(Clone, Debug)]
 pub struct Story {
     pub sink: Sink,
@@ -126,7 +127,8 @@ impl Story {
         })
     }
 
-    /// The numbers of the letters that come before (even) or during (odd) a run, whose number is half of `when`.
+    /// The numbers of the letters that come before (even) or during (odd) a run, whose number is
+    /// half of `when`.
     pub fn coming(&self, when: usize) -> impl Iterator<Item = usize> {
         let times = self.runs.len() * 2;
         (0..self.letters.len()).filter(move |n| self.letters[*n].comes % times == when)

@@ -67,7 +67,8 @@ fn mails_are_left_when_patience_ends() {
 fn what_the_system_says_is_waited_for() {
     let (folder, path) = folder();
     store(&path, [mail([dmarc("one", 1)])]);
-    // No write-ahead log can be made; the like of a file system that is full, read-only or broken, or of no handles left.
+    // No write-ahead log can be made; the like of a file system that is full, read-only or broken,
+    // or of no handles left.
     let log = folder.path().join("reports.db-wal");
     fs::create_dir(&log).expect("a folder in its place");
     let file = folder.path().join("file");
@@ -134,8 +135,8 @@ const STORE: &str = "ERP_TEST_STORE";
 const HUGE: &str = "ERP_TEST_HUGE";
 const RECORDS: u32 = 50;
 
-/// Not a test: the process that others start, let run into a limit, and kill. It stores reports and tells which were
-/// acknowledged, for ever, or until mails are left.
+/// Not a test: the process that others start, let run into a limit, and kill. It stores reports and
+/// tells which were acknowledged, for ever, or until mails are left.
 #[test]
 #[ignore = "started by other tests"]
 fn child() {
