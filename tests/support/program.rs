@@ -29,6 +29,18 @@ pub fn program<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>
     command
 }
 
+/// A command as the argument of another that starts it, such as `sh` or `strace`.
+pub fn below(mut outer: Command, inner: &Command) -> Command {
+    outer.arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
+}
+
 /// How a run ended.
 pub struct Ended {
     /// The exit code; nothing after a signal.

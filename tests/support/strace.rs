@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::server::skip;
+use super::{program::below, server::skip};
 
 /// True if strace is here and may trace; if not, the test is skipped.
 pub fn works() -> bool {
@@ -14,12 +14,5 @@ pub fn works() -> bool {
 pub fn strace(options: &[&str], command: &Command) -> Command {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq"]).args(options);
-    strace.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => strace.env(name, value),
-            None => strace.env_remove(name),
-        };
-    }
-    strace
+    below(strace, command)
 }

@@ -1,12 +1,15 @@
 //! What a daemon must survive: a lost log, idle clients, few handles, a reload at a bad moment, folders made anew.
 
+mod log;
+mod reload;
+
 use std::{
-    fs::{self, File},
+    fs,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    os::unix::fs::MetadataExt,
+    net::TcpStream,
+    os::unix::{fs::MetadataExt, net::UnixDatagram},
     path::Path,
-    process::{Command, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -15,8 +18,7 @@ use rustix::process::Signal;
 
 use crate::support::{
     corpus::{Corpus, Mail},
-    program::{Running, TestMaildir, program, run_command, wait_until},
-    server::OpenSearch,
+    program::{Running, TestMaildir, below, program, wait_until},
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -25,126 +27,10 @@ fn reports(mails: usize) -> Vec<Mail> {
     Corpus::new(mails).iter().filter(|mail| !mail.content.is_empty()).collect()
 }
 
-/// The ways to lose the log. The shell starts the program (`"$@"`) so that it loses standard error.
-fn lost_logs() -> Vec<(&'static str, &'static str)> {
-    vec![
-        ("closed", r#"exec "$@" 2>&-"#),
-        ("no reader", r#"{ "$@"; echo $? >&3; } 3>&1 2>&1 >/dev/null | exec head -c 1 >/dev/null"#),
-        ("full disk", r#"exec "$@" 2>/dev/full"#),
-    ]
-}
-
 fn shell(script: &str, of: &Command) -> Command {
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(script).arg("sh").arg(of.get_program()).args(of.get_args()).stdin(Stdio::null());
-    for (name, value) in of.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    shell
-}
-
-/// The exit code of a shell's command, which it may have printed instead.
-fn exit_code(mut command: Command) -> Option<i32> {
-    let output = command.output().expect("it runs");
-    let printed = String::from_utf8(output.stdout).expect("UTF-8");
-    printed.trim().parse().ok().or(output.status.code())
-}
-
-/// Mails of which every second gives a line in the log.
-fn noisy_maildir(reports: &[Mail]) -> TestMaildir {
-    let maildir = TestMaildir::new();
-    for (n, mail) in reports.iter().enumerate() {
-        maildir.deliver(&format!("{n}.letter"), b"From: a@example.org\nSubject: hello\n\nno report\n");
-        maildir.deliver(&mail.name, &mail.bytes);
-    }
-    maildir
-}
-
-#[test]
-fn once_does_all_its_work_without_a_log() {
-    let mails = reports(60);
-    for (how, script) in lost_logs() {
-        let maildir = noisy_maildir(&mails);
-        let store = maildir.path().join("store");
-        let once = program([
-            Path::new("once"),
-            Path::new("-v"),
-            Path::new("--unrecognized=fail"),
-            Path::new("--store"),
-            &store,
-            maildir.path(),
-        ]);
-        assert_eq!(exit_code(shell(script, &once)), Some(0), "{how}");
-        let places = (maildir.count("new"), maildir.count("cur"), maildir.count(".failed/new"));
-        assert_eq!(places, (0, mails.len(), mails.len()), "{how}");
-    }
-}
-
-#[test]
-fn import_does_all_its_work_without_a_log() {
-    let mails = reports(60);
-    let import = |maildir: &TestMaildir, lines: &Path| {
-        program([Path::new("import"), Path::new("-v"), Path::new("--ndjson"), lines, maildir.path()])
-    };
-    let documents = mails.iter().map(|mail| mail.content.len()).sum::<usize>();
-    let with_log = noisy_maildir(&mails);
-    let expected = run_command(import(&with_log, &with_log.path().join("lines")));
-    assert!(expected.log.lines().count() > 1, "{}", expected.log);
-    for (how, script) in lost_logs() {
-        let maildir = noisy_maildir(&mails);
-        let lines = maildir.path().join("lines");
-        assert_eq!(exit_code(shell(script, &import(&maildir, &lines))), expected.code, "{how}");
-        assert_eq!(fs::read_to_string(&lines).expect("a file").lines().count(), documents, "{how}");
-    }
-}
-
-#[test]
-fn watch_goes_on_without_a_log() {
-    let mails = reports(60);
-    for (how, script) in lost_logs() {
-        let maildir = noisy_maildir(&mails);
-        let store = maildir.path().join("store");
-        let watch = program([
-            Path::new("watch"),
-            Path::new("-v"),
-            Path::new("--unrecognized=fail"),
-            Path::new("--store"),
-            &store,
-            maildir.path(),
-        ]);
-        // The shell tells the process id, since a pipeline's is not the program's.
-        let pid = maildir.path().join("pid");
-        let inner = format!("sh -c 'echo $$ >{}; exec \"$@\"' sh \"$@\"", pid.display());
-        let mut shell = shell(&script.replace("exec \"$@\"", "\"$@\"").replace("\"$@\"", &inner), &watch);
-        let child = shell.stdout(Stdio::piped()).spawn().expect("it starts");
-        wait_until(&format!("all mails, {how}"), LONG, || maildir.count("new") == 0);
-        maildir.deliver("later", &mails[0].bytes);
-        wait_until(&format!("the later mail, {how}"), LONG, || maildir.count("new") == 0);
-        let number = fs::read_to_string(&pid).expect("a pid").trim().parse().expect("a number");
-        let pid = rustix::process::Pid::from_raw(number).expect("a pid");
-        rustix::process::kill_process(pid, Signal::TERM).expect("it runs");
-        let output = child.wait_with_output().expect("it ends");
-        let printed = String::from_utf8(output.stdout).expect("UTF-8");
-        assert_eq!(printed.trim().parse().ok().or(output.status.code()), Some(0), "{how}");
-        assert_eq!(maildir.count("cur"), mails.len() + 1, "{how}");
-    }
-}
-
-#[test]
-fn the_journal_is_believed_only_if_standard_error_is_the_journal() {
-    let log = tempfile::NamedTempFile::new().expect("a file");
-    let file = log.as_file().metadata().expect("metadata");
-    for (inode, expected) in [(file.ino(), true), (file.ino() + 1, false)] {
-        log.as_file().set_len(0).expect("emptied");
-        let mut command = program(["once", "/nowhere"]);
-        command.env("JOURNAL_STREAM", format!("{}:{inode}", file.dev()));
-        command.stderr(File::options().append(true).open(log.path()).expect("a file")).status().expect("it runs");
-        let text = fs::read_to_string(log.path()).expect("text");
-        assert_eq!(text.starts_with("<3>"), expected, "{text}");
-    }
+    shell.arg("-c").arg(script).arg("sh");
+    below(shell, of)
 }
 
 #[test]
@@ -213,99 +99,76 @@ fn idle_and_slow_clients_and_few_handles_leave_the_daemon_working() {
 }
 
 #[test]
-fn after_a_reload_in_an_outage_all_is_well_when_the_store_is_back() {
-    let data = tempfile::tempdir().expect("a folder");
-    let data = data.path().to_str().expect("UTF-8");
-    let port = {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        free.local_addr().expect("an address").port().to_string()
+fn metrics_tell_what_happens() {
+    let maildir = TestMaildir::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store");
+    let running = Running::start([
+        Path::new("watch"),
+        Path::new("--metrics=127.0.0.1:0"),
+        Path::new("--store"),
+        &store,
+        maildir.path(),
+    ]);
+    let address = metrics_at(&running);
+    let corpus = Corpus::new(200);
+    let manifest = corpus.manifest();
+    maildir.deliver_all(corpus.iter());
+    wait_until("all mails", LONG, || maildir.count("new") == 0);
+    let (_, metrics) = get(&address, "/metrics").expect("an answer");
+    for (name, value) in [
+        ("erp_mails_total{outcome=\"failed\"}", manifest.broken),
+        ("erp_mails_total{outcome=\"unrecognized\"}", manifest.junk),
+        ("erp_reports_total{kind=\"dmarc\"}", manifest.dmarc.reports),
+        ("erp_reports_total{kind=\"tls\"}", manifest.tls.reports),
+        ("erp_records_total", manifest.dmarc.records),
+        ("erp_policies_total", manifest.tls.policies),
+        ("erp_documents_created_total", manifest.documents),
+        ("erp_duplicates_total", 0),
+        ("erp_retries_total", 0),
+        ("erp_queue_bytes", 0),
+        ("erp_store_available", 1),
+    ] {
+        let line = format!("{name} {value}\n");
+        assert!(value == 0 && name.contains("outcome") || metrics.contains(&line), "no {line} in\n{metrics}");
+    }
+    for name in
+        ["erp_bulk_requests_total{result=\"ok\"}", "erp_store_latency_seconds_bucket", "erp_oldest_mail_age_seconds"]
+    {
+        assert!(metrics.contains(name), "no {name} in\n{metrics}");
+    }
+    assert_eq!(get(&address, "/healthz"), Some((200, "ok\n".to_owned())));
+}
+
+#[test]
+fn systemd_hears_of_it() {
+    let maildir = TestMaildir::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
+    socket.set_read_timeout(Some(LONG)).expect("a timeout");
+    let mut command = program([Path::new("watch"), Path::new("--store"), &folder.path().join("store"), maildir.path()]);
+    command.env("NOTIFY_SOCKET", folder.path().join("notify")).env("WATCHDOG_USEC", "3000000");
+    let running = Running::start_command(command);
+    let mut heard = String::new();
+    let mut hear_until = |wanted: &str| {
+        let mut buffer = [0; 4096];
+        while !heard.contains(wanted) {
+            let length = socket.recv(&mut buffer).unwrap_or_else(|error| panic!("no {wanted} in {heard:?}: {error}"));
+            heard += std::str::from_utf8(&buffer[..length]).expect("UTF-8");
+            heard.push('\n');
+        }
+        std::mem::take(&mut heard)
     };
-    let maildir = TestMaildir::new();
-    let url = format!("--opensearch=http://127.0.0.1:{port}");
-    let running =
-        Running::start([Path::new("watch"), Path::new("--metrics=127.0.0.1:0"), Path::new(&url), maildir.path()]);
-    let address = metrics_at(&running);
-    let mails = reports(10);
-    maildir.deliver("1", &mails[0].bytes);
-    running.wait_for_log("store unavailable");
-    assert_eq!(get(&address, "/healthz").map(|(code, _)| code), Some(503));
+    hear_until("READY=1");
+    hear_until("WATCHDOG=1");
+    hear_until("WATCHDOG=1");
     running.signal(Signal::HUP);
-    running.wait_for_log("settings read again");
-    // The port is the same, though the system chose it.
-    wait_until("the outage to be seen again", LONG, || get(&address, "/healthz").is_some_and(|(code, _)| code == 503));
-    let Some(_server) = OpenSearch::start(&["--data", data, "--port", &port]) else { return };
-    wait_until("the mail", LONG, || maildir.count("cur") == 1);
-    wait_until("health", LONG, || get(&address, "/healthz").is_some_and(|(code, _)| code == 200));
-}
-
-#[test]
-fn settings_that_do_not_work_leave_the_old_ones() {
-    let maildir = TestMaildir::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let (config, lines, more) = (folder.path().join("config"), folder.path().join("lines"), folder.path().join("more"));
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let taken = taken.local_addr().expect("an address");
-    let set = |text: &str| fs::write(&config, text).expect("written");
-    set(&format!("ndjson = {lines:?}\nmetrics = '127.0.0.1:0'\n"));
-    let mut command = program([Path::new("watch"), maildir.path()]);
-    command.env("ERP_CONFIG", &config);
-    let running = Running::start_command(command);
-    let address = metrics_at(&running);
-    let mails = reports(10);
-    fs::write(folder.path().join("bad.pem"), "no certificate").expect("written");
-    let bad = folder.path().join("bad.pem");
-    let refused = [
-        ("nonsense".to_owned(), "/config"),
-        (format!("opensearch = ['https://127.0.0.1:9']\nca-file = {bad:?}\n"), "bad.pem"),
-        (format!("ndjson = {:?}\n", folder.path().join("nowhere/lines")), "nowhere/lines"),
-        (format!("ndjson = {lines:?}\nmetrics = '{taken}'\n"), "Address already in use"),
-    ];
-    for (n, (text, reason)) in refused.iter().enumerate() {
-        let _taken = TcpListener::bind(taken);
-        set(text);
-        running.signal(Signal::HUP);
-        wait_until(&format!("the refusal of {text}"), LONG, || {
-            running.log().matches("settings stay as they were").count() == n + 1
-        });
-        assert!(running.log().contains(reason), "no {reason} in {}", running.log());
-        maildir.deliver(&n.to_string(), &mails[n].bytes);
-        wait_until("the mail", LONG, || maildir.count("cur") == n + 1);
-        assert_eq!(get(&address, "/healthz").map(|(code, _)| code), Some(200));
-    }
-    let written = fs::read_to_string(&lines).expect("a file").lines().count();
-    assert_eq!(written, mails[..4].iter().map(|mail| mail.content.len()).sum::<usize>());
-    set(&format!("ndjson = {more:?}\nmetrics = '127.0.0.1:0'\n"));
-    running.signal(Signal::HUP);
-    running.wait_for_log("settings read again");
-    maildir.deliver("last", &mails[4].bytes);
-    wait_until("the last mail", LONG, || maildir.count("cur") == 5);
-    assert_eq!(fs::read_to_string(&more).expect("a file").lines().count(), mails[4].content.len());
-    let (code, log) = running.stop();
-    assert_eq!(code, Some(0), "{log}");
-}
-
-/// Settings that do not work, while mails wait for a store that is away: all are stored in the end.
-#[test]
-fn a_refused_reload_forgets_no_mail_that_waits() {
-    let maildir = TestMaildir::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let (config, store) = (folder.path().join("config"), folder.path().join("store"));
-    let opensearch = "opensearch = ['http://127.0.0.1:9']\nbulk-bytes = 131072\n";
-    fs::write(&config, opensearch).expect("written");
-    let mut command = program([Path::new("watch"), maildir.path()]);
-    command.env("ERP_CONFIG", &config);
-    let mails = reports(800);
-    let number = mails.len();
-    maildir.deliver_all(mails);
-    let running = Running::start_command(command);
-    running.wait_for_log("store unavailable");
-    for text in ["nonsense".to_owned(), format!("store = {store:?}\n")] {
-        fs::write(&config, text).expect("written");
-        running.signal(Signal::HUP);
-        running.wait_for_log("settings stay as they were");
-    }
-    running.wait_for_log("settings read again");
-    wait_until("all mails", LONG, || maildir.count("cur") == number);
+    let reloading = hear_until("RELOADING=1");
+    assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+    // systemd would believe it, and kill what does not end.
+    assert!(!(reloading + &hear_until("READY=1")).contains("STOPPING=1"));
+    running.signal(Signal::TERM);
+    hear_until("STOPPING=1");
 }
 
 fn remake(maildir: &Path, other: impl Fn()) {
