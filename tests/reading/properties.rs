@@ -110,13 +110,33 @@ fn ids(bytes: &[u8]) -> Vec<String> {
     read::documents(&contents).into_iter().map(|(id, _)| id).collect()
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// Two records of one reporter, with an id, a domain and a period.
+fn feedback(org: &str, id: &str, domain: &str, begin: u32, end: u32) -> Vec<u8> {
+    format!(
+        "<feedback><report_metadata><org_name>{org}</org_name><report_id>{id}</report_id>\
+         <date_range><begin>{begin}</begin><end>{end}</end></date_range></report_metadata>\
+         <policy_published><domain>{domain}.example</domain></policy_published>\
+         <record><row><count>1</count></row></record><record><row><count>2</count></row></record>\
+         </feedback>"
+    )
+    .into_bytes()
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
-    fn noise_does_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000), front in 0..6usize) {
+    fn noise_does_not_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..2000),
+        front in 0..6usize,
+    ) {
         let gzip = b"\x1F\x8B\x08\0\0\0\0\0\0\x03";
-        let fronts: [&[u8]; 6] = [b"", gzip, b"PK\x03\x04", b"<feedback>", b"{\"policies\":[", b"A: b\n\n"];
+        let fronts: [&[u8]; 6] =
+            [b"", gzip, b"PK\x03\x04", b"<feedback>", b"{\"policies\":[", b"A: b\n\n"];
         check(&[fronts[front], &bytes].concat());
     }
 
@@ -135,35 +155,40 @@ proptest! {
         check(&mail.bytes);
         let contents = message::read(&mail.bytes, &Limits::default());
         prop_assert_eq!(read::documents(&contents).len(), mail.content.len());
-        if let (Content::Dmarc(expected), [Report::Aggregate(report)]) = (&mail.content, contents.reports.as_slice()) {
-            prop_assert_eq!(report.records.iter().map(|record| record.row.count).sum::<u64>(), expected.count_sum);
+        let found = contents.reports.as_slice();
+        if let (Content::Dmarc(expected), [Report::Aggregate(report)]) = (&mail.content, found) {
+            let counts = report.records.iter().map(|record| record.row.count);
+            prop_assert_eq!(counts.sum::<u64>(), expected.count_sum);
         }
     }
 
     /// Reporter, id, domain and period make the ids; archive, mail and the case of names do not.
     #[test]
     fn ids_follow_from_what_identifies_a_report(
-        org in "[a-z]{1,8}", id in "[A-Za-z0-9.]{1,8}", domain in "[a-z]{1,8}", begin in 0..2_000_000_000u32, change in 0..5usize,
+        org in "[a-z]{1,8}",
+        id in "[A-Za-z0-9.]{1,8}",
+        domain in "[a-z]{1,8}",
+        begin in 0..2_000_000_000u32,
+        change in 0..5usize,
     ) {
-        let xml = |org: &str, id: &str, domain: &str, begin: u32, end: u32| format!(
-            "<feedback><report_metadata><org_name>{org}</org_name><report_id>{id}</report_id><date_range><begin>{begin}</begin>\
-             <end>{end}</end></date_range></report_metadata><policy_published><domain>{domain}.example</domain></policy_published>\
-             <record><row><count>1</count></row></record><record><row><count>2</count></row></record></feedback>").into_bytes();
-        let bare = xml(&org, &id, &domain, begin, begin + 86_399);
+        let bare = feedback(&org, &id, &domain, begin, begin + 86_399);
         let expected = ids(&bare);
         prop_assert_eq!(expected.len(), 2);
-        for packed in [gzip(&bare), zip(&[("a.xml", &bare)]), mail(&attachment("text/xml", "a.xml", &bare)),
+        for packed in [
+            gzip(&bare),
+            zip(&[("a.xml", &bare)]),
+            mail(&attachment("text/xml", "a.xml", &bare)),
             mail(&attachment("application/gzip", "a.gz", &gzip(&bare))),
-            xml(&org.to_uppercase(), &id, &domain.to_uppercase(), begin, begin + 86_399)]
-        {
+            feedback(&org.to_uppercase(), &id, &domain.to_uppercase(), begin, begin + 86_399),
+        ] {
             prop_assert_eq!(&ids(&packed), &expected);
         }
         let other = match change {
-            0 => xml(&format!("{org}x"), &id, &domain, begin, begin + 86_399),
-            1 => xml(&org, &format!("{id}x"), &domain, begin, begin + 86_399),
-            2 => xml(&org, &id, &format!("{domain}x"), begin, begin + 86_399),
-            3 => xml(&org, &id, &domain, begin + 1, begin + 86_399),
-            _ => xml(&org, &id, &domain, begin, begin + 86_400),
+            0 => feedback(&format!("{org}x"), &id, &domain, begin, begin + 86_399),
+            1 => feedback(&org, &format!("{id}x"), &domain, begin, begin + 86_399),
+            2 => feedback(&org, &id, &format!("{domain}x"), begin, begin + 86_399),
+            3 => feedback(&org, &id, &domain, begin + 1, begin + 86_399),
+            _ => feedback(&org, &id, &domain, begin, begin + 86_400),
         };
         prop_assert!(ids(&other).iter().all(|id| !expected.contains(id)));
     }

@@ -236,7 +236,10 @@ impl State {
         let action: Value = serde_json::from_str(action).expect(action);
         let text = |name: &str| action["create"][name].as_str().expect("a name").to_owned();
         let (index, id) = (text("_index"), text("_id"));
-        let error = |status: u16, kind: &str, reason: &str| json!({ "create": { "status": status, "error": { "type": kind, "reason": reason } } });
+        let error = |status: u16, kind: &str, reason: &str| {
+            let error = json!({ "type": kind, "reason": reason });
+            json!({ "create": { "status": status, "error": error } })
+        };
         if self.refused.contains(&id) {
             return error(400, "mapper_parsing_exception", "failed to parse field [x]");
         }

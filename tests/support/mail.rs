@@ -68,7 +68,8 @@ pub fn part(content_type: &str, body: &str) -> String {
 /// A MIME part with a file in base64.
 pub fn attachment(content_type: &str, name: &str, bytes: &[u8]) -> String {
     format!(
-        "Content-Type: {content_type};\n\tname=\"{name}\"\nContent-Disposition: attachment;\n\tfilename=\"{name}\"\n\
+        "Content-Type: {content_type};\n\tname=\"{name}\"\n\
+         Content-Disposition: attachment;\n\tfilename=\"{name}\"\n\
          Content-Transfer-Encoding: base64\n\n{}",
         base64(bytes)
     )

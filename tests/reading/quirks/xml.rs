@@ -150,8 +150,13 @@ fn values() -> Vec<Quirk> {
 
 fn results() -> Vec<Quirk> {
     vec![
-        quirk("several-spf-results.xml")
-            .has(SPF, json!([{ "domain": "example.net", "scope": "helo", "result": "pass" }, spf_fail()])),
+        quirk("several-spf-results.xml").has(
+            SPF,
+            json!([
+                { "domain": "example.net", "scope": "helo", "result": "pass" },
+                spf_fail(),
+            ]),
+        ),
         quirk("several-dkim-results.xml").has(
             DKIM,
             json!({ "0": { "domain": "example.net", "selector": "a", "result": "pass" }, "1": dkim_pass() }),

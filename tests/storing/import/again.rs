@@ -88,8 +88,8 @@ fn an_earlier_copy_of_the_store_put_back_voids_the_journal() {
             let other = run_with_input(["--store", text(&place.path("store"))], &eml);
             assert_eq!(other.code, Some(0), "{}", other.log);
             let connection = Connection::open(place.path("store")).expect("the store");
-            let remove =
-                "PRAGMA foreign_keys = on; DELETE FROM dmarc_reports WHERE id = (SELECT max(id) FROM dmarc_reports)";
+            let remove = "PRAGMA foreign_keys = on;
+                          DELETE FROM dmarc_reports WHERE id = (SELECT max(id) FROM dmarc_reports)";
             connection.execute_batch(remove).expect("removed, so that the numbers can be compared");
         }
         place.import(&[text(&all)]);

@@ -109,8 +109,9 @@ fn mail_of(content_type: &str, front: &str, piece: &str, back: &str, bytes: usiz
 /// What is not about a limit is smaller where nothing is optimised.
 const BIG: usize = if cfg!(debug_assertions) { 16 << 20 } else { 60 << 20 };
 
-const METADATA: &str = "<feedback><report_metadata><org_name>Bomber</org_name><report_id>bomb</report_id><date_range><begin>\
-                        1696204800</begin><end>1696291199</end></date_range></report_metadata>";
+const METADATA: &str = "<feedback><report_metadata><org_name>Bomber</org_name>\
+                        <report_id>bomb</report_id><date_range><begin>1696204800</begin>\
+                        <end>1696291199</end></date_range></report_metadata>";
 
 const RECORD: &str = "<record><row><count>1</count></row></record>";
 

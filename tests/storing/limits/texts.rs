@@ -22,7 +22,8 @@ fn entities_are_never_resolved() {
     }
     let doctype = format!(
         "<!DOCTYPE feedback SYSTEM \"http://127.0.0.1:{port}/a.dtd\" [{entities}\n\
-         <!ENTITY file SYSTEM \"file://{}\"><!ENTITY pipe SYSTEM \"{}\"><!ENTITY net SYSTEM \"http://127.0.0.1:{port}/\">\n\
+         <!ENTITY file SYSTEM \"file://{}\"><!ENTITY pipe SYSTEM \"{}\">\
+         <!ENTITY net SYSTEM \"http://127.0.0.1:{port}/\">\n\
          <!ENTITY % remote SYSTEM \"http://127.0.0.1:{port}/remote.dtd\"> %remote;]>",
         secret.display(),
         pipe.display()
@@ -97,8 +98,9 @@ fn xml_with_one_huge_thing() {
     }
 }
 
-const TLS: &str = "{\"organization-name\":\"Bomber\",\"report-id\":\"bomb\",\"date-range\":{\"start-datetime\":\
-                   \"2023-10-02T00:00:00Z\",\"end-datetime\":\"2023-10-02T23:59:59Z\"},";
+const TLS: &str = "{\"organization-name\":\"Bomber\",\"report-id\":\"bomb\",\"date-range\":{\
+                   \"start-datetime\":\"2023-10-02T00:00:00Z\",\
+                   \"end-datetime\":\"2023-10-02T23:59:59Z\"},";
 
 #[test]
 fn json() {

@@ -26,15 +26,16 @@ fn feedback(policy: &str, rows: &[(&str, u64)]) -> String {
             "<record><row><source_ip>{source}</source_ip><count>{count}</count><policy_evaluated>\
              <disposition>none</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row>\
              <identifiers><header_from>example.org</header_from></identifiers>\
-             <auth_results><dkim><domain>example.org</domain><result>pass</result></dkim></auth_results></record>"
+             <auth_results><dkim><domain>example.org</domain><result>pass</result></dkim>\
+             </auth_results></record>"
         )
     };
     let rows = rows.iter().map(row).collect::<Vec<_>>().concat();
     format!(
         "<feedback><report_metadata><org_name>Reporter</org_name><email>a@reporter.example</email>\
-         <report_id>one</report_id><date_range><begin>1788220800</begin><end>1788307199</end></date_range>\
-         </report_metadata><policy_published><domain>example.org</domain><p>{policy}</p></policy_published>\
-         {rows}</feedback>"
+         <report_id>one</report_id><date_range><begin>1788220800</begin><end>1788307199</end>\
+         </date_range></report_metadata><policy_published><domain>example.org</domain><p>{policy}</p>\
+         </policy_published>{rows}</feedback>"
     )
 }
 

@@ -204,7 +204,8 @@ fn told(lines: &[String], word: &str) -> Vec<String> {
 /// Every one of these reports is in the store, and none is there in part.
 fn assert_all_whole(path: &Path, stored: &[String]) {
     let connection = Connection::open(path).expect("opened");
-    let sql = "SELECT count(*) FROM dmarc_records WHERE report = (SELECT id FROM dmarc_reports WHERE report_id = ?)";
+    let sql = "SELECT count(*) FROM dmarc_records
+               WHERE report = (SELECT id FROM dmarc_reports WHERE report_id = ?)";
     for name in stored {
         let records: u32 = connection.query_row(sql, [name], |row| row.get(0)).expect("counted");
         assert_eq!(records, RECORDS, "{name}");

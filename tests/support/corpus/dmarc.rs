@@ -131,8 +131,9 @@ pub(super) fn dmarc_mail(rng: &mut Rng, n: usize, records: u64) -> Mail {
             multipart("multipart/mixed", &boundary, &[part("text/plain; charset=utf-8", &letter), file])
         }
         Letter::Html => {
-            let letter = "<div style =\"font-family:Segoe UI; font-size:14px;\">This is a DMARC aggregate report.</ div >\
-                          <br />You're receiving this email because of the 'rua' tag of your DMARC record.";
+            let letter = "<div style =\"font-family:Segoe UI; font-size:14px;\">\
+                          This is a DMARC aggregate report.</ div ><br />\
+                          You're receiving this email because of the 'rua' tag of your DMARC record.";
             multipart("multipart/mixed", &boundary, &[part("text/html; charset=us-ascii", letter), file])
         }
     };

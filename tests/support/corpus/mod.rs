@@ -148,7 +148,8 @@ fn mail(n: usize, from: &str, host: &str, subject: &str, time: i64, body: &str, 
     let bytes = format!(
         "Return-Path: <{from}>\n\
          Delivered-To: dmarc@example.org\n\
-         Received: from mail-{}.{host} (mail-{}.{host} [192.0.2.25])\n\tby mx.example.org (Postfix) with ESMTPS id {n:010X}\n\
+         Received: from mail-{}.{host} (mail-{}.{host} [192.0.2.25])\n\
+         \tby mx.example.org (Postfix) with ESMTPS id {n:010X}\n\
          \tfor <dmarc@example.org>; {date}\n\
          Date: {date}\n\
          From: {from}\n\

@@ -66,16 +66,20 @@ fn tls(rng: &mut Rng, domain: &str, begin: i64, report_id: String, head: Map<Str
             let host = format!("mx{}.{domain}", 1 + rng.below(3));
             let policy_domain = if k == 0 { domain.to_owned() } else { format!("sub{k}.{domain}") };
             let policy = policy(rng, domain, &policy_domain, &host);
-            let details: Vec<Value> =
-                (0..if rng.chance(12) { rng.heavy(5) } else { 0 }).map(|_| failure_detail(rng, &host)).collect();
-            let bad: u64 = details.iter().filter_map(|detail| detail["failed-session-count"].as_u64()).sum();
+            let number = if rng.chance(12) { rng.heavy(5) } else { 0 };
+            let details: Vec<Value> = (0..number).map(|_| failure_detail(rng, &host)).collect();
+            let counts = details.iter().map(|detail| &detail["failed-session-count"]);
+            let bad: u64 = counts.filter_map(Value::as_u64).sum();
             let good = rng.heavy(10) - 1;
             successful += good;
             failed += bad;
             failure_details += details.len() as u64;
             given(json!({
                 "policy": policy,
-                "summary": {"total-successful-session-count": good, "total-failure-session-count": bad},
+                "summary": {
+                    "total-successful-session-count": good,
+                    "total-failure-session-count": bad,
+                },
                 "failure-details": details,
             }))
         })
@@ -87,7 +91,9 @@ fn policy(rng: &mut Rng, domain: &str, policy_domain: &str, host: &str) -> Value
     match rng.below(100) {
         0..70 => json!({
             "policy-type": "sts",
-            "policy-string": ["version: STSv1", "mode: enforce", format!("mx: *.{domain}"), "max_age: 604800"],
+            "policy-string": [
+                "version: STSv1", "mode: enforce", format!("mx: *.{domain}"), "max_age: 604800",
+            ],
             "policy-domain": policy_domain,
             "mx-host": [format!("*.{domain}")],
         }),
