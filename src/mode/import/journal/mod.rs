@@ -4,74 +4,27 @@
 //! for one store; recreating the store, or putting back an earlier copy of it, invalidates the journal. Lines are appended
 //! and written out every second without waiting for the disk.
 
+mod place;
+mod stream;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    fmt,
+    collections::{HashMap, HashSet},
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::Path,
-    str::FromStr,
     sync::Arc,
 };
 
-use sha2::{Digest, Sha256};
 use tracing::warn;
+
+use place::Ranges;
+pub(super) use place::{FileKey, Place};
+use stream::{Section, Stream};
 
 use crate::{settle::Tag, sink::Sink};
 
 /// How a journal begins; the store follows. The number is that of the format: a journal of another one is not read.
 const FIRST_LINE: &str = "journal 2 of store ";
-
-/// What identifies a file: path, size and time of change. 128 bits of a hash: two files never share one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct FileKey(u128);
-
-impl FileKey {
-    pub(super) fn new(path: &[u8], size: u64, modified: (i64, i64)) -> FileKey {
-        let mut hash = Sha256::new();
-        hash.update(path);
-        hash.update([0]);
-        hash.update(size.to_le_bytes());
-        hash.update(modified.0.to_le_bytes());
-        hash.update(modified.1.to_le_bytes());
-        let digest = hash.finalize();
-        FileKey(digest[..16].iter().fold(0, |key, byte| key << 8 | u128::from(*byte)))
-    }
-}
-
-/// Where something begins in a file with many mails: for each archive around it the byte at which the member's header
-/// begins (unpacked), then, in an mbox, the byte of the mail. What lies behind compares as greater.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place(Vec<u64>);
-
-impl Place {
-    /// The place `number` within the one here.
-    pub(super) fn within(&self, number: u64) -> Place {
-        Place(self.0.iter().copied().chain([number]).collect())
-    }
-
-    /// The numbers from the outermost to the innermost.
-    pub(super) fn numbers(&self) -> &[u64] {
-        &self.0
-    }
-}
-
-impl FromStr for Place {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Place, Self::Err> {
-        text.split('.').map(str::parse).collect::<Result<_, _>>().map(Place)
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        for (n, number) in self.0.iter().enumerate() {
-            write!(f, "{}{number}", if n > 0 { "." } else { "" })?;
-        }
-        Ok(())
-    }
-}
 
 /// What is finished, and what is under way.
 #[derive(Default)]
@@ -92,65 +45,6 @@ enum Owner {
     File(FileKey),
     /// By the stream's own tag and the number of the section.
     Stream(Tag, usize),
-}
-
-/// Parts of a file, each by its beginning and what comes behind it; between them is always something.
-#[derive(Clone, Debug, Default)]
-struct Ranges(BTreeMap<Place, Place>);
-
-impl Ranges {
-    fn add(&mut self, mut begin: Place, mut end: Place) {
-        while let Some((first, last)) =
-            self.0.range(..=&end).next_back().map(|(first, last)| (first.clone(), last.clone()))
-            && last >= begin
-        {
-            self.0.remove(&first);
-            begin = begin.min(first);
-            end = end.max(last);
-        }
-        self.0.insert(begin, end);
-    }
-
-    /// The first place from `place` on that is in none of them.
-    fn behind(&self, place: &Place) -> Place {
-        let before = self.0.range(..=place).next_back();
-        before.map_or(place, |(_, end)| end.max(place)).clone()
-    }
-}
-
-/// A file with many mails in it.
-#[derive(Debug)]
-struct Stream {
-    key: Option<FileKey>,
-    /// What an earlier import has settled.
-    earlier: Ranges,
-    /// What was taken up. Between two sections something can't be read.
-    sections: Vec<Section>,
-    ended: bool,
-}
-
-/// A part of a stream that was gone through without a gap.
-#[derive(Debug, Default)]
-struct Section {
-    /// Nothing was taken up yet without it.
-    begin: Option<Place>,
-    /// Mails under way and where each begins; positions grow with the tags.
-    under_way: BTreeMap<Tag, Place>,
-    /// Everything in front of here was taken up.
-    reached: Place,
-    written: Place,
-}
-
-impl Section {
-    fn take_up(&mut self, begin: Place, end: Place) {
-        self.begin.get_or_insert(begin);
-        self.reached = end.max(std::mem::take(&mut self.reached));
-    }
-
-    /// Everything in front of here is settled.
-    fn settled(&self) -> &Place {
-        self.under_way.first_key_value().map_or(&self.reached, |(_, place)| place)
-    }
 }
 
 impl Journal {
@@ -452,20 +346,6 @@ mod tests {
         assert_eq!(resume("3.400"), "3.400", "a part that could not be read");
         assert_eq!((resume("5"), resume("7")), ("7.90".into(), "7.90".into()), "what lies behind it");
         assert_eq!(resume("8"), "8");
-    }
-
-    #[test]
-    fn ranges_that_touch_are_one() {
-        let place = |byte| at(byte);
-        let mut ranges = Ranges::default();
-        for (begin, end) in [(10, 20), (40, 50), (30, 40), (60, 70), (0, 5), (20, 25), (45, 48)] {
-            ranges.add(place(begin), place(end));
-        }
-        let all: Vec<_> = ranges.0.iter().map(|(begin, end)| format!("{begin}-{end}")).collect();
-        assert_eq!(all, ["0-5", "10-25", "30-50", "60-70"]);
-        ranges.add(place(4), place(65));
-        assert_eq!(ranges.0.len(), 1);
-        assert_eq!((ranges.behind(&place(3)), ranges.behind(&place(71))), (place(70), place(71)));
     }
 
     #[test]
