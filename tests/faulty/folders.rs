@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -20,7 +20,8 @@ use crate::support::{
 struct Mount<'p>(&'p Path);
 
 impl Mount<'_> {
-    /// `tests/faults` gives the scenarios a mount namespace of their own; elsewhere nothing is mounted.
+    /// `tests/faults` gives the scenarios a mount namespace of their own; elsewhere nothing is
+    /// mounted.
     fn new<'p>(at: &'p Path, options: &[&str]) -> Result<Mount<'p>, String> {
         if std::env::var_os("ERP_FAULTS_MAY_MOUNT").is_none() {
             return Err("it needs root and tests/faults, to mount a file system".into());
@@ -67,7 +68,7 @@ impl Place {
         place
     }
 
-    fn store(&self) -> std::path::PathBuf {
+    fn store(&self) -> PathBuf {
         self.folder.path().join("store")
     }
 
@@ -221,12 +222,37 @@ fn stays_in_new(place: &Place) {
     compare::sqlite(&place.store(), &place.corpus.manifest());
 }
 
+/// A library that gives a program another time.
+fn faketime() -> Result<PathBuf, String> {
+    let path = format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH);
+    Some(PathBuf::from(path)).filter(|path| path.exists()).ok_or_else(|| "there is no libfaketime here".into())
+}
+
+/// Nothing tells `watch` that a mail can be moved again; it finds out in the three minutes after
+/// which it reads all of `new/`, which pass in seconds here.
+pub fn full_read(_: Size) -> LeftOut {
+    let faketime = faketime()?;
+    let place = Place::new(0);
+    let cur = place.maildir.path().join("cur");
+    let mut command = program(["watch", "--store"]);
+    command.arg(place.store()).arg(place.maildir.path());
+    command.env("LD_PRELOAD", faketime).env("FAKETIME", "+0 x60");
+    let running = Running::start_command(command);
+    running.wait_for_log("watching");
+    fs::remove_dir(&cur).expect("removed");
+    let corpus = Corpus { seed: seed(), ..Corpus::new(20) };
+    let mail = corpus.iter().find(|mail| !mail.content.is_empty()).expect("a report");
+    place.maildir.deliver(&mail.name, &mail.bytes);
+    running.wait_for_log("can't be moved");
+    fs::create_dir(&cur).expect("a folder");
+    wait_until("the next full read", Duration::from_secs(30), || place.maildir.count("cur") == 1);
+    let (code, log) = running.stop();
+    assert_eq!(code, Some(0), "{log}");
+    Ok(())
+}
+
 pub fn clock_jumps(size: Size) -> LeftOut {
-    let faketime =
-        Path::new("/usr/lib").join(format!("{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH));
-    if !faketime.exists() {
-        return Err("there is no libfaketime here".into());
-    }
+    let faketime = faketime()?;
     let place = Place::new(0);
     let clock = place.folder.path().join("clock");
     fs::write(&clock, "+0").expect("written");

@@ -46,6 +46,14 @@ fn wait_for_all(maildir: &TestMaildir, running: &Running) {
     }
 }
 
+/// Waits until all mails are settled, each where it belongs, and ends the program.
+fn settle_all(maildir: &TestMaildir, running: Running, corpus: &Corpus) {
+    wait_for_all(maildir, &running);
+    let (code, log) = running.stop();
+    assert_eq!(code, Some(0), "{log}");
+    compare::settled(maildir, &corpus.manifest());
+}
+
 /// Mail arrives all the time, and the node is away for the middle third.
 pub fn outage(size: Size) -> LeftOut {
     let data = tempfile::tempdir().expect("a folder");
@@ -71,15 +79,13 @@ pub fn outage(size: Size) -> LeftOut {
     let flags: Vec<&str> = flags.into_iter().chain(["--port", &port]).collect();
     let server = OpenSearch::launch(&flags)?;
     maildir.deliver_all(mails);
-    wait_for_all(&maildir, &running);
-    let (code, log) = running.stop();
-    assert_eq!(code, Some(0), "{log}");
+    settle_all(&maildir, running, &corpus);
     compare::opensearch(&server, "", &corpus.manifest());
-    compare::settled(&maildir, &corpus.manifest());
     Ok(())
 }
 
-/// The node itself blocks its indices, since its disk has less room than it wants, and frees them later.
+/// The node itself blocks its indices, since its disk has less room than it wants, and frees them
+/// later.
 pub fn flood_stage(size: Size) -> LeftOut {
     let server = OpenSearch::launch(&["--heap", "512m", "cluster.routing.allocation.disk.threshold_enabled=true"])?;
     let corpus = Corpus { seed: seed(), ..Corpus::new(size.of(900, 20_000)) };
@@ -109,11 +115,8 @@ pub fn flood_stage(size: Size) -> LeftOut {
     assert!(maildir.count("new") > half / 2, "mails left new/ while the index was blocked");
     watermarks(Some("1b"));
     wait_until("the end of the block", WAIT, || !is_blocked());
-    wait_for_all(&maildir, &running);
-    let (code, log) = running.stop();
-    assert_eq!(code, Some(0), "{log}");
+    settle_all(&maildir, running, &corpus);
     compare::opensearch(&server, "", &corpus.manifest());
-    compare::settled(&maildir, &corpus.manifest());
     Ok(())
 }
 
@@ -142,11 +145,8 @@ pub fn index_deleted(size: Size) -> LeftOut {
         later.add(&mail);
         maildir.deliver(&mail.name, &mail.bytes);
     }
-    wait_for_all(&maildir, &running);
-    let (code, log) = running.stop();
-    assert_eq!(code, Some(0), "{log}");
+    settle_all(&maildir, running, &corpus);
     compare::opensearch(server, "deleted-", &later);
-    compare::settled(&maildir, &corpus.manifest());
     let mapping = server.get("/deleted-dmarc-reports/_mapping").to_string();
     assert!(mapping.contains(r#""source_ip":{"type":"ip"}"#), "the index was made without our template: {mapping}");
     Ok(())

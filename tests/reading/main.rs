@@ -11,5 +11,5 @@ mod fuzz_finds;
 mod linear;
 mod message;
 mod properties;
+mod quirks;
 mod samples;
-mod zoo;

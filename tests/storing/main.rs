@@ -5,10 +5,10 @@ mod support;
 
 mod command_line;
 mod daemon;
+mod durable;
 mod export;
 mod files;
 mod import;
-mod import_archives;
 mod limits;
 mod maildir;
 mod model;

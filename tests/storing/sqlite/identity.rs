@@ -1,4 +1,5 @@
-//! What identifies what: other contents under a known name are stored, and the same contents never twice.
+//! What identifies what: other contents under a known name are stored, and the same contents never
+//! twice.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -25,15 +26,16 @@ fn feedback(policy: &str, rows: &[(&str, u64)]) -> String {
             "<record><row><source_ip>{source}</source_ip><count>{count}</count><policy_evaluated>\
              <disposition>none</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row>\
              <identifiers><header_from>example.org</header_from></identifiers>\
-             <auth_results><dkim><domain>example.org</domain><result>pass</result></dkim></auth_results></record>"
+             <auth_results><dkim><domain>example.org</domain><result>pass</result></dkim>\
+             </auth_results></record>"
         )
     };
     let rows = rows.iter().map(row).collect::<Vec<_>>().concat();
     format!(
         "<feedback><report_metadata><org_name>Reporter</org_name><email>a@reporter.example</email>\
-         <report_id>one</report_id><date_range><begin>1788220800</begin><end>1788307199</end></date_range>\
-         </report_metadata><policy_published><domain>example.org</domain><p>{policy}</p></policy_published>\
-         {rows}</feedback>"
+         <report_id>one</report_id><date_range><begin>1788220800</begin><end>1788307199</end>\
+         </date_range></report_metadata><policy_published><domain>example.org</domain><p>{policy}</p>\
+         </policy_published>{rows}</feedback>"
     )
 }
 
@@ -86,7 +88,8 @@ fn a_stranger_who_guesses_an_id_keeps_nothing_out() {
     }
 }
 
-/// Message-ID, what the own server said and reporter's address of the record from this source, as export shows it.
+/// Message-ID, what the own server said and reporter's address of the record from this source, as
+/// export shows it.
 fn shown(path: &Path, source: &str) -> [Value; 3] {
     let exported = run(["export", "--store", path.to_str().expect("UTF-8")]);
     assert_eq!(exported.code, Some(0), "{}", exported.log);
@@ -102,8 +105,8 @@ fn shown(path: &Path, source: &str) -> [Value; 3] {
     ]
 }
 
-/// A copy of id, period and policy makes no record of the stranger's look like one of the reporter's, nor the other way
-/// round.
+/// A copy of id, period and policy makes no record of the stranger's look like one of the
+/// reporter's, nor the other way round.
 #[test]
 fn each_record_is_shown_with_the_mail_that_brought_it() {
     let ours = feedback("none", &[("192.0.2.1", 10), ("192.0.2.2", 1)]);
