@@ -11,10 +11,12 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         mpsc::{self, Receiver, SyncSender},
     },
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{maildir, message::Contents, report::Kind};
 
@@ -238,7 +240,7 @@ pub struct Pending {
 impl Pending {
     /// The mail waits for a part of the store that is away: nobody is to wait for the mail.
     pub fn waits_aside(&self) {
-        drop(self.inner.on_settled.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.inner.on_settled.lock().take());
     }
 
     /// Passes on what the store said of all documents of this share.
@@ -281,15 +283,15 @@ struct Inner {
 }
 
 impl Inner {
-    fn progress(&self) -> std::sync::MutexGuard<'_, SoFar> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    fn progress(&self) -> MutexGuard<'_, SoFar> {
+        self.progress.lock()
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         let Some(origin) = self.origin.take() else { return };
-        let progress = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let progress = self.progress.get_mut();
         let outcome = std::mem::replace(&mut progress.verdict, Outcome::Left);
         // If the receiver is gone, the mail stays where it is: that is safe.
         let _ = self.settler.0.send(Settlement {

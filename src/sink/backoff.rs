@@ -3,10 +3,11 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::{
@@ -73,7 +74,7 @@ impl Backoff {
             if self.stop.sleep(rest.min(SHORTEST_PAUSE)) {
                 return true;
             }
-            if rest <= SHORTEST_PAUSE || self.lock().is_none() {
+            if rest <= SHORTEST_PAUSE || self.current.lock().is_none() {
                 return false;
             }
         }
@@ -81,7 +82,7 @@ impl Backoff {
 
     /// An attempt failed; how long the outage has lasted.
     pub fn note(&self, reason: &impl fmt::Display) -> Duration {
-        let mut current = self.lock();
+        let mut current = self.current.lock();
         let current = current.get_or_insert_with(|| Current { since: Instant::now(), logged: false });
         let lasted = current.since.elapsed();
         if !current.logged && lasted >= HICCUP {
@@ -116,7 +117,7 @@ impl Backoff {
 
     /// An attempt succeeded.
     pub fn over(&self) {
-        if let Some(Current { since, logged: true }) = self.lock().take() {
+        if let Some(Current { since, logged: true }) = self.current.lock().take() {
             self.metrics.set_away(false);
             let seconds = since.elapsed().as_secs();
             if self.is_part {
@@ -136,16 +137,12 @@ impl Backoff {
     pub fn stop(&self) -> &Arc<Stop> {
         &self.stop
     }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Current>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Backoff {
     /// Nothing tries any more; the next run finds out.
     fn drop(&mut self) {
-        let current = self.current.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.get_mut();
         if current.as_ref().is_some_and(|current| current.logged) {
             self.metrics.set_away(false);
         }
@@ -180,7 +177,7 @@ mod tests {
         let (stop, metrics) = (Arc::new(Stop::default()), StoreMetrics::default());
         let backoff = Backoff::new("test".into(), None, stop, metrics);
         let Some(since) = Instant::now().checked_sub(Duration::from_secs(80)) else { return };
-        *backoff.lock() = Some(Current { since, logged: true });
+        *backoff.current.lock() = Some(Current { since, logged: true });
         let began = Instant::now();
         thread::scope(|scope| {
             let waits = scope.spawn(|| backoff.pause(&"no route"));

@@ -10,10 +10,12 @@ use std::{
     io::{self, Write},
     os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread::JoinHandle,
     time::Instant,
 };
+
+use parking_lot::Mutex;
 
 use super::{
     Identity, Sink,
@@ -108,7 +110,7 @@ impl Sink for NdJsonSink {
 
     fn finish(&self) {
         self.queue.close();
-        if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(writer) = self.writer.lock().take() {
             // A writer that panicked has dropped its mails unanswered: they stay where they are.
             let _ = writer.join();
         }

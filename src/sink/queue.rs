@@ -5,9 +5,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+use parking_lot::{Condvar, Mutex};
 
 /// How long a partial batch waits while more is being parsed.
 const LINGER: Duration = Duration::from_millis(50);
@@ -42,9 +43,9 @@ impl<T> Queue<T> {
 
     /// Adds an item; waits while the queue is full. False if the queue is closed; the item is then dropped.
     pub fn push(&self, weight: usize, item: T) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         while state.weight >= self.capacity && !state.closed {
-            state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.drained.wait(&mut state);
         }
         if state.closed {
             drop(state);
@@ -68,13 +69,13 @@ impl<T> Queue<T> {
 
     /// Says that nothing more is to come for now: what is there is handed on.
     pub fn flush(&self) {
-        self.lock().urgent = true;
+        self.state.lock().urgent = true;
         self.filled.notify_all();
     }
 
     /// No more items; what is there is handed on.
     pub fn close(&self) {
-        self.lock().closed = true;
+        self.state.lock().closed = true;
         self.filled.notify_all();
         self.drained.notify_all();
     }
@@ -82,7 +83,7 @@ impl<T> Queue<T> {
     /// No more items; what is there is dropped.
     pub fn abandon(&self) {
         let dropped = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.closed = true;
             state.weight = 0;
             std::mem::take(&mut state.items)
@@ -95,7 +96,7 @@ impl<T> Queue<T> {
 
     /// Waits for the next batch; nothing once the queue is closed and empty.
     pub fn take(&self) -> Option<Vec<T>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             let waited = state.since.map_or(Duration::ZERO, |since| since.elapsed());
             let ready = state.urgent || state.closed || state.weight >= self.batch_weight || waited >= LINGER;
@@ -103,19 +104,18 @@ impl<T> Queue<T> {
                 if state.closed {
                     return None;
                 }
-                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.filled.wait(&mut state);
             } else if ready {
                 return Some(self.drain(&mut state));
             } else {
-                let wait = self.filled.wait_timeout(state, LINGER.saturating_sub(waited));
-                state = wait.unwrap_or_else(PoisonError::into_inner).0;
+                self.filled.wait_for(&mut state, LINGER.saturating_sub(waited));
             }
         }
     }
 
     /// Bytes waiting.
     pub fn weight(&self) -> usize {
-        self.lock().weight
+        self.state.lock().weight
     }
 
     fn drain(&self, state: &mut QueueState<T>) -> Vec<T> {
@@ -133,10 +133,6 @@ impl<T> Queue<T> {
         state.since = Some(Instant::now()).filter(|_| !state.items.is_empty());
         self.drained.notify_all();
         batch
-    }
-
-    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

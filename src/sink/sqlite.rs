@@ -6,11 +6,12 @@
 use std::{
     mem,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use rusqlite::TransactionBehavior;
 use tracing::warn;
 
@@ -111,7 +112,7 @@ impl Sink for SqliteSink {
 
     fn finish(&self) {
         self.queue.close();
-        let writer = mem::take(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner));
+        let writer = mem::take(&mut *self.writer.lock());
         if let Some(writer) = writer {
             // If it panicked, it has dropped its mails unanswered: they stay where they are.
             let _ = writer.join();

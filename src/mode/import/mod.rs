@@ -9,13 +9,14 @@ use std::{
     fs, io,
     io::IsTerminal,
     ops::{ControlFlow, Range},
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::Duration,
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tracing::{Level, info, warn};
 
@@ -62,7 +63,7 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
         let (state, counters) = (Arc::clone(&state), Arc::clone(&counters));
         move |settlement: &Settlement, _| {
             counters.settled(&settlement.tally, matches!(settlement.outcome, Outcome::Failed(_)));
-            lock(&state).settled(settlement);
+            state.lock().settled(settlement);
         }
     };
     if import.paths.iter().any(|path| is_stdin(path)) && io::stdin().is_terminal() {
@@ -72,7 +73,7 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     stop.on_signals(false)?;
     let run = Ingest::start(config, stop, &Metrics::default(), observe)?;
     if let Some(journal) = journal(import, period.as_ref(), &run.sink) {
-        lock(&state).journal = journal;
+        state.lock().journal = journal;
     }
     let show = match (quiet, io::stderr().is_terminal()) {
         (true, _) => Show::Nothing,
@@ -87,7 +88,7 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     let fed = feeder.fed;
     let finished = run.finish_quietly();
     drop(progress);
-    let mut state = lock(&state);
+    let mut state = state.lock();
     state.journal.flush();
     state.flush_errors()?;
     let is_remembered = state.journal.is_kept() && !import.paths.iter().any(|path| is_stdin(path));
@@ -152,10 +153,6 @@ fn stopped_at(counters: &Counters, is_remembered: bool) -> String {
     let share =
         counters.percent().map_or_else(|| " before the end, as asked".into(), |percent| format!(" at {percent} %"));
     format!("stopped{share}{}", if is_remembered { "; the same command goes on from there" } else { "" })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One journal a store and period: what was passed over because of its period is finished for that period only.

@@ -3,8 +3,9 @@
 use std::{
     collections::{HashMap, HashSet},
     mem,
-    sync::{Mutex, MutexGuard, PoisonError},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     maildir::Entry,
@@ -31,7 +32,7 @@ struct Mails {
 
 impl Known {
     fn mails(&self) -> MutexGuard<'_, Mails> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// True if the mail is to be taken up now; it counts as under way from here on.

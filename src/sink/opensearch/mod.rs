@@ -19,11 +19,12 @@ use std::{
     collections::BTreeMap,
     mem,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
     thread::JoinHandle,
     time::Instant,
 };
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use self::{
@@ -239,7 +240,7 @@ impl Sink for OpenSearchSink {
 }
 
 fn join(threads: &Mutex<Vec<JoinHandle<()>>>) {
-    for thread in mem::take(&mut *threads.lock().unwrap_or_else(PoisonError::into_inner)) {
+    for thread in mem::take(&mut *threads.lock()) {
         // Panics are caught; what a thread held is then dropped unanswered.
         let _ = thread.join();
     }

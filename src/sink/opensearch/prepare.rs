@@ -1,10 +1,7 @@
 //! Preparing: what is looked at, once, before the first documents are sent: pipelines, templates, and whether an import left an
 //! index relaxed.
 
-use std::{
-    mem,
-    sync::{PoisonError, atomic::Ordering},
-};
+use std::{mem, sync::atomic::Ordering};
 
 use serde_json::Value;
 use tracing::{info, warn};
@@ -23,7 +20,7 @@ impl Shared {
         if self.prepared.load(Ordering::Acquire) {
             return true;
         }
-        let _one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.preparing.lock();
         while !self.prepared.load(Ordering::Acquire) {
             let all = KINDS.into_iter().try_for_each(|kind| self.prepare_kind(kind));
             match all {
@@ -103,7 +100,7 @@ impl Shared {
                     return tuning::restore(&self.client, index, None);
                 }
                 if let Some(before) = tuning::relax(&self.client, index)? {
-                    let mut relaxed = self.relaxed.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut relaxed = self.relaxed.lock();
                     relaxed.push((index.to_owned(), before));
                 }
                 Ok(())
@@ -135,7 +132,7 @@ impl Shared {
 
     /// At the end of an import. Where that fails, the next run does it.
     pub(super) fn restore_refresh(&self) {
-        for (index, before) in mem::take(&mut *self.relaxed.lock().unwrap_or_else(PoisonError::into_inner)) {
+        for (index, before) in mem::take(&mut *self.relaxed.lock()) {
             if let Err(error) = tuning::restore(&self.client, &index, Some(&before)) {
                 warn!(%index, "the index's refresh stays relaxed until the next run: {error}");
             }

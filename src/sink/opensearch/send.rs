@@ -2,7 +2,6 @@
 
 use std::{
     mem,
-    sync::PoisonError,
     time::{Duration, Instant},
 };
 
@@ -205,7 +204,7 @@ impl Shared {
     /// end before.
     fn is_there(&self) -> bool {
         loop {
-            let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+            let answered = *self.answered.lock();
             if answered.is_some_and(|answered| answered.elapsed() < FRESH) {
                 return true;
             }
@@ -219,7 +218,7 @@ impl Shared {
 
     /// The store has answered just now.
     pub(super) fn answered(&self) {
-        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.answered.lock() = Some(Instant::now());
         self.backoff.over();
     }
 }
