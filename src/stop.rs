@@ -31,6 +31,10 @@ pub enum Reason {
     StoreUnreachable(String),
 }
 
+/// Work is to end before this was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
 /// Shared by all threads of a run.
 #[derive(Debug, Default)]
 pub struct Stop {
@@ -76,11 +80,22 @@ impl Stop {
         self.reason.lock().is_some()
     }
 
-    /// Sleeps for `pause` or until work is to end; true if it is.
-    pub fn sleep(&self, pause: Duration) -> bool {
+    /// Goes on unless work is to end.
+    ///
+    /// # Errors
+    /// Work is to end.
+    pub fn check(&self) -> Result<(), Stopped> {
+        if self.is_asked() { Err(Stopped) } else { Ok(()) }
+    }
+
+    /// Sleeps for `pause`, or until work is to end.
+    ///
+    /// # Errors
+    /// Work is to end.
+    pub fn sleep(&self, pause: Duration) -> Result<(), Stopped> {
         let mut reason = self.reason.lock();
         self.changed.wait_while_for(&mut reason, |reason| reason.is_none(), pause);
-        reason.is_some()
+        if reason.is_some() { Err(Stopped) } else { Ok(()) }
     }
 
     /// Has SIGINT and SIGTERM ask for the end, and SIGHUP, if asked for, for new settings. A second SIGINT or SIGTERM

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::{
     metrics::StoreMetrics,
-    stop::{Reason, Stop},
+    stop::{Reason, Stop, Stopped},
 };
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
@@ -55,8 +55,11 @@ impl Backoff {
         part
     }
 
-    /// An attempt failed: sleeps before the next one. True if there is to be none, because work is to end.
-    pub fn pause(&self, reason: &impl fmt::Display) -> bool {
+    /// An attempt failed: sleeps before the next one.
+    ///
+    /// # Errors
+    /// There is to be none, since work is to end.
+    pub fn pause(&self, reason: &impl fmt::Display) -> Result<(), Stopped> {
         let lasted = self.note(reason);
         if self.is_hopeless(lasted) {
             self.give_up(reason);
@@ -65,17 +68,15 @@ impl Backoff {
         self.sleep(pause_after(lasted))
     }
 
-    /// Sleeps until work is to end, which is true then, or as long as this; no longer than until another thread has seen the
-    /// end of the outage, which is looked for every [`SHORTEST_PAUSE`].
-    fn sleep(&self, pause: Duration) -> bool {
+    /// Sleeps as long as this, or until another thread has seen the end of the outage, which is looked for every
+    /// [`SHORTEST_PAUSE`].
+    fn sleep(&self, pause: Duration) -> Result<(), Stopped> {
         let started = Instant::now();
         loop {
             let rest = pause.saturating_sub(started.elapsed());
-            if self.stop.sleep(rest.min(SHORTEST_PAUSE)) {
-                return true;
-            }
+            self.stop.sleep(rest.min(SHORTEST_PAUSE))?;
             if rest <= SHORTEST_PAUSE || self.current.lock().is_none() {
-                return false;
+                return Ok(());
             }
         }
     }
@@ -183,7 +184,7 @@ mod tests {
             let waits = scope.spawn(|| backoff.pause(&"no route"));
             thread::sleep(Duration::from_millis(100));
             backoff.over();
-            assert!(!waits.join().expect("woken"), "work is not to end");
+            assert_eq!(waits.join().expect("woken"), Ok(()));
         });
         // Else five at least.
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
@@ -193,7 +194,7 @@ mod tests {
     fn patience_ends() {
         let stop = Arc::new(Stop::default());
         let backoff = Backoff::new("test".into(), Some(Duration::ZERO), Arc::clone(&stop), StoreMetrics::default());
-        assert!(backoff.pause(&"no route"));
+        assert_eq!(backoff.pause(&"no route"), Err(Stopped));
         assert_eq!(stop.reason(), Some(Reason::StoreUnreachable("test: no route".into())));
     }
 }

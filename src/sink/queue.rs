@@ -10,6 +10,8 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::stop::Stopped;
+
 /// How long a partial batch waits while more is being parsed.
 const LINGER: Duration = Duration::from_millis(50);
 
@@ -41,8 +43,11 @@ impl<T> Queue<T> {
         Queue { state: Mutex::new(state), filled: Condvar::new(), drained: Condvar::new(), batch_weight, capacity }
     }
 
-    /// Adds an item; waits while the queue is full. False if the queue is closed; the item is then dropped.
-    pub fn push(&self, weight: usize, item: T) -> bool {
+    /// Adds an item; waits while the queue is full.
+    ///
+    /// # Errors
+    /// The queue is closed; the item is dropped.
+    pub fn push(&self, weight: usize, item: T) -> Result<(), Stopped> {
         let mut state = self.state.lock();
         while state.weight >= self.capacity && !state.closed {
             self.drained.wait(&mut state);
@@ -51,7 +56,7 @@ impl<T> Queue<T> {
             drop(state);
             // Outside the lock: dropping settles mails.
             drop(item);
-            return false;
+            return Err(Stopped);
         }
         if state.items.is_empty() {
             state.since = Some(Instant::now());
@@ -64,7 +69,7 @@ impl<T> Queue<T> {
         if state.weight >= self.batch_weight {
             self.filled.notify_one();
         }
-        true
+        Ok(())
     }
 
     /// Says that nothing more is to come for now: what is there is handed on.
@@ -144,7 +149,7 @@ mod tests {
     #[test]
     fn batches_are_cut_by_weight_and_keep_their_order() {
         let queue = Queue::new(10, 100);
-        assert!((0..5).all(|n| queue.push(4, n)));
+        assert!((0..5).all(|n| queue.push(4, n).is_ok()));
         queue.close();
         let batches: Vec<_> = std::iter::from_fn(|| queue.take()).collect();
         assert_eq!(batches, [vec![0, 1], vec![2, 3], vec![4]]);
@@ -153,13 +158,13 @@ mod tests {
     #[test]
     fn an_item_heavier_than_a_batch_travels_alone() {
         let queue = Queue::new(10, 100);
-        queue.push(50, 'a');
-        queue.push(1, 'b');
+        queue.push(50, 'a').expect("room");
+        queue.push(1, 'b').expect("room");
         queue.close();
         assert_eq!(queue.take(), Some(vec!['a']));
         assert_eq!(queue.take(), Some(vec!['b']));
         assert_eq!(queue.take(), None);
-        assert!(!queue.push(1, 'c'), "a closed queue says so");
+        assert_eq!(queue.push(1, 'c'), Err(Stopped), "a closed queue says so");
     }
 
     #[test]
@@ -169,7 +174,7 @@ mod tests {
             let queue = Arc::clone(&queue);
             move || {
                 (0..100).for_each(|n| {
-                    queue.push(10, n);
+                    queue.push(10, n).expect("open");
                     assert!(queue.weight() <= 20);
                 });
                 queue.close();
@@ -183,13 +188,13 @@ mod tests {
     #[test]
     fn abandoning_frees_a_waiting_producer() {
         let queue = Arc::new(Queue::new(10, 10));
-        queue.push(10, ());
+        queue.push(10, ()).expect("room");
         let producer = thread::spawn({
             let queue = Arc::clone(&queue);
             move || queue.push(10, ())
         });
         queue.abandon();
-        assert!(!producer.join().expect("freed"));
+        assert_eq!(producer.join().expect("freed"), Err(Stopped));
         assert_eq!(queue.take(), None);
     }
 }

@@ -203,7 +203,8 @@ impl Watcher {
                 // Returns at once if something came while the folders were read.
                 Some(events) => events.wait(TICK),
                 None => {
-                    self.run.stop.sleep(TICK);
+                    // The loop looks by itself whether it is to end.
+                    let _ = self.run.stop.sleep(TICK);
                 }
             }
         }

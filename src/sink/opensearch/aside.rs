@@ -178,7 +178,7 @@ impl Aside {
                 continue;
             }
             self.backoff.metrics().retry();
-            if self.backoff.stop().sleep(pause_after(lasted).min(LONGEST_PAUSE)) {
+            if self.backoff.stop().sleep(pause_after(lasted).min(LONGEST_PAUSE)).is_err() {
                 return;
             }
             let judged = self.judged();

@@ -192,7 +192,7 @@ impl Sink for OpenSearchSink {
         let push = |Chunk { kind, bytes, ends }: Chunk| {
             shared.queue.push(bytes.len(), BulkPart { kind, bytes, ends, pending: ticket.pending() })
         };
-        if lines::chunks(&contents, ITEM_BYTES.min(shared.config.bulk_bytes), write, push) {
+        if lines::chunks(&contents, ITEM_BYTES.min(shared.config.bulk_bytes), write, push).is_ok() {
             whole.acknowledge(Acknowledgement::default());
         }
     }
@@ -204,7 +204,7 @@ impl Sink for OpenSearchSink {
     fn identity(&self) -> Option<Identity> {
         let shared = &self.shared;
         let indices = KINDS.map(|kind| shared.config.target(kind).index.as_str()).join(",");
-        if !shared.prepare() {
+        if shared.prepare().is_err() {
             return None;
         }
         let path = format!("/{indices}/_settings?filter_path=*.settings.index.uuid&ignore_unavailable=true");

@@ -12,13 +12,13 @@ use super::{
     config::{ImportTuning, Target},
     template, tuning,
 };
-use crate::report::Kind;
+use crate::{report::Kind, stop::Stopped};
 
 impl Shared {
-    /// Looks at templates and pipelines before the first batch; false if work is to end before that was possible.
-    pub(super) fn prepare(&self) -> bool {
+    /// Looks at templates and pipelines, once, before the first batch.
+    pub(super) fn prepare(&self) -> Result<(), Stopped> {
         if self.prepared.load(Ordering::Acquire) {
-            return true;
+            return Ok(());
         }
         let _one_at_a_time = self.preparing.lock();
         while !self.prepared.load(Ordering::Acquire) {
@@ -28,11 +28,10 @@ impl Shared {
                     self.answered();
                     self.prepared.store(true, Ordering::Release);
                 }
-                Err(reason) if self.backoff.pause(&reason) => return false,
-                Err(_) => {}
+                Err(reason) => self.backoff.pause(&reason)?,
             }
         }
-        true
+        Ok(())
     }
 
     fn prepare_kind(&self, kind: Kind) -> Result<(), Unavailable> {
