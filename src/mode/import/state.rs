@@ -15,6 +15,7 @@ use super::journal::Journal;
 use crate::{
     cli,
     exit::Failure,
+    sanitize,
     settle::{Origin, Outcome, Settlement},
 };
 
@@ -77,7 +78,8 @@ impl Remembered {
     fn list(&mut self, what: &str, outcome: &str, reason: &str) {
         if let Some((_, file)) = &mut self.errors {
             let line = json!({ "mail": what, "outcome": outcome, "reason": reason });
-            if let Err(error) = writeln!(file, "{line}") {
+            // It may be looked at on a terminal.
+            if let Err(error) = writeln!(file, "{}", sanitize::json(&line.to_string())) {
                 self.errors_failed.get_or_insert(error);
             }
         }
