@@ -82,7 +82,8 @@ fn log_one(settlement: &Settlement, moved: Moved) {
     let place = if moved == Moved::Yes { "; moved to .failed" } else { "" };
     let about = about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
     match outcome {
-        Outcome::Unrecognized(reason) => warn!("{}{about} {reason}{place}", origin.name()),
+        // What else it is stands in the header of the failed mail.
+        Outcome::Unrecognized(_) => warn!("{}{about} holds no report{place}", origin.name()),
         Outcome::Failed(reason) => warn!("{}{about}: {reason}{place}", origin.name()),
         Outcome::Stored => debug!("stored {}, out of {}", stored(settlement), origin.name()),
         Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
@@ -148,8 +149,8 @@ impl Finished {
         }
         match &self.reason {
             Some(Reason::StoreUnreachable(why)) => {
-                let left = counted(self.totals.left, "mail");
-                error!("gave up: {why}. {left} not stored yet; run again later");
+                let stay = if self.totals.left == 1 { "stays where it is" } else { "stay where they are" };
+                error!("gave up: {why}. {} {stay}; run again later", counted(self.totals.left, "mail"));
             }
             Some(Reason::ReaderGone) => info!("standard output was closed by its reader, so the work ended early"),
             Some(Reason::Asked) => info!("{stopped}"),
@@ -237,7 +238,8 @@ mod tests {
 
     fn line(totals: Totals) -> String {
         let lasted = Duration::from_millis(120);
-        Finished { totals, store: "FILE".into(), period: Some(0..i64::MAX), lasted, reason: None, complete: true }.to_string()
+        Finished { totals, store: "FILE".into(), period: Some(0..i64::MAX), lasted, reason: None, complete: true }
+            .to_string()
     }
 
     #[test]

@@ -50,7 +50,11 @@ fn failure(report: &FailureReport) -> String {
 fn parties(who: Option<&str>, domain: Option<&str>) -> String {
     let name = |name: Option<&str>| {
         let name = name.unwrap_or("?");
-        if name.len() > LONGEST { format!("{}…", &name[..name.floor_char_boundary(LONGEST)]) } else { name.to_owned() }
+        if name.len() > LONGEST {
+            format!("{}…", &name[..name.floor_char_boundary(LONGEST)])
+        } else {
+            name.to_owned()
+        }
     };
     format!("{} → {}", name(who), name(domain))
 }

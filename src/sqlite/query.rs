@@ -62,7 +62,8 @@ impl Reader {
     pub fn summary(&mut self, selection: &Selection) -> Result<Summary> {
         let snapshot = Snapshot::new(self.connection.transaction()?, selection);
         let newest_of_all = snapshot.newest(None)?;
-        let newest = if snapshot.domain.is_none() { newest_of_all } else { snapshot.newest(snapshot.domain.as_deref())? };
+        let newest =
+            if snapshot.domain.is_none() { newest_of_all } else { snapshot.newest(snapshot.domain.as_deref())? };
         Ok(Summary {
             dmarc: snapshot.dmarc()?,
             tls: snapshot.tls()?,

@@ -1,5 +1,6 @@
 //! What is typed, and what is said of it when it is wrong.
 
+mod readme;
 mod told;
 
 use std::fs;
@@ -21,6 +22,22 @@ fn a_misspelt_command_is_no_missing_file() {
     let (code, log) = refused(&["mail.eml"]);
     assert_eq!(code, Some(64));
     assert!(log.contains("mail.eml: ") && !log.contains("did you mean"), "{log}");
+}
+
+#[test]
+fn an_mbox_is_no_maildir() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("demo.mbox");
+    fs::write(&file, "From a@example.org Thu Jan  1 00:00:00 1970\n\n").expect("written");
+    let file = file.to_str().expect("UTF-8");
+    for arguments in [&["once", file][..], &["watch", file], &["-d", file]] {
+        let (code, log) = refused(arguments);
+        assert_eq!(code, Some(64), "{log}");
+        assert!(
+            log.contains(&format!("{file} is a file; mbox files, archives and single mails are for import")),
+            "{log}"
+        );
+    }
 }
 
 #[test]

@@ -88,6 +88,18 @@ fn import_says_why_reports_were_passed_over() {
 }
 
 #[test]
+fn mail_of_another_kind_is_told_without_guesses() {
+    let maildir = TestMaildir::new();
+    maildir.deliver("letter", b"From: shop@example.org\nSubject: Lunch?\n\nhello\n");
+    let path = maildir.path().to_str().expect("UTF-8").to_owned();
+    let log = run(["once", &store(&maildir), &path]).log;
+    let expected = format!("{path}/new/letter (\"Lunch?\" from shop@example.org) holds no report; moved to .failed\n");
+    assert!(log.contains(&expected), "{log}");
+    let log = run(["import", &store(&maildir), &format!("{path}/.failed")]).log;
+    assert!(log.contains("1 × holds no report") && log.contains("--errors FILE lists the mails\n"), "{log}");
+}
+
+#[test]
 fn the_own_store_is_named_where_another_is_empty() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
