@@ -422,7 +422,8 @@ pub fn command() -> Command {
         let hidden: Vec<Arg> = unused.map(|arg| arg.clone().global(false).hide(true)).collect();
         let all = hidden.is_empty();
         let command = command.mut_args(variable_in_long_help).args(hidden);
-        if all { command.after_help("All flags: --help").after_long_help(EXIT_CODES) } else { command }
+        let codes = command.get_after_help().map_or_else(|| EXIT_CODES.into(), ToString::to_string);
+        if all { command.after_help("All flags: --help").after_long_help(codes) } else { command }
     });
     command.after_help("All flags: --help").after_long_help(EXIT_CODES)
 }

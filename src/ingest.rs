@@ -15,7 +15,7 @@ use crate::{
     metrics::Metrics,
     pipeline::Pipeline,
     settle::{
-        Outcome, Settlement, Tally,
+        Origin, Outcome, Settlement, Tally,
         apply::{Moved, Totals},
     },
     sink::{self, Sink},
@@ -82,6 +82,10 @@ fn log_one(settlement: &Settlement, moved: Moved) {
     let place = if moved == Moved::Yes { "; moved to .failed" } else { "" };
     let about = about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
     match outcome {
+        // It stays there because that was asked for: no news for a cron job.
+        Outcome::Unrecognized(_) if moved == Moved::No && matches!(origin, Origin::Maildir(_)) => {
+            info!("{}{about} holds no report, it stays there", origin.name());
+        }
         // What else it is stands in the header of the failed mail.
         Outcome::Unrecognized(_) => warn!("{}{about} holds no report{place}", origin.name()),
         Outcome::Failed(reason) => warn!("{}{about}: {reason}{place}", origin.name()),

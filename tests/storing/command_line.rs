@@ -58,6 +58,8 @@ fn the_short_help_fits_a_screen_and_the_long_one_has_every_flag() {
         assert!(short.lines().count() <= 30, "{command}: {} lines", short.lines().count());
         assert_eq!(run(["help", command]).code, Some(0));
     }
+    let import = run(["import", "--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(import.contains("65 something can't be read, or nothing was found; 75 stopped"), "{import}");
     let long = run(["once", "--help"]).stdout;
     for flag in ["--bulk-bytes", "--limit-records", "--unrecognized", "Exit codes:"] {
         assert!(long.contains(flag), "{flag} is missing in {long}");
