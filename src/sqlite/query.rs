@@ -182,14 +182,14 @@ impl<'c> Snapshot<'c> {
     /// The most frequent raw results of each of these sources, with the source's place in the list. One walk through the
     /// records for all of them: an index on the sources would make storing a record take half as long again.
     fn raw_results(&self, table: &str, sources: &[Source]) -> Result<Vec<(usize, RawResult)>> {
+        // Joined in this order, whatever SQLite thinks of it: it would walk through all records for each source.
         // A record may have several results of a domain; its messages count once.
         let sql = format!(
-            "{DMARC_REPORTS}, wanted AS (SELECT key AS source, value AS source_ip FROM json_each(:sources)),
-            d AS (
-                SELECT DISTINCT d.report, d.record, wanted.source, d.count, lower(rtrim(a.domain, '.')) AS domain, a.result
-                FROM r CROSS JOIN dmarc_records d ON d.report = r.id
-                JOIN wanted ON wanted.source_ip = coalesce(d.source_ip, '')
-                JOIN {table} a USING (report, record)
+            "{DMARC_REPORTS}, d AS (
+                SELECT DISTINCT d.report, d.record, coalesce(d.source_ip, '') AS source, d.count,
+                    lower(rtrim(a.domain, '.')) AS domain, a.result
+                FROM r CROSS JOIN dmarc_records d ON d.report = r.id CROSS JOIN {table} a USING (report, record)
+                WHERE coalesce(d.source_ip, '') IN (SELECT value FROM json_each(:sources))
             ),
             sums AS (
                 SELECT source, domain, result, CAST(total(count) AS INTEGER) AS messages FROM d
@@ -200,20 +200,19 @@ impl<'c> Snapshot<'c> {
             )
             SELECT source, domain, result, messages FROM ranked WHERE rank <= {DETAILS} ORDER BY source, rank"
         );
-        let addresses: Vec<&str> =
-            sources.iter().map(|source| source.source_ip.as_deref().unwrap_or_default()).collect();
+        let addresses = sources.iter().map(|source| source.source_ip.as_deref().unwrap_or_default());
+        let places: HashMap<&str, usize> = addresses.clone().zip(0..).collect();
         let mut statement = self.transaction.prepare(&sql)?;
         let params = named_params! {
             ":since": self.since, ":until": self.until, ":domain": self.domain,
-            ":sources": serde_json::Value::from(addresses).to_string()
+            ":sources": serde_json::Value::from_iter(addresses).to_string()
         };
         let results = statement.query_map(params, |row| {
             let (domain, result) = (row.get("domain")?, row.get("result")?);
             let result = RawResult { domain, result, messages: number(row, "messages")? };
-            Ok((usize::try_from(number(row, "source")?).unwrap_or(usize::MAX), result))
+            Ok(places.get(row.get_ref("source")?.as_str()?).map(|place| (*place, result)))
         })?;
-        // Nothing in the tables can make it another source than one of those asked for.
-        results.filter(|result| result.as_ref().map_or(true, |(source, _)| *source < sources.len())).collect()
+        results.filter_map(Result::transpose).collect()
     }
 
     fn tls(&self) -> Result<Tls> {

@@ -1,6 +1,6 @@
 //! The mode `report`: its numbers are sums over the reports, its words are harmless.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use email_report_processor::{
     mode::report::{ReportError, ReportOptions, run},
@@ -240,6 +240,35 @@ fn each_policy_has_its_own_failures() {
             .collect();
         assert_eq!(policy["failures"], Value::from(expected), "{domain}");
     }
+}
+
+/// A walk through the store for each row shown would take a thousand times as long as one.
+#[test]
+fn many_rows_take_little_longer_than_one() {
+    const ROWS: u8 = 40;
+    let (_folder, path) = folder();
+    let names = || (0..ROWS).flat_map(|a| (0..ROWS).map(move |b| (a, b)));
+    let addresses: Vec<String> = names().map(|(a, b)| format!("192.0.{a}.{b}")).collect();
+    let records: Vec<_> = addresses.iter().map(|source| (source.as_str(), 1, "none", "pass", "fail")).collect();
+    let mut sessions = tls("tls", 0);
+    if let Report::Tls(tls) = &mut sessions {
+        tls.policies = names().map(|(a, b)| policy(&format!("d{a}.d{b}.example"), "sts", 1, &[("x", 1)])).collect();
+    }
+    store(&path, [mail([report_on("example.org", 0, &records), sessions])]);
+    let shortest = |top: usize| {
+        let options = ReportOptions { top, ..options(&path) };
+        let took = |_| {
+            let started = Instant::now();
+            let answer = json(&options);
+            assert_eq!(answer["dmarc"]["sources"].as_array().map(Vec::len), Some(top));
+            assert_eq!(answer["dmarc"]["sources"][top - 1]["spf"][0]["messages"], 1);
+            assert_eq!(answer["tls"]["policies"][top - 1]["failures"][0]["sessions"], 1);
+            started.elapsed()
+        };
+        (0..3).map(took).min().expect("three")
+    };
+    let (one, all) = (shortest(1), shortest(addresses.len()));
+    assert!(all < one * 20, "one row takes {one:?}, {} take {all:?}", addresses.len());
 }
 
 #[test]
