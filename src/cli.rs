@@ -15,7 +15,7 @@ use crate::{moment::Moment, settle::apply::Unrecognized};
 const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it is a report that can be read; \
                           75 store unreachable or work interrupted, try again; 78 configuration.";
 
-/// Takes DMARC and SMTP TLS reports out of mail, into OpenSearch or a local SQLite file.
+/// Puts DMARC and SMTP TLS reports out of mail into OpenSearch or an SQLite file.
 ///
 /// Without a command, each FILE (or standard input) is one mail or one bare report: .eml, .xml, .json, .gz or .zip,
 /// told by its content.
@@ -70,18 +70,19 @@ pub struct WatchFlags {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "5")]
     pub poll: Option<u64>,
     /// Serve Prometheus metrics at /metrics and /healthz on this address, such as 127.0.0.1:9187
-    #[arg(long, value_name = "ADDRESS", env = "ERP_METRICS")]
+    #[arg(long, value_name = "ADDRESS", env = "ERP_METRICS", value_parser = address)]
     pub metrics: Option<SocketAddr>,
 }
 
 /// The period that a report speaks of.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct PeriodFlags {
-    /// Only reports that begin at this time or later: 2026-01-31, 2026-01, yesterday, an RFC 3339 time, or an age
-    /// (12h, 30d, 4w, 6mo, 1y)
+    /// Only reports since 2026-01-31, 2026-01, yesterday, an RFC 3339 time, or an age (12h, 30d, 4w, 6mo, 1y)
+    ///
+    /// A report belongs to the period in which its own begins.
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
-    /// Only reports that begin before the end of this
+    /// Only reports that begin before the end of this day, month or time
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
 }
@@ -105,13 +106,13 @@ impl PeriodFlags {
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct ImportFlags {
-    /// Maildirs, mbox files, folders of mails and reports, tar archives, single files; - for standard input
+    /// Maildirs, mbox, folders, archives, files; - is standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// With a Maildir, read the Maildir++ folders in it, too
     #[arg(long)]
     pub recursive: bool,
-    /// Move the mails of Maildirs as once does, instead of only reading them
+    /// Move the mails of Maildirs, as once does
     #[arg(long, conflicts_with = "dry_run")]
     pub settle: bool,
     /// Read everything, whatever an earlier import has finished
@@ -197,7 +198,7 @@ pub struct ReportFlags {
     /// One JSON object instead of tables
     #[arg(long)]
     pub json: bool,
-    /// How many domains, source addresses and policies to show
+    /// How many rows each table shows
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub top: usize,
 }
@@ -208,7 +209,7 @@ pub struct SharedFlags {
     /// Settings that a configuration file may hold, too.
     #[command(flatten)]
     pub settings: Settings,
-    /// Settings file (TOML), with the names of the flags as keys
+    /// Settings file (TOML); its keys are the flags' names
     ///
     /// [default: /etc/email-report-processor.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE", env = "ERP_CONFIG")]
@@ -259,7 +260,7 @@ settings! {
     /// The SQLite file [default: in the user's data folder]
     #[arg(long, global = true, value_name = "FILE", env = "ERP_STORE", help_heading = "Store")]
     store: PathBuf,
-    /// Append lines of JSON to this file; - is standard output
+    /// Append JSON lines to this file; - is standard output
     #[arg(long, global = true, value_name = "FILE", env = "ERP_NDJSON", help_heading = "Store")]
     ndjson: PathBuf,
     /// How long to wait for a store that is away, such as 30s or 10m [default: depends on the mode]
@@ -471,6 +472,13 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
             "expected a time such as 30s, 10m or 2h".into()
         }
     })
+}
+
+/// Said of what is no address.
+pub const ADDRESS_EXPECTED: &str = "expected an address with a port, such as 127.0.0.1:9187";
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| ADDRESS_EXPECTED.into())
 }
 
 fn size(text: &str) -> Result<ByteSize, String> {

@@ -207,6 +207,7 @@ fn toml_reason(message: &str) -> String {
         }
         _ => {
             let words = message.replace("usize", "a whole number").replace("u64", "a whole number");
+            let words = words.replace("invalid socket address syntax", cli::ADDRESS_EXPECTED);
             words.replace("a borrowed string", "a text").replace("a string", "a text").replace('\n', "; ")
         }
     }
@@ -476,6 +477,7 @@ mod tests {
             ("limit_members = 1", ", line 1: there is no setting \"limit_members\"; did you mean \"limit-members\"?"),
             ("xyzzy = 1", ", line 1: there is no setting \"xyzzy\""),
             ("\n\nthreads = 'x'", ", line 3: invalid type: string \"x\", expected a whole number"),
+            ("metrics = 'x'", ", line 1: expected an address with a port, such as 127.0.0.1:9187"),
             ("give-up-after = 5", ", line 1: 5 needs a unit, such as 5s"),
             ("bulk-bytes = '5x'", ", line 1: expected a size such as 500kB or 64MiB, or a number of bytes"),
         ] {

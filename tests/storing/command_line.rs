@@ -94,6 +94,13 @@ fn wrong_values_are_told_in_plain_words() {
 }
 
 #[test]
+fn an_address_needs_a_port() {
+    let (code, log) = refused(&["watch", "--metrics=9187", "x"]);
+    assert_eq!(code, Some(64));
+    assert!(log.contains("expected an address with a port, such as 127.0.0.1:9187"), "{log}");
+}
+
+#[test]
 fn mistakes_in_the_settings_file_are_told_with_the_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("settings.toml");
