@@ -43,6 +43,7 @@ fn the_program_takes_every_command_shown() {
     let mut commands = 0;
     for line in readme().lines() {
         let Some((before, command)) = line.split_once("email-report-processor ") else { continue };
+        let before = before.trim_end_matches("sudo ");
         let is_code = line.starts_with("    ") || before.ends_with('`') || before.ends_with("/bin/");
         if !is_code {
             continue;
