@@ -189,7 +189,8 @@ fn table<const N: usize>(names: &str, header: [&str; N]) -> Table {
 
 /// A row: a name with lines about it below, and numbers.
 fn row<const N: usize>(lines: impl IntoIterator<Item = String>, numbers: [String; N]) -> Vec<Cell> {
-    let name = lines.into_iter().collect::<Vec<_>>().join("\n  ");
+    // Of a long line the table takes blanks in front away.
+    let name = lines.into_iter().collect::<Vec<_>>().join("\n\u{a0}\u{a0}");
     [name].into_iter().chain(numbers).map(Cell::new).collect()
 }
 
@@ -200,5 +201,5 @@ fn omitted(number: u64, table: &mut Table) {
 }
 
 fn print(table: &Table, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\n{}", table.trim_fmt())
+    writeln!(out, "\n{}", table.trim_fmt().replace('\u{a0}', " "))
 }

@@ -272,6 +272,15 @@ fn many_rows_take_little_longer_than_one() {
 }
 
 #[test]
+fn long_lines_stay_below_their_name() {
+    let (_folder, path) = folder();
+    let long = "mail-out-1.bounces.a-rather-long-name.example";
+    store(&path, [mail([report_on(long, 0, &[("192.0.2.1", 7, "none", "fail", "pass")])])]);
+    let text = text(&options(&path));
+    assert!(text.contains("\n  DKIM pass") && text.contains("\n  SPF fail bounce.example 7\n"), "{text}");
+}
+
+#[test]
 fn domains_match_with_what_is_below_them() {
     let (_folder, path) = folder();
     example(&path);
