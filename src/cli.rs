@@ -15,7 +15,7 @@ use crate::{moment::Moment, settle::apply::Unrecognized};
 const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it is a report that can be read; \
                           75 store unreachable or work interrupted, try again; 78 configuration.";
 
-/// Takes DMARC and SMTP TLS reports out of a mailbox and puts them into OpenSearch, or into a local SQLite file.
+/// Puts DMARC and SMTP TLS reports out of mail into OpenSearch or an SQLite file.
 ///
 /// Without a command, each FILE (or standard input) is one mail or one bare report: .eml, .xml, .json, .gz or .zip,
 /// told by its content.
@@ -54,7 +54,9 @@ pub enum Mode {
     },
     /// Show what the SQLite store holds
     Report(ReportFlags),
-    /// Write out what the SQLite store holds: a line of JSON or a row of a table for each record, policy and failure
+    /// Write out what the SQLite store holds, as lines of JSON or CSV
+    ///
+    /// A line or row for each record, policy and failure.
     Export(ExportFlags),
 }
 
@@ -68,18 +70,19 @@ pub struct WatchFlags {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "5")]
     pub poll: Option<u64>,
     /// Serve Prometheus metrics at /metrics and /healthz on this address, such as 127.0.0.1:9187
-    #[arg(long, value_name = "ADDRESS", env = "ERP_METRICS")]
+    #[arg(long, value_name = "ADDRESS", env = "ERP_METRICS", value_parser = address)]
     pub metrics: Option<SocketAddr>,
 }
 
 /// The period that a report speaks of.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct PeriodFlags {
-    /// Only reports whose period begins at or after this: 2024-01-31, 2024-01, yesterday, an RFC 3339 time, or an age
-    /// (12h, 30d, 4w, 6mo, 1y)
+    /// Only reports since 2026-01-31, 2026-01, yesterday, an RFC 3339 time, or an age (12h, 30d, 4w, 6mo, 1y)
+    ///
+    /// A report belongs to the period in which its own begins.
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
-    /// Only reports whose period begins before the end of this
+    /// Only reports that begin before the end of this day, month or time
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
 }
@@ -103,13 +106,13 @@ impl PeriodFlags {
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct ImportFlags {
-    /// Maildirs, mbox files, folders of mails and reports, tar archives, single files; - for standard input
+    /// Maildirs, mbox, folders, archives, files; - is standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// With a Maildir, read the Maildir++ folders in it, too
     #[arg(long)]
     pub recursive: bool,
-    /// Move the mails of Maildirs as once does, instead of only reading them
+    /// Move the mails of Maildirs, as once does
     #[arg(long, conflicts_with = "dry_run")]
     pub settle: bool,
     /// Read everything, whatever an earlier import has finished
@@ -195,7 +198,7 @@ pub struct ReportFlags {
     /// One JSON object instead of tables
     #[arg(long)]
     pub json: bool,
-    /// How many source addresses to show
+    /// How many rows each table shows
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub top: usize,
 }
@@ -206,10 +209,12 @@ pub struct SharedFlags {
     /// Settings that a configuration file may hold, too.
     #[command(flatten)]
     pub settings: Settings,
-    /// Configuration file (TOML, the names of the flags as keys) [default: /etc/email-report-processor.toml, if it is there]
+    /// Settings file (TOML); its keys are the flags' names
+    ///
+    /// [default: /etc/email-report-processor.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE", env = "ERP_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Log more; twice for everything
+    /// Log each mail, too; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Log warnings and errors only
@@ -246,14 +251,16 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Store documents in OpenSearch at this URL; repeat it for more nodes of one cluster
+    /// Store in OpenSearch at this URL; may be repeated
+    ///
+    /// Several URLs are nodes of one cluster.
     #[arg(long, global = true, value_name = "URL", env = "ERP_OPENSEARCH", value_delimiter = ',', help_heading = "Store")]
     #[serde(deserialize_with = "one_or_many_in_file")]
     opensearch: Vec<String>,
-    /// Store documents in this SQLite file [default: reports.sqlite in the user's data folder]
+    /// The SQLite file [default: in the user's data folder]
     #[arg(long, global = true, value_name = "FILE", env = "ERP_STORE", help_heading = "Store")]
     store: PathBuf,
-    /// Append documents to this file as lines of JSON; - for standard output
+    /// Append JSON lines to this file; - is standard output
     #[arg(long, global = true, value_name = "FILE", env = "ERP_NDJSON", help_heading = "Store")]
     ndjson: PathBuf,
     /// How long to wait for a store that is away, such as 30s or 10m [default: depends on the mode]
@@ -386,7 +393,10 @@ settings! {
 const GENERAL: [&str; 3] = ["config", "verbose", "quiet"];
 
 /// What `-h` shows of the flags that several commands share; `--help` shows all.
-const COMMON: [&str; 4] = ["opensearch", "store", "ndjson", "give_up_after"];
+const COMMON: [&str; 3] = ["opensearch", "store", "ndjson"];
+
+/// What it leaves out of the flags of the Ruby tool's form.
+const RARE: [&str; 3] = ["files", "mbox", "maildir"];
 
 /// True if a command makes use of a shared flag. Those that read a store know no other kind yet than SQLite.
 fn uses(command: &str, flag: &str) -> bool {
@@ -400,10 +410,10 @@ fn uses(command: &str, flag: &str) -> bool {
 /// The command line as [`Cli`] defines it. The help shows no values of variables, since there may be passwords in them;
 /// each command's help shows the flags it uses, and `-h` only the usual ones.
 pub fn command() -> Command {
-    let private = |arg: Arg| arg.hide_env_values(true);
-    let mut command = Cli::command().mut_args(private).mut_args(|arg| {
+    let mut command = Cli::command().mut_args(variable_in_long_help).mut_args(|arg| {
         let id = arg.get_id().as_str();
-        let is_rare = arg.is_global_set() && !COMMON.contains(&id) && !GENERAL.contains(&id);
+        let is_usual = COMMON.contains(&id) || GENERAL.contains(&id);
+        let is_rare = RARE.contains(&id) || arg.is_global_set() && !is_usual;
         arg.hide_short_help(is_rare)
     });
     let shared: Vec<Arg> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
@@ -412,10 +422,20 @@ pub fn command() -> Command {
         let unused = shared.iter().filter(|arg| !uses(&name, arg.get_id().as_str()));
         let hidden: Vec<Arg> = unused.map(|arg| arg.clone().global(false).hide(true)).collect();
         let all = hidden.is_empty();
-        let command = command.mut_args(private).args(hidden);
-        if all { command.after_help("All flags: --help").after_long_help(EXIT_CODES) } else { command }
+        let command = command.mut_args(variable_in_long_help).args(hidden);
+        let codes = command.get_after_help().map_or_else(|| EXIT_CODES.into(), ToString::to_string);
+        if all { command.after_help("All flags: --help").after_long_help(codes) } else { command }
     });
     command.after_help("All flags: --help").after_long_help(EXIT_CODES)
+}
+
+/// Names a flag's variable at the end of its long help, and there only.
+fn variable_in_long_help(arg: Arg) -> Arg {
+    let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
+    match arg.get_env().map(|name| format!("{help} [env: {}]", name.display())) {
+        Some(help) => arg.long_help(help).hide_env(true),
+        None => arg,
+    }
 }
 
 /// A flag that was typed although the command has no use for it, as it was typed.
@@ -452,6 +472,13 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
             "expected a time such as 30s, 10m or 2h".into()
         }
     })
+}
+
+/// Said of what is no address.
+pub const ADDRESS_EXPECTED: &str = "expected an address with a port, such as 127.0.0.1:9187";
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| ADDRESS_EXPECTED.into())
 }
 
 fn size(text: &str) -> Result<ByteSize, String> {

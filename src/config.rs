@@ -24,6 +24,12 @@ use crate::{
 /// Read if it is there and no other is named.
 const DEFAULT_FILE: &str = "/etc/email-report-processor.toml";
 
+/// The state folder of the service (`StateDirectory=` in `contrib/systemd`).
+const SERVICE_FOLDER: &str = "/var/lib/email-report-processor";
+
+/// The SQLite file in a folder that was not named.
+const STORE_FILE: &str = "reports.sqlite";
+
 /// A configuration that can't work.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -201,6 +207,7 @@ fn toml_reason(message: &str) -> String {
         }
         _ => {
             let words = message.replace("usize", "a whole number").replace("u64", "a whole number");
+            let words = words.replace("invalid socket address syntax", cli::ADDRESS_EXPECTED);
             words.replace("a borrowed string", "a text").replace("a string", "a text").replace('\n', "; ")
         }
     }
@@ -315,7 +322,7 @@ fn store(settings: Settings, purpose: &Purpose, patience: Option<Duration>) -> R
     }
     match settings.store {
         Some(file) => Ok(Destination::Sqlite(file)),
-        None => Ok(Destination::Sqlite(data_folder().ok_or(ConfigError::NoDataFolder)?.join("reports.sqlite"))),
+        None => Ok(Destination::Sqlite(data_folder().ok_or(ConfigError::NoDataFolder)?.join(STORE_FILE))),
     }
 }
 
@@ -325,6 +332,12 @@ fn data_folder() -> Option<PathBuf> {
         Some(folder) if !folder.is_empty() => Some(folder.into()),
         _ => dirs::data_dir().map(|folder| folder.join("email-report-processor")),
     }
+}
+
+/// Where stores are if nothing else is said: that of the service of `contrib/systemd`, and that of this user.
+pub fn well_known_stores() -> Vec<PathBuf> {
+    let own = dirs::data_dir().map(|folder| folder.join("email-report-processor"));
+    own.into_iter().chain([SERVICE_FOLDER.into()]).map(|folder| folder.join(STORE_FILE)).collect()
 }
 
 /// Where journals are kept: a service's state folder, or the user's.
@@ -464,6 +477,7 @@ mod tests {
             ("limit_members = 1", ", line 1: there is no setting \"limit_members\"; did you mean \"limit-members\"?"),
             ("xyzzy = 1", ", line 1: there is no setting \"xyzzy\""),
             ("\n\nthreads = 'x'", ", line 3: invalid type: string \"x\", expected a whole number"),
+            ("metrics = 'x'", ", line 1: expected an address with a port, such as 127.0.0.1:9187"),
             ("give-up-after = 5", ", line 1: 5 needs a unit, such as 5s"),
             ("bulk-bytes = '5x'", ", line 1: expected a size such as 500kB or 64MiB, or a number of bytes"),
         ] {

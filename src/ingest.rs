@@ -2,11 +2,12 @@
 
 use std::{
     fmt,
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tracing::{Level, debug, error, info, warn};
+use tracing::{Level, debug, enabled, error, info, warn};
 
 use crate::{
     config::Config,
@@ -14,7 +15,7 @@ use crate::{
     metrics::Metrics,
     pipeline::Pipeline,
     settle::{
-        Outcome, Settlement, Tally,
+        Origin, Outcome, Settlement, Tally,
         apply::{Moved, Totals},
     },
     sink::{self, Sink},
@@ -25,6 +26,7 @@ use crate::{
 pub(crate) struct Ingest {
     /// The store's name, for a person.
     store: String,
+    period: Option<Range<i64>>,
     pub(crate) pipeline: Pipeline,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) stop: Arc<Stop>,
@@ -37,12 +39,13 @@ impl Ingest {
         config: Config,
         stop: Arc<Stop>,
         metrics: &Metrics,
-        observe: impl FnMut(&Settlement, Moved) + Send + 'static,
+        observe: impl FnMut(&[(Settlement, Moved)]) + Send + 'static,
     ) -> Result<Ingest, Failure> {
         let store = config.store.to_string();
+        let period = config.pipeline.period.clone();
         let sink = sink::open(config.store, config.patience, &stop, metrics.store())?;
         let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
-        Ok(Ingest { store, pipeline, sink, stop, started: Instant::now() })
+        Ok(Ingest { store, period, pipeline, sink, stop, started: Instant::now() })
     }
 
     /// A run that is over when all its mails are: SIGTERM ends it early.
@@ -64,23 +67,62 @@ impl Ingest {
         let totals = self.pipeline.finish();
         let reason = self.stop.reason();
         let complete = reason.is_none() && totals.left == 0;
-        Finished { totals, store: self.store, lasted: self.started.elapsed(), reason, complete }
+        let (store, period, lasted) = (self.store, self.period, self.started.elapsed());
+        Finished { totals, store, period, lasted, reason, complete }
     }
 }
 
-/// Tells the log of a mail that could not be stored, or not completely.
-pub(crate) fn log(settlement: &Settlement, moved: Moved) {
+/// Tells the log of mails that could not be stored, or not completely; with `--verbose`, of all.
+pub(crate) fn log(settled: &[(Settlement, Moved)]) {
+    settled.iter().for_each(|(settlement, moved)| log_one(settlement, *moved));
+}
+
+fn log_one(settlement: &Settlement, moved: Moved) {
     let Settlement { origin, outcome, tally, about, .. } = settlement;
     let place = if moved == Moved::Yes { "; moved to .failed" } else { "" };
     let about = about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
     match outcome {
-        Outcome::Unrecognized(reason) => warn!("{}{about} {reason}{place}", origin.name()),
+        // It stays there because that was asked for: no news for a cron job.
+        Outcome::Unrecognized(_) if moved == Moved::No && matches!(origin, Origin::Maildir(_)) => {
+            info!("{}{about} holds no report, it stays there", origin.name());
+        }
+        // What else it is stands in the header of the failed mail.
+        Outcome::Unrecognized(_) => warn!("{}{about} holds no report{place}", origin.name()),
         Outcome::Failed(reason) => warn!("{}{about}: {reason}{place}", origin.name()),
-        Outcome::Stored => debug!("stored {}: {}", origin.name(), contents(tally)),
+        Outcome::Stored => debug!("stored {}, out of {}", stored(settlement), origin.name()),
         Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
     }
     if tally.lost > 0 && *outcome != Outcome::Left {
         warn!(mail = origin.name(), lost = tally.lost, "records that can't be read are missing");
+    }
+}
+
+/// How many mails of a batch are told by name.
+const NAMED: usize = 3;
+
+/// Tells the log in one line of all mails that were stored, unless [`log`] tells of each.
+pub(crate) fn tell_stored(settled: &[(Settlement, Moved)]) {
+    let mails = settled.iter().map(|(settlement, _)| settlement);
+    let mails: Vec<&Settlement> = mails.filter(|mail| mail.outcome == Outcome::Stored).collect();
+    if mails.is_empty() || enabled!(Level::DEBUG) {
+        return;
+    }
+    let named = mails.iter().take(NAMED).map(|mail| stored(mail)).collect::<Vec<_>>().join("; ");
+    match mails.len() {
+        1 => info!("stored {named}"),
+        all if all > NAMED => info!("stored {all} mails: {named}; and {} more", all - NAMED),
+        all => info!("stored {all} mails: {named}"),
+    }
+}
+
+/// What a mail brought: `google.com → example.org, 12 records, 25 Nov 2026`, and whether that was new.
+fn stored(settlement: &Settlement) -> String {
+    let Settlement { tally, about, .. } = settlement;
+    let about = about.as_deref().unwrap_or("no report that is wanted");
+    match (tally.created, tally.duplicates) {
+        (_, 0) => about.to_owned(),
+        (0, _) => format!("{about} (nothing new)"),
+        (_, duplicates) => format!("{about} ({duplicates} were there)"),
     }
 }
 
@@ -92,6 +134,8 @@ pub(crate) struct Finished {
     pub(crate) totals: Totals,
     /// The store's name, for a person.
     pub(crate) store: String,
+    /// The reports that were wanted.
+    period: Option<Range<i64>>,
     pub(crate) lasted: Duration,
     /// Why it ended early, if it did.
     pub(crate) reason: Option<Reason>,
@@ -109,8 +153,8 @@ impl Finished {
         }
         match &self.reason {
             Some(Reason::StoreUnreachable(why)) => {
-                let left = counted(self.totals.left, "mail");
-                error!("gave up: {why}. {left} not stored yet; run again later");
+                let stay = if self.totals.left == 1 { "stays where it is" } else { "stay where they are" };
+                error!("gave up: {why}. {} {stay}; run again later", counted(self.totals.left, "mail"));
             }
             Some(Reason::ReaderGone) => info!("standard output was closed by its reader, so the work ended early"),
             Some(Reason::Asked) => info!("{stopped}"),
@@ -144,7 +188,11 @@ impl fmt::Display for Finished {
         if !mails.is_empty() {
             write!(f, ": {}", mails.join(", "))?;
         }
-        write!(f, ". {}. {:.1} s", rows(tally, &self.store), self.lasted.as_secs_f64())
+        write!(f, ". {}", rows(tally, &self.store))?;
+        if tally.passed_over > 0 {
+            write!(f, ". {}", passed_over(tally.passed_over, self.period.as_ref()))?;
+        }
+        write!(f, ". {:.1} s", self.lasted.as_secs_f64())
     }
 }
 
@@ -156,7 +204,7 @@ fn kinds(tally: &Tally) -> String {
 }
 
 fn rows(tally: &Tally, store: &str) -> String {
-    let Tally { created, duplicates, refused, lost, passed_over, .. } = tally;
+    let Tally { created, duplicates, refused, lost, .. } = tally;
     let mut parts = vec![match (created, duplicates) {
         (0, 0) => format!("Nothing new in {store}"),
         (0, 1) => format!("Nothing new in {store}, the row was there"),
@@ -170,27 +218,17 @@ fn rows(tally: &Tally, store: &str) -> String {
     if *lost > 0 {
         parts.push(format!("{lost} that can't be read are missing"));
     }
-    if *passed_over > 0 {
-        parts.push(format!("{} outside of --since and --until", counted(*passed_over, "report")));
-    }
     parts.join(", ")
 }
 
-/// What a mail held: `1 DMARC report, 12 rows new`.
-pub(crate) fn contents(tally: &Tally) -> String {
-    let kinds = [
-        (tally.dmarc_reports, "DMARC report"),
-        (tally.tls_reports, "TLS report"),
-        (tally.failure_reports, "failure report"),
-    ];
-    let reports = kinds.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| counted(number, noun));
-    let rows = match (tally.created, tally.duplicates) {
-        (0, duplicates) => {
-            format!("{} that {} there", counted(duplicates, "row"), if duplicates == 1 { "was" } else { "were" })
-        }
-        (created, _) => format!("{} new", counted(created, "row")),
+/// Reports that were not wanted, and why.
+fn passed_over(reports: u64, period: Option<&Range<i64>>) -> String {
+    let why = match period {
+        Some(period) if period.end == i64::MAX => "older than --since",
+        Some(period) if period.start == i64::MIN => "newer than --until",
+        _ => "outside of --since and --until",
     };
-    reports.chain([rows]).collect::<Vec<_>>().join(", ")
+    format!("{} {} {why}", counted(reports, "report"), if reports == 1 { "is" } else { "are" })
 }
 
 /// `1 mail`, `2 mails`.
@@ -204,7 +242,8 @@ mod tests {
 
     fn line(totals: Totals) -> String {
         let lasted = Duration::from_millis(120);
-        Finished { totals, store: "FILE".into(), lasted, reason: None, complete: true }.to_string()
+        Finished { totals, store: "FILE".into(), period: Some(0..i64::MAX), lasted, reason: None, complete: true }
+            .to_string()
     }
 
     #[test]
@@ -221,6 +260,11 @@ mod tests {
             "3 mails: 1 with reports (1 DMARC), 2 without. Nothing new in FILE, all 718 rows were there. 0.1 s"
         );
         assert_eq!(line(Totals::default()), "0 mails. Nothing new in FILE. 0.1 s");
+        let tally = Tally { passed_over: 19, ..Tally::default() };
+        assert_eq!(
+            line(Totals { stored: 19, tally, ..Totals::default() }),
+            "19 mails: 19 with reports. Nothing new in FILE. 19 reports are older than --since. 0.1 s"
+        );
         assert_eq!(
             line(Totals { left: 60, ..Totals::default() }),
             "60 mails: 60 not done, left where they are. Nothing new in FILE. 0.1 s"

@@ -103,6 +103,12 @@ impl Moment {
     }
 }
 
+/// The day of a second since 1970, for a person: `13 Nov 2026`.
+pub fn day(second: i64) -> String {
+    let day = Timestamp::from_second(second).map(|then| TimeZone::UTC.to_datetime(then).date());
+    day.map_or_else(|_| "a day beyond the calendar".into(), |day| day.strftime("%-d %b %Y").to_string())
+}
+
 fn day_before(now: Timestamp, days: i64) -> Option<Date> {
     TimeZone::UTC.to_datetime(now).date().checked_sub(days.days()).ok()
 }
@@ -136,6 +142,12 @@ mod tests {
         assert_eq!(ends("4w"), both("2024-03-03T12:30:00Z"));
         assert_eq!(ends("1mo"), both("2024-02-29T12:30:00Z"));
         assert_eq!(ends("1y"), both("2023-03-31T12:30:00Z"));
+    }
+
+    #[test]
+    fn a_day_for_a_person() {
+        assert_eq!(day(1_794_528_000), "13 Nov 2026");
+        assert_eq!(day(i64::MAX), "a day beyond the calendar");
     }
 
     #[test]

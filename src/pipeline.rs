@@ -88,14 +88,14 @@ pub struct Mail {
 }
 
 impl Pipeline {
-    /// Starts the threads; `observe` hears of every mail after it was settled.
+    /// Starts the threads; `observe` hears of every mail after it was settled, with those settled at once.
     ///
     /// # Errors
     /// The system has no room for a thread.
     pub fn start(
         settings: PipelineConfig,
         sink: Arc<dyn Sink>,
-        observe: impl FnMut(&Settlement, Moved) + Send + 'static,
+        observe: impl FnMut(&[(Settlement, Moved)]) + Send + 'static,
     ) -> io::Result<Pipeline> {
         let PipelineConfig { threads, reading, unrecognized, period } = settings;
         let threads_named = |number, name: &'static str| {

@@ -81,7 +81,7 @@ fn begins_formula(cell: &str) -> bool {
 
 fn is_dangerous(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The text as the value of a mail header: ASCII, one line, at most 900 bytes (RFC 5322 section 2.1.1 allows 998 a line).
@@ -126,6 +126,7 @@ mod tests {
     fn control_characters_do_not_survive() {
         assert_eq!(line("a\x1b[31mb\r\nc\u{9b}d\u{202e}e"), "a\u{FFFD}[31mb\u{FFFD}\u{FFFD}c\u{FFFD}d\u{FFFD}e");
         assert_eq!(line("Grüße 例え"), "Grüße 例え");
+        assert_eq!(line("a\u{61c}b"), "a\u{FFFD}b");
         assert_eq!(json("{\n\"a\u{9b}\": \"\u{202e}ü\"}"), "{\n\"a\\u009b\": \"\\u202eü\"}");
         assert_eq!(json("\"a\u{7f}\u{200d}\u{e0041}\""), "\"a\\u007f\\u200d\\udb40\\udc41\"");
         assert_eq!(header_value("ü\nX-Evil: 1"), "??X-Evil: 1");

@@ -9,6 +9,7 @@ use std::{
 
 use tracing::{Level, error, info};
 
+use super::maildirs;
 use crate::{
     cli::InputFlags,
     config::{Purpose, Typed},
@@ -83,8 +84,12 @@ pub(super) fn run(input: &InputFlags, typed: &Typed) -> Result<Exit, Failure> {
 /// A wrong name is found before anything is stored.
 fn refuse_wrong_names(input: &InputFlags) -> Result<(), Failure> {
     for file in input.files.iter().filter(|file| !is_stdin(file)) {
+        if input.maildir {
+            maildirs::open(file)?;
+            continue;
+        }
         let metadata = fs::metadata(file).map_err(|error| Failure::path(file, &error))?;
-        if metadata.is_dir() && !input.maildir {
+        if metadata.is_dir() {
             let error = io::Error::new(io::ErrorKind::IsADirectory, "is a folder; see --maildir and the command once");
             return Err(Failure::path(file, &error));
         }

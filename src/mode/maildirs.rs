@@ -21,7 +21,7 @@ const ENOUGH: usize = 8;
 /// Larger ones are not looked at.
 const LARGEST: u64 = 1 << 20;
 
-/// Opens a Maildir.
+/// Opens a Maildir, or says what is wrong with the path.
 pub(super) fn open(path: &Path) -> Result<Arc<Maildir>, Failure> {
     Maildir::open(path).map_err(|error| mistake(path, &error))
 }

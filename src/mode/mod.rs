@@ -17,7 +17,7 @@ use tracing::info;
 use self::report::ReportError;
 use crate::{
     cli::{self, Cli, Mode},
-    config::{Destination, Purpose, Typed},
+    config::{self, Destination, Purpose, Typed},
     exit::{Exit, Failure},
 };
 
@@ -64,7 +64,8 @@ fn show_report(flags: cli::ReportFlags, store: Destination) -> Result<Exit, Fail
         return Err(Failure::usage("report reads an SQLite store; name it with --store FILE"));
     };
     let cli::ReportFlags { period: cli::PeriodFlags { since, until }, domain, json, top } = flags;
-    let options = report::ReportOptions { store, since, until, domain, json, top };
+    let places = config::well_known_stores();
+    let options = report::ReportOptions { store, since, until, domain, json, top, places };
     match report::run(&options, &mut io::BufWriter::new(io::stdout().lock())) {
         // Whoever reads it has seen enough.
         Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),

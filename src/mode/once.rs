@@ -50,9 +50,7 @@ pub(super) fn run(maildirs: &[PathBuf], typed: &Typed) -> Result<Exit, Failure> 
     let mut earlier = Totals::default();
     loop {
         let metrics = Metrics::default();
-        let run = Ingest::start(config.clone(), Arc::clone(&stop), &metrics, |settlement, moved| {
-            ingest::log(settlement, moved);
-        })?;
+        let run = Ingest::start(config.clone(), Arc::clone(&stop), &metrics, ingest::log)?;
         let sink = Arc::clone(&run.sink);
         let all_listed = submit_all(&maildirs, &run);
         let mut finished = run.finish_quietly();

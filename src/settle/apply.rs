@@ -64,20 +64,19 @@ pub enum Moved {
     Failed,
 }
 
-/// Settles mails until the last ticket is gone; `observe` hears of each mail afterwards.
+/// Settles mails until the last ticket is gone; `observe` hears afterwards of those that were settled together.
 pub(crate) fn run(
     settlements: &Receiver<Settlement>,
     unrecognized: Unrecognized,
-    mut observe: impl FnMut(&Settlement, Moved),
+    mut observe: impl FnMut(&[(Settlement, Moved)]),
 ) -> Totals {
     let mut totals = Totals::default();
     let mut stuck = Stuck::default();
     while let Some(batch) = next_batch(settlements) {
         let all_moved = carry_out(&batch, unrecognized, &mut stuck);
-        for (settlement, moved) in batch.iter().zip(all_moved) {
-            count(settlement, moved, &mut totals);
-            observe(settlement, moved);
-        }
+        let settled: Vec<(Settlement, Moved)> = batch.into_iter().zip(all_moved).collect();
+        settled.iter().for_each(|(settlement, moved)| count(settlement, *moved, &mut totals));
+        observe(&settled);
     }
     totals
 }

@@ -5,6 +5,7 @@
 //! unanswered (an error, a panic, the end of the program) leaves the mail where it is. So there is no way to forget a
 //! mail, and none to settle it before the store has acknowledged every document.
 
+mod about;
 pub mod apply;
 
 use std::{
@@ -149,7 +150,7 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// Its numbers.
     pub tally: Tally,
-    /// Of a mail that can't be used: subject and sender, for a person; from a stranger.
+    /// What the mail is, for a person: its first report, or subject and sender. From a stranger.
     pub about: Option<String>,
 }
 
@@ -179,7 +180,7 @@ impl Settler {
         Ticket(Arc::new(Inner {
             origin: Some(origin),
             tag,
-            about: if verdict == Outcome::Stored { None } else { contents.about() },
+            about: about::about(contents),
             progress: Mutex::new(SoFar { verdict, tally: Tally::of(contents) }),
             settler: self.clone(),
             on_settled: Mutex::new(on_settled),

@@ -3,8 +3,11 @@
 //! A report belongs to a period if its own period begins in it: each report is counted in exactly one of two periods that
 //! follow each other, which an overlap would not give.
 
-use std::path::Path;
+pub(super) mod failures;
 
+use std::{collections::HashMap, path::Path};
+
+use self::failures::FAILURES;
 use super::{
     OpenError, open_to_read,
     summary::{Disposition, Dmarc, Domain, Messages, RawResult, Source, Summary, Tls, TlsFailure, TlsPolicy},
@@ -43,13 +46,31 @@ impl Reader {
         open_to_read(path).map(|connection| Reader { connection })
     }
 
+    /// True if there is no report at all.
+    ///
+    /// # Errors
+    /// SQLite can't read the file.
+    pub fn is_empty(&mut self) -> Result<bool> {
+        let snapshot = Snapshot::new(self.connection.transaction()?, &Selection::default());
+        Ok(snapshot.newest(None)?.is_none())
+    }
+
     /// Sums up the selected reports. All numbers are of one moment, even while reports come in.
     ///
     /// # Errors
     /// SQLite can't read the file.
     pub fn summary(&mut self, selection: &Selection) -> Result<Summary> {
         let snapshot = Snapshot::new(self.connection.transaction()?, selection);
-        Ok(Summary { dmarc: snapshot.dmarc()?, tls: snapshot.tls()? })
+        let newest_of_all = snapshot.newest(None)?;
+        let newest =
+            if snapshot.domain.is_none() { newest_of_all } else { snapshot.newest(snapshot.domain.as_deref())? };
+        Ok(Summary {
+            dmarc: snapshot.dmarc()?,
+            tls: snapshot.tls()?,
+            failure: snapshot.failures()?,
+            newest,
+            newest_of_all,
+        })
     }
 }
 
@@ -161,14 +182,14 @@ impl<'c> Snapshot<'c> {
     /// The most frequent raw results of each of these sources, with the source's place in the list. One walk through the
     /// records for all of them: an index on the sources would make storing a record take half as long again.
     fn raw_results(&self, table: &str, sources: &[Source]) -> Result<Vec<(usize, RawResult)>> {
+        // Joined in this order, whatever SQLite thinks of it: it would walk through all records for each source.
         // A record may have several results of a domain; its messages count once.
         let sql = format!(
-            "{DMARC_REPORTS}, wanted AS (SELECT key AS source, value AS source_ip FROM json_each(:sources)),
-            d AS (
-                SELECT DISTINCT d.report, d.record, wanted.source, d.count, lower(rtrim(a.domain, '.')) AS domain, a.result
-                FROM r CROSS JOIN dmarc_records d ON d.report = r.id
-                JOIN wanted ON wanted.source_ip = coalesce(d.source_ip, '')
-                JOIN {table} a USING (report, record)
+            "{DMARC_REPORTS}, d AS (
+                SELECT DISTINCT d.report, d.record, coalesce(d.source_ip, '') AS source, d.count,
+                    lower(rtrim(a.domain, '.')) AS domain, a.result
+                FROM r CROSS JOIN dmarc_records d ON d.report = r.id CROSS JOIN {table} a USING (report, record)
+                WHERE coalesce(d.source_ip, '') IN (SELECT value FROM json_each(:sources))
             ),
             sums AS (
                 SELECT source, domain, result, CAST(total(count) AS INTEGER) AS messages FROM d
@@ -179,20 +200,19 @@ impl<'c> Snapshot<'c> {
             )
             SELECT source, domain, result, messages FROM ranked WHERE rank <= {DETAILS} ORDER BY source, rank"
         );
-        let addresses: Vec<&str> =
-            sources.iter().map(|source| source.source_ip.as_deref().unwrap_or_default()).collect();
+        let addresses = sources.iter().map(|source| source.source_ip.as_deref().unwrap_or_default());
+        let places: HashMap<&str, usize> = addresses.clone().zip(0..).collect();
         let mut statement = self.transaction.prepare(&sql)?;
         let params = named_params! {
             ":since": self.since, ":until": self.until, ":domain": self.domain,
-            ":sources": serde_json::Value::from(addresses).to_string()
+            ":sources": serde_json::Value::from_iter(addresses).to_string()
         };
         let results = statement.query_map(params, |row| {
             let (domain, result) = (row.get("domain")?, row.get("result")?);
             let result = RawResult { domain, result, messages: number(row, "messages")? };
-            Ok((usize::try_from(number(row, "source")?).unwrap_or(usize::MAX), result))
+            Ok(places.get(row.get_ref("source")?.as_str()?).map(|place| (*place, result)))
         })?;
-        // Nothing in the tables can make it another source than one of those asked for.
-        results.filter(|result| result.as_ref().map_or(true, |(source, _)| *source < sources.len())).collect()
+        results.filter_map(Result::transpose).collect()
     }
 
     fn tls(&self) -> Result<Tls> {
@@ -221,28 +241,52 @@ impl<'c> Snapshot<'c> {
             all.failed_sessions = all.failed_sessions.saturating_add(policy.failed_sessions);
         }
         all.policies_omitted = cut(&mut all.policies, self.top);
-        for policy in &mut all.policies {
-            policy.failures = self.failures(policy)?;
-        }
+        self.tls_failures(&mut all.policies)?;
         Ok(all)
     }
 
-    fn failures(&self, policy: &TlsPolicy) -> Result<Vec<TlsFailure>> {
+    /// The most frequent failures of these policies, by one walk for all of them.
+    fn tls_failures(&self, policies: &mut [TlsPolicy]) -> Result<()> {
         let sql = format!(
-            "{TLS_POLICIES} SELECT f.result_type, CAST(total(f.failed_sessions) AS INTEGER) AS sessions
-             FROM p JOIN tls_failure_details f USING (report, policy)
-             WHERE p.domain = :policy_domain AND p.policy_type IS :policy_type
-             GROUP BY f.result_type ORDER BY sessions DESC, f.result_type LIMIT {DETAILS}"
+            "{TLS_POLICIES}, sums AS (
+                SELECT p.domain, p.policy_type, f.result_type, CAST(total(f.failed_sessions) AS INTEGER) AS sessions
+                FROM p JOIN tls_failure_details f USING (report, policy)
+                GROUP BY p.domain, p.policy_type, f.result_type
+            ),
+            ranked AS (
+                SELECT *, row_number()
+                    OVER (PARTITION BY domain, policy_type ORDER BY sessions DESC, result_type) AS rank
+                FROM sums
+            )
+            SELECT * FROM ranked WHERE rank <= {DETAILS} ORDER BY domain, policy_type, rank"
         );
-        let mut statement = self.transaction.prepare_cached(&sql)?;
-        let params = named_params! {
-            ":since": self.since, ":until": self.until, ":domain": self.domain,
-            ":policy_domain": policy.policy_domain, ":policy_type": policy.policy_type
-        };
-        let failures = statement.query_map(params, |row| {
-            Ok(TlsFailure { result_type: row.get("result_type")?, sessions: number(row, "sessions")? })
+        let failures = self.list(&sql, |row| {
+            let failure = TlsFailure { result_type: row.get("result_type")?, sessions: number(row, "sessions")? };
+            Ok(((row.get("domain")?, row.get("policy_type")?), failure))
         })?;
-        failures.collect()
+        let mut listed: HashMap<(String, Option<String>), &mut TlsPolicy> = policies
+            .iter_mut()
+            .map(|policy| ((policy.policy_domain.clone(), policy.policy_type.clone()), policy))
+            .collect();
+        for (policy, failure) in failures {
+            if let Some(policy) = listed.get_mut(&policy) {
+                policy.failures.push(failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// When the newest report of a domain, given as in [`Snapshot::domain`], begins, whatever its period.
+    fn newest(&self, domain: Option<&str>) -> Result<Option<i64>> {
+        let sql = format!(
+            "SELECT max(newest) FROM (
+                SELECT * FROM ({DMARC_REPORTS} SELECT max(period_begin) AS newest FROM r)
+                UNION ALL SELECT * FROM ({TLS_POLICIES} SELECT max(period_begin) FROM p)
+                UNION ALL SELECT * FROM ({FAILURES} SELECT max(arrival) FROM f)
+            )"
+        );
+        let params = named_params! { ":since": i64::MIN, ":until": i64::MAX, ":domain": domain };
+        self.transaction.query_row(&sql, params, |row| row.get(0))
     }
 
     /// All rows of a question that has no other parameters than the selection.

@@ -9,6 +9,21 @@ pub struct Summary {
     pub dmarc: Dmarc,
     /// Of SMTP TLS reports.
     pub tls: Tls,
+    /// Of DMARC failure reports.
+    pub failure: Failures,
+    /// When the newest report begins that is not of this period, or is: in seconds since 1970.
+    #[serde(skip)]
+    pub newest: Option<i64>,
+    /// The same of all domains.
+    #[serde(skip)]
+    pub newest_of_all: Option<i64>,
+}
+
+impl Summary {
+    /// True if no report was selected.
+    pub fn is_empty(&self) -> bool {
+        self.dmarc.reports == 0 && self.tls.reports == 0 && self.failure.reports == 0
+    }
 }
 
 /// DMARC reports, summed up.
@@ -135,6 +150,45 @@ pub struct TlsFailure {
     pub result_type: Option<String>,
     /// Sessions that failed so.
     pub sessions: u64,
+}
+
+/// Failure reports, summed up.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Failures {
+    /// Reports.
+    pub reports: u64,
+    /// Messages that they are about; one report may stand for several.
+    pub messages: u64,
+    /// Domains with most messages. A report may name more than one.
+    pub domains: Vec<FailureDomain>,
+    /// How many more domains there are.
+    pub domains_omitted: u64,
+}
+
+/// Messages that failed in the name of a domain.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FailureDomain {
+    /// Its name in small letters; empty if reports do not say it.
+    pub domain: String,
+    /// Reports on it.
+    pub reports: u64,
+    /// Messages that they are about.
+    pub messages: u64,
+    /// Addresses they came from, most frequent first.
+    pub sources: Vec<Counted>,
+    /// What failed: `dmarc`, `dkim`, `spf`, ….
+    pub auth_failures: Vec<Counted>,
+    /// What became of them: `delivered`, `spam`, `reject`, ….
+    pub delivery_results: Vec<Counted>,
+}
+
+/// A value, and how many messages have it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// The value, if reports say it.
+    pub value: Option<String>,
+    /// Messages with it.
+    pub messages: u64,
 }
 
 impl Messages {

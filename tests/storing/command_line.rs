@@ -1,5 +1,8 @@
 //! What is typed, and what is said of it when it is wrong.
 
+mod readme;
+mod told;
+
 use std::fs;
 
 use crate::support::program::{program, run, run_command};
@@ -22,6 +25,22 @@ fn a_misspelt_command_is_no_missing_file() {
 }
 
 #[test]
+fn an_mbox_is_no_maildir() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("demo.mbox");
+    fs::write(&file, "From a@example.org Thu Jan  1 00:00:00 1970\n\n").expect("written");
+    let file = file.to_str().expect("UTF-8");
+    for arguments in [&["once", file][..], &["watch", file], &["-d", file]] {
+        let (code, log) = refused(arguments);
+        assert_eq!(code, Some(64), "{log}");
+        assert!(
+            log.contains(&format!("{file} is a file; mbox files, archives and single mails are for import")),
+            "{log}"
+        );
+    }
+}
+
+#[test]
 fn a_flag_that_a_command_has_no_use_for_is_refused_and_not_in_its_help() {
     for arguments in [["report", "--bulk-bytes=1MiB"], ["--bulk-bytes=1MiB", "report"]] {
         let (code, log) = refused(&arguments);
@@ -36,9 +55,11 @@ fn a_flag_that_a_command_has_no_use_for_is_refused_and_not_in_its_help() {
 fn the_short_help_fits_a_screen_and_the_long_one_has_every_flag() {
     for command in ["once", "watch", "import", "report", "export"] {
         let short = run([command, "-h"]).stdout;
-        assert!(short.lines().count() <= 45, "{command}: {} lines", short.lines().count());
+        assert!(short.lines().count() <= 30, "{command}: {} lines", short.lines().count());
         assert_eq!(run(["help", command]).code, Some(0));
     }
+    let import = run(["import", "--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(import.contains("65 something can't be read, or nothing was found; 75 stopped"), "{import}");
     let long = run(["once", "--help"]).stdout;
     for flag in ["--bulk-bytes", "--limit-records", "--unrecognized", "Exit codes:"] {
         assert!(long.contains(flag), "{flag} is missing in {long}");
@@ -70,6 +91,13 @@ fn wrong_values_are_told_in_plain_words() {
         .log;
         assert!(log.contains(expected), "{flag}: {log}");
     }
+}
+
+#[test]
+fn an_address_needs_a_port() {
+    let (code, log) = refused(&["watch", "--metrics=9187", "x"]);
+    assert_eq!(code, Some(64));
+    assert!(log.contains("expected an address with a port, such as 127.0.0.1:9187"), "{log}");
 }
 
 #[test]

@@ -181,7 +181,7 @@ pub(super) fn run(flags: &cli::ExportFlags, store: &Path, quiet: bool) -> Result
         }
         Err(Break::Read(error)) => Err(read(error).into()),
         Err(Break::Asked) => {
-            info!("asked to stop, nothing was exported");
+            info!("stopped, as asked; nothing was exported");
             Ok(Exit::TryAgain)
         }
     }

@@ -18,7 +18,7 @@ use std::{
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
-use tracing::{Level, info, warn};
+use tracing::{Level, enabled, info, warn};
 
 use self::{
     feed::{Fed, Feeder},
@@ -30,11 +30,11 @@ use crate::{
     cli,
     config::{Purpose, Typed, state_folder},
     exit::{Exit, Failure},
-    ingest::{Finished, Ingest},
+    ingest::{self, Finished, Ingest},
     metrics::Metrics,
     moment::Moment,
     report::hex,
-    settle::{Outcome, Settlement},
+    settle::{Outcome, Settlement, apply::Moved},
     sink::{Identity, Sink, opensearch::config::ImportTuning},
     source::{
         stdin::is_stdin,
@@ -61,9 +61,14 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     let counters = Arc::new(Counters::default());
     let observe = {
         let (state, counters) = (Arc::clone(&state), Arc::clone(&counters));
-        move |settlement: &Settlement, _| {
-            counters.settled(&settlement.tally, matches!(settlement.outcome, Outcome::Failed(_)));
-            state.lock().settled(settlement);
+        move |settled: &[(Settlement, Moved)]| {
+            if enabled!(Level::DEBUG) {
+                ingest::log(settled);
+            }
+            for (settlement, _) in settled {
+                counters.settled(&settlement.tally, matches!(settlement.outcome, Outcome::Failed(_)));
+                state.lock().settled(settlement);
+            }
         }
     };
     if import.paths.iter().any(|path| is_stdin(path)) && io::stdin().is_terminal() {

@@ -15,6 +15,7 @@ use super::journal::Journal;
 use crate::{
     cli,
     exit::Failure,
+    sanitize,
     settle::{Origin, Outcome, Settlement},
 };
 
@@ -27,6 +28,8 @@ pub(super) struct Remembered {
     journal_flushed: Instant,
     errors: Option<(PathBuf, BufWriter<File>)>,
     errors_failed: Option<io::Error>,
+    /// Each mail that could not be used is listed in a file.
+    lists_errors: bool,
     /// How many mails could not be used for each reason.
     reasons: BTreeMap<String, u64>,
 }
@@ -42,6 +45,7 @@ impl Remembered {
             journal_flushed: Instant::now(),
             errors: errors.transpose()?,
             errors_failed: None,
+            lists_errors: import.errors.is_some(),
             reasons: BTreeMap::new(),
         })
     }
@@ -77,7 +81,8 @@ impl Remembered {
     fn list(&mut self, what: &str, outcome: &str, reason: &str) {
         if let Some((_, file)) = &mut self.errors {
             let line = json!({ "mail": what, "outcome": outcome, "reason": reason });
-            if let Err(error) = writeln!(file, "{line}") {
+            // It may be looked at on a terminal.
+            if let Err(error) = writeln!(file, "{}", sanitize::json(&line.to_string())) {
                 self.errors_failed.get_or_insert(error);
             }
         }
@@ -99,7 +104,10 @@ impl Remembered {
             info!("{count} × {reason}");
         }
         if reasons.len() > 20 {
-            info!("and {} more reasons (--errors FILE has them all)", reasons.len() - 20);
+            info!("and {} more reasons", reasons.len() - 20);
+        }
+        if !reasons.is_empty() && !self.lists_errors {
+            info!("--errors FILE lists the mails");
         }
     }
 }

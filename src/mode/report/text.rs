@@ -9,8 +9,11 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Lin
 
 use super::ReportJson;
 use crate::{
+    moment::day,
     sanitize,
-    sqlite::summary::{Dmarc, Domain, Messages, RawResult, Source, Tls, TlsPolicy},
+    sqlite::summary::{
+        Counted, Dmarc, Domain, FailureDomain, Failures, Messages, RawResult, Source, Summary, Tls, TlsPolicy,
+    },
 };
 
 const WIDTH: u16 = 80;
@@ -23,13 +26,25 @@ const DETAILS: usize = 3;
 
 /// Writes everything.
 pub(super) fn write(answer: &ReportJson, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "Store: {}", sanitize::line(&answer.store))?;
     writeln!(out, "{}", heading(answer))?;
-    let Dmarc { reports, .. } = answer.summary.dmarc;
-    if reports == 0 && answer.summary.tls.reports == 0 {
-        return writeln!(out, "\nNo reports.");
+    if answer.summary.is_empty() {
+        return writeln!(out, "\n{}", nothing(answer));
     }
     dmarc(&answer.summary.dmarc, out)?;
-    tls(&answer.summary.tls, out)
+    tls(&answer.summary.tls, out)?;
+    failures(&answer.summary.failure, out)
+}
+
+/// Said where there are no reports: where some are.
+fn nothing(answer: &ReportJson) -> String {
+    let Summary { newest, newest_of_all, .. } = answer.summary;
+    match (newest, newest_of_all, &answer.elsewhere) {
+        (Some(newest), _, _) => format!("No reports; newest report here: {}", day(*newest)),
+        (None, Some(newest), _) => format!("No reports; newest report here, on another domain: {}", day(*newest)),
+        (None, None, Some(elsewhere)) => format!("No reports. This store is empty, but {elsewhere}"),
+        (None, None, None) => "No reports. This store is empty.".into(),
+    }
 }
 
 fn heading(answer: &ReportJson) -> String {
@@ -61,7 +76,7 @@ fn dmarc(dmarc: &Dmarc, out: &mut impl Write) -> io::Result<()> {
 
     let mut sources = table("Source", header);
     for Source { source_ip, messages, spf, dkim } in &dmarc.sources {
-        let mut lines = vec![source_ip.as_deref().unwrap_or("(no address)").to_owned()];
+        let mut lines = vec![name_or(source_ip.as_deref().unwrap_or_default(), "(no address)").into_owned()];
         for (mechanism, results) in [("SPF", spf), ("DKIM", dkim)] {
             lines.extend(results.iter().take(DETAILS).map(|RawResult { domain, result, messages }| {
                 let result = name_or(result.as_deref().unwrap_or_default(), "(no result)");
@@ -95,6 +110,28 @@ fn tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
     omitted(tls.policies_omitted, &mut policies);
     policies.add_row(row(["All".into()], numbers(tls.successful_sessions, tls.failed_sessions)));
     print(&policies, out)
+}
+
+fn failures(failures: &Failures, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nDMARC failures: {}", counted(failures.reports, "report"))?;
+    if failures.reports == 0 {
+        return Ok(());
+    }
+    let numbers = |messages: u64, reports: u64| [messages.to_string(), reports.to_string()];
+    let mut domains = table("Domain", ["Messages", "Reports"]);
+    for FailureDomain { domain, reports, messages, sources, auth_failures, delivery_results } in &failures.domains {
+        let details = [("source", sources), ("failure", auth_failures), ("delivery", delivery_results)];
+        let details = details.into_iter().flat_map(|(kind, list)| {
+            list.iter().take(DETAILS).map(move |Counted { value, messages }| {
+                format!("{kind} {} {messages}", name_or(value.as_deref().unwrap_or_default(), "(not said)"))
+            })
+        });
+        let lines = [name_or(domain, "(no domain)").into_owned()].into_iter().chain(details);
+        domains.add_row(row(lines, numbers(*messages, *reports)));
+    }
+    omitted(failures.domains_omitted, &mut domains);
+    domains.add_row(row(["All".into()], numbers(failures.messages, failures.reports)));
+    print(&domains, out)
 }
 
 fn name_or<'t>(text: &'t str, empty: &'static str) -> Cow<'t, str> {
@@ -152,7 +189,8 @@ fn table<const N: usize>(names: &str, header: [&str; N]) -> Table {
 
 /// A row: a name with lines about it below, and numbers.
 fn row<const N: usize>(lines: impl IntoIterator<Item = String>, numbers: [String; N]) -> Vec<Cell> {
-    let name = lines.into_iter().collect::<Vec<_>>().join("\n  ");
+    // Of a long line the table takes blanks in front away.
+    let name = lines.into_iter().collect::<Vec<_>>().join("\n\u{a0}\u{a0}");
     [name].into_iter().chain(numbers).map(Cell::new).collect()
 }
 
@@ -163,5 +201,5 @@ fn omitted(number: u64, table: &mut Table) {
 }
 
 fn print(table: &Table, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\n{}", table.trim_fmt())
+    writeln!(out, "\n{}", table.trim_fmt().replace('\u{a0}', " "))
 }

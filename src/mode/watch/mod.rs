@@ -30,7 +30,7 @@ use crate::{
     maildir::{Entry, Folder, Maildir},
     metrics::{Metrics, server::Server},
     pipeline::Mail,
-    settle::{Origin, Settlement},
+    settle::{Origin, Settlement, apply::Moved},
     sink::opensearch::config::OnTrouble,
     source::folder_watch::{FolderWatch, News},
     stop::{Reason, Stop},
@@ -102,10 +102,13 @@ fn start(config: Config, stop: &Arc<Stop>, metrics: &Metrics) -> Result<(Ingest,
     let known = Arc::new(Known::default());
     let observe = {
         let (known, metrics) = (Arc::clone(&known), metrics.clone());
-        move |settlement: &Settlement, moved| {
-            ingest::log(settlement, moved);
-            metrics.settled(settlement, moved);
-            known.settled(settlement, moved);
+        move |settled: &[(Settlement, Moved)]| {
+            ingest::log(settled);
+            ingest::tell_stored(settled);
+            for (settlement, moved) in settled {
+                metrics.settled(settlement, *moved);
+                known.settled(settlement, *moved);
+            }
         }
     };
     Ok((Ingest::start(config, Arc::clone(stop), metrics, observe)?, known))

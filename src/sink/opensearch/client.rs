@@ -71,7 +71,7 @@ impl Answer {
             error: serde_json::Value,
         }
         if self.body.trim_ascii_start().starts_with(b"<") {
-            return format!("HTTP status {}: a web page, and not an answer of OpenSearch", self.status);
+            return format!("answers, but is not OpenSearch (a web page, status {})", self.status);
         }
         let reason = match serde_json::from_slice::<Body>(&self.body) {
             Ok(body) => match body.error.get("reason").unwrap_or(&body.error) {

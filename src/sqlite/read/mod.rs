@@ -9,7 +9,7 @@ use std::{iter::Peekable, mem};
 
 use rusqlite::{Connection, Error, Result, Row, ToSql, named_params};
 
-use super::query::{DMARC_REPORTS, Reader, Selection, Snapshot, TLS_POLICIES};
+use super::query::{DMARC_REPORTS, Reader, Selection, Snapshot, TLS_POLICIES, failures::FAILURES};
 use crate::{
     document::Documents,
     message::Received,
@@ -20,17 +20,6 @@ pub(super) use rows::{dmarc_head, failure_report, received, tls_head};
 
 /// How many records or policies are in memory at once.
 const PORTION: usize = 1000;
-
-/// The selected failure reports as `f`. One without a date is counted to 1970, as everywhere.
-const FAILURES: &str = "\
-WITH f AS (
-    SELECT id, coalesce(arrival_date, 0) AS arrival FROM dmarc_failures
-    WHERE coalesce(arrival_date, 0) >= :since AND coalesce(arrival_date, 0) < :until
-        AND (:domain IS NULL OR EXISTS (
-            SELECT 1 FROM json_each(reported_domain)
-            WHERE substr('.' || lower(rtrim(value, '.')), -length(:domain)) = :domain
-        ))
-)";
 
 /// The records of a report, and what belongs to them, in the same order.
 const RECORDS: [&str; 4] = [

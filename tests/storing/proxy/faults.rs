@@ -54,12 +54,12 @@ fn nginx_says_503_to_bulk_requests() {
 
 #[test]
 fn nginx_answers_with_a_page() {
-    sit_out_fault("page", Fault::Page, Requests::All, "a web page, and not an answer of OpenSearch");
+    sit_out_fault("page", Fault::Page, Requests::All, "answers, but is not OpenSearch (a web page, status 200)");
 }
 
 #[test]
 fn nginx_answers_bulk_requests_with_a_page() {
-    sit_out_fault("page-bulk", Fault::Page, Requests::Bulk, "a web page, and not an answer of OpenSearch");
+    sit_out_fault("page-bulk", Fault::Page, Requests::Bulk, "answers, but is not OpenSearch (a web page, status 200)");
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! The mode `report`: its numbers are sums over the reports, its words are harmless.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use email_report_processor::{
     mode::report::{ReportError, ReportOptions, run},
     report::{
-        Report, Text,
+        FailureReport, Report, Text,
         aggregate::{DkimResult, SpfResult},
         tls::{FailureDetail, PolicyResult},
     },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     folder, mail,
@@ -21,7 +21,8 @@ use super::{
 const DAY: i64 = 86400;
 
 fn options(path: &Path) -> ReportOptions {
-    ReportOptions { store: path.into(), since: None, until: None, domain: None, json: false, top: 10 }
+    let (store, places) = (path.into(), Vec::new());
+    ReportOptions { store, since: None, until: None, domain: None, json: false, top: 10, places }
 }
 
 fn text(options: &ReportOptions) -> String {
@@ -78,6 +79,19 @@ fn policy(domain: &str, kind: &str, good: u64, failures: &[(&str, u64)]) -> Poli
     policy
 }
 
+/// A failure report that stands for some messages, a number of days after the first report.
+fn failure(domains: &[&str], source: &str, messages: Option<u64>, days: i64) -> Report {
+    Report::Failure(FailureReport {
+        reported_domain: domains.iter().map(|&domain| domain.into()).collect(),
+        source_ip: source.parse().ok(),
+        incidents: messages,
+        auth_failure: vec!["dmarc".into(), "DKIM".into()],
+        delivery_result: some("reject"),
+        arrival_date: Some(BEGIN + days * DAY),
+        ..FailureReport::default()
+    })
+}
+
 fn example(path: &Path) {
     let mut tls = tls("tls", 0);
     if let Report::Tls(tls) = &mut tls {
@@ -96,6 +110,9 @@ fn example(path: &Path) {
         report_on("badexample.org", 2, &[("192.0.2.3", 4, "strange", "pass", "fail")]),
         report_on("empty.example", 3, &[]),
         tls,
+        failure(&["example.org"], "192.0.2.1", None, 0),
+        failure(&["Example.ORG.", "example.net"], "192.0.2.9", Some(4), 1),
+        failure(&[], "", Some(0), 2),
     ];
     store(path, [mail(reports)]);
 }
@@ -105,6 +122,7 @@ fn tables() {
     let (_folder, path) = folder();
     example(&path);
     let expected = "\
+Store: PATH
 Reports of all time
 
 DMARC: 5 reports
@@ -154,8 +172,113 @@ example.org sts                                  90      10    90.0%
   starttls-not-supported 3
 example.net no-policy-found                       5       0   100.0%
 All                                              95      10    90.4%
+
+DMARC failures: 3 reports
+
+Domain                                    Messages  Reports
+-----------------------------------------------------------
+example.org                                      5        2
+  source 192.0.2.9 4
+  source 192.0.2.1 1
+  failure dkim 5
+  failure dmarc 5
+  delivery reject 5
+example.net                                      4        1
+  source 192.0.2.9 4
+  failure dkim 4
+  failure dmarc 4
+  delivery reject 4
+(no domain)                                      0        1
+  source (not said) 0
+  failure dkim 0
+  failure dmarc 0
+  delivery reject 0
+All                                              5        3
 ";
-    assert_eq!(text(&options(&path)), expected);
+    assert_eq!(text(&options(&path)), expected.replace("PATH", &path.display().to_string()));
+}
+
+#[test]
+fn failure_reports_are_in_the_json_too() {
+    let (_folder, path) = folder();
+    example(&path);
+    let answer = json(&ReportOptions { domain: Some("example.net".into()), ..options(&path) });
+    let counted = |value: &str| json!([{ "value": value, "messages": 4 }]);
+    let failures = json!([{ "value": "dkim", "messages": 4 }, { "value": "dmarc", "messages": 4 }]);
+    let domain = json!({
+        "domain": "example.net", "reports": 1, "messages": 4,
+        "sources": counted("192.0.2.9"), "auth_failures": failures, "delivery_results": counted("reject")
+    });
+    let expected = json!({ "reports": 1, "messages": 4, "domains": [domain], "domains_omitted": 0 });
+    assert_eq!(answer["failure"], expected);
+    let late = ReportOptions { since: "2024-01-17".parse().ok(), top: 0, ..options(&path) };
+    assert_eq!(json(&late)["failure"], json!({ "reports": 1, "messages": 0, "domains": [], "domains_omitted": 1 }));
+}
+
+#[test]
+fn each_policy_has_its_own_failures() {
+    let (_folder, path) = folder();
+    let mut report = tls("many", 0);
+    let Report::Tls(many) = &mut report else { unreachable!() };
+    let names: Vec<String> = (0..30).map(|n| format!("way {n:02}")).collect();
+    many.policies = (0..20)
+        .map(|n| {
+            let domain = format!("d{n}.example");
+            let ways: Vec<_> = names.iter().zip(1..=n).map(|(name, count)| (name.as_str(), count)).collect();
+            policy(&domain, if n % 2 == 0 { "sts" } else { "tlsa" }, 100 - n, &ways)
+        })
+        .collect();
+    store(&path, [mail([report])]);
+    let answer = json(&ReportOptions { top: 100, ..options(&path) });
+    for policy in answer["tls"]["policies"].as_array().expect("policies") {
+        let domain = policy["policy_domain"].as_str().expect("a domain");
+        let n: u64 = domain[1..domain.len() - ".example".len()].parse().expect("a number");
+        // The most frequent ten, most frequent first.
+        let expected: Vec<Value> = (1..=n)
+            .rev()
+            .take(10)
+            .map(|count| json!({ "result_type": format!("way {:02}", count - 1), "sessions": count }))
+            .collect();
+        assert_eq!(policy["failures"], Value::from(expected), "{domain}");
+    }
+}
+
+/// A walk through the store for each row shown would take a thousand times as long as one.
+#[test]
+fn many_rows_take_little_longer_than_one() {
+    const ROWS: u8 = 40;
+    let (_folder, path) = folder();
+    let names = || (0..ROWS).flat_map(|a| (0..ROWS).map(move |b| (a, b)));
+    let addresses: Vec<String> = names().map(|(a, b)| format!("192.0.{a}.{b}")).collect();
+    let records: Vec<_> = addresses.iter().map(|source| (source.as_str(), 1, "none", "pass", "fail")).collect();
+    let mut sessions = tls("tls", 0);
+    if let Report::Tls(tls) = &mut sessions {
+        tls.policies = names().map(|(a, b)| policy(&format!("d{a}.d{b}.example"), "sts", 1, &[("x", 1)])).collect();
+    }
+    store(&path, [mail([report_on("example.org", 0, &records), sessions])]);
+    let shortest = |top: usize| {
+        let options = ReportOptions { top, ..options(&path) };
+        let took = |_| {
+            let started = Instant::now();
+            let answer = json(&options);
+            assert_eq!(answer["dmarc"]["sources"].as_array().map(Vec::len), Some(top));
+            assert_eq!(answer["dmarc"]["sources"][top - 1]["spf"][0]["messages"], 1);
+            assert_eq!(answer["tls"]["policies"][top - 1]["failures"][0]["sessions"], 1);
+            started.elapsed()
+        };
+        (0..3).map(took).min().expect("three")
+    };
+    let (one, all) = (shortest(1), shortest(addresses.len()));
+    assert!(all < one * 20, "one row takes {one:?}, {} take {all:?}", addresses.len());
+}
+
+#[test]
+fn long_lines_stay_below_their_name() {
+    let (_folder, path) = folder();
+    let long = "mail-out-1.bounces.a-rather-long-name.example";
+    store(&path, [mail([report_on(long, 0, &[("192.0.2.1", 7, "none", "fail", "pass")])])]);
+    let text = text(&options(&path));
+    assert!(text.contains("\n  DKIM pass") && text.contains("\n  SPF fail bounce.example 7\n"), "{text}");
 }
 
 #[test]
@@ -281,7 +404,12 @@ fn nothing_in_a_report_reaches_the_terminal_as_a_command() {
     if let Report::Tls(tls) = &mut tls {
         tls.policies = vec![policy(evil, evil, 1, &[(evil, 1)])];
     }
-    store(&path, [mail([report, tls])]);
+    let mut failure = failure(&[evil], "192.0.2.1", None, 0);
+    if let Report::Failure(failure) = &mut failure {
+        failure.auth_failure = vec![evil.into()];
+        failure.delivery_result = some(evil);
+    }
+    store(&path, [mail([report, tls, failure])]);
     let harmless = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
     let tables = text(&options(&path));
     assert!(tables.chars().all(harmless), "{tables:?}");
@@ -292,16 +420,48 @@ fn nothing_in_a_report_reaches_the_terminal_as_a_command() {
 }
 
 #[test]
-fn an_empty_store_or_period_says_so() {
+fn an_empty_period_names_the_newest_report() {
     let (_folder, path) = folder();
-    store(&path, []);
-    assert_eq!(text(&options(&path)), "Reports of all time\n\nNo reports.\n");
     example(&path);
-    let domain = Some("nobody.example".into());
-    let late = ReportOptions { since: "2031-01-01".parse().ok(), domain, ..options(&path) };
-    let expected = "Reports on nobody.example and below that begin at 2031-01-01T00:00:00Z or later\n\nNo reports.\n";
+    let late = ReportOptions { since: "2031-01-01".parse().ok(), ..options(&path) };
+    let expected = format!(
+        "Store: {}\nReports that begin at 2031-01-01T00:00:00Z or later\n\n\
+         No reports; newest report here: 18 Jan 2024\n",
+        path.display()
+    );
     assert_eq!(text(&late), expected);
     assert_eq!(json(&late)["dmarc"]["messages"], 0);
+    assert_eq!(json(&late)["newest_report"], "2024-01-18T00:00:00Z");
+    assert_eq!(json(&late)["store"], path.display().to_string());
+    let of = |domain: &str| text(&ReportOptions { domain: Some(domain.into()), ..late.clone() });
+    assert!(of("example.org").ends_with("No reports; newest report here: 17 Jan 2024\n"), "{}", of("example.org"));
+    let expected = "No reports; newest report here, on another domain: 18 Jan 2024\n";
+    assert!(of("nobody.example").ends_with(expected), "{}", of("nobody.example"));
+}
+
+#[test]
+fn where_there_is_nothing_another_store_is_named() {
+    let (folder, path) = folder();
+    let (missing, other) = (folder.path().join("missing"), folder.path().join("its folder"));
+    let other = other.join("reports.sqlite");
+    let asked = ReportOptions { places: vec![missing, path.clone(), other.clone()], ..options(&path) };
+    let nothing = |asked: &ReportOptions| run(asked, &mut Vec::new()).expect_err("no store").to_string();
+    assert_eq!(nothing(&asked), format!("there is no store {}", path.display()));
+
+    store(&other, []);
+    assert_eq!(nothing(&asked), format!("there is no store {}", path.display()), "the other one is empty");
+    store(&path, []);
+    let head = format!("Store: {}\nReports of all time\n\nNo reports. This store is empty", path.display());
+    assert_eq!(text(&asked), format!("{head}.\n"));
+    assert_eq!(json(&asked)["other_store"], Value::Null);
+
+    store(&other, [mail([dmarc("one", 1)])]);
+    let command = format!("email-report-processor report --store '{}'", other.display());
+    assert_eq!(text(&asked), format!("{head}, but there is another: {command}\n"));
+    assert_eq!(json(&asked)["other_store"], other.display().to_string());
+    std::fs::remove_file(&path).expect("removed");
+    let expected = format!("there is no store {}, but there is another: {command}", path.display());
+    assert_eq!(nothing(&asked), expected);
 }
 
 #[test]
