@@ -11,7 +11,7 @@ use std::{
 
 use crate::support::{
     corpus::{Corpus, Mail},
-    program::{Running, TestMaildir, program, run, wait_until},
+    program::{Running, TestMaildir, run, wait_until},
     server::{OpenSearch, Shared, skip, tests_folder},
 };
 use rustix::process::Signal;
