@@ -1,0 +1,55 @@
+//! Which flags a command has a use for: its help shows these, and others are refused.
+
+use clap::{Arg, ArgMatches, Command, CommandFactory, parser::ValueSource};
+
+use super::{Cli, EXIT_CODES};
+
+/// Flags that every command has.
+const GENERAL: [&str; 3] = ["config", "verbose", "quiet"];
+
+/// What `-h` shows of the flags that several commands share; `--help` shows all.
+const COMMON: [&str; 4] = ["opensearch", "store", "ndjson", "give_up_after"];
+
+/// True if a command makes use of a shared flag. Those that read a store know no other kind yet than SQLite.
+fn uses(command: &str, flag: &str) -> bool {
+    match command {
+        "report" | "export" => flag == "store" || GENERAL.contains(&flag),
+        "retry" => GENERAL.contains(&flag),
+        _ => true,
+    }
+}
+
+/// The command line as [`Cli`] defines it. The help shows no values of variables, since there may be passwords in them;
+/// each command's help shows the flags it uses, and `-h` only the usual ones.
+pub fn command() -> Command {
+    let private = |arg: Arg| arg.hide_env_values(true);
+    let mut command = Cli::command().mut_args(private).mut_args(|arg| {
+        let id = arg.get_id().as_str();
+        let is_rare = arg.is_global_set() && !COMMON.contains(&id) && !GENERAL.contains(&id);
+        arg.hide_short_help(is_rare)
+    });
+    let shared: Vec<Arg> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    command = command.mut_subcommands(|command| {
+        let name = command.get_name().to_owned();
+        let unused = shared.iter().filter(|arg| !uses(&name, arg.get_id().as_str()));
+        let hidden: Vec<Arg> = unused.map(|arg| arg.clone().global(false).hide(true)).collect();
+        let all = hidden.is_empty();
+        let command = command.mut_args(private).args(hidden);
+        if all { command.after_help("All flags: --help").after_long_help(EXIT_CODES) } else { command }
+    });
+    command.after_help("All flags: --help").after_long_help(EXIT_CODES)
+}
+
+/// A flag that was typed although the command has no use for it, as it was typed.
+pub fn unused_flag(matches: &ArgMatches) -> Option<String> {
+    let (name, inner) = matches.subcommand()?;
+    let typed = |matches: &ArgMatches, id: &str| {
+        matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let command = Cli::command();
+    let mut unused = command.get_arguments().filter(|arg| arg.is_global_set() && !uses(name, arg.get_id().as_str()));
+    let found = unused.find(|arg| [matches, inner].iter().any(|matches| typed(matches, arg.get_id().as_str())))?;
+    let flag = found.get_long().unwrap_or_default();
+    let instead = if uses(name, "store") { "; it reads an SQLite store (--store FILE)" } else { "" };
+    Some(format!("{name} has no use for --{flag}{instead}"))
+}
