@@ -14,7 +14,7 @@ const COMMON: [&str; 4] = ["opensearch", "store", "ndjson", "give_up_after"];
 fn uses(command: &str, flag: &str) -> bool {
     match command {
         "report" | "export" => flag == "store" || GENERAL.contains(&flag),
-        "retry" => GENERAL.contains(&flag),
+        "retry" | "generate" => GENERAL.contains(&flag),
         _ => true,
     }
 }
@@ -38,6 +38,39 @@ pub fn command() -> Command {
         if all { command.after_help("All flags: --help").after_long_help(EXIT_CODES) } else { command }
     });
     command.after_help("All flags: --help").after_long_help(EXIT_CODES)
+}
+
+/// The command line without what is hidden, for man pages and completions: these show what they are given.
+pub fn shown() -> Command {
+    let mut all = command().disable_help_subcommand(true);
+    // Flags of all commands become part of each.
+    all.build();
+    without_hidden(&all)
+}
+
+fn without_hidden(command: &Command) -> Command {
+    // The help made for this is part of the flags by now.
+    let mut shown = Command::new(command.get_name().to_owned())
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true);
+    if let Some(version) = command.get_version() {
+        shown = shown.version(version.to_owned());
+    }
+    if let Some(about) = command.get_about() {
+        shown = shown.about(about.clone());
+    }
+    if let Some(about) = command.get_long_about() {
+        shown = shown.long_about(about.clone());
+    }
+    if let Some(help) = command.get_after_long_help().or(command.get_after_help()) {
+        shown = shown.after_help(help.clone());
+    }
+    let flags = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
+    shown
+        .args(flags.map(|arg| arg.clone().global(false).hide_short_help(false)))
+        .subcommands(commands.map(without_hidden))
 }
 
 /// A flag that was typed although the command has no use for it, as it was typed.

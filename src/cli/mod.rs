@@ -5,9 +5,11 @@
 
 mod export;
 mod files;
+mod generate;
 mod help;
 mod import;
 mod period;
+mod reference;
 mod report;
 mod settings;
 mod value;
@@ -17,12 +19,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 
+#[cfg(test)]
+pub(crate) use self::reference::default_value;
 pub use self::{
     export::{ExportFlags, ExportFormat, ExportKind},
     files::InputFlags,
-    help::{command, unused_flag},
+    generate::GenerateCommand,
+    help::{command, shown, unused_flag},
     import::ImportFlags,
     period::PeriodFlags,
+    reference::settings_reference,
     report::ReportFlags,
     settings::Settings,
     watch::WatchFlags,
@@ -73,6 +79,9 @@ pub enum Mode {
     Report(ReportFlags),
     /// Write out what the SQLite store holds: a line of JSON or a row of a table for each record, policy and failure
     Export(ExportFlags),
+    /// Print what is made from the definition of the flags: man pages, completions, a reference of the settings
+    #[command(hide = true, subcommand)]
+    Generate(GenerateCommand),
 }
 
 /// Flags of all modes.

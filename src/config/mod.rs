@@ -258,6 +258,37 @@ mod tests {
     }
 
     #[test]
+    fn the_defaults_that_the_help_names_are_in_force() {
+        let made = |line: &str| {
+            let config = Config::new(settings(&format!("opensearch = 'http://h'\n{line}")), &Purpose::default())?;
+            Ok::<_, ConfigError>(format!("{:?} {:?}", config.pipeline, config.store))
+        };
+        let unsaid = made("").expect("a configuration");
+        let command = cli::command();
+        let named: Vec<_> = command.get_arguments().filter_map(|arg| Some((arg, cli::default_value(arg)?))).collect();
+        for (arg, default) in &named {
+            let name = arg.get_long().expect("a name");
+            assert_eq!(made(&format!("{name} = {default}")).expect(name), unsaid, "{name}");
+            // Another value makes a difference, or is none for this setting.
+            let other = match default.as_str() {
+                "false" => "true".to_owned(),
+                "\"fail\"" => "'keep'".to_owned(),
+                size if size.contains("iB") => "'2KiB'".to_owned(),
+                text if text.starts_with('"') => "'other'".to_owned(),
+                number => (number.parse::<u64>().expect("a number") + 1).to_string(),
+            };
+            assert!(made(&format!("{name} = {other}")).map_or(true, |made| made != unsaid), "{name} does nothing");
+        }
+        let limits = Settings::NAMES.iter().filter(|name| name.starts_with("limit_"));
+        assert!(limits.clone().count() >= 11);
+        for limit in limits {
+            assert!(named.iter().any(|(arg, _)| arg.get_id() == limit), "the help names no default of {limit}");
+        }
+        let config = command.get_arguments().find(|arg| arg.get_id() == "config").and_then(|arg| arg.get_help());
+        assert!(config.expect("help").to_string().contains(DEFAULT_FILE));
+    }
+
+    #[test]
     fn senseless_values_are_refused() {
         for bad in [
             "opensearch = ['http://user:secret@host:9200']",

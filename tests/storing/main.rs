@@ -5,8 +5,10 @@ mod support;
 
 mod command_line;
 mod daemon;
+mod documented;
 mod export;
 mod files;
+mod generate;
 mod import;
 mod import_archives;
 mod limits;

@@ -1,0 +1,54 @@
+//! `generate`: man pages, completions and a reference of the settings. It makes them from the definition of the flags and
+//! reads nothing.
+
+use std::{
+    fs,
+    io::{self, Write},
+    iter,
+    path::Path,
+};
+
+use clap_mangen::Man;
+
+use crate::{
+    cli::{self, GenerateCommand},
+    exit::{Exit, Failure},
+};
+
+pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
+    let text = match what {
+        GenerateCommand::Man { out: Some(folder) } => {
+            return write_pages(folder).map_err(|error| Failure::path(folder, &error)).map(|()| Exit::Ok);
+        }
+        GenerateCommand::Man { out: None } => pages()?.into_iter().flat_map(|(_, page)| page).collect(),
+        GenerateCommand::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut cli::shown(), env!("CARGO_PKG_NAME"), &mut text);
+            text
+        }
+        GenerateCommand::Settings => cli::settings_reference().into_bytes(),
+    };
+    match io::stdout().lock().write_all(&text) {
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
+        written => Ok(written.map(|()| Exit::Ok)?),
+    }
+}
+
+/// The name and text of each man page.
+fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut program = cli::shown();
+    program.build();
+    let page = |command: &clap::Command| {
+        let man = Man::new(command.clone());
+        let mut text = Vec::new();
+        man.render(&mut text)?;
+        Ok((man.get_filename(), text))
+    };
+    iter::once(&program).chain(program.get_subcommands()).map(page).collect()
+}
+
+fn write_pages(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    pages()?.into_iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+}
