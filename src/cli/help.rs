@@ -66,10 +66,13 @@ fn without_hidden(command: &Command) -> Command {
     if let Some(help) = command.get_after_long_help().or(command.get_after_help()) {
         shown = shown.after_help(help.clone());
     }
-    let flags = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let flags = command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned();
     let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
     shown
-        .args(flags.map(|arg| arg.clone().global(false).hide_short_help(false)))
+        .args(flags.map(|arg| {
+            let order = arg.get_display_order();
+            arg.global(false).hide_short_help(false).display_order(order)
+        }))
         .subcommands(commands.map(without_hidden))
 }
 

@@ -9,8 +9,9 @@ use super::{Settings, command};
 const HEAD: &str = "\
 # Settings of email-report-processor, for /etc/email-report-processor.toml or --config FILE.
 #
-# A line without a space behind its # is a setting, with its default or, where none is named, an example.
-# Take the # away to set it. Flags and the environment (ERP_…) beat what is set here. Name one store only.
+# A line without a space behind its # is a setting, with its default or, where none is named, an
+# example. Take the # away to set it. Flags and the environment (ERP_…) beat what is set here.
+# Name one store only.
 #
 # Made by: email-report-processor generate settings
 ";
@@ -20,8 +21,8 @@ pub fn settings_reference() -> String {
     let command = command();
     let mut text = HEAD.to_owned();
     let mut section = "";
-    for arg in Settings::NAMES.iter().filter_map(|name| definition(&command, name)) {
-        let heading = arg.get_help_heading().unwrap_or("Other");
+    for (owner, arg) in Settings::NAMES.iter().filter_map(|name| definition(&command, name)) {
+        let heading = arg.get_help_heading().unwrap_or(owner.get_name());
         if heading != section {
             section = heading;
             _ = write!(text, "\n## {section}\n");
@@ -43,10 +44,11 @@ pub fn settings_reference() -> String {
     text
 }
 
-/// The flag of a setting: of all commands, or of the one that has it.
-fn definition<'c>(command: &'c Command, setting: &str) -> Option<&'c Arg> {
-    let mut all = std::iter::once(command).chain(command.get_subcommands()).flat_map(Command::get_arguments);
-    all.find(|arg| arg.get_id() == setting)
+/// The flag of a setting, and the command that has it: the program itself or one of its commands.
+fn definition<'c>(program: &'c Command, setting: &str) -> Option<(&'c Command, &'c Arg)> {
+    std::iter::once(program)
+        .chain(program.get_subcommands())
+        .find_map(|command| Some((command, command.get_arguments().find(|arg| arg.get_id() == setting)?)))
 }
 
 fn value_name(arg: &Arg) -> &str {

@@ -1,5 +1,5 @@
-//! `generate`: man pages, completions and a reference of the settings. It makes them from the definition of the flags and
-//! reads nothing.
+//! `generate`: man pages, completions and a reference of the settings, made from the definition of
+//! the flags. It reads nothing.
 
 use std::{
     fs,
@@ -14,6 +14,9 @@ use crate::{
     cli::{self, GenerateCommand},
     exit::{Exit, Failure},
 };
+
+/// What a page says of its origin.
+const SOURCE: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 
 pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
     let text = match what {
@@ -40,7 +43,7 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut program = cli::shown();
     program.build();
     let page = |command: &clap::Command| {
-        let man = Man::new(command.clone());
+        let man = Man::new(command.clone()).source(SOURCE);
         let mut text = Vec::new();
         man.render(&mut text)?;
         Ok((man.get_filename(), text))
