@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::{
@@ -24,11 +25,7 @@ pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
             return write_pages(folder).map_err(|error| Failure::path(folder, &error)).map(|()| Exit::Ok);
         }
         GenerateCommand::Man { out: None } => pages()?.into_iter().flat_map(|(_, page)| page).collect(),
-        GenerateCommand::Completions { shell } => {
-            let mut text = Vec::new();
-            clap_complete::generate(*shell, &mut cli::shown(), env!("CARGO_PKG_NAME"), &mut text);
-            text
-        }
+        GenerateCommand::Completions { shell } => completions(*shell).into_bytes(),
         GenerateCommand::Settings => cli::settings_reference().into_bytes(),
     };
     match io::stdout().lock().write_all(&text) {
@@ -36,6 +33,15 @@ pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
         written => Ok(written.map(|()| Exit::Ok)?),
     }
+}
+
+/// Bash's come with two spellings of a name that has hyphens (clap issue 6421, open at clap_complete
+/// 4.6.11), and would complete nothing behind a command: the wrong spelling is mended.
+fn completions(shell: Shell) -> String {
+    let name = env!("CARGO_PKG_NAME");
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut cli::shown(), name, &mut text);
+    String::from_utf8_lossy(&text).replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
 }
 
 /// The name and text of each man page.

@@ -20,7 +20,8 @@ fn completed(words: &[&str]) -> Vec<String> {
     fs::write(&script, generated(&["completions", "bash"])).expect("written");
     let ask = r#"source "$1"; shift
         COMP_WORDS=(email-report-processor "$@") COMP_CWORD=$#
-        _email-report-processor email-report-processor "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+        [[ $(complete -p email-report-processor) =~ -F\ ([^ ]+) ]]
+        "${BASH_REMATCH[1]}" email-report-processor "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
         printf '%s\n' "${COMPREPLY[@]}""#;
     let mut bash = Command::new("bash");
     bash.args(["-c", ask, "bash"]).arg(&script).args(words);
