@@ -71,6 +71,7 @@ fn example(arg: &Arg) -> String {
     let example = help.split_once("such as ").and_then(|(_, rest)| rest.split([' ', ',', ';']).next());
     match value_name(arg) {
         "N" => quoted(arg, example.unwrap_or("1")),
+        "URL" => quoted(arg, example.unwrap_or("https://localhost:9200")),
         name => quoted(arg, example.unwrap_or(name)),
     }
 }

@@ -33,7 +33,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Store documents in OpenSearch at this URL, such as https://localhost:9200; repeat it for more nodes of one cluster
+    /// Store documents in OpenSearch at this URL; repeat it for more nodes of one cluster
     #[arg(long, global = true, value_name = "URL", env = "ERP_OPENSEARCH", value_delimiter = ',', help_heading = "Store")]
     #[serde(deserialize_with = "one_or_many_in_file")]
     opensearch: Vec<String>,

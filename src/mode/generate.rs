@@ -35,8 +35,8 @@ pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
     }
 }
 
-/// Bash's come with two spellings of a name that has hyphens (clap issue 6421, open at clap_complete
-/// 4.6.11), and would complete nothing behind a command: the wrong spelling is mended.
+/// Bash's come with two spellings of a name that has hyphens (clap issue 6421, open at
+/// `clap_complete` 4.6.11), and would complete nothing behind a command: the wrong spelling is mended.
 fn completions(shell: Shell) -> String {
     let name = env!("CARGO_PKG_NAME");
     let mut text = Vec::new();
