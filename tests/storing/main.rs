@@ -5,9 +5,11 @@ mod support;
 
 mod command_line;
 mod daemon;
+mod documented;
 mod durable;
 mod export;
 mod files;
+mod generate;
 mod import;
 mod limits;
 mod maildir;
