@@ -54,18 +54,7 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     let limit = config.pipeline.reading.limits.mail_bytes;
     let state = Arc::new(Mutex::new(Remembered::new(import)?));
     let counters = Arc::new(Counters::default());
-    let observe = {
-        let (state, counters) = (Arc::clone(&state), Arc::clone(&counters));
-        move |settled: &[(Settlement, Moved)]| {
-            if enabled!(Level::DEBUG) {
-                ingest::log(settled);
-            }
-            for (settlement, _) in settled {
-                counters.settled(&settlement.tally, matches!(settlement.outcome, Outcome::Failed(_)));
-                lock(&state).settled(settlement);
-            }
-        }
-    };
+    let observe = observer(Arc::clone(&state), Arc::clone(&counters));
     if import.paths.iter().any(|path| is_stdin(path)) && io::stdin().is_terminal() {
         info!("reading from standard input; Ctrl-D ends it");
     }
@@ -101,6 +90,19 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     } else {
         Exit::Ok
     })
+}
+
+/// Counts and remembers what was settled; tells of single mails with `--verbose` only.
+fn observer(state: Arc<Mutex<Remembered>>, counters: Arc<Counters>) -> impl FnMut(&[(Settlement, Moved)]) {
+    move |settled| {
+        if enabled!(Level::DEBUG) {
+            ingest::log(settled);
+        }
+        for (settlement, _) in settled {
+            counters.settled(&settlement.tally, matches!(settlement.outcome, Outcome::Failed(_)));
+            lock(&state).settled(settlement);
+        }
+    }
 }
 
 fn refuse_wrong_paths(import: &cli::ImportFlags) -> Result<(), Failure> {

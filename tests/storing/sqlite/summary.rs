@@ -3,7 +3,7 @@
 use std::{path::Path, time::Instant};
 
 use email_report_processor::{
-    mode::report::{ReportError, ReportOptions, run},
+    mode::report::{ReportOptions, run},
     report::{
         FailureReport, Report, Text,
         aggregate::{DkimResult, SpfResult},
@@ -20,18 +20,18 @@ use super::{
 
 const DAY: i64 = 86400;
 
-fn options(path: &Path) -> ReportOptions {
+pub(super) fn options(path: &Path) -> ReportOptions {
     let (store, places) = (path.into(), Vec::new());
     ReportOptions { store, since: None, until: None, domain: None, json: false, top: 10, places }
 }
 
-fn text(options: &ReportOptions) -> String {
+pub(super) fn text(options: &ReportOptions) -> String {
     let mut out = Vec::new();
     run(options, &mut out).expect("an answer");
     String::from_utf8(out).expect("UTF-8")
 }
 
-fn json(options: &ReportOptions) -> Value {
+pub(super) fn json(options: &ReportOptions) -> Value {
     serde_json::from_str(&text(&ReportOptions { json: true, ..options.clone() })).expect("JSON")
 }
 
@@ -91,7 +91,7 @@ fn failure(domains: &[&str], source: &str, messages: Option<u64>, days: i64) -> 
     })
 }
 
-fn example(path: &Path) {
+pub(super) fn example(path: &Path) {
     let mut tls = tls("tls", 0);
     if let Report::Tls(tls) = &mut tls {
         let failures = [("certificate-expired", 7), ("starttls-not-supported", 3)];
@@ -416,59 +416,6 @@ fn nothing_in_a_report_reaches_the_terminal_as_a_command() {
     let raw = text(&ReportOptions { json: true, ..options(&path) });
     assert!(raw.chars().all(harmless), "{raw:?}");
     assert_eq!(json(&options(&path))["tls"]["policies"][0]["policy_type"], evil, "the value is the same");
-}
-
-#[test]
-fn an_empty_period_names_the_newest_report() {
-    let (_folder, path) = folder();
-    example(&path);
-    let late = ReportOptions { since: "2031-01-01".parse().ok(), ..options(&path) };
-    let expected = format!(
-        "Store: {}\nReports that begin at 2031-01-01T00:00:00Z or later\n\n\
-         No reports; newest report here: 18 Jan 2024\n",
-        path.display()
-    );
-    assert_eq!(text(&late), expected);
-    assert_eq!(json(&late)["dmarc"]["messages"], 0);
-    assert_eq!(json(&late)["newest_report"], "2024-01-18T00:00:00Z");
-    assert_eq!(json(&late)["store"], path.display().to_string());
-    let of = |domain: &str| text(&ReportOptions { domain: Some(domain.into()), ..late.clone() });
-    assert!(of("example.org").ends_with("No reports; newest report here: 17 Jan 2024\n"), "{}", of("example.org"));
-    let expected = "No reports; newest report here, on another domain: 18 Jan 2024\n";
-    assert!(of("nobody.example").ends_with(expected), "{}", of("nobody.example"));
-}
-
-#[test]
-fn where_there_is_nothing_another_store_is_named() {
-    let (folder, path) = folder();
-    let (missing, other) = (folder.path().join("missing"), folder.path().join("its folder"));
-    let other = other.join("reports.sqlite");
-    let asked = ReportOptions { places: vec![missing, path.clone(), other.clone()], ..options(&path) };
-    let nothing = |asked: &ReportOptions| run(asked, &mut Vec::new()).expect_err("no store").to_string();
-    assert_eq!(nothing(&asked), format!("there is no store {}", path.display()));
-
-    store(&other, []);
-    assert_eq!(nothing(&asked), format!("there is no store {}", path.display()), "the other one is empty");
-    store(&path, []);
-    let head = format!("Store: {}\nReports of all time\n\nNo reports. This store is empty", path.display());
-    assert_eq!(text(&asked), format!("{head}.\n"));
-    assert_eq!(json(&asked)["other_store"], Value::Null);
-
-    store(&other, [mail([dmarc("one", 1)])]);
-    let command = format!("email-report-processor report --store '{}'", other.display());
-    assert_eq!(text(&asked), format!("{head}, but there is another: {command}\n"));
-    assert_eq!(json(&asked)["other_store"], other.display().to_string());
-    std::fs::remove_file(&path).expect("removed");
-    let expected = format!("there is no store {}, but there is another: {command}", path.display());
-    assert_eq!(nothing(&asked), expected);
-}
-
-#[test]
-fn a_store_that_is_not_there_is_named() {
-    let (_folder, path) = folder();
-    let error = run(&options(&path), &mut Vec::new()).expect_err("no store");
-    assert!(matches!(error, ReportError::Open(_)));
-    assert_eq!(error.to_string(), format!("there is no store {}", path.display()));
 }
 
 #[test]
