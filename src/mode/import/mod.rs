@@ -1,5 +1,6 @@
 //! `import`: what people have kept over the years, at full speed. By default the source is only read.
 
+mod echo;
 mod feed;
 mod journal;
 mod progress;
