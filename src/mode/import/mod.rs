@@ -1,5 +1,6 @@
 //! `import`: what people have kept over the years, at full speed. By default the source is only read.
 
+mod echo;
 mod feed;
 mod journal;
 mod progress;
@@ -59,6 +60,7 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     let limit = config.pipeline.reading.limits.mail_bytes;
     let state = Arc::new(Mutex::new(Remembered::new(import)?));
     let counters = Arc::new(Counters::default());
+<<<<<<< HEAD
     let observe = {
         let (state, counters) = (Arc::clone(&state), Arc::clone(&counters));
         move |settled: &[(Settlement, Moved)]| {
@@ -71,6 +73,9 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
             }
         }
     };
+=======
+    let observe = observer(Arc::clone(&state), Arc::clone(&counters));
+>>>>>>> report
     if import.paths.iter().any(|path| is_stdin(path)) && io::stdin().is_terminal() {
         info!("reading from standard input; Ctrl-D ends it");
     }
@@ -106,6 +111,19 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     } else {
         Exit::Ok
     })
+}
+
+/// Counts and remembers what was settled; tells of single mails with `--verbose` only.
+fn observer(state: Arc<Mutex<Remembered>>, counters: Arc<Counters>) -> impl FnMut(&[(Settlement, Moved)]) {
+    move |settled| {
+        if enabled!(Level::DEBUG) {
+            ingest::log(settled);
+        }
+        for (settlement, _) in settled {
+            counters.settled(&settlement.tally, matches!(settlement.outcome, Outcome::Failed(_)));
+            lock(&state).settled(settlement);
+        }
+    }
 }
 
 fn refuse_wrong_paths(import: &cli::ImportFlags) -> Result<(), Failure> {

@@ -1,7 +1,6 @@
 //! Progress of an import: a bar on a terminal, a line every few seconds elsewhere.
 
 use std::{
-    io,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -15,6 +14,7 @@ use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyl
 use parking_lot::Mutex;
 use tracing::info;
 
+use super::echo::Quiet;
 use crate::{logging, settle::Tally};
 
 /// How often the bar is drawn.
@@ -25,22 +25,9 @@ const LOG_INTERVAL: Duration = Duration::from_secs(5);
 const RATE_INTERVAL: Duration = Duration::from_secs(3);
 
 /// While the total is unknown.
-const COUNTING: &str = "{msg}";
-const KNOWN: &str = "{bar:20} {percent:>3} %  {msg}";
-/// Columns in front of the message there.
-const BAR_COLUMNS: usize = 28;
-/// Columns that stay free, for the `^C` that a terminal shows: if it made the line longer than the terminal, the bar
-/// could not be taken away.
-const FREE_COLUMNS: usize = 3;
-
-/// The beginning of a line, as much as the terminal has room for beside the bar.
-fn cut(line: &str, columns: usize) -> String {
-    line.chars().take(columns.saturating_sub(BAR_COLUMNS + FREE_COLUMNS)).collect()
-}
-
-fn columns() -> usize {
-    rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| size.ws_col.into())
-}
+const COUNTING: &str = "{wide_msg}";
+/// The end of a line that is too long for the terminal is cut off.
+const KNOWN: &str = "{bar:20} {percent:>3} %  {wide_msg}";
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -103,10 +90,11 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn start(counters: Arc<Counters>, show: Show) -> io::Result<Progress> {
+    pub(super) fn start(counters: Arc<Counters>, show: Show) -> std::io::Result<Progress> {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new().name("progress".into()).spawn(move || {
             let bar = (show == Show::Bar).then(|| logging::bars().add(ProgressBar::new(0).with_style(style(COUNTING))));
+            let _quiet = bar.as_ref().and_then(|_| Quiet::terminal());
             let interval = if bar.is_some() { DRAW_INTERVAL } else { LOG_INTERVAL };
             let mut rates = Rates::new();
             let mut is_known = false;
@@ -119,7 +107,7 @@ impl Progress {
                     }
                     bar.set_length(counters.total.load(Relaxed).max(1));
                     bar.set_position(counters.bytes.load(Relaxed));
-                    bar.set_message(cut(&line, columns()));
+                    bar.set_message(line);
                 } else {
                     info!("{line}");
                 }
@@ -198,17 +186,4 @@ fn per_second(number: u64, seconds: f64) -> u64 {
 fn remaining(lasted: Duration, done: u64, total: u64) -> Duration {
     let share = total.saturating_sub(done) as f64 / done as f64;
     Duration::try_from_secs_f64(lasted.as_secs_f64() * share).unwrap_or(Duration::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bar_leaves_room_for_what_the_terminal_shows_of_a_key() {
-        let line = "10,000 mails, 12 failed, 3 minutes left, 12.34 MiB, 1,234 reports/s";
-        assert_eq!(cut(line, 80).len() + BAR_COLUMNS + 3, 80);
-        assert_eq!(cut(line, 200), line);
-        assert_eq!(cut(line, 10), "");
-    }
 }

@@ -1,6 +1,10 @@
 //! What is told of mails that were stored, and of what was not.
 
-use std::fs;
+use std::{
+    fs,
+    io::{Read, Write},
+    process::{Command, Stdio},
+};
 
 use crate::support::program::{Running, TestMaildir, program, run, run_command};
 
@@ -85,6 +89,35 @@ fn import_says_why_reports_were_passed_over() {
     }
     let log = import(&["-v"]);
     assert!(log.contains("stored google.com → example.org, 1 record, 25 Nov 2026, out of"), "{log}");
+}
+
+/// On a terminal that `script` makes.
+#[test]
+fn ctrl_c_leaves_nothing_on_the_terminal() {
+    let import = format!("{} import --ndjson /dev/null -", env!("CARGO_BIN_EXE_email-report-processor"));
+    let mut child = Command::new("script")
+        .args(["--quiet", "--command", &import, "/dev/null"])
+        .env("ERP_CONFIG", "/dev/null")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script starts");
+    let mut keys = child.stdin.take().expect("a pipe");
+    let mut screen = child.stdout.take().expect("a pipe");
+    let (mut shown, mut part) = (String::new(), [0; 4096]);
+    loop {
+        let read = screen.read(&mut part).expect("read");
+        if read == 0 {
+            break;
+        }
+        let had_bar = shown.contains("0 mails, 0 failed");
+        shown.push_str(&String::from_utf8_lossy(&part[..read]));
+        if !had_bar && shown.contains("0 mails, 0 failed") {
+            keys.write_all(b"\x03").expect("typed");
+        }
+    }
+    child.wait().expect("an end");
+    assert!(shown.contains("stopped before the end, as asked") && !shown.contains("^C"), "{shown:?}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The SQLite store through its public interface: what is acknowledged is there, whole and once.
 
 mod identity;
+mod many_rows;
+mod nothing;
 mod opening;
 mod read;
 mod reports;

@@ -1,9 +1,9 @@
 //! The mode `report`: its numbers are sums over the reports, its words are harmless.
 
-use std::{path::Path, time::Instant};
+use std::path::Path;
 
 use email_report_processor::{
-    mode::report::{ReportError, ReportOptions, run},
+    mode::report::{ReportOptions, run},
     report::{
         FailureReport, Report, Text,
         aggregate::{DkimResult, SpfResult},
@@ -20,18 +20,18 @@ use super::{
 
 const DAY: i64 = 86400;
 
-fn options(path: &Path) -> ReportOptions {
+pub(super) fn options(path: &Path) -> ReportOptions {
     let (store, places) = (path.into(), Vec::new());
     ReportOptions { store, since: None, until: None, domain: None, json: false, top: 10, places }
 }
 
-fn text(options: &ReportOptions) -> String {
+pub(super) fn text(options: &ReportOptions) -> String {
     let mut out = Vec::new();
     run(options, &mut out).expect("an answer");
     String::from_utf8(out).expect("UTF-8")
 }
 
-fn json(options: &ReportOptions) -> Value {
+pub(super) fn json(options: &ReportOptions) -> Value {
     serde_json::from_str(&text(&ReportOptions { json: true, ..options.clone() })).expect("JSON")
 }
 
@@ -40,9 +40,14 @@ fn some(text: &str) -> Option<Text> {
     Some(text.into())
 }
 
+<<<<<<< HEAD
 /// A report of a domain, some days after the first, with one record a `(source, messages,
 /// disposition, spf, dkim)`.
 fn report_on(domain: &str, days: i64, records: &[(&str, u64, &str, &str, &str)]) -> Report {
+=======
+/// A report of a domain, some days after the first, with one record a `(source, messages, disposition, spf, dkim)`.
+pub(super) fn report_on(domain: &str, days: i64, records: &[(&str, u64, &str, &str, &str)]) -> Report {
+>>>>>>> report
     let mut report = dmarc(&format!("{domain} {days}"), 0);
     let Report::Aggregate(dmarc) = &mut report else { unreachable!() };
     dmarc.policy_published.domain = some(domain);
@@ -64,7 +69,7 @@ fn report_on(domain: &str, days: i64, records: &[(&str, u64, &str, &str, &str)])
     report
 }
 
-fn policy(domain: &str, kind: &str, good: u64, failures: &[(&str, u64)]) -> PolicyResult {
+pub(super) fn policy(domain: &str, kind: &str, good: u64, failures: &[(&str, u64)]) -> PolicyResult {
     let mut policy = PolicyResult::default();
     policy.policy.policy_domain = some(domain);
     policy.policy.policy_type = some(kind);
@@ -92,7 +97,7 @@ fn failure(domains: &[&str], source: &str, messages: Option<u64>, days: i64) -> 
     })
 }
 
-fn example(path: &Path) {
+pub(super) fn example(path: &Path) {
     let mut tls = tls("tls", 0);
     if let Report::Tls(tls) = &mut tls {
         let failures = [("certificate-expired", 7), ("starttls-not-supported", 3)];
@@ -213,63 +218,6 @@ fn failure_reports_are_in_the_json_too() {
     assert_eq!(answer["failure"], expected);
     let late = ReportOptions { since: "2024-01-17".parse().ok(), top: 0, ..options(&path) };
     assert_eq!(json(&late)["failure"], json!({ "reports": 1, "messages": 0, "domains": [], "domains_omitted": 1 }));
-}
-
-#[test]
-fn each_policy_has_its_own_failures() {
-    let (_folder, path) = folder();
-    let mut report = tls("many", 0);
-    let Report::Tls(many) = &mut report else { unreachable!() };
-    let names: Vec<String> = (0..30).map(|n| format!("way {n:02}")).collect();
-    many.policies = (0..20)
-        .map(|n| {
-            let domain = format!("d{n}.example");
-            let ways: Vec<_> = names.iter().zip(1..=n).map(|(name, count)| (name.as_str(), count)).collect();
-            policy(&domain, if n % 2 == 0 { "sts" } else { "tlsa" }, 100 - n, &ways)
-        })
-        .collect();
-    store(&path, [mail([report])]);
-    let answer = json(&ReportOptions { top: 100, ..options(&path) });
-    for policy in answer["tls"]["policies"].as_array().expect("policies") {
-        let domain = policy["policy_domain"].as_str().expect("a domain");
-        let n: u64 = domain[1..domain.len() - ".example".len()].parse().expect("a number");
-        // The most frequent ten, most frequent first.
-        let expected: Vec<Value> = (1..=n)
-            .rev()
-            .take(10)
-            .map(|count| json!({ "result_type": format!("way {:02}", count - 1), "sessions": count }))
-            .collect();
-        assert_eq!(policy["failures"], Value::from(expected), "{domain}");
-    }
-}
-
-/// A walk through the store for each row shown would take a thousand times as long as one.
-#[test]
-fn many_rows_take_little_longer_than_one() {
-    const ROWS: u8 = 40;
-    let (_folder, path) = folder();
-    let names = || (0..ROWS).flat_map(|a| (0..ROWS).map(move |b| (a, b)));
-    let addresses: Vec<String> = names().map(|(a, b)| format!("192.0.{a}.{b}")).collect();
-    let records: Vec<_> = addresses.iter().map(|source| (source.as_str(), 1, "none", "pass", "fail")).collect();
-    let mut sessions = tls("tls", 0);
-    if let Report::Tls(tls) = &mut sessions {
-        tls.policies = names().map(|(a, b)| policy(&format!("d{a}.d{b}.example"), "sts", 1, &[("x", 1)])).collect();
-    }
-    store(&path, [mail([report_on("example.org", 0, &records), sessions])]);
-    let shortest = |top: usize| {
-        let options = ReportOptions { top, ..options(&path) };
-        let took = |_| {
-            let started = Instant::now();
-            let answer = json(&options);
-            assert_eq!(answer["dmarc"]["sources"].as_array().map(Vec::len), Some(top));
-            assert_eq!(answer["dmarc"]["sources"][top - 1]["spf"][0]["messages"], 1);
-            assert_eq!(answer["tls"]["policies"][top - 1]["failures"][0]["sessions"], 1);
-            started.elapsed()
-        };
-        (0..3).map(took).min().expect("three")
-    };
-    let (one, all) = (shortest(1), shortest(addresses.len()));
-    assert!(all < one * 20, "one row takes {one:?}, {} take {all:?}", addresses.len());
 }
 
 #[test]
@@ -417,59 +365,6 @@ fn nothing_in_a_report_reaches_the_terminal_as_a_command() {
     let raw = text(&ReportOptions { json: true, ..options(&path) });
     assert!(raw.chars().all(harmless), "{raw:?}");
     assert_eq!(json(&options(&path))["tls"]["policies"][0]["policy_type"], evil, "the value is the same");
-}
-
-#[test]
-fn an_empty_period_names_the_newest_report() {
-    let (_folder, path) = folder();
-    example(&path);
-    let late = ReportOptions { since: "2031-01-01".parse().ok(), ..options(&path) };
-    let expected = format!(
-        "Store: {}\nReports that begin at 2031-01-01T00:00:00Z or later\n\n\
-         No reports; newest report here: 18 Jan 2024\n",
-        path.display()
-    );
-    assert_eq!(text(&late), expected);
-    assert_eq!(json(&late)["dmarc"]["messages"], 0);
-    assert_eq!(json(&late)["newest_report"], "2024-01-18T00:00:00Z");
-    assert_eq!(json(&late)["store"], path.display().to_string());
-    let of = |domain: &str| text(&ReportOptions { domain: Some(domain.into()), ..late.clone() });
-    assert!(of("example.org").ends_with("No reports; newest report here: 17 Jan 2024\n"), "{}", of("example.org"));
-    let expected = "No reports; newest report here, on another domain: 18 Jan 2024\n";
-    assert!(of("nobody.example").ends_with(expected), "{}", of("nobody.example"));
-}
-
-#[test]
-fn where_there_is_nothing_another_store_is_named() {
-    let (folder, path) = folder();
-    let (missing, other) = (folder.path().join("missing"), folder.path().join("its folder"));
-    let other = other.join("reports.sqlite");
-    let asked = ReportOptions { places: vec![missing, path.clone(), other.clone()], ..options(&path) };
-    let nothing = |asked: &ReportOptions| run(asked, &mut Vec::new()).expect_err("no store").to_string();
-    assert_eq!(nothing(&asked), format!("there is no store {}", path.display()));
-
-    store(&other, []);
-    assert_eq!(nothing(&asked), format!("there is no store {}", path.display()), "the other one is empty");
-    store(&path, []);
-    let head = format!("Store: {}\nReports of all time\n\nNo reports. This store is empty", path.display());
-    assert_eq!(text(&asked), format!("{head}.\n"));
-    assert_eq!(json(&asked)["other_store"], Value::Null);
-
-    store(&other, [mail([dmarc("one", 1)])]);
-    let command = format!("email-report-processor report --store '{}'", other.display());
-    assert_eq!(text(&asked), format!("{head}, but there is another: {command}\n"));
-    assert_eq!(json(&asked)["other_store"], other.display().to_string());
-    std::fs::remove_file(&path).expect("removed");
-    let expected = format!("there is no store {}, but there is another: {command}", path.display());
-    assert_eq!(nothing(&asked), expected);
-}
-
-#[test]
-fn a_store_that_is_not_there_is_named() {
-    let (_folder, path) = folder();
-    let error = run(&options(&path), &mut Vec::new()).expect_err("no store");
-    assert!(matches!(error, ReportError::Open(_)));
-    assert_eq!(error.to_string(), format!("there is no store {}", path.display()));
 }
 
 #[test]
