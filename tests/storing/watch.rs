@@ -283,8 +283,8 @@ fn a_mail_that_is_taken_away_by_another_program_is_not_counted() {
     assert_eq!((maildir.count("new"), maildir.count("cur") + taken), (0, 3000), "{}", running.log());
 }
 
-/// The time from delivery to `cur/`: the mail is moved only when the store has acknowledged it. Not a test, a measurement:
-/// `cargo test --release --test storing latency -- --ignored --nocapture`.
+/// The time from delivery to `cur/`: the mail is moved only when the store has acknowledged it. Not
+/// a test, a measurement: `cargo test --release --test storing latency -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn latency() {

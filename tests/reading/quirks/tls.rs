@@ -15,7 +15,12 @@ pub fn quirks() -> Vec<Quirk> {
 /// The policy of most fixtures.
 fn policy() -> Value {
     let lines = json!(["version: STSv1", "mode: enforce", "mx: mx.example.org", "max_age: 86400"]);
-    json!({ "policy-type": "sts", "policy-string": lines, "policy-domain": "example.org", "mx-host": ["mx.example.org"] })
+    json!({
+        "policy-type": "sts",
+        "policy-string": lines,
+        "policy-domain": "example.org",
+        "mx-host": ["mx.example.org"],
+    })
 }
 
 fn summary() -> Value {

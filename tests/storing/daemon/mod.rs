@@ -1,4 +1,5 @@
-//! What a daemon must survive: a lost log, idle clients, few handles, a reload at a bad moment, folders made anew.
+//! What a daemon must survive: a lost log, idle clients, few handles, a reload at a bad moment,
+//! folders made anew.
 
 mod log;
 mod reload;

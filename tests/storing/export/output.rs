@@ -1,4 +1,5 @@
-//! Where lines and rows go: a file that appears when it is complete, a pipe that is read slowly or not to its end.
+//! Where lines and rows go: a file that appears when it is complete, a pipe that is read slowly or
+//! not to its end.
 
 use std::{
     fs,

@@ -247,11 +247,13 @@ fn older_stores_keep_their_rows_and_know_them_again() {
 fn keeps_its_rows_and_knows_them_again(older: &str) {
     let (folder, path) = folder();
     fs::copy(older, &path).expect("copied");
-    let sums =
-        "SELECT (SELECT count(*) || ' ' || sum(count) FROM dmarc_records) || ' ' || (SELECT count(*) FROM tls_policies)
-        || ' ' || (SELECT count(*) FROM dmarc_failures) || ' ' || (SELECT count(*) FROM dmarc_dkim_results)
-        || ' ' || (SELECT count(*) FROM dmarc_spf_results) || ' ' || (SELECT count(*) FROM dmarc_override_reasons)
-        || ' ' || (SELECT count(*) FROM tls_failure_details) || ' ' || (SELECT sum(stored_at) FROM dmarc_reports)";
+    let sums = "SELECT (SELECT count(*) || ' ' || sum(count) FROM dmarc_records)
+        || ' ' || (SELECT count(*) FROM tls_policies) || ' ' || (SELECT count(*) FROM dmarc_failures)
+        || ' ' || (SELECT count(*) FROM dmarc_dkim_results)
+        || ' ' || (SELECT count(*) FROM dmarc_spf_results)
+        || ' ' || (SELECT count(*) FROM dmarc_override_reasons)
+        || ' ' || (SELECT count(*) FROM tls_failure_details)
+        || ' ' || (SELECT sum(stored_at) FROM dmarc_reports)";
     let sums = || -> String {
         let connection = Connection::open(&path).expect("the store");
         connection.query_row(sums, (), |row| row.get(0)).expect("sums")

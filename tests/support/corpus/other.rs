@@ -62,13 +62,15 @@ pub(super) fn junk_mail(rng: &mut Rng, n: usize) -> Mail {
         "letter" => text,
         "newsletter" => {
             let html = "<!DOCTYPE html>\n<html><head><meta charset=utf-8>\
-                        <title>News & more</title></head>\n<body><p>Prices <b>5 < 6<br>unsubscribe</body></html>\n";
+                        <title>News & more</title></head>\n\
+                        <body><p>Prices <b>5 < 6<br>unsubscribe</body></html>\n";
             let html = part("text/html; charset=utf-8", html);
             multipart("multipart/alternative", &boundary, &[text, html])
         }
         "bounce" => {
             let status = "Reporting-MTA: dns; mx.example.net\n\n\
-                          Final-Recipient: rfc822; user@example.net\nAction: failed\nStatus: 5.1.1\n";
+                          Final-Recipient: rfc822; user@example.net\n\
+                          Action: failed\nStatus: 5.1.1\n";
             let returned = format!(
                 "From: someone@example.org\nSubject: hello\n\
                      Message-ID: <{n}.returned@example.org>\n\n"

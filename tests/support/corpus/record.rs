@@ -54,7 +54,12 @@ impl Record {
             .iter()
             .enumerate()
             .map(|(n, (domain, selector, result, human))| {
-                let result = json!({"domain": domain, "selector": selector, "result": result, "human_result": human});
+                let result = json!({
+                    "domain": domain,
+                    "selector": selector,
+                    "result": result,
+                    "human_result": human,
+                });
                 (n.to_string(), given(result))
             })
             .collect();
