@@ -60,22 +60,7 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     let limit = config.pipeline.reading.limits.mail_bytes;
     let state = Arc::new(Mutex::new(Remembered::new(import)?));
     let counters = Arc::new(Counters::default());
-<<<<<<< HEAD
-    let observe = {
-        let (state, counters) = (Arc::clone(&state), Arc::clone(&counters));
-        move |settled: &[(Settlement, Moved)]| {
-            if enabled!(Level::DEBUG) {
-                ingest::log(settled);
-            }
-            for (settlement, _) in settled {
-                counters.settled(&settlement.tally, matches!(settlement.outcome, Outcome::Failed(_)));
-                state.lock().settled(settlement);
-            }
-        }
-    };
-=======
     let observe = observer(Arc::clone(&state), Arc::clone(&counters));
->>>>>>> report
     if import.paths.iter().any(|path| is_stdin(path)) && io::stdin().is_terminal() {
         info!("reading from standard input; Ctrl-D ends it");
     }
@@ -121,7 +106,7 @@ fn observer(state: Arc<Mutex<Remembered>>, counters: Arc<Counters>) -> impl FnMu
         }
         for (settlement, _) in settled {
             counters.settled(&settlement.tally, matches!(settlement.outcome, Outcome::Failed(_)));
-            lock(&state).settled(settlement);
+            state.lock().settled(settlement);
         }
     }
 }

@@ -40,14 +40,9 @@ fn some(text: &str) -> Option<Text> {
     Some(text.into())
 }
 
-<<<<<<< HEAD
 /// A report of a domain, some days after the first, with one record a `(source, messages,
 /// disposition, spf, dkim)`.
-fn report_on(domain: &str, days: i64, records: &[(&str, u64, &str, &str, &str)]) -> Report {
-=======
-/// A report of a domain, some days after the first, with one record a `(source, messages, disposition, spf, dkim)`.
 pub(super) fn report_on(domain: &str, days: i64, records: &[(&str, u64, &str, &str, &str)]) -> Report {
->>>>>>> report
     let mut report = dmarc(&format!("{domain} {days}"), 0);
     let Report::Aggregate(dmarc) = &mut report else { unreachable!() };
     dmarc.policy_published.domain = some(domain);
