@@ -59,8 +59,12 @@ fn is_journal() -> bool {
 /// The progress bars on the terminal; log lines go above them.
 pub fn bars() -> &'static MultiProgress {
     static BARS: LazyLock<MultiProgress> = LazyLock::new(|| {
-        let terminal = Box::new(LeftPart(Term::buffered_stderr()));
-        MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(terminal, DRAWN_A_SECOND))
+        let target = if io::stderr().is_terminal() {
+            ProgressDrawTarget::term_like_with_hz(Box::new(LeftPart(Term::buffered_stderr())), DRAWN_A_SECOND)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        MultiProgress::with_draw_target(target)
     });
     &BARS
 }
