@@ -228,29 +228,6 @@ fn faketime() -> Result<PathBuf, String> {
     Some(PathBuf::from(path)).filter(|path| path.exists()).ok_or_else(|| "there is no libfaketime here".into())
 }
 
-/// Nothing tells `watch` that a mail can be moved again; it finds out in the three minutes after
-/// which it reads all of `new/`, which pass in seconds here.
-pub fn full_read(_: Size) -> LeftOut {
-    let faketime = faketime()?;
-    let place = Place::new(0);
-    let cur = place.maildir.path().join("cur");
-    let mut command = program(["watch", "--store"]);
-    command.arg(place.store()).arg(place.maildir.path());
-    command.env("LD_PRELOAD", faketime).env("FAKETIME", "+0 x60");
-    let running = Running::start_command(command);
-    running.wait_for_log("watching");
-    fs::remove_dir(&cur).expect("removed");
-    let corpus = Corpus { seed: seed(), ..Corpus::new(20) };
-    let mail = corpus.iter().find(|mail| !mail.content.is_empty()).expect("a report");
-    place.maildir.deliver(&mail.name, &mail.bytes);
-    running.wait_for_log("can't be moved");
-    fs::create_dir(&cur).expect("a folder");
-    wait_until("the next full read", Duration::from_secs(30), || place.maildir.count("cur") == 1);
-    let (code, log) = running.stop();
-    assert_eq!(code, Some(0), "{log}");
-    Ok(())
-}
-
 pub fn clock_jumps(size: Size) -> LeftOut {
     let faketime = faketime()?;
     let place = Place::new(0);

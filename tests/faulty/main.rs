@@ -73,7 +73,6 @@ const SCENARIOS: &[Scenario] = &[
     scenario("cur-missing", "there is no cur/", folders::cur_missing),
     scenario("cur-read-only", "cur/ is on a file system that is read-only", folders::cur_read_only),
     scenario("cur-other-device", "cur/ is on another device", folders::cur_other_device),
-    scenario("full-read", "what no event told of is found within three minutes", folders::full_read),
     scenario("clock-jumps", "the clock jumps back and forth under a running watch", folders::clock_jumps),
     scenario("many-files", "very many mails in new/", folders::many_files),
     scenario("tls-proxy", "nginx in front: wrong CA, wrong host name, expired credentials", proxy::run),
