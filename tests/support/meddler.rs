@@ -57,16 +57,17 @@ fn pass(mut client: TcpStream, backend: &str, meddling: &Mutex<Meddling>) -> io:
     let mut start = vec![0; 1 << 16];
     let length = client.read(&mut start)?;
     start.truncate(length);
+    // Before the request goes on: what is stored by the time the meddling ends was meddled with.
+    let meddling = match *meddling.lock().expect("whole") {
+        meddling if start.starts_with(b"POST /_bulk") => meddling,
+        _ => Meddling::Nothing,
+    };
     server.write_all(&start)?;
     let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
     thread::spawn(move || io::copy(&mut from, &mut to));
     let mut answer = Vec::new();
     server.read_to_end(&mut answer)?;
 
-    let meddling = match *meddling.lock().expect("whole") {
-        meddling if start.starts_with(b"POST /_bulk") => meddling,
-        _ => Meddling::Nothing,
-    };
     let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |at| at + 4);
     let middle = body + (answer.len() - body) / 2;
     match meddling {
