@@ -82,7 +82,7 @@ struct LeftPart(Term);
 
 impl TermLike for LeftPart {
     fn width(&self) -> u16 {
-        TermLike::width(&self.0).saturating_sub(COLUMNS_FOR_TYPING)
+        TermLike::width(&self.0).saturating_sub(COLUMNS_FOR_TYPING).max(1)
     }
 
     fn height(&self) -> u16 {

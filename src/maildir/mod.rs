@@ -2,6 +2,8 @@
 //!
 //! Another process may take a mail away at any moment; that is never an error here.
 
+mod leftovers;
+mod rename;
 pub mod retry;
 
 use std::{
@@ -25,8 +27,8 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rustix::fs::{CWD, RenameFlags};
 
+use self::rename::rename_to_free_name;
 use crate::{sanitize, source};
 
 /// The header in front of a mail that can't be used; its value is the reason.
@@ -195,6 +197,7 @@ pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<bool>> {
         copies.into_iter().map(|copy| copy?.map(Copy::deliver).transpose()).collect();
     let folders: BTreeSet<PathBuf> =
         named.iter().filter_map(|copy| copy.as_ref().ok()?.as_ref()).map(|copy| copy.folder.join("new")).collect();
+    folders.iter().filter_map(|new| new.parent()).for_each(|folder| leftovers::clear(&folder.join("tmp")));
     let synchronised: BTreeMap<PathBuf, io::Result<()>> = folders
         .into_iter()
         .map(|folder| (folder.clone(), File::open(folder).and_then(|file| file.sync_all())))
@@ -262,6 +265,7 @@ impl Copy {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         // After a crash another process may have our id: the time tells its files from ours.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        // `leftovers` knows this form.
         let temporary = folder.join("tmp").join(format!("{}.{}_{number}", now.as_nanos(), process::id()));
         let mode = original.metadata()?.mode();
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(&temporary)?;
@@ -316,17 +320,6 @@ impl Drop for Copy {
     fn drop(&mut self) {
         // Nothing is there any more once it was delivered.
         let _ = fs::remove_file(&self.temporary);
-    }
-}
-
-/// Renames without ever replacing a file; file systems that can't promise this (NFS) are asked first.
-pub(super) fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if to.try_exists()? => {
-            Err(io::ErrorKind::AlreadyExists.into())
-        }
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => fs::rename(from, to),
-        other => Ok(other?),
     }
 }
 

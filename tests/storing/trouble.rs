@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use crate::support::{
     corpus::{Content, Corpus},
-    program::{Ended, Running, TestMaildir, run, wait_until},
+    program::{Ended, Running, TestMaildir, run, wait_for_all, wait_until},
     server::{OpenSearch, Shared},
 };
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ fn an_index_in_trouble_holds_up_its_own_mails_only() {
     server.put("/own-tlsrpt", &json!({}));
     block(server, "own-tlsrpt", "index.blocks.write", true);
     let mut running = Running::start(arguments("once", &server.url, "own", &maildir, &["--give-up-after=2m"]));
-    wait_until("all others", Duration::from_secs(20), || maildir.count("new") <= of_tls);
+    wait_until("all others", Duration::from_mins(1), || maildir.count("new") <= of_tls);
     running.wait_for_log("part of the store unavailable");
     assert!(running.is_running());
     assert_eq!(server.count("own-dmarc"), corpus.manifest().dmarc.records);
@@ -89,8 +89,9 @@ fn a_block_of_four_seconds_costs_nothing() {
     server.put("/four-dmarc", &json!({}));
     let flood = "index.blocks.read_only_allow_delete";
     block(server, "four-dmarc", flood, true);
-    let more = ["--give-up-after=5m", "--bulk-bytes=64KiB"];
+    let more = ["-v", "--give-up-after=5m", "--bulk-bytes=64KiB"];
     let mut running = Running::start(arguments("once", &server.url, "four", &maildir, &more));
+    running.wait_for_log("are left until it is back");
     thread::sleep(Duration::from_secs(4));
     assert!(running.is_running(), "{}", running.log());
     block(server, "four-dmarc", flood, false);
@@ -105,10 +106,10 @@ fn a_watcher_takes_up_what_it_left_once_the_index_is_back() {
     let (maildir, records) = dmarc_mails(800);
     server.put("/back-dmarc", &json!({}));
     block(server, "back-dmarc", "index.blocks.write", true);
-    let running = Running::start(arguments("watch", &server.url, "back", &maildir, &["--bulk-bytes=64KiB"]));
-    running.wait_for_log("part of the store unavailable");
+    let running = Running::start(arguments("watch", &server.url, "back", &maildir, &["-v", "--bulk-bytes=64KiB"]));
+    running.wait_for_log("are left until it is back");
     block(server, "back-dmarc", "index.blocks.write", false);
-    wait_until("all mails", Duration::from_secs(30), || maildir.count("new") == 0);
+    wait_for_all(&maildir, Duration::from_secs(30));
     assert_eq!(server.count("back-dmarc"), records);
 }
 

@@ -58,16 +58,17 @@ fn pass(mut client: TcpStream, backend: &str, fault: &Mutex<AnswerFault>) -> io:
     let mut start = vec![0; 1 << 16];
     let length = client.read(&mut start)?;
     start.truncate(length);
+    // Before the request goes on: what is stored by the time the fault ends was answered by it.
+    let fault = match *fault.lock().expect("whole") {
+        fault if start.starts_with(b"POST /_bulk") => fault,
+        _ => AnswerFault::None,
+    };
     server.write_all(&start)?;
     let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
     thread::spawn(move || io::copy(&mut from, &mut to));
     let mut answer = Vec::new();
     server.read_to_end(&mut answer)?;
 
-    let fault = match *fault.lock().expect("whole") {
-        fault if start.starts_with(b"POST /_bulk") => fault,
-        _ => AnswerFault::None,
-    };
     let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |at| at + 4);
     let middle = body + (answer.len() - body) / 2;
     match fault {

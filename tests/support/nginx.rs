@@ -34,6 +34,8 @@ pub enum Fault {
     Redirect,
     /// Some hundred bytes a second.
     Slow,
+    /// A backend is waited for two seconds only.
+    Impatient,
 }
 
 /// All requests, or only those that carry documents.
@@ -43,7 +45,7 @@ pub enum Requests {
     Bulk,
 }
 
-const FAULTS: [Fault; 4] = [Fault::Unavailable, Fault::Page, Fault::Redirect, Fault::Slow];
+const FAULTS: [Fault; 5] = [Fault::Unavailable, Fault::Page, Fault::Redirect, Fault::Slow, Fault::Impatient];
 
 impl Fault {
     fn directive(self) -> &'static str {
@@ -52,6 +54,8 @@ impl Fault {
             Fault::Page => "return 200 '<html><h1>We will be back soon</h1></html>';",
             Fault::Redirect => "return 307 $scheme://$http_host/elsewhere$request_uri;",
             Fault::Slow => "set $limit_rate 500;",
+            // How long is waited can't be said in an `if`.
+            Fault::Impatient => "return 418;",
         }
     }
 }
@@ -153,7 +157,11 @@ impl Nginx {
     /// Switches a fault on or off.
     pub fn set(&self, fault: Fault, requests: Requests, on: bool) {
         let file = fault_file(self.folder.path(), fault, requests);
-        if on { fs::write(file, "").expect("written") } else { fs::remove_file(file).expect("removed") }
+        if on {
+            fs::write(file, "").expect("written");
+        } else if file.exists() {
+            fs::remove_file(file).expect("removed");
+        }
     }
 
     /// The requests so far, one a line: method, path, status.
@@ -220,9 +228,10 @@ fn config(folder: &Path, port: u16, [certificate, key]: &[PathBuf; 2], access: A
                 listen 127.0.0.1:{port} ssl;
                 ssl_certificate {certificate}; ssl_certificate_key {key};
                 {check}
-                proxy_read_timeout 2s;
+                error_page 418 = @impatient;
                 location / {{ {faults_of_all} proxy_pass http://{backend}; }}
                 location = /_bulk {{ {faults_of_bulk} proxy_pass http://{backend}; }}
+                location @impatient {{ proxy_read_timeout 2s; proxy_pass http://{backend}; }}
                 location /elsewhere/ {{ proxy_pass http://{backend}/; }}
             }}
         }}",

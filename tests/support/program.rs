@@ -188,6 +188,19 @@ pub fn wait_until(what: &str, at_most: Duration, mut is_true: impl FnMut() -> bo
     }
 }
 
+/// Waits until `new/` is empty. How long that takes is the machine's matter; nothing may stand still for so long.
+pub fn wait_for_all(maildir: &TestMaildir, standstill: Duration) {
+    let (mut left, mut since) = (usize::MAX, Instant::now());
+    while left > 0 {
+        let now = maildir.count("new");
+        if now < left {
+            (left, since) = (now, Instant::now());
+        }
+        assert!(since.elapsed() < standstill, "{left} mails have stayed in new/ for {standstill:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A Maildir in a temporary folder.
 pub struct TestMaildir {
     folder: TempDir,

@@ -8,14 +8,17 @@ use std::{
     collections::VecDeque,
     mem,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::{config::OnTrouble, send::Waiting};
-use crate::sink::backoff::{Backoff, pause_after};
+use crate::{
+    sink::backoff::{Backoff, pause_after},
+    stop::Stopped,
+};
 
 /// So many times a document is sent that its index does not take although it takes others.
 const ODD_ATTEMPTS: u32 = 8;
@@ -23,8 +26,15 @@ const ODD_ATTEMPTS: u32 = 8;
 /// What a mail takes beside the bytes of its documents, about.
 const MAIL_BYTES: usize = 512;
 
-/// An index is looked at again at least so often, since a mail that comes may be one that it takes.
+/// An index is asked again at least so often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The longest pause once something new waits, since that may be what the index takes: one document alone that it does not take
+/// looks like an outage.
+const PAUSE_BEFORE_NEW: Duration = Duration::from_secs(1);
+
+/// How often something new is looked for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Documents sent to see whether the index works again.
 const PROBE_ITEMS: usize = 16;
@@ -47,6 +57,8 @@ pub(super) struct Aside {
 struct AsideState {
     waiting: VecDeque<Waiting>,
     weight: usize,
+    /// Something came that was not sent yet.
+    has_new: bool,
     /// Why the last one came here.
     reason: String,
     /// Mails were left for want of room.
@@ -95,7 +107,9 @@ impl Aside {
                 return true;
             }
             if self.on_trouble != OnTrouble::Wait {
-                state.left = true;
+                if !mem::replace(&mut state.left, true) {
+                    debug!("further mails for {} are left until it is back", self.backoff.name());
+                }
                 return false;
             }
             self.changed.wait(&mut state);
@@ -129,11 +143,15 @@ impl Aside {
             drop(waiting);
             return;
         }
+        state.weight += weight(&waiting);
         if let Some(reason) = reason {
             reason.clone_into(&mut state.reason);
+            state.waiting.push_back(waiting);
+        } else {
+            // In front, so that it is among those that are sent first.
+            state.has_new = true;
+            state.waiting.push_front(waiting);
         }
-        state.weight += weight(&waiting);
-        state.waiting.push_back(waiting);
         self.changed.notify_all();
     }
 
@@ -178,7 +196,7 @@ impl Aside {
                 continue;
             }
             self.backoff.metrics().retry();
-            if self.backoff.stop().sleep(pause_after(lasted).min(LONGEST_PAUSE)).is_err() {
+            if self.pause(pause_after(lasted).min(LONGEST_PAUSE)).is_err() {
                 return;
             }
             let judged = self.judged();
@@ -189,6 +207,19 @@ impl Aside {
                 let batch = self.take(turn, batch_bytes);
                 turn -= batch.len().clamp(1, turn);
                 send(batch);
+            }
+        }
+    }
+
+    /// Sleeps so long, or less where something new waits. True if work is to end.
+    fn pause(&self, pause: Duration) -> Result<(), Stopped> {
+        let started = Instant::now();
+        loop {
+            let at_most = if self.state.lock().has_new { PAUSE_BEFORE_NEW } else { LONGEST_PAUSE };
+            let rest = pause.min(at_most).saturating_sub(started.elapsed());
+            self.backoff.stop().sleep(rest.min(LOOK_INTERVAL))?;
+            if rest <= LOOK_INTERVAL {
+                return Ok(());
             }
         }
     }
@@ -212,6 +243,7 @@ impl Aside {
             taken.push(waiting);
         }
         state.weight -= weight_taken;
+        state.has_new = false;
         self.changed.notify_all();
         taken
     }
@@ -231,4 +263,42 @@ impl Aside {
 
 fn weight(waiting: &Waiting) -> usize {
     waiting.item.bytes.len() + MAIL_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, thread};
+
+    use super::*;
+    use crate::{
+        message::Contents,
+        metrics::StoreMetrics,
+        settle::{self, Origin},
+        sink::opensearch::BulkPart,
+        stop::Stop,
+    };
+
+    /// How long a pause lasts in which something comes, `reason` being why the index has not taken it.
+    fn pause_in_which_comes(reason: Option<&str>) -> Duration {
+        let backoff = Backoff::new("test".into(), None, Arc::new(Stop::default()), StoreMetrics::default());
+        let aside = Aside::new(backoff, OnTrouble::Leave, 1 << 20);
+        let (settler, _settlements) = settle::channel();
+        let ticket = settler.ticket(Origin::Input("test".into()), 0, &Contents::default(), None);
+        let item = BulkPart { kind: None, bytes: Vec::new(), ends: Vec::new(), pending: ticket.pending() };
+        let started = Instant::now();
+        thread::scope(|scope| {
+            let pause = scope.spawn(|| aside.pause(Duration::from_secs(3)));
+            aside.put(Waiting::new(item, 0), reason);
+            assert_eq!(pause.join().expect("no panic"), Ok(()));
+        });
+        started.elapsed()
+    }
+
+    #[test]
+    fn the_index_is_soon_asked_for_what_is_new() {
+        let asked_after = pause_in_which_comes(None);
+        assert!(asked_after < Duration::from_millis(2500), "{asked_after:?}");
+        let asked_after = pause_in_which_comes(Some("not taken"));
+        assert!(asked_after >= Duration::from_secs(3), "what was refused a moment ago can wait: {asked_after:?}");
+    }
 }

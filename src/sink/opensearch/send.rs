@@ -46,6 +46,14 @@ pub(super) struct Waiting {
     pub(super) judged: u64,
 }
 
+impl Waiting {
+    /// None of it was sent yet.
+    pub(super) fn new(item: BulkPart, judged: u64) -> Waiting {
+        let open = (0..item.ends.len()).collect();
+        Waiting { item, open, answer: Acknowledgement::default(), odd: 0, judged }
+    }
+}
+
 impl Shared {
     /// What each sender thread does.
     pub(super) fn send_batches(&self) {
@@ -57,8 +65,7 @@ impl Shared {
             let mut batch = Vec::with_capacity(items.len());
             for item in items {
                 let judged = item.kind.map_or(0, |kind| judged[kind as usize]);
-                let open = (0..item.ends.len()).collect();
-                let waiting = Waiting { item, open, answer: Acknowledgement::default(), odd: 0, judged };
+                let waiting = Waiting::new(item, judged);
                 match waiting.item.kind {
                     Some(kind) if self.aside(kind).is_in_trouble() => self.aside(kind).put(waiting, None),
                     _ => batch.push(waiting),

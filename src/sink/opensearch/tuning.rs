@@ -41,6 +41,8 @@ pub(super) fn relax(client: &Client, index: &str) -> Result<Option<Value>, Unava
     let found = meta(client, index)?;
     let before = match found.get(NOTE) {
         Some(before) => before.clone(),
+        // It is somebody's own choice, or that of an import which has ended since the settings were read.
+        None if settings[index]["settings"]["index"]["refresh_interval"] == RELAXED => return Ok(None),
         None => settings[index]["settings"]["index"]["refresh_interval"].clone(),
     };
     if found.get(NOTE).is_none() && !write_note(client, index, found, Some(&before))? {
@@ -120,3 +122,6 @@ fn put(client: &Client, index: &str, what: &str, body: &Value) -> Result<bool, U
     }
     Ok(answer.status == 200)
 }
+
+#[cfg(test)]
+mod tests;

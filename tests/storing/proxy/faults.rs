@@ -14,15 +14,19 @@ use crate::support::{
 
 /// Runs into trouble, sees that nothing is lost in it, and ends the trouble: the same run must then
 /// store everything once.
-fn sit_out(setting: &Setting, more: &[&str], begin: impl FnOnce(&Setting), end: impl FnOnce(&Setting)) -> String {
+fn sit_out(setting: &Setting, requests: Requests, begin: impl FnOnce(&Setting), end: impl FnOnce(&Setting)) -> String {
+    let assert_mails_wait = || match requests {
+        Requests::All => setting.assert_untouched(),
+        Requests::Bulk => setting.assert_documents_wait(),
+    };
     begin(setting);
-    let gave_up = ended(&mut setting.trusting(&[&[GIVE_UP], more].concat()));
+    let gave_up = ended(&mut setting.trusting(&[GIVE_UP]));
     assert_eq!(gave_up.code, Some(75), "{}", gave_up.log);
-    setting.assert_untouched();
+    assert_mails_wait();
 
-    let mut running = Running::start_command(setting.trusting(&[&["--give-up-after=2m"], more].concat()));
+    let mut running = Running::start_command(setting.trusting(&["--give-up-after=2m"]));
     running.wait_for_log("store unavailable");
-    setting.assert_untouched();
+    assert_mails_wait();
     end(setting);
     let code = running.wait();
     let log = running.log();
@@ -34,7 +38,7 @@ fn sit_out(setting: &Setting, more: &[&str], begin: impl FnOnce(&Setting), end: 
 fn sit_out_fault(name: &'static str, fault: Fault, requests: Requests, reason: &str) {
     let Some(setting) = Setting::new(name, "here", Access::Anybody) else { return };
     let set = |on| move |setting: &Setting| setting.nginx.set(fault, requests, on);
-    let log = sit_out(&setting, &[], set(true), set(false));
+    let log = sit_out(&setting, requests, set(true), set(false));
     assert!(log.contains(reason), "no {reason:?} in {log}");
     assert!(!setting.nginx.requests().contains("/elsewhere"), "a redirect was followed");
     // What was looked for in vain at first must not be missing for ever.
@@ -78,13 +82,13 @@ fn sit_out_answer_fault(name: &'static str, fault: AnswerFault, reason: &str) {
     let mut stored = 0;
     let log = sit_out(
         &setting,
-        &[],
-        |setting| setting.faulty_proxy.set(fault),
+        Requests::Bulk,
+        |setting| setting.spoil_answers(fault),
         |setting| {
             // Not all: further requests wait for the answers to the first ones.
-            wait_until("a request to arrive", Duration::from_secs(30), || setting.stored() > 0);
+            wait_until("a request to arrive", Duration::from_mins(1), || setting.stored() > 0);
             stored = setting.stored();
-            setting.faulty_proxy.set(AnswerFault::None);
+            setting.spoil_answers(AnswerFault::None);
         },
     );
     assert!(log.contains(reason), "no {reason:?} in {log}");
@@ -111,7 +115,7 @@ fn nginx_says_502_although_the_documents_were_stored() {
 
 #[test]
 fn nginx_says_504_although_the_documents_were_stored() {
-    sit_out_answer_fault("timeout", AnswerFault::Late(Duration::from_secs(3)), "504");
+    sit_out_answer_fault("timeout", AnswerFault::Late(Duration::from_mins(1)), "504");
 }
 
 #[test]

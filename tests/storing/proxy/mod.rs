@@ -9,8 +9,8 @@ use std::process::Command;
 
 use crate::support::{
     corpus::{Corpus, Manifest},
-    faulty_proxy::FaultyProxy,
-    nginx::{Access, Certificates, Nginx},
+    faulty_proxy::{AnswerFault, FaultyProxy},
+    nginx::{Access, Certificates, Fault, Nginx, Requests},
     program::{Ended, TestMaildir, program},
     server::{OpenSearch, Shared},
 };
@@ -41,6 +41,12 @@ impl Setting {
         let maildir = TestMaildir::new();
         maildir.deliver_all(corpus.iter());
         Some(Setting { node, nginx, faulty_proxy, certificates, maildir, manifest: corpus.manifest(), name })
+    }
+
+    /// nginx waits for an answer that comes late, but not that long.
+    fn spoil_answers(&self, by: AnswerFault) {
+        self.faulty_proxy.set(by);
+        self.nginx.set(Fault::Impatient, Requests::Bulk, matches!(by, AnswerFault::Late(_)));
     }
 
     fn mails(&self) -> usize {
@@ -90,6 +96,15 @@ impl Setting {
     fn assert_untouched(&self) {
         let folders = ["new", "cur", ".failed/new"].map(|folder| self.maildir.count(folder));
         assert_eq!(folders, [self.mails(), 0, 0]);
+    }
+
+    /// The store answers, but to requests with documents: mails without any may be moved, should
+    /// they travel alone.
+    fn assert_documents_wait(&self) {
+        let [new, cur, failed] = ["new", "cur", ".failed/new"].map(|folder| self.maildir.count(folder));
+        assert_eq!((new + failed, cur), (self.mails(), 0));
+        let without = usize::try_from(self.manifest.junk + self.manifest.broken).expect("small");
+        assert!(failed <= without, "{failed} mails of which {without} have no documents were moved");
     }
 }
 

@@ -7,6 +7,7 @@ mod opening;
 mod read;
 mod reports;
 mod summary;
+mod together;
 mod trouble;
 
 use std::{
