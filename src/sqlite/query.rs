@@ -205,7 +205,7 @@ impl<'c> Snapshot<'c> {
         let mut statement = self.transaction.prepare(&sql)?;
         let params = named_params! {
             ":since": self.since, ":until": self.until, ":domain": self.domain,
-            ":sources": serde_json::Value::from_iter(addresses).to_string()
+            ":sources": addresses.collect::<serde_json::Value>().to_string()
         };
         let results = statement.query_map(params, |row| {
             let (domain, result) = (row.get("domain")?, row.get("result")?);

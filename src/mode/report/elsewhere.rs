@@ -22,8 +22,8 @@ pub(super) struct Elsewhere {
 pub(super) fn find(store: &Path, places: &[PathBuf]) -> Option<Elsewhere> {
     let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
     let here = identity(store);
-    let others = places.iter().filter(|place| *place != store && (here.is_none() || identity(place) != here));
-    others.filter_map(|place| look(place)).next()
+    let mut others = places.iter().filter(|place| *place != store && (here.is_none() || identity(place) != here));
+    others.find_map(|place| look(place))
 }
 
 fn look(place: &Path) -> Option<Elsewhere> {
