@@ -8,7 +8,8 @@ use std::{
     sync::LazyLock,
 };
 
-use indicatif::MultiProgress;
+use console::Term;
+use indicatif::{MultiProgress, ProgressDrawTarget, TermLike};
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -57,8 +58,68 @@ fn is_journal() -> bool {
 
 /// The progress bars on the terminal; log lines go above them.
 pub fn bars() -> &'static MultiProgress {
-    static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+    static BARS: LazyLock<MultiProgress> = LazyLock::new(|| {
+        let target = if io::stderr().is_terminal() {
+            ProgressDrawTarget::term_like_with_hz(Box::new(LeftPart(Term::buffered_stderr())), DRAWN_A_SECOND)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        MultiProgress::with_draw_target(target)
+    });
     &BARS
+}
+
+/// A bar is drawn no more often than this.
+const DRAWN_A_SECOND: u8 = 20;
+
+/// Columns beside a bar. The cursor stands behind the bar, and there the terminal shows what is typed: `^C` at the end of the
+/// line would go on to the next one, which then would be cleared in place of the bar's.
+const COLUMNS_FOR_TYPING: u16 = 4;
+
+/// The terminal without its last columns.
+#[derive(Debug)]
+struct LeftPart(Term);
+
+impl TermLike for LeftPart {
+    fn width(&self) -> u16 {
+        TermLike::width(&self.0).saturating_sub(COLUMNS_FOR_TYPING)
+    }
+
+    fn height(&self) -> u16 {
+        TermLike::height(&self.0)
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_up(lines)
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_down(lines)
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_right(columns)
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_left(columns)
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.0.write_line(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Standard error, past the progress bars. A line that can't be written is lost: the log never stops the work.

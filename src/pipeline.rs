@@ -11,7 +11,7 @@ use std::{
     ops::Range,
     panic::{self, AssertUnwindSafe},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tracing::{error, warn};
 
@@ -39,7 +40,8 @@ const TAKEN_UP_PER_THREAD: usize = 16;
 const BYTES_TAKEN_UP: usize = 16 << 20;
 
 /// Mails above this many bytes are under way one at a time, from reading to settling, and all on one thread: what they
-/// unpack to may be hundreds of times as large, and freed memory is not shared between threads' arenas.
+/// unpack to may be hundreds of times as large, and freed memory is not shared between threads' arenas. One that waits for a
+/// part of the store that is away holds up no other.
 const LARGE: u64 = 1 << 20;
 
 /// A running pipeline; see the module.
@@ -167,12 +169,12 @@ fn is_large(mail: &Mail) -> bool {
 }
 
 impl Stage {
-    /// Returns when the mail is settled.
+    /// Returns when the mail is settled, or waits aside.
     fn process_large(&self, mail: Mail, bytes: usize) {
         let (on_settled, settled) = mpsc::channel::<()>();
         self.process_alone(mail, Some(Box::new(on_settled)));
         self.sink.flush();
-        // Nothing is ever sent: the other end is dropped when the mail is settled.
+        // Nothing is ever sent: the other end is dropped.
         let _ = settled.recv();
         self.leave(bytes);
     }
@@ -302,20 +304,21 @@ impl Gate {
     }
 
     fn enter(&self, bytes: usize) {
-        let wait = self.changed.wait_while(lock(&self.inside), |inside| self.is_full(inside));
-        let mut inside = wait.unwrap_or_else(PoisonError::into_inner);
+        let mut inside = self.inside.lock();
+        self.changed.wait_while(&mut inside, |inside| self.is_full(inside));
         inside.mails += 1;
         inside.bytes += bytes;
     }
 
     fn wait_for_room(&self, at_most: Duration) -> bool {
-        let wait = self.changed.wait_timeout_while(lock(&self.inside), at_most, |inside| self.is_full(inside));
-        !wait.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        let mut inside = self.inside.lock();
+        let wait = self.changed.wait_while_for(&mut inside, |inside| self.is_full(inside), at_most);
+        !wait.timed_out()
     }
 
     /// How many mails are left inside.
     fn leave(&self, bytes: usize) -> usize {
-        let mut inside = lock(&self.inside);
+        let mut inside = self.inside.lock();
         inside.mails -= 1;
         inside.bytes -= bytes;
         self.changed.notify_all();
@@ -323,8 +326,7 @@ impl Gate {
     }
 
     fn wait_until_empty(&self) {
-        let wait = self.changed.wait_while(lock(&self.inside), |inside| inside.mails > 0);
-        drop(wait.unwrap_or_else(PoisonError::into_inner));
+        self.changed.wait_while(&mut self.inside.lock(), |inside| inside.mails > 0);
     }
 }
 
@@ -350,12 +352,12 @@ struct Share<'m> {
 
 impl Memory {
     fn share(&self) -> Share<'_> {
-        let beside = self.readers.read().unwrap_or_else(PoisonError::into_inner);
+        let beside = self.readers.read();
         Share { memory: self, taken: 0, _beside: beside }
     }
 
     fn alone(&self) -> RwLockWriteGuard<'_, ()> {
-        self.readers.write().unwrap_or_else(PoisonError::into_inner)
+        self.readers.write()
     }
 }
 
@@ -372,8 +374,4 @@ impl Drop for Share<'_> {
     fn drop(&mut self) {
         self.memory.taken.fetch_sub(self.taken, Ordering::Relaxed);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,13 +3,14 @@
 use std::{
     io, process,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread,
     time::Duration,
 };
 
+use parking_lot::{Condvar, Mutex};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -30,6 +31,10 @@ pub enum Reason {
     StoreUnreachable(String),
 }
 
+/// Work is to end before this was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
 /// Shared by all threads of a run.
 #[derive(Debug, Default)]
 pub struct Stop {
@@ -42,7 +47,7 @@ pub struct Stop {
 impl Stop {
     /// Asks all threads to end; the first reason counts, but an end counts more than a reload.
     pub fn ask(&self, reason: Reason) {
-        let mut current = self.lock();
+        let mut current = self.reason.lock();
         if matches!(*current, None | Some(Reason::Reload)) {
             *current = Some(reason);
         }
@@ -52,7 +57,7 @@ impl Stop {
 
     /// Takes back [`Reason::Reload`], once the old run has ended.
     pub fn rearm(&self) {
-        self.lock().take_if(|reason| *reason == Reason::Reload);
+        self.reason.lock().take_if(|reason| *reason == Reason::Reload);
     }
 
     /// True if the settings are to be read again.
@@ -67,21 +72,30 @@ impl Stop {
 
     /// The reason, once there is one.
     pub fn reason(&self) -> Option<Reason> {
-        self.lock().clone()
+        self.reason.lock().clone()
     }
 
     /// True once work is to end.
     pub fn is_asked(&self) -> bool {
-        self.lock().is_some()
+        self.reason.lock().is_some()
     }
 
-    /// Sleeps for `pause` or until work is to end; true if it is.
-    pub fn sleep(&self, pause: Duration) -> bool {
-        let (reason, _) = self
-            .changed
-            .wait_timeout_while(self.lock(), pause, |reason| reason.is_none())
-            .unwrap_or_else(PoisonError::into_inner);
-        reason.is_some()
+    /// Goes on unless work is to end.
+    ///
+    /// # Errors
+    /// Work is to end.
+    pub fn check(&self) -> Result<(), Stopped> {
+        if self.is_asked() { Err(Stopped) } else { Ok(()) }
+    }
+
+    /// Sleeps for `pause`, or until work is to end.
+    ///
+    /// # Errors
+    /// Work is to end.
+    pub fn sleep(&self, pause: Duration) -> Result<(), Stopped> {
+        let mut reason = self.reason.lock();
+        self.changed.wait_while_for(&mut reason, |reason| reason.is_none(), pause);
+        if reason.is_some() { Err(Stopped) } else { Ok(()) }
     }
 
     /// Has SIGINT and SIGTERM ask for the end, and SIGHUP, if asked for, for new settings. A second SIGINT or SIGTERM
@@ -102,10 +116,5 @@ impl Stop {
             }
         })?;
         Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Reason>> {
-        // The value is whole at every moment, so a panic elsewhere does not spoil it.
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

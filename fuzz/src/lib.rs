@@ -1,3 +1,3 @@
 //! What the targets check; the tests check the same of the inputs that were found.
-#[path = "../../tests/support/properties.rs"]
+#[path = "../../tests/support/properties/mod.rs"]
 pub mod properties;

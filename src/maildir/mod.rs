@@ -17,13 +17,14 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     thread,
     time::SystemTime,
 };
 
+use parking_lot::Mutex;
 use rustix::fs::{CWD, RenameFlags};
 
 use crate::{sanitize, source};
@@ -216,7 +217,7 @@ pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<bool>> {
 fn synchronise(copies: &[io::Result<Option<Copy>>]) {
     const AT_A_TIME: usize = 8;
     let copies: Vec<&Copy> = copies.iter().filter_map(|copy| copy.as_ref().ok()?.as_ref()).collect();
-    let sync = |copy: &Copy| *copy.synchronised.lock().unwrap_or_else(PoisonError::into_inner) = copy.file.sync_all();
+    let sync = |copy: &Copy| *copy.synchronised.lock() = copy.file.sync_all();
     if let [only] = copies.as_slice() {
         return sync(only);
     }
@@ -276,7 +277,7 @@ impl Copy {
 
     /// Gives the copy its name in `new/`.
     fn deliver(self) -> io::Result<Copy> {
-        mem::replace(&mut *self.synchronised.lock().unwrap_or_else(PoisonError::into_inner), Ok(()))?;
+        mem::replace(&mut *self.synchronised.lock(), Ok(()))?;
         for number in 0.. {
             // Sizes in the old name (`,S=`, `,W=`) would be wrong now, and Dovecot believes them.
             let target =

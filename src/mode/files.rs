@@ -18,7 +18,11 @@ use crate::{
     maildir::{Folder, Maildir},
     pipeline::Mail,
     settle::Origin,
-    source::{self, Bytes, mbox::Mbox, stdin::Stdin},
+    source::{
+        self, Bytes,
+        mbox::Mbox,
+        stdin::{Stdin, is_stdin},
+    },
 };
 
 /// Much shorter than a mail server waits for a command (Postfix: 1000 s); it tries again by itself.
@@ -91,10 +95,6 @@ fn refuse_wrong_names(input: &InputFlags) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn is_stdin(file: &Path) -> bool {
-    file.as_os_str() == "-"
 }
 
 fn stdin_mail(by_hand: Option<Bytes>, limit: u64, run: &Ingest) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 pub mod export;
 mod files;
+mod generate;
 mod import;
 mod maildirs;
 mod once;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
             Destination::Sqlite(store) => export::run(&flags, &store, quiet),
             _ => Err(Failure::usage("export reads an SQLite store; name it with --store FILE")),
         },
+        Some(Mode::Generate(what)) => generate::run(&what),
         Some(Mode::Once { maildirs }) => once::run(&maildirs, &typed),
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
         Some(Mode::Report(report)) => show_report(report, store()?),

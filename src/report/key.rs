@@ -69,7 +69,8 @@ impl Report {
     /// - DMARC: reporter, report id, period and `policy_published`. So a report with another head has a row of its own in
     ///   SQLite.
     /// - TLS: reporter, report id and period.
-    /// - Failure: all that is said of the mail that failed but its body, and the Message-ID of the mail that brought it.
+    /// - Failure: all fields of the feedback report, the header of the mail that failed, and the Message-ID of the mail that
+    ///   brought the report.
     pub fn key(&self) -> Key {
         let mut fields = Fields::default();
         match self {
@@ -199,10 +200,8 @@ impl Fields {
     }
 
     fn message(&mut self, message: &ReportedMessage) {
-        self.texts([&message.message_id, &message.from, &message.reply_to, &message.subject]);
-        self.list(&message.to);
-        self.seconds(message.date);
-        // Without blanks: ends of lines and folds are not the same on every road.
+        // As it came, not what was read from it, which a later version may read better. Without blanks: ends of lines and
+        // folds are not the same on every road.
         let headers: Vec<u8> = message.headers.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         self.exact(&headers);
     }
@@ -222,7 +221,7 @@ impl Fields {
     }
 
     /// Without regard to case and a dot at the end, since the same report has been seen in both spellings. What is not
-    /// there is the same as an empty text.
+    /// there is the same as an empty text. Unicode promises never to pair other letters than it does today.
     fn text(&mut self, text: Option<&str>) {
         let text = text.unwrap_or_default().trim_end_matches('.');
         if text.is_ascii() {

@@ -152,7 +152,8 @@ fn number(text: &str) -> Option<u64> {
     if grouped { [&[first], thousands.as_slice()].concat().concat().parse().ok() } else { None }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Two hexadecimal digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");

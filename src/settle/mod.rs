@@ -12,10 +12,12 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         mpsc::{self, Receiver, SyncSender},
     },
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{maildir, message::Contents, report::Kind};
 
@@ -168,7 +170,7 @@ pub struct Settler(SyncSender<Settlement>);
 
 impl Settler {
     /// Follows a mail that was read; `contents` must go to the sink with the ticket. What is `on_settled` is dropped when
-    /// the mail is settled.
+    /// the mail is settled, or waits aside.
     pub fn ticket(&self, origin: Origin, tag: Tag, contents: &Contents, on_settled: Option<OnSettled>) -> Ticket {
         let verdict = match contents.complaint() {
             None => Outcome::Stored,
@@ -181,12 +183,12 @@ impl Settler {
             about: about::about(contents),
             progress: Mutex::new(SoFar { verdict, tally: Tally::of(contents) }),
             settler: self.clone(),
-            _on_settled: on_settled,
+            on_settled: Mutex::new(on_settled),
         }))
     }
 }
 
-/// Something that is kept as long as a mail is on its way, to hear of the end.
+/// Something that is kept as long as a mail is on its way, to hear of the end, or of a wait that may be long.
 pub type OnSettled = Box<dyn fmt::Debug + Send + Sync>;
 
 /// One mail on its way to the store. Dropped without a share handed out, it is settled by what was read.
@@ -237,6 +239,11 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// The mail waits for a part of the store that is away: nobody is to wait for the mail.
+    pub fn waits_aside(&self) {
+        drop(self.inner.on_settled.lock().take());
+    }
+
     /// Passes on what the store said of all documents of this share.
     pub fn acknowledge(mut self, answer: Acknowledgement) {
         self.answered = true;
@@ -273,19 +280,19 @@ struct Inner {
     progress: Mutex<SoFar>,
     settler: Settler,
     about: Option<String>,
-    _on_settled: Option<OnSettled>,
+    on_settled: Mutex<Option<OnSettled>>,
 }
 
 impl Inner {
-    fn progress(&self) -> std::sync::MutexGuard<'_, SoFar> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    fn progress(&self) -> MutexGuard<'_, SoFar> {
+        self.progress.lock()
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         let Some(origin) = self.origin.take() else { return };
-        let progress = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let progress = self.progress.get_mut();
         let outcome = std::mem::replace(&mut progress.verdict, Outcome::Left);
         // If the receiver is gone, the mail stays where it is: that is safe.
         let _ = self.settler.0.send(Settlement {

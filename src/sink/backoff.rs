@@ -3,15 +3,16 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::{
     metrics::StoreMetrics,
-    stop::{Reason, Stop},
+    stop::{Reason, Stop, Stopped},
 };
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
@@ -54,19 +55,35 @@ impl Backoff {
         part
     }
 
-    /// An attempt failed: sleeps before the next one. True if there is to be none, because work is to end.
-    pub fn pause(&self, reason: &impl fmt::Display) -> bool {
+    /// An attempt failed: sleeps before the next one.
+    ///
+    /// # Errors
+    /// There is to be none, since work is to end.
+    pub fn pause(&self, reason: &impl fmt::Display) -> Result<(), Stopped> {
         let lasted = self.note(reason);
         if self.is_hopeless(lasted) {
             self.give_up(reason);
         }
         self.metrics.retry();
-        self.stop.sleep(pause_after(lasted))
+        self.sleep(pause_after(lasted))
+    }
+
+    /// Sleeps as long as this, or until another thread has seen the end of the outage, which is looked for every
+    /// [`SHORTEST_PAUSE`].
+    fn sleep(&self, pause: Duration) -> Result<(), Stopped> {
+        let started = Instant::now();
+        loop {
+            let rest = pause.saturating_sub(started.elapsed());
+            self.stop.sleep(rest.min(SHORTEST_PAUSE))?;
+            if rest <= SHORTEST_PAUSE || self.current.lock().is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// An attempt failed; how long the outage has lasted.
     pub fn note(&self, reason: &impl fmt::Display) -> Duration {
-        let mut current = self.lock();
+        let mut current = self.current.lock();
         let current = current.get_or_insert_with(|| Current { since: Instant::now(), logged: false });
         let lasted = current.since.elapsed();
         if !current.logged && lasted >= HICCUP {
@@ -101,7 +118,7 @@ impl Backoff {
 
     /// An attempt succeeded.
     pub fn over(&self) {
-        if let Some(Current { since, logged: true }) = self.lock().take() {
+        if let Some(Current { since, logged: true }) = self.current.lock().take() {
             self.metrics.set_away(false);
             let seconds = since.elapsed().as_secs();
             if self.is_part {
@@ -121,16 +138,12 @@ impl Backoff {
     pub fn stop(&self) -> &Arc<Stop> {
         &self.stop
     }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Current>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Backoff {
     /// Nothing tries any more; the next run finds out.
     fn drop(&mut self) {
-        let current = self.current.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.get_mut();
         if current.as_ref().is_some_and(|current| current.logged) {
             self.metrics.set_away(false);
         }
@@ -150,6 +163,7 @@ pub(super) fn pause_after(lasted: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
 
     #[test]
     fn pauses_grow_with_the_outage() {
@@ -160,10 +174,27 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_an_outage_wakes_all_who_wait_for_it() {
+        let (stop, metrics) = (Arc::new(Stop::default()), StoreMetrics::default());
+        let backoff = Backoff::new("test".into(), None, stop, metrics);
+        let Some(since) = Instant::now().checked_sub(Duration::from_secs(80)) else { return };
+        *backoff.current.lock() = Some(Current { since, logged: true });
+        let began = Instant::now();
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| backoff.pause(&"no route"));
+            thread::sleep(Duration::from_millis(100));
+            backoff.over();
+            assert_eq!(waits.join().expect("woken"), Ok(()));
+        });
+        // Else five at least.
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    }
+
+    #[test]
     fn patience_ends() {
         let stop = Arc::new(Stop::default());
         let backoff = Backoff::new("test".into(), Some(Duration::ZERO), Arc::clone(&stop), StoreMetrics::default());
-        assert!(backoff.pause(&"no route"));
+        assert_eq!(backoff.pause(&"no route"), Err(Stopped));
         assert_eq!(stop.reason(), Some(Reason::StoreUnreachable("test: no route".into())));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::{document::Documents, message::Contents, report::Kind};
+use crate::{document::Documents, message::Contents, report::Kind, stop::Stopped};
 
 /// Documents of one kind, of one mail.
 #[derive(Default)]
@@ -14,15 +14,17 @@ pub(super) struct Chunk {
     pub(super) ends: Vec<usize>,
 }
 
-/// Writes the documents of a mail in chunks of about this many bytes. `write` appends document `n`; `push` takes a
-/// chunk and says whether more are wanted. A mail without documents is one empty chunk, since it travels, too: nothing is
-/// settled while the store is away. False if `push` wanted no more.
+/// Writes the documents of a mail in chunks of about this many bytes. `write` appends document `n`, `push` takes a chunk. A
+/// mail without documents is one empty chunk, since it travels, too: nothing is settled while the store is away.
+///
+/// # Errors
+/// `push` takes no more.
 pub(super) fn chunks(
     contents: &Contents,
     chunk_bytes: usize,
     write: impl Fn(&Documents, usize, &mut Vec<u8>),
-    mut push: impl FnMut(Chunk) -> bool,
-) -> bool {
+    mut push: impl FnMut(Chunk) -> Result<(), Stopped>,
+) -> Result<(), Stopped> {
     let mut push = |chunk: &mut Chunk| {
         let mut full = mem::take(chunk);
         // What growing left over would not be counted by the queue.
@@ -36,8 +38,8 @@ pub(super) fn chunks(
         let kind = documents.kind();
         for n in 0..documents.len() {
             let is_full = chunk.bytes.len() >= chunk_bytes || chunk.kind.is_some_and(|before| before != kind);
-            if is_full && !push(&mut chunk) {
-                return false;
+            if is_full {
+                push(&mut chunk)?;
             }
             chunk.kind = Some(kind);
             write(&documents, n, &mut chunk.bytes);
@@ -67,10 +69,10 @@ mod tests {
             |_, _, _| {},
             |chunk| {
                 pushed.push((chunk.kind, chunk.ends));
-                true
+                Ok(())
             },
         );
-        assert!(all);
+        assert_eq!(all, Ok(()));
         assert_eq!(pushed, [(None, vec![])]);
     }
 
@@ -78,10 +80,11 @@ mod tests {
     fn chunks_are_cut_by_size_and_lose_nothing() {
         let mut pushed = Vec::new();
         let write = |_: &Documents, _, bytes: &mut Vec<u8>| bytes.extend(b"1234567");
-        chunks(&contents(5), 10, write, |chunk| {
+        let all = chunks(&contents(5), 10, write, |chunk| {
             pushed.push(chunk.ends);
-            true
+            Ok(())
         });
+        assert_eq!(all, Ok(()));
         assert_eq!(pushed, [vec![7, 14], vec![7, 14], vec![7]]);
     }
 
@@ -93,7 +96,7 @@ mod tests {
             written.set(written.get() + 1);
             bytes.extend(b"1234567");
         };
-        assert!(!chunks(&contents(1000), 10, write, |_| false));
+        assert_eq!(chunks(&contents(1000), 10, write, |_| Err(Stopped)), Err(Stopped));
         assert_eq!(written.get(), 2);
     }
 }

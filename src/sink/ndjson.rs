@@ -10,10 +10,12 @@ use std::{
     io::{self, Write},
     os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread::JoinHandle,
     time::Instant,
 };
+
+use parking_lot::Mutex;
 
 use super::{
     Identity, Sink,
@@ -29,7 +31,7 @@ use crate::{
     metrics::RequestResult,
     sanitize,
     settle::{Acknowledgement, Pending, Ticket},
-    stop::Reason,
+    stop::{Reason, Stopped},
 };
 
 /// Lines of one mail travel together up to this many bytes.
@@ -65,7 +67,7 @@ impl NdJsonSink {
         let (from, closed) = (Arc::clone(&queue), Arc::clone(&queue));
         let write = move || {
             while let Some(batch) = from.take() {
-                if !write_batch(&mut output, batch, &backoff) {
+                if write_batch(&mut output, batch, &backoff) == Err(Stopped) {
                     return;
                 }
             }
@@ -89,7 +91,7 @@ impl Sink for NdJsonSink {
             let item = LineBatch { documents: ends.len() as u64, pending: ticket.pending(), lines };
             self.queue.push(item.lines.len(), item)
         };
-        if lines::chunks(&contents, ITEM_BYTES, write, push) {
+        if lines::chunks(&contents, ITEM_BYTES, write, push).is_ok() {
             whole.acknowledge(Acknowledgement::default());
         }
     }
@@ -108,7 +110,7 @@ impl Sink for NdJsonSink {
 
     fn finish(&self) {
         self.queue.close();
-        if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(writer) = self.writer.lock().take() {
             // A writer that panicked has dropped its mails unanswered: they stay where they are.
             let _ = writer.join();
         }
@@ -225,11 +227,9 @@ fn ends_in_a_line(path: &Path, length: u64) -> bool {
     last != *b"\n"
 }
 
-/// False if work is to end before the lines could be written.
-fn write_batch(output: &mut NdJsonOutput, batch: Vec<LineBatch>, backoff: &Backoff) -> bool {
-    if backoff.stop().is_asked() {
-        return false;
-    }
+/// Tries until the lines are written.
+fn write_batch(output: &mut NdJsonOutput, batch: Vec<LineBatch>, backoff: &Backoff) -> Result<(), Stopped> {
+    backoff.stop().check()?;
     loop {
         let started = Instant::now();
         let written = output.write(&batch);
@@ -242,15 +242,13 @@ fn write_batch(output: &mut NdJsonOutput, batch: Vec<LineBatch>, backoff: &Backo
                 io::ErrorKind::BrokenPipe => Reason::ReaderGone,
                 _ => Reason::StoreUnreachable(format!("standard output: {error}")),
             });
-            return false;
+            return Err(Stopped);
         }
-        if backoff.pause(&error) {
-            return false;
-        }
+        backoff.pause(&error)?;
     }
     backoff.over();
     for item in batch {
         item.pending.acknowledge(Acknowledgement { created: item.documents, ..Acknowledgement::default() });
     }
-    true
+    Ok(())
 }

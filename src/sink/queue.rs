@@ -5,9 +5,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::stop::Stopped;
 
 /// How long a partial batch waits while more is being parsed.
 const LINGER: Duration = Duration::from_millis(50);
@@ -40,17 +43,20 @@ impl<T> Queue<T> {
         Queue { state: Mutex::new(state), filled: Condvar::new(), drained: Condvar::new(), batch_weight, capacity }
     }
 
-    /// Adds an item; waits while the queue is full. False if the queue is closed; the item is then dropped.
-    pub fn push(&self, weight: usize, item: T) -> bool {
-        let mut state = self.lock();
+    /// Adds an item; waits while the queue is full.
+    ///
+    /// # Errors
+    /// The queue is closed; the item is dropped.
+    pub fn push(&self, weight: usize, item: T) -> Result<(), Stopped> {
+        let mut state = self.state.lock();
         while state.weight >= self.capacity && !state.closed {
-            state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.drained.wait(&mut state);
         }
         if state.closed {
             drop(state);
             // Outside the lock: dropping settles mails.
             drop(item);
-            return false;
+            return Err(Stopped);
         }
         if state.items.is_empty() {
             state.since = Some(Instant::now());
@@ -63,18 +69,18 @@ impl<T> Queue<T> {
         if state.weight >= self.batch_weight {
             self.filled.notify_one();
         }
-        true
+        Ok(())
     }
 
     /// Says that nothing more is to come for now: what is there is handed on.
     pub fn flush(&self) {
-        self.lock().urgent = true;
+        self.state.lock().urgent = true;
         self.filled.notify_all();
     }
 
     /// No more items; what is there is handed on.
     pub fn close(&self) {
-        self.lock().closed = true;
+        self.state.lock().closed = true;
         self.filled.notify_all();
         self.drained.notify_all();
     }
@@ -82,7 +88,7 @@ impl<T> Queue<T> {
     /// No more items; what is there is dropped.
     pub fn abandon(&self) {
         let dropped = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.closed = true;
             state.weight = 0;
             std::mem::take(&mut state.items)
@@ -95,7 +101,7 @@ impl<T> Queue<T> {
 
     /// Waits for the next batch; nothing once the queue is closed and empty.
     pub fn take(&self) -> Option<Vec<T>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             let waited = state.since.map_or(Duration::ZERO, |since| since.elapsed());
             let ready = state.urgent || state.closed || state.weight >= self.batch_weight || waited >= LINGER;
@@ -103,19 +109,18 @@ impl<T> Queue<T> {
                 if state.closed {
                     return None;
                 }
-                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.filled.wait(&mut state);
             } else if ready {
                 return Some(self.drain(&mut state));
             } else {
-                let wait = self.filled.wait_timeout(state, LINGER.saturating_sub(waited));
-                state = wait.unwrap_or_else(PoisonError::into_inner).0;
+                self.filled.wait_for(&mut state, LINGER.saturating_sub(waited));
             }
         }
     }
 
     /// Bytes waiting.
     pub fn weight(&self) -> usize {
-        self.lock().weight
+        self.state.lock().weight
     }
 
     fn drain(&self, state: &mut QueueState<T>) -> Vec<T> {
@@ -134,10 +139,6 @@ impl<T> Queue<T> {
         self.drained.notify_all();
         batch
     }
-
-    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[cfg(test)]
@@ -148,7 +149,7 @@ mod tests {
     #[test]
     fn batches_are_cut_by_weight_and_keep_their_order() {
         let queue = Queue::new(10, 100);
-        assert!((0..5).all(|n| queue.push(4, n)));
+        assert!((0..5).all(|n| queue.push(4, n).is_ok()));
         queue.close();
         let batches: Vec<_> = std::iter::from_fn(|| queue.take()).collect();
         assert_eq!(batches, [vec![0, 1], vec![2, 3], vec![4]]);
@@ -157,13 +158,13 @@ mod tests {
     #[test]
     fn an_item_heavier_than_a_batch_travels_alone() {
         let queue = Queue::new(10, 100);
-        queue.push(50, 'a');
-        queue.push(1, 'b');
+        queue.push(50, 'a').expect("room");
+        queue.push(1, 'b').expect("room");
         queue.close();
         assert_eq!(queue.take(), Some(vec!['a']));
         assert_eq!(queue.take(), Some(vec!['b']));
         assert_eq!(queue.take(), None);
-        assert!(!queue.push(1, 'c'), "a closed queue says so");
+        assert_eq!(queue.push(1, 'c'), Err(Stopped), "a closed queue says so");
     }
 
     #[test]
@@ -173,7 +174,7 @@ mod tests {
             let queue = Arc::clone(&queue);
             move || {
                 (0..100).for_each(|n| {
-                    queue.push(10, n);
+                    queue.push(10, n).expect("open");
                     assert!(queue.weight() <= 20);
                 });
                 queue.close();
@@ -187,13 +188,13 @@ mod tests {
     #[test]
     fn abandoning_frees_a_waiting_producer() {
         let queue = Arc::new(Queue::new(10, 10));
-        queue.push(10, ());
+        queue.push(10, ()).expect("room");
         let producer = thread::spawn({
             let queue = Arc::clone(&queue);
             move || queue.push(10, ())
         });
         queue.abandon();
-        assert!(!producer.join().expect("freed"));
+        assert_eq!(producer.join().expect("freed"), Err(Stopped));
         assert_eq!(queue.take(), None);
     }
 }

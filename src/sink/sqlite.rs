@@ -6,24 +6,28 @@
 use std::{
     mem,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    thread::{self, JoinHandle},
+    sync::Arc,
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use rusqlite::TransactionBehavior;
 use tracing::warn;
 
-use super::{Identity, Sink, backoff::Backoff, file_identity, memory_size, queue::Queue};
-use crate::sqlite::{insert::Insert, session::Session};
+use super::{Identity, Sink, backoff::Backoff, file_identity, memory_size, queue::Queue, worker};
 use crate::{
     exit::Failure,
     message::Contents,
     metrics::{RequestResult, StoreMetrics},
     report::{Ids, Report},
     settle::{Acknowledgement, Pending, Ticket},
-    sqlite::{self, Store, session},
-    stop::{Reason, Stop},
+    sqlite::{
+        self, Store,
+        insert::Insert,
+        session::{self, Session},
+    },
+    stop::{Stop, Stopped},
 };
 
 /// Memory that the mails of one transaction take, about: some 6,000 records. Four times as much was not faster by more
@@ -72,9 +76,10 @@ impl SqliteSink {
         let queue = Arc::new(Queue::new(BATCH_BYTES, QUEUE_BYTES));
         let backoff = Backoff::new(path.display().to_string(), patience, stop, metrics);
         let session = Arc::new(Session::default());
+        let (stop, closed) = (Arc::clone(backoff.stop()), Arc::clone(&queue));
         let writer =
             Writer { path: path.into(), store, queue: Arc::clone(&queue), session: Arc::clone(&session), backoff };
-        let thread = thread::Builder::new().name("sqlite".into()).spawn(move || writer.write_batches());
+        let thread = worker::start("sqlite", stop, move || writer.write_batches(), move || closed.abandon());
         let thread = thread.map_err(|error| Failure::thread(&error))?;
         Ok(SqliteSink { path: path.into(), queue, session, writer: Mutex::new(Some(thread)) })
     }
@@ -85,7 +90,8 @@ impl Sink for SqliteSink {
         // A mail without reports travels too: nothing is settled while the store is away.
         let weight = memory_size::of(&contents);
         let ids = contents.reports.iter().map(Report::ids).collect();
-        self.queue.push(weight, ParsedMail { contents, ids, pending: ticket.pending() });
+        // From a closed queue the mail comes back unanswered: it stays where it is.
+        let _ = self.queue.push(weight, ParsedMail { contents, ids, pending: ticket.pending() });
     }
 
     fn flush(&self) {
@@ -111,7 +117,7 @@ impl Sink for SqliteSink {
 
     fn finish(&self) {
         self.queue.close();
-        let writer = mem::take(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner));
+        let writer = mem::take(&mut *self.writer.lock());
         if let Some(writer) = writer {
             // If it panicked, it has dropped its mails unanswered: they stay where they are.
             let _ = writer.join();
@@ -142,14 +148,14 @@ enum Trouble {
 impl Writer {
     fn write_batches(mut self) {
         while let Some(batch) = self.queue.take() {
-            if self.backoff.stop().is_asked() || !self.write(batch) {
+            if self.backoff.stop().check().and_then(|()| self.write(batch)).is_err() {
                 return;
             }
         }
     }
 
-    /// Tries until the batch is stored; false if work is to end before that was possible.
-    fn write(&mut self, batch: Vec<ParsedMail>) -> bool {
+    /// Tries until the batch is stored.
+    fn write(&mut self, batch: Vec<ParsedMail>) -> Result<(), Stopped> {
         loop {
             let started = Instant::now();
             let attempt = self.attempt(&batch);
@@ -159,15 +165,13 @@ impl Writer {
                 Ok(answers) => {
                     self.backoff.over();
                     batch.into_iter().zip(answers).for_each(|(item, answer)| item.pending.acknowledge(answer));
-                    return true;
+                    return Ok(());
                 }
                 Err(trouble) => {
                     // Opened anew for the next attempt: a connection remembers that a file system was read-only, and
                     // a file that was put in the place of this one is another.
                     self.store = None;
-                    if self.backoff.pause(&trouble) {
-                        return false;
-                    }
+                    self.backoff.pause(&trouble)?;
                 }
             }
         }
@@ -188,15 +192,5 @@ impl Writer {
         transaction.commit()?;
         self.session.committed(session);
         if store.is_in_place() { Ok(answers) } else { Err(Trouble::Moved) }
-    }
-}
-
-impl Drop for Writer {
-    /// However the thread ends, no parser blocks: mails that come later are dropped unanswered.
-    fn drop(&mut self) {
-        self.queue.abandon();
-        if thread::panicking() {
-            self.backoff.stop().ask(Reason::StoreUnreachable("a bug in this program ended the writing thread".into()));
-        }
     }
 }

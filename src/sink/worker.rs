@@ -40,14 +40,14 @@ mod tests {
     fn a_panic_frees_who_waits_for_the_thread() {
         let stop = Arc::new(Stop::default());
         let queue = Arc::new(Queue::new(10, 10));
-        assert!(queue.push(10, ()));
+        queue.push(10, ()).expect("room");
         let (from, closed) = (Arc::clone(&queue), Arc::clone(&queue));
         let job = move || {
             // Only once the other side waits for room, or is about to.
             assert!(from.take().is_none(), "a bug");
         };
         let worker = start("test", Arc::clone(&stop), job, move || closed.abandon()).expect("a thread");
-        while queue.push(10, ()) {}
+        while queue.push(10, ()).is_ok() {}
         worker.join().expect("caught");
         assert!(matches!(stop.reason(), Some(Reason::StoreUnreachable(_))), "{:?}", stop.reason());
     }

@@ -6,7 +6,7 @@ use std::{
     ffi::OsString,
     mem,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use notify::{
     Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
     event::{AccessKind, AccessMode, Flag, ModifyKind, RenameMode},
 };
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Watches folders for deliveries.
 pub struct FolderWatch {
@@ -57,7 +58,7 @@ struct Events {
 
 impl Events {
     fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, News>> {
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
+        self.folders.lock()
     }
 
     fn note(&self, event: notify::Result<Event>) {
@@ -139,7 +140,6 @@ impl FolderWatch {
     /// Waits until something happens, at most as long as this.
     pub fn wait(&self, at_most: Duration) {
         let quiet = |folders: &mut HashMap<PathBuf, News>| folders.values().all(News::is_none);
-        let wait = self.state.happened.wait_timeout_while(self.state.folders(), at_most, quiet);
-        drop(wait.unwrap_or_else(PoisonError::into_inner));
+        self.state.happened.wait_while_for(&mut self.state.folders(), quiet, at_most);
     }
 }

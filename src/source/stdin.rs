@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{self, Read},
     os::fd::AsFd,
+    path::Path,
     sync::Arc,
 };
 
@@ -13,6 +14,11 @@ use rustix::{
 };
 
 use crate::stop::Stop;
+
+/// True for `-`, which stands for standard input where a file is named.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
 
 /// How often it is looked whether work is to end while nothing comes.
 const INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::read;
 use crate::{
     message::Received,
-    report::{AggregateReport, Key, Repairs, TlsReport},
+    report::{AggregateReport, Key, Repairs, TlsReport, hex},
 };
 
 /// The row of a key that came first, and that of the mail at hand.
@@ -68,8 +68,7 @@ fn digest(head: &impl Serialize, lost: usize, repairs: &Repairs, mail: &Received
     let Received { message_id, at: _, from, authenticated } = mail;
     let all = (head, lost, repairs.names(), message_id, second(mail), from, authenticated);
     // Nothing in it can fail to be JSON.
-    let digest = Sha256::digest(serde_json::to_vec(&all).unwrap_or_default());
-    digest[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    hex(&Sha256::digest(serde_json::to_vec(&all).unwrap_or_default())[..8])
 }
 
 /// When the mail was received, in seconds since 1970; the text may write one time in several ways.

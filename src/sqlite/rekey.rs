@@ -1,5 +1,5 @@
-//! Rekey: the step from version 1 of the store, which knew records by their place in the report, to version 2, which
-//! knows them by their values.
+//! Rekey: what the steps to newer versions of the store do with keys. Version 1 knew records by their place in the
+//! report; version 2 knows them by their values.
 
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
 use tracing::info;
@@ -42,22 +42,25 @@ const POLICY_TABLES: [(&str, &str); 2] = [
 
 /// Fills the tables of version 2 from those of version 1, which are dropped.
 pub(super) fn fill(connection: &Connection) -> Result<()> {
-    let all = ["dmarc_reports", "tls_reports", "dmarc_failures"];
-    let all = all.map(|table| ids(connection, table));
-    let [dmarc, tls, failures] = all;
-    let (dmarc, tls, failures) = (dmarc?, tls?, failures?);
-    let reports = dmarc.len() + tls.len() + failures.len();
+    let dmarc = ids(connection, "dmarc_reports")?;
+    let tls = ids(connection, "tls_reports")?;
+    let reports = dmarc.len() + tls.len();
     if reports > 0 {
         info!("bringing the store up to date: {reports} reports");
     }
     dmarc.into_iter().try_for_each(|id| fill_dmarc(connection, id))?;
     tls.into_iter().try_for_each(|id| fill_tls(connection, id))?;
-    failures.into_iter().try_for_each(|id| fill_failure(connection, id))?;
     // Those first that refer to others.
     for (table, _) in RECORD_TABLES.iter().rev().chain(POLICY_TABLES.iter().rev()) {
         connection.execute_batch(&format!("DROP TABLE {table}_1"))?;
     }
     Ok(())
+}
+
+/// The step to version 3: gives failure reports keys made from the header of the mail that failed as it came, no longer
+/// from what was read from it, too.
+pub(super) fn failures(connection: &Connection) -> Result<()> {
+    ids(connection, "dmarc_failures")?.into_iter().try_for_each(|id| fill_failure(connection, id))
 }
 
 fn ids(connection: &Connection, table: &str) -> Result<Vec<i64>> {

@@ -18,7 +18,7 @@ struct Migration {
 const STEPS: &[Migration] = &[
     Migration { sql: include_str!("schema_1.sql"), then: |_| Ok(()) },
     Migration { sql: include_str!("schema_2.sql"), then: rekey::fill },
-    Migration { sql: include_str!("schema_3.sql"), then: |_| Ok(()) },
+    Migration { sql: include_str!("schema_3.sql"), then: rekey::failures },
 ];
 
 /// What the file says of itself.

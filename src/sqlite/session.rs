@@ -1,11 +1,9 @@
 //! Session: the trace that an import leaves in the store, in the same transaction as its reports, so that its journal can
 //! tell a store that has them from an earlier copy that was put back in its place.
 
-use std::{
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+use std::path::Path;
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use crate::sqlite::open_to_read;
@@ -73,7 +71,7 @@ impl Session {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut SessionState) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.0.lock())
     }
 }
 

@@ -4,26 +4,17 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::support::{corpus::Manifest, program::TestMaildir, server::OpenSearch};
+use crate::support::{
+    corpus::Manifest,
+    program::TestMaildir,
+    server::OpenSearch,
+    sums::{expected, in_sqlite},
+};
 
 /// The SQLite file is whole and holds what was put in, once.
 pub fn sqlite(store: &Path, manifest: &Manifest) {
     integrity(store);
-    let connection = Connection::open(store).expect("a store");
-    let one = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0)).expect(sql).unsigned_abs();
-    let found = [
-        one("SELECT count(*) FROM dmarc_reports"),
-        one("SELECT count(*) FROM dmarc_records"),
-        one("SELECT coalesce(sum(count), 0) FROM dmarc_records"),
-        one("SELECT count(*) FROM tls_reports"),
-        one("SELECT count(*) FROM tls_policies"),
-    ];
-    let Manifest { dmarc, tls, .. } = manifest;
-    assert_eq!(
-        found,
-        [dmarc.reports, dmarc.records, dmarc.count_sum, tls.reports, tls.policies],
-        "reports and records"
-    );
+    assert_eq!(in_sqlite(store), expected(manifest), "reports, records, counts, TLS reports, policies");
 }
 
 /// What a crash left of it can be used.

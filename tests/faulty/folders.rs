@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -20,7 +20,8 @@ use crate::support::{
 struct Mount<'p>(&'p Path);
 
 impl Mount<'_> {
-    /// `tests/faults` gives the scenarios a mount namespace of their own; elsewhere nothing is mounted.
+    /// `tests/faults` gives the scenarios a mount namespace of their own; elsewhere nothing is
+    /// mounted.
     fn new<'p>(at: &'p Path, options: &[&str]) -> Result<Mount<'p>, String> {
         if std::env::var_os("ERP_FAULTS_MAY_MOUNT").is_none() {
             return Err("it needs root and tests/faults, to mount a file system".into());
@@ -67,7 +68,7 @@ impl Place {
         place
     }
 
-    fn store(&self) -> std::path::PathBuf {
+    fn store(&self) -> PathBuf {
         self.folder.path().join("store")
     }
 
@@ -221,12 +222,14 @@ fn stays_in_new(place: &Place) {
     compare::sqlite(&place.store(), &place.corpus.manifest());
 }
 
+/// A library that gives a program another time.
+fn faketime() -> Result<PathBuf, String> {
+    let path = format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH);
+    Some(PathBuf::from(path)).filter(|path| path.exists()).ok_or_else(|| "there is no libfaketime here".into())
+}
+
 pub fn clock_jumps(size: Size) -> LeftOut {
-    let faketime =
-        Path::new("/usr/lib").join(format!("{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH));
-    if !faketime.exists() {
-        return Err("there is no libfaketime here".into());
-    }
+    let faketime = faketime()?;
     let place = Place::new(0);
     let clock = place.folder.path().join("clock");
     fs::write(&clock, "+0").expect("written");

@@ -38,7 +38,8 @@ pub fn opensearch(mode: &str, size: Size) -> LeftOut {
     Ok(())
 }
 
-/// Kills the program again and again while mail comes, lets it end its work, and sees that all mails are settled.
+/// Kills the program again and again while mail comes, lets it end its work, and sees that all
+/// mails are settled.
 fn play(mode: &str, size: Size, store: &[&str], folder: &Path, after_kill: impl Fn()) -> Corpus {
     let kills = size.of(8, 200);
     let seed = seed();

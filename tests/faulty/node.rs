@@ -25,16 +25,33 @@ pub fn shared() -> Result<&'static OpenSearch, &'static str> {
 
 const WAIT: Duration = Duration::from_mins(3);
 
+/// Work may stand still for so long: after an outage of minutes a sender waits for one at most. Less than the three minutes
+/// between two readings of all of `new/`: a mail that waits for the next one is found.
+const STANDSTILL: Duration = Duration::from_mins(2);
+
 fn watch(url: &str, maildir: &TestMaildir) -> Running {
     Running::start(["watch", "-v", "--opensearch", url, maildir.path().to_str().expect("UTF-8")])
 }
 
 fn wait_for_all(maildir: &TestMaildir, running: &Running) {
-    let started = Instant::now();
-    while maildir.count("new") > 0 {
-        assert!(started.elapsed() < WAIT, "mails are left in new/: {}", running.log());
-        thread::sleep(Duration::from_millis(20));
+    let (mut left, mut since) = (usize::MAX, Instant::now());
+    while left > 0 {
+        let now = maildir.count("new");
+        if now < left {
+            (left, since) = (now, Instant::now());
+        }
+        assert!(since.elapsed() < STANDSTILL, "{left} mails are left in new/: {}", running.log());
+        // Counting tens of thousands takes a while itself.
+        thread::sleep(Duration::from_millis(200));
     }
+}
+
+/// Waits until all mails are settled, each where it belongs, and ends the program.
+fn settle_all(maildir: &TestMaildir, running: Running, corpus: &Corpus) {
+    wait_for_all(maildir, &running);
+    let (code, log) = running.stop();
+    assert_eq!(code, Some(0), "{log}");
+    compare::settled(maildir, &corpus.manifest());
 }
 
 /// Mail arrives all the time, and the node is away for the middle third.
@@ -62,15 +79,13 @@ pub fn outage(size: Size) -> LeftOut {
     let flags: Vec<&str> = flags.into_iter().chain(["--port", &port]).collect();
     let server = OpenSearch::launch(&flags)?;
     maildir.deliver_all(mails);
-    wait_for_all(&maildir, &running);
-    let (code, log) = running.stop();
-    assert_eq!(code, Some(0), "{log}");
+    settle_all(&maildir, running, &corpus);
     compare::opensearch(&server, "", &corpus.manifest());
-    compare::settled(&maildir, &corpus.manifest());
     Ok(())
 }
 
-/// The node itself blocks its indices, since its disk has less room than it wants, and frees them later.
+/// The node itself blocks its indices, since its disk has less room than it wants, and frees them
+/// later.
 pub fn flood_stage(size: Size) -> LeftOut {
     let server = OpenSearch::launch(&["--heap", "512m", "cluster.routing.allocation.disk.threshold_enabled=true"])?;
     let corpus = Corpus { seed: seed(), ..Corpus::new(size.of(900, 20_000)) };
@@ -100,11 +115,8 @@ pub fn flood_stage(size: Size) -> LeftOut {
     assert!(maildir.count("new") > half / 2, "mails left new/ while the index was blocked");
     watermarks(Some("1b"));
     wait_until("the end of the block", WAIT, || !is_blocked());
-    wait_for_all(&maildir, &running);
-    let (code, log) = running.stop();
-    assert_eq!(code, Some(0), "{log}");
+    settle_all(&maildir, running, &corpus);
     compare::opensearch(&server, "", &corpus.manifest());
-    compare::settled(&maildir, &corpus.manifest());
     Ok(())
 }
 
@@ -133,11 +145,8 @@ pub fn index_deleted(size: Size) -> LeftOut {
         later.add(&mail);
         maildir.deliver(&mail.name, &mail.bytes);
     }
-    wait_for_all(&maildir, &running);
-    let (code, log) = running.stop();
-    assert_eq!(code, Some(0), "{log}");
+    settle_all(&maildir, running, &corpus);
     compare::opensearch(server, "deleted-", &later);
-    compare::settled(&maildir, &corpus.manifest());
     let mapping = server.get("/deleted-dmarc-reports/_mapping").to_string();
     assert!(mapping.contains(r#""source_ip":{"type":"ip"}"#), "the index was made without our template: {mapping}");
     Ok(())

@@ -1,4 +1,5 @@
-//! nginx in front for TLS and authentication: with the wrong CA, host name or credentials nothing moves.
+//! nginx in front for TLS and authentication: with the wrong CA, host name or credentials nothing
+//! moves.
 
 use std::{fs, path::Path};
 
@@ -30,23 +31,8 @@ pub fn run(size: Size) -> LeftOut {
     let corpus = Corpus { seed: seed(), ..Corpus::new(size.of(300, 10_000)) };
     let maildir = TestMaildir::new();
     maildir.deliver_all(corpus.iter());
-    let once = |nginx: &Nginx, ca: &str, password: &str, patience: &str| -> Ended {
-        let maildir = maildir.path().to_str().expect("UTF-8");
-        let ca = certificates.file(ca).display().to_string();
-        program::run([
-            "once",
-            patience,
-            "--opensearch",
-            &nginx.url(),
-            "--ca-file",
-            &ca,
-            "--opensearch-user=reports",
-            "--dmarc-index=tls-dmarc-reports",
-            "--tlsrpt-index=tls-tlsrpt-reports",
-            "--opensearch-password-file",
-            password,
-            maildir,
-        ])
+    let once = |nginx: &Nginx, ca: &str, password: &str, patience: &str| {
+        once_through(&maildir, &nginx.url(), &certificates.file(ca), password, patience)
     };
     for (what, nginx, ca, password) in [
         ("a wrong CA", &right, "other-ca.pem", &current),
@@ -61,4 +47,21 @@ pub fn run(size: Size) -> LeftOut {
     compare::opensearch(server, "tls-", &corpus.manifest());
     compare::settled(&maildir, &corpus.manifest());
     Ok(())
+}
+
+fn once_through(maildir: &TestMaildir, url: &str, ca: &Path, password: &str, patience: &str) -> Ended {
+    program::run([
+        "once",
+        patience,
+        "--opensearch",
+        url,
+        "--ca-file",
+        ca.to_str().expect("UTF-8"),
+        "--opensearch-user=reports",
+        "--dmarc-index=tls-dmarc-reports",
+        "--tlsrpt-index=tls-tlsrpt-reports",
+        "--opensearch-password-file",
+        password,
+        maildir.path().to_str().expect("UTF-8"),
+    ])
 }

@@ -12,7 +12,7 @@ const PASSED: &str = "Authentication-Results: mx.example.org; dkim=pass header.d
      smtp.mailfrom=bounces@reporter.example; dmarc=pass header.from=reporter.example\r\n";
 
 fn read(header: &str, options: &ReadOptions) -> Contents {
-    let mail = fs::read_to_string("tests/fixtures/zoo/mail-report-is-the-body.eml").expect("a fixture");
+    let mail = fs::read_to_string("tests/fixtures/quirks/mail-report-is-the-body.eml").expect("a fixture");
     message::read_with(format!("{header}{mail}").as_bytes(), options)
 }
 
@@ -86,7 +86,7 @@ fn what_stands_below_the_own_received_header_is_not_believed() {
 
 #[test]
 fn a_bare_file_has_no_sender() {
-    let file = fs::read("tests/fixtures/zoo/no-declaration.xml").expect("a fixture");
+    let file = fs::read("tests/fixtures/quirks/no-declaration.xml").expect("a fixture");
     assert_eq!(authenticated(&message::read_with(&file, &asked(false))), json!({ "pass": false }));
     assert!(message::read_with(&file, &asked(true)).reports.is_empty());
 }
@@ -97,7 +97,7 @@ fn a_mail_within_cannot_vouch_for_the_one_around_it() {
     let mail = format!(
         "From: dmarc@reporter.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n\
          --b1\r\nContent-Type: message/rfc822\r\n\r\n{inner}\r\n--b1\r\nContent-Type: text/xml\r\n\r\n{}\r\n--b1--\r\n",
-        fs::read_to_string("tests/fixtures/zoo/no-declaration.xml").expect("a fixture")
+        fs::read_to_string("tests/fixtures/quirks/no-declaration.xml").expect("a fixture")
     );
     assert_eq!(authenticated(&message::read_with(mail.as_bytes(), &asked(false))), json!({ "pass": false }));
 }

@@ -1,4 +1,5 @@
-//! The generated corpus goes through message, report and documents, and everything that was put in comes out.
+//! The generated corpus goes through message, report and documents, and everything that was put in
+//! comes out.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,5 @@
-//! The documents, held against snapshots that were checked by hand with the field paths in the design.
+//! The documents, held against snapshots that were checked by hand with the field paths in the
+//! design.
 
 use crate::support::{mail::fixture, read};
 use email_report_processor::{limits::Limits, message};

@@ -110,7 +110,10 @@ type Shape<'s> = (&'s str, &'s [&'s str], &'s [(&'s str, Value)]);
 fn shapes_that_servers_send() {
     #[rustfmt::skip]
     let shapes: &[Shape] = &[
-        ("headers-only", &[], &[("/failure/message/message_id", json!("0001@spammer.example")), ("/failure/source_ip", json!("198.51.100.7"))]),
+        ("headers-only", &[], &[
+            ("/failure/message/message_id", json!("0001@spammer.example")),
+            ("/failure/source_ip", json!("198.51.100.7")),
+        ]),
         // Netease: multipart/mixed, the feedback in base64, no Auth-Failure.
         ("base64-feedback", &[], &[
             ("/failure/source_ip", json!("198.51.100.7")),
@@ -139,12 +142,24 @@ fn shapes_that_servers_send() {
             ("/@timestamp", json!("2023-10-03T08:00:00Z")),
         ]),
         // Baruwa: the same as the mail itself.
-        ("text-is-the-mail", &["no-feedback-part"], &[("/failure/message/message_id", json!("0001@spammer.example"))]),
-        ("text-without-headers", &["no-feedback-part"], &[("/failure/message", Value::Null), ("/failure/source_ip", json!("198.51.100.7"))]),
-        ("no-arrival-date", &["missing-arrival-date"], &[("/@timestamp", json!("2023-10-03T08:00:02Z"))]),
-        ("arrival-date-unknown", &["missing-arrival-date"], &[("/@timestamp", json!("2023-10-03T08:00:02Z"))]),
+        ("text-is-the-mail", &["no-feedback-part"], &[
+            ("/failure/message/message_id", json!("0001@spammer.example")),
+        ]),
+        ("text-without-headers", &["no-feedback-part"], &[
+            ("/failure/message", Value::Null),
+            ("/failure/source_ip", json!("198.51.100.7")),
+        ]),
+        ("no-arrival-date", &["missing-arrival-date"], &[
+            ("/@timestamp", json!("2023-10-03T08:00:02Z")),
+        ]),
+        ("arrival-date-unknown", &["missing-arrival-date"], &[
+            ("/@timestamp", json!("2023-10-03T08:00:02Z")),
+        ]),
         ("arrival-date-iso", &[], &[("/@timestamp", json!("2023-10-03T08:00:00Z"))]),
-        ("feedback-as-text", &["feedback-part-type"], &[("/failure/incidents", json!(3)), ("/failure/message/reply_to", json!("billing@evil.example"))]),
+        ("feedback-as-text", &["feedback-part-type"], &[
+            ("/failure/incidents", json!(3)),
+            ("/failure/message/reply_to", json!("billing@evil.example")),
+        ]),
         ("no-reported-domain", &["missing-reported-domain", "missing-arrival-date"], &[
             ("/failure/reported_domain", json!("example.org")),
             ("/failure/source_ip", json!("198.51.100.7")),
@@ -164,7 +179,8 @@ fn shapes_that_servers_send() {
     }
 }
 
-/// Found by mutating fixtures: mail-parser loses count of the parts, and trips over it where its assertions are on.
+/// Found by mutating fixtures: mail-parser loses count of the parts, and trips over it where its
+/// assertions are on.
 #[test]
 fn boundaries_that_cross_are_no_fault_of_ours() {
     let contents = read(&fixture("crossed-boundaries"), &ReadOptions::default());

@@ -1,4 +1,5 @@
-//! Inputs that once broke something when `fuzz/run` found them. Each folder of `tests/fixtures/fuzz` is named after its target.
+//! Inputs that once broke something when `fuzz/run` found them. Each folder of
+//! `tests/fixtures/fuzz` is named after its target.
 
 use std::fs;
 

@@ -1,4 +1,5 @@
-//! Work grows with the size of a mail and no faster: each of these shapes once took time with the square of it.
+//! Work grows with the size of a mail and no faster: each of these shapes once took time with the
+//! square of it.
 
 use email_report_processor::{limits::Limits, message};
 
@@ -27,8 +28,9 @@ fn assert_linear(name: &str, size: usize, shape: impl Fn(usize) -> Vec<u8>) {
     assert!(two < 3 * one + 20_000_000, "{name}: {one} ns, {two} ns");
 }
 
-const METADATA: &str = "<report_metadata><org_name>B</org_name><report_id>b</report_id><date_range><begin>1696204800</begin>\
-                        <end>1696291199</end></date_range></report_metadata>";
+const METADATA: &str = "<report_metadata><org_name>B</org_name><report_id>b</report_id>\
+                        <date_range><begin>1696204800</begin><end>1696291199</end></date_range>\
+                        </report_metadata>";
 
 fn packed(text: &str) -> Vec<u8> {
     mail(&attachment("application/gzip", "a.gz", &gzip(text.as_bytes())))

@@ -10,6 +10,7 @@ mod failure;
 mod fuzz_finds;
 mod linear;
 mod message;
+mod promises;
 mod properties;
+mod quirks;
 mod samples;
-mod zoo;

@@ -1,5 +1,6 @@
-//! Compares what this program reads in reports from the wild with a second opinion, parsedmarc's. Every difference is
-//! explained in the table in `tests/samples.md`; one that is not listed there, and one that is listed and gone, fails.
+//! Compares what this program reads in reports from the wild with a second opinion, parsedmarc's.
+//! Every difference is explained in the table in `tests/samples.md`; one that is not listed there,
+//! and one that is listed and gone, fails.
 //!
 //! The samples are not part of the project: `ERP_SAMPLES` names their folder.
 
@@ -56,7 +57,8 @@ fn compare(sample: &str, path: &str, ours: &Value, theirs: &Value, found: &mut B
             differ(format!("{} entries", a.len()), format!("{} entries", b.len()));
         }
         (Value::Array(a), Value::Array(b)) => {
-            // One line in the table for all records in which the same value differs in the same way.
+            // One line in the table for all records in which the same value differs in the same
+            // way.
             for (ours, theirs) in a.iter().zip(b) {
                 compare(sample, &format!("{path}/*"), ours, theirs, found);
             }
@@ -89,7 +91,8 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// What this program reads, in the shape of `expected.jsonl`: taken from the documents, as a store gets them.
+/// What this program reads, in the shape of `expected.jsonl`: taken from the documents, as a store
+/// gets them.
 fn read(bytes: &[u8]) -> Value {
     let contents = message::read(bytes, &Limits::default());
     let Some(report) = contents.reports.first() else {

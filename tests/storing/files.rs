@@ -1,4 +1,5 @@
-//! The Ruby tool's form: files and standard input, told by their content, and the exit codes that mail servers read.
+//! The Ruby tool's form: files and standard input, told by their content, and the exit codes that
+//! mail servers read.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use crate::support::{
     mail::fixture,
-    program::{Ended, TestMaildir, program, run, run_command},
+    program::{Ended, TestMaildir, below, program, run, run_command},
 };
 
 fn once(maildir: &TestMaildir) -> Ended {
@@ -14,8 +14,7 @@ fn once(maildir: &TestMaildir) -> Ended {
     let inner = program(
         ["once", "--unrecognized=fail", "--store"].iter().map(Path::new).chain([store.as_path(), maildir.path()]),
     );
-    command.arg(inner.get_program()).args(inner.get_args()).env("ERP_CONFIG", "/dev/null");
-    run_command(command)
+    run_command(below(command, &inner))
 }
 
 /// The contents of all files in a folder below, without the header on top.

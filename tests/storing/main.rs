@@ -5,10 +5,12 @@ mod support;
 
 mod command_line;
 mod daemon;
+mod documented;
+mod durable;
 mod export;
 mod files;
+mod generate;
 mod import;
-mod import_archives;
 mod limits;
 mod maildir;
 mod model;

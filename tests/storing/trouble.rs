@@ -54,6 +54,33 @@ fn an_index_in_trouble_holds_up_its_own_mails_only() {
     assert_eq!((lines("part of the store unavailable"), lines("part of the store available again")), (1, 1), "{log}");
 }
 
+/// Large mails are read one at a time: one that waits for its index holds up none for another index.
+#[test]
+fn a_large_mail_that_waits_aside_holds_up_no_other() {
+    let Some(server) = SHARED.as_ref() else { return };
+    let corpus = Corpus::new(60);
+    let large = |is_wanted: fn(&Content) -> bool| {
+        let mut mail = corpus.iter().find(|mail| is_wanted(&mail.content)).expect("one of each kind");
+        // Empty lines at the end mean nothing.
+        mail.bytes.extend(b"\n".repeat(1 << 20));
+        mail
+    };
+    let of_tls = large(|content| matches!(content, Content::Tls(_)));
+    let of_dmarc = large(|content| matches!(content, Content::Dmarc(_)));
+    server.put("/large-tlsrpt", &json!({}));
+    block(server, "large-tlsrpt", "index.blocks.write", true);
+    let maildir = TestMaildir::new();
+    let running = Running::start(arguments("watch", &server.url, "large", &maildir, &[]));
+    running.wait_for_log("watching");
+    maildir.deliver(&of_tls.name, &of_tls.bytes);
+    running.wait_for_log("part of the store unavailable");
+    maildir.deliver(&of_dmarc.name, &of_dmarc.bytes);
+    wait_until("the other", Duration::from_secs(30), || maildir.count("cur") == 1);
+    assert_eq!(maildir.names("new"), [of_tls.name]);
+    block(server, "large-tlsrpt", "index.blocks.write", false);
+    wait_until("the first", Duration::from_secs(30), || maildir.count("new") == 0);
+}
+
 /// More is delivered than may wait aside: what was left is taken up again.
 #[test]
 fn a_block_of_four_seconds_costs_nothing() {

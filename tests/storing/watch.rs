@@ -3,7 +3,6 @@
 use std::{
     fs,
     io::Write,
-    os::unix::net::UnixDatagram,
     path::Path,
     process::{Command, Stdio},
     thread,
@@ -12,7 +11,7 @@ use std::{
 
 use crate::support::{
     corpus::{Corpus, Mail},
-    program::{Running, TestMaildir, program, run, wait_until},
+    program::{Running, TestMaildir, run, wait_until},
     server::{OpenSearch, Shared, skip, tests_folder},
 };
 use rustix::process::Signal;
@@ -284,112 +283,8 @@ fn a_mail_that_is_taken_away_by_another_program_is_not_counted() {
     assert_eq!((maildir.count("new"), maildir.count("cur") + taken), (0, 3000), "{}", running.log());
 }
 
-#[test]
-fn sighup_reads_the_settings_again() {
-    let maildir = TestMaildir::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let (config, first, second) =
-        (folder.path().join("config"), folder.path().join("first"), folder.path().join("second"));
-    let set = |store: &Path| fs::write(&config, format!("ndjson = {store:?}\n")).expect("written");
-    set(&first);
-    let mut command = program([Path::new("watch"), maildir.path()]);
-    command.env("ERP_CONFIG", &config);
-    let running = Running::start_command(command);
-    let (mails, _) = reports(&Corpus::new(10));
-    maildir.deliver("1", &mails[0].bytes);
-    wait_until("the first mail", LONG, || maildir.count("cur") == 1);
-
-    fs::write(&config, "nonsense").expect("written");
-    running.signal(Signal::HUP);
-    running.wait_for_log("settings stay as they were");
-    set(&second);
-    running.signal(Signal::HUP);
-    running.wait_for_log("settings read again");
-    maildir.deliver("2", &mails[1].bytes);
-    wait_until("the second mail", LONG, || maildir.count("cur") == 2);
-    let lines = |file| fs::read_to_string(file).expect("a file").lines().count();
-    assert_eq!((lines(&first), lines(&second)), (mails[0].content.len(), mails[1].content.len()));
-}
-
-#[test]
-fn systemd_hears_of_it() {
-    let maildir = TestMaildir::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let socket = UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
-    socket.set_read_timeout(Some(LONG)).expect("a timeout");
-    let mut command = program([Path::new("watch"), Path::new("--store"), &folder.path().join("store"), maildir.path()]);
-    command.env("NOTIFY_SOCKET", folder.path().join("notify")).env("WATCHDOG_USEC", "3000000");
-    let running = Running::start_command(command);
-    let mut heard = String::new();
-    let mut hear_until = |wanted: &str| {
-        let mut buffer = [0; 4096];
-        while !heard.contains(wanted) {
-            let length = socket.recv(&mut buffer).unwrap_or_else(|error| panic!("no {wanted} in {heard:?}: {error}"));
-            heard += std::str::from_utf8(&buffer[..length]).expect("UTF-8");
-            heard.push('\n');
-        }
-        std::mem::take(&mut heard)
-    };
-    hear_until("READY=1");
-    hear_until("WATCHDOG=1");
-    hear_until("WATCHDOG=1");
-    running.signal(Signal::HUP);
-    let reloading = hear_until("RELOADING=1");
-    assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
-    // systemd would believe it, and kill what does not end.
-    assert!(!(reloading + &hear_until("READY=1")).contains("STOPPING=1"));
-    running.signal(Signal::TERM);
-    hear_until("STOPPING=1");
-}
-
-#[test]
-fn metrics_tell_what_happens() {
-    let maildir = TestMaildir::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = folder.path().join("store");
-    let running = Running::start([
-        Path::new("watch"),
-        Path::new("--metrics=127.0.0.1:0"),
-        Path::new("--store"),
-        &store,
-        maildir.path(),
-    ]);
-    running.wait_for_log("metrics at http://");
-    let log = running.log();
-    let (_, url) = log.split_once("metrics at ").expect("the address");
-    let url = url.lines().next().expect("a line");
-    let get = |url: &str| ureq::get(url).call().expect("an answer").body_mut().read_to_string().expect("text");
-    let corpus = Corpus::new(200);
-    let manifest = corpus.manifest();
-    maildir.deliver_all(corpus.iter());
-    wait_until("all mails", LONG, || maildir.count("new") == 0);
-    let metrics = get(url);
-    for (name, value) in [
-        ("erp_mails_total{outcome=\"failed\"}", manifest.broken),
-        ("erp_mails_total{outcome=\"unrecognized\"}", manifest.junk),
-        ("erp_reports_total{kind=\"dmarc\"}", manifest.dmarc.reports),
-        ("erp_reports_total{kind=\"tls\"}", manifest.tls.reports),
-        ("erp_records_total", manifest.dmarc.records),
-        ("erp_policies_total", manifest.tls.policies),
-        ("erp_documents_created_total", manifest.documents),
-        ("erp_duplicates_total", 0),
-        ("erp_retries_total", 0),
-        ("erp_queue_bytes", 0),
-        ("erp_store_available", 1),
-    ] {
-        let line = format!("{name} {value}\n");
-        assert!(value == 0 && name.contains("outcome") || metrics.contains(&line), "no {line} in\n{metrics}");
-    }
-    for name in
-        ["erp_bulk_requests_total{result=\"ok\"}", "erp_store_latency_seconds_bucket", "erp_oldest_mail_age_seconds"]
-    {
-        assert!(metrics.contains(name), "no {name} in\n{metrics}");
-    }
-    assert_eq!(get(&url.replace("/metrics", "/healthz")), "ok\n");
-}
-
-/// The time from delivery to `cur/`: the mail is moved only when the store has acknowledged it. Not a test, a measurement:
-/// `cargo test --release --test storing latency -- --ignored --nocapture`.
+/// The time from delivery to `cur/`: the mail is moved only when the store has acknowledged it. Not
+/// a test, a measurement: `cargo test --release --test storing latency -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn latency() {

@@ -1,5 +1,6 @@
-//! A search for the worst mail: mails of 1 MiB that are changed at random, those that take more time or more memory than their
-//! ancestors being changed further. A short one runs with the tests; `ERP_SEARCH_SECONDS=3600 cargo test --release --test storing
+//! A search for the worst mail: mails of 1 MiB that are changed at random, those that take more
+//! time or more memory than their ancestors being changed further. A short one runs with the tests;
+//! `ERP_SEARCH_SECONDS=3600 cargo test --release --test storing
 //! -- --ignored --nocapture worst` is the long one, and holds the program to its promise: 1 s and 256 MiB.
 
 use std::{

@@ -1,8 +1,9 @@
 //! Writes a corpus of report mails: `cargo run --release --example corpus -- --out DIR -n 10000`.
 //!
-//! Beside it come `DIR.manifest.json` with the sums, which is also printed, and `DIR.expected.jsonl` with one line a mail.
+//! Beside it come `DIR.manifest.json` with the sums, which is also printed, and
+//! `DIR.expected.jsonl` with one line a mail.
 
-#![allow(dead_code, reason = "what it shares with the tests has more than it needs")]
+#![allow(dead_code, unused_imports, reason = "what it shares with the tests has more than it needs")]
 
 mod corpus;
 mod mail;

@@ -1,5 +1,6 @@
-//! A store that speaks as much of OpenSearch as the program needs, and is at fault as it is told to. For what a real
-//! server can't be made to do at a certain request: to lose an answer, to refuse the third document, to see its client die.
+//! A store that speaks as much of OpenSearch as the program needs, and is at fault as it is told
+//! to. For what a real server can't be made to do at a certain request: to lose an answer, to
+//! refuse the third document, to see its client die.
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -49,7 +50,8 @@ pub struct Plan {
     pub documents: VecDeque<DocumentFault>,
     /// No request is answered.
     pub away: bool,
-    /// The program is killed at this `_bulk` request, counted from 1: before it is carried out, or after.
+    /// The program is killed at this `_bulk` request, counted from 1: before it is carried out, or
+    /// after.
     pub kill: Option<(usize, Moment)>,
 }
 
@@ -234,7 +236,10 @@ impl State {
         let action: Value = serde_json::from_str(action).expect(action);
         let text = |name: &str| action["create"][name].as_str().expect("a name").to_owned();
         let (index, id) = (text("_index"), text("_id"));
-        let error = |status: u16, kind: &str, reason: &str| json!({ "create": { "status": status, "error": { "type": kind, "reason": reason } } });
+        let error = |status: u16, kind: &str, reason: &str| {
+            let error = json!({ "type": kind, "reason": reason });
+            json!({ "create": { "status": status, "error": error } })
+        };
         if self.refused.contains(&id) {
             return error(400, "mapper_parsing_exception", "failed to parse field [x]");
         }

@@ -22,7 +22,7 @@ pub fn gzip_named(name: &str, bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes it")
 }
 
-/// A zip archive of the files given by name and content.
+/// A zip archive of the files given by name and content; a name with `/` at its end is a folder's.
 pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     zip_as(CompressionMethod::Deflated, files)
 }
@@ -36,6 +36,10 @@ fn zip_as(method: CompressionMethod, files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in files {
         let options = SimpleFileOptions::default().compression_method(method);
+        if name.ends_with('/') {
+            archive.add_directory(*name, options).expect("the name fits");
+            continue;
+        }
         archive.start_file(*name, options).expect("the name fits");
         archive.write_all(bytes).expect("memory takes it");
     }
@@ -64,7 +68,8 @@ pub fn part(content_type: &str, body: &str) -> String {
 /// A MIME part with a file in base64.
 pub fn attachment(content_type: &str, name: &str, bytes: &[u8]) -> String {
     format!(
-        "Content-Type: {content_type};\n\tname=\"{name}\"\nContent-Disposition: attachment;\n\tfilename=\"{name}\"\n\
+        "Content-Type: {content_type};\n\tname=\"{name}\"\n\
+         Content-Disposition: attachment;\n\tfilename=\"{name}\"\n\
          Content-Transfer-Encoding: base64\n\n{}",
         base64(bytes)
     )

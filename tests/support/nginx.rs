@@ -108,8 +108,8 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx with the certificate of this name, before the server at `backend` (host and port). Nothing,
-    /// and the test is skipped, where it is missing.
+    /// Starts nginx with the certificate of this name, before the server at `backend` (host and
+    /// port). Nothing, and the test is skipped, where it is missing.
     pub fn start(certificates: &Certificates, certificate: &str, access: Access, backend: &str) -> Option<Nginx> {
         // Debian keeps it where only root's PATH leads to.
         let programs = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
@@ -202,8 +202,8 @@ fn config(folder: &Path, port: u16, [certificate, key]: &[PathBuf; 2], access: A
             "if ($allowed = 0) { return 401; }",
         ),
     };
-    // Configuration files are looked for beside the configuration, the others below the prefix: both are the folder.
-    // One process alone, so that the end of it is the end of all.
+    // Configuration files are looked for beside the configuration, the others below the prefix:
+    // both are the folder. One process alone, so that the end of it is the end of all.
     let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
     format!(
         "daemon off; master_process off; {user} pid pid; error_log log;

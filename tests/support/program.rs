@@ -29,6 +29,18 @@ pub fn program<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>
     command
 }
 
+/// A command as the argument of another that starts it, such as `sh` or `strace`.
+pub fn below(mut outer: Command, inner: &Command) -> Command {
+    outer.arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
+}
+
 /// How a run ended.
 pub struct Ended {
     /// The exit code; nothing after a signal.
@@ -133,8 +145,7 @@ impl Running {
         (code, self.log())
     }
 
-    /// Resident memory now and at its highest, in KiB.
-    /// Nothing once it has ended.
+    /// Resident memory now and at its highest, in KiB. Nothing once it has ended.
     pub fn memory(&self) -> Option<(u64, u64)> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let field = |name| {
@@ -142,6 +153,17 @@ impl Running {
             line.trim().trim_end_matches(" kB").parse().ok()
         };
         Some((field("VmRSS:")?, field("VmHWM:")?))
+    }
+
+    /// Waits until it ends by itself and gives the highest resident memory seen, in KiB.
+    pub fn peak_memory(&mut self) -> u64 {
+        let (started, mut peak) = (Instant::now(), 0);
+        while self.is_running() {
+            peak = self.memory().map_or(peak, |(_, high)| high.max(peak));
+            assert!(started.elapsed() < Duration::from_mins(3), "it takes for ever: {}", self.log());
+            thread::sleep(Duration::from_millis(1));
+        }
+        peak
     }
 
     /// False once it has ended.

@@ -18,7 +18,8 @@ const REQUIRED: &str = "ERP_TEST_REQUIRE_ALL";
 /// `EX_UNAVAILABLE`, by which the harnesses say that something is not installed.
 const UNAVAILABLE: i32 = 69;
 
-/// Names a file that gets a line for each skipped test: the test harness has no word for them and counts them as passed.
+/// Names a file that gets a line for each skipped test: the test harness has no word for them and
+/// counts them as passed.
 const SKIPPED: &str = "ERP_TEST_SKIPPED";
 
 /// True if a test is to be skipped for this reason, which is told.
@@ -34,7 +35,8 @@ pub fn skip(reason: &str) -> bool {
     true
 }
 
-/// What all tests of a file share, made when the first one asks for it. Where it can't be had, each is skipped.
+/// What all tests of a file share, made when the first one asks for it. Where it can't be had, each
+/// is skipped.
 pub struct Shared<T>(LazyLock<Result<T, &'static str>>);
 
 impl<T> Shared<T> {
@@ -52,7 +54,8 @@ pub fn tests_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
-/// A running node. It ends when this is dropped, and, since its standard input then ends, with the test process.
+/// A running node. It ends when this is dropped, and, since its standard input then ends, with the
+/// test process.
 pub struct OpenSearch {
     child: Child,
     /// Its address, as for `--opensearch`.
@@ -60,7 +63,8 @@ pub struct OpenSearch {
 }
 
 impl OpenSearch {
-    /// Starts a node with these settings (`key=value`) and flags; nothing, and the test is skipped, if it can't be had here.
+    /// Starts a node with these settings (`key=value`) and flags; nothing, and the test is skipped,
+    /// if it can't be had here.
     pub fn start(arguments: &[&str]) -> Option<OpenSearch> {
         OpenSearch::launch(arguments).map_err(skip).ok()
     }

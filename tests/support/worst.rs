@@ -1,4 +1,5 @@
-//! Mails made to be slow or large: a description of one that can be changed at random, and written as bytes.
+//! Mails made to be slow or large: a description of one that can be changed at random, and written
+//! as bytes.
 
 use std::fmt::Write as _;
 
@@ -22,8 +23,8 @@ const PIECES: &[&str] = &[
     "<feedback ",
     "<a:feedback>",
     "<a xmlns='b'>",
-    "<report_metadata><org_name>Bomber</org_name><report_id>bomb</report_id><date_range><begin>1696204800</begin><end>\
-     1696291199</end></date_range></report_metadata>",
+    "<report_metadata><org_name>Bomber</org_name><report_id>bomb</report_id>\
+     <date_range><begin>1696204800</begin><end>1696291199</end></date_range></report_metadata>",
     "<policy_published><domain>example.org</domain><p>none</p></policy_published>",
     "<record>",
     "</record>",
@@ -69,8 +70,8 @@ const PIECES: &[&str] = &[
     "]",
     "\"a\":1,",
     "\"policies\":[",
-    "{\"organization-name\":\"Bomber\",\"report-id\":\"bomb\",\"date-range\":{\"start-datetime\":\"2023-10-02T00:00:00Z\",\
-     \"end-datetime\":\"2023-10-02T23:59:59Z\"},\"policies\":[{}]}",
+    "{\"organization-name\":\"Bomber\",\"report-id\":\"bomb\",\"date-range\":{\
+     \"start-datetime\":\"2023-10-02T00:00:00Z\",\"end-datetime\":\"2023-10-02T23:59:59Z\"},\"policies\":[{}]}",
     "{\"policy\":{\"policy-type\":\"sts\"},\"failure-details\":[",
     "\"failure-details\":[{}],",
     "{\"result-type\":\"a\"},",
@@ -150,7 +151,8 @@ pub enum Node {
     },
     /// In base64 that is not declared.
     Base64(Box<Node>),
-    /// A MIME part, as often as this, in a multipart in a multipart in …, in a mail if it is the outermost.
+    /// A MIME part, as often as this, in a multipart in a multipart in …, in a mail if it is the
+    /// outermost.
     Parts {
         kind: &'static str,
         encoded: bool,

@@ -6,15 +6,14 @@ use std::{
     ops::ControlFlow,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, absolute},
-    sync::{Mutex, atomic::Ordering::Relaxed},
+    sync::atomic::Ordering::Relaxed,
 };
 
+use parking_lot::Mutex;
 use tracing::error;
 
 use super::{
-    is_stdin,
     journal::{FileKey, Place},
-    lock,
     progress::Counters,
     state::Remembered,
 };
@@ -29,7 +28,7 @@ use crate::{
         self, Bytes,
         archive::{self, Blocks, Member, Shape},
         mbox::Mbox,
-        stdin::Stdin,
+        stdin::{Stdin, is_stdin},
         walk::{Found, is_bookkeeping, walk},
     },
 };
@@ -126,7 +125,7 @@ impl Feeder<'_> {
         }
         let what = sanitize::line(what);
         error!("{what}: can't be read to its end: {error}");
-        lock(self.state).unread(&what, error);
+        self.state.lock().unread(&what, error);
         // Archives wrap the system's errors, so the file was asked, too.
         if self.counters.reading_failed.swap(false, Relaxed) || error.raw_os_error().is_some() {
             self.fed.all_read = false;
@@ -137,7 +136,7 @@ impl Feeder<'_> {
 
     /// A part of a stream can't be read: it is told of, and read again by the next import.
     fn broken(&mut self, at: &Spot, what: &str, error: &io::Error) {
-        lock(self.state).journal.hold(at.stream);
+        self.state.lock().journal.hold(at.stream);
         self.trouble(what, error);
     }
 
@@ -166,7 +165,7 @@ impl Feeder<'_> {
     /// The tag for a file that is one mail, unless it is finished.
     fn take_up_file(&mut self, key: FileKey, size: u64) -> Option<Tag> {
         self.counters.bytes.fetch_add(size, Relaxed);
-        let mut state = lock(self.state);
+        let mut state = self.state.lock();
         if state.journal.is_finished(key) {
             self.fed.finished += 1;
             return None;
@@ -182,7 +181,7 @@ impl Feeder<'_> {
         let key = FileKey::new(name.as_os_str().as_bytes(), size, (metadata.mtime(), metadata.mtime_nsec()));
         let before = self.counters.bytes.load(Relaxed);
         let (is_finished, byte) = {
-            let state = lock(self.state);
+            let state = self.state.lock();
             (state.journal.is_finished(key), state.journal.byte(key))
         };
         if is_finished {
@@ -202,11 +201,11 @@ impl Feeder<'_> {
         let name = path.display().to_string();
         match shape {
             Shape::Single(_) => {
-                let tag = lock(self.state).journal.file(key);
+                let tag = self.state.lock().journal.file(key);
                 self.run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), tag, bytes: None });
             }
             Shape::Unpacked(from) => {
-                let tag = lock(self.state).journal.file(key);
+                let tag = self.state.lock().journal.file(key);
                 self.submit(name, tag, source::read(from, self.limit, 0)?);
             }
             Shape::Mbox(from) => {
@@ -245,7 +244,7 @@ impl Feeder<'_> {
             return Ok(false);
         }
         let (begin, end) = (at.place.within(0), at.place.within(1));
-        let tag = lock(self.state).journal.mail(at.stream, begin, end);
+        let tag = self.state.lock().journal.mail(at.stream, begin, end);
         self.submit(at.name.clone(), tag, bytes);
         Ok(true)
     }
@@ -260,7 +259,7 @@ impl Feeder<'_> {
             match mail {
                 Ok(mail) => {
                     let (begin, end) = (at.place.within(mail.offset), at.place.within(mail.end));
-                    let tag = lock(self.state).journal.mail(at.stream, begin, end);
+                    let tag = self.state.lock().journal.mail(at.stream, begin, end);
                     self.submit(format!("{}, mail at byte {}", at.name, mail.offset), tag, mail.bytes);
                 }
                 Err(error) => {
@@ -298,13 +297,13 @@ impl Feeder<'_> {
             // Not counted, but by its byte: the same whatever could not be read in front of it.
             let byte = begin + member.raw_header_position();
             let (place, behind) = (at.place.within(byte), at.place.within(byte + 1));
-            let resume = lock(self.state).journal.resume(at.stream, &place);
+            let resume = self.state.lock().journal.resume(at.stream, &place);
             let is_mail = member.header().entry_type().is_file() && !is_bookkeeping(&member.path_bytes());
             if resume >= behind || !is_mail {
-                lock(self.state).journal.reach(at.stream, place, behind);
+                self.state.lock().journal.reach(at.stream, place, behind);
                 continue;
             }
-            lock(self.state).journal.reach(at.stream, place.clone(), place.clone());
+            self.state.lock().journal.reach(at.stream, place.clone(), place.clone());
             let name = format!("{}, {}", at.name, String::from_utf8_lossy(&member.path_bytes()));
             let byte = resume.numbers().get(place.numbers().len()).copied().unwrap_or(0);
             let spot = Spot { name, stream: at.stream, place, depth: at.depth + 1 };
@@ -314,7 +313,7 @@ impl Feeder<'_> {
                 Ok(false) => return Ok(false),
                 Err(error) => self.broken(&spot, &spot.name, &error),
             }
-            lock(self.state).journal.reach(at.stream, behind.clone(), behind);
+            self.state.lock().journal.reach(at.stream, behind.clone(), behind);
         }
         Ok(true)
     }
@@ -333,14 +332,14 @@ impl Feeder<'_> {
     }
 
     fn begin(&mut self, name: String, key: Option<FileKey>) -> Spot {
-        let stream = lock(self.state).journal.stream(key);
+        let stream = self.state.lock().journal.stream(key);
         Spot { name, stream, place: Place::default(), depth: 0 }
     }
 
     /// After a stop there is more to come.
     fn end(&mut self, at: &Spot, ended: bool) {
         if ended {
-            lock(self.state).journal.end_stream(at.stream);
+            self.state.lock().journal.end_stream(at.stream);
         }
     }
 

@@ -10,13 +10,14 @@ use std::{
     fs, io,
     io::IsTerminal,
     ops::{ControlFlow, Range},
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::Duration,
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tracing::{Level, enabled, info, warn};
 
@@ -33,9 +34,13 @@ use crate::{
     ingest::{self, Finished, Ingest},
     metrics::Metrics,
     moment::Moment,
+    report::hex,
     settle::{Outcome, Settlement, apply::Moved},
     sink::{Identity, Sink, opensearch::config::ImportTuning},
-    source::walk::{Found, walk},
+    source::{
+        stdin::is_stdin,
+        walk::{Found, walk},
+    },
     stop::Stop,
 };
 
@@ -63,7 +68,7 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     stop.on_signals(false)?;
     let run = Ingest::start(config, stop, &Metrics::default(), observe)?;
     if let Some(journal) = journal(import, period.as_ref(), &run.sink) {
-        lock(&state).journal = journal;
+        state.lock().journal = journal;
     }
     let show = match (quiet, io::stderr().is_terminal()) {
         (true, _) => Show::Nothing,
@@ -78,7 +83,7 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     let fed = feeder.fed;
     let finished = run.finish_quietly();
     drop(progress);
-    let mut state = lock(&state);
+    let mut state = state.lock();
     state.journal.flush();
     state.flush_errors()?;
     let is_remembered = state.journal.is_kept() && !import.paths.iter().any(|path| is_stdin(path));
@@ -101,7 +106,7 @@ fn observer(state: Arc<Mutex<Remembered>>, counters: Arc<Counters>) -> impl FnMu
         }
         for (settlement, _) in settled {
             counters.settled(&settlement.tally, matches!(settlement.outcome, Outcome::Failed(_)));
-            lock(&state).settled(settlement);
+            state.lock().settled(settlement);
         }
     }
 }
@@ -158,19 +163,10 @@ fn stopped_at(counters: &Counters, is_remembered: bool) -> String {
     format!("stopped{share}{}", if is_remembered { "; the same command goes on from there" } else { "" })
 }
 
-fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// One journal a store and period: what was passed over because of its period is finished for that period only.
 fn journal_name(identity: &Identity, period: Option<&Range<i64>>) -> String {
     let hash = Sha256::digest(format!("{} {period:?}", identity.name));
-    let name = hash[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    format!("import-{name}.journal")
+    format!("import-{}.journal", hex(&hash[..8]))
 }
 
 /// Finds out how much there is while work is already under way.

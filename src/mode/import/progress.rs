@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         mpsc::{self, RecvTimeoutError, Sender},
     },
@@ -11,6 +11,7 @@ use std::{
 };
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 use tracing::info;
 
 use super::echo::Quiet;
@@ -55,7 +56,7 @@ struct Settled {
 
 impl Counters {
     pub(super) fn settled(&self, tally: &Tally, failed: bool) {
-        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut settled = self.settled.lock();
         settled.mails += 1;
         settled.failed += u64::from(failed);
         settled.tally.add(tally);
@@ -70,7 +71,7 @@ impl Counters {
     }
 
     fn look(&self) -> Settled {
-        *self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.settled.lock()
     }
 }
 

@@ -1,9 +1,11 @@
 //! Known: the mails in `new/` that are not to be taken up now, and why.
 
 use std::{
-    collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, HashSet},
+    mem,
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     maildir::Entry,
@@ -16,22 +18,33 @@ pub(super) struct Known(Mutex<Mails>);
 
 #[derive(Default)]
 struct Mails {
-    under_way: HashSet<Entry>,
+    /// With the turn in which each was taken up.
+    under_way: HashMap<Entry, u64>,
     /// Mail of other kinds that is to stay.
     kept: HashSet<Entry>,
-    /// Mails that could not be read or moved.
+    /// Mails that were left, or could not be read or moved.
     stuck: HashSet<Entry>,
+    /// Such mails of an earlier turn: what is stuck was to be tried again while they were still under way.
+    late: Vec<Entry>,
+    /// How often what is stuck was to be tried again.
+    turn: u64,
 }
 
 impl Known {
     fn mails(&self) -> MutexGuard<'_, Mails> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// True if the mail is to be taken up now; it counts as under way from here on.
     pub(super) fn take_up(&self, entry: &Entry) -> bool {
         let mut mails = self.mails();
-        !mails.kept.contains(entry) && !mails.stuck.contains(entry) && mails.under_way.insert(entry.clone())
+        let turn = mails.turn;
+        let is_free = ![&mails.kept, &mails.stuck].iter().any(|known| known.contains(entry))
+            && !mails.under_way.contains_key(entry);
+        if is_free {
+            mails.under_way.insert(entry.clone(), turn);
+        }
+        is_free
     }
 
     /// The mail was not taken up after all.
@@ -42,22 +55,66 @@ impl Known {
     pub(super) fn settled(&self, settlement: &Settlement, moved: Moved) {
         let Origin::Maildir(entry) = &settlement.origin else { return };
         let mut mails = self.mails();
-        mails.under_way.remove(entry);
+        let taken_up = mails.under_way.remove(entry);
         match (&settlement.outcome, moved) {
             (_, Moved::Yes) => {}
             (Outcome::Unrecognized(_) | Outcome::NotAFile, Moved::No) => {
                 mails.kept.insert(entry.clone());
             }
+            _ if taken_up.is_some_and(|turn| turn < mails.turn) => mails.late.push(entry.clone()),
             _ => {
                 mails.stuck.insert(entry.clone());
             }
         }
     }
 
+    /// Mails that are to be taken up again, now, although the folder is not read.
+    pub(super) fn take_late(&self) -> Vec<Entry> {
+        mem::take(&mut self.mails().late)
+    }
+
     pub(super) fn try_stuck_again(&self) {
         let mut mails = self.mails();
+        mails.turn += 1;
         mails.stuck.clear();
         // Forgets what a person has taken away meanwhile.
         mails.kept.retain(|entry| entry.path().exists());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{
+        maildir::{Folder, Maildir},
+        settle::Tally,
+    };
+
+    fn left(entry: &Entry) -> Settlement {
+        let origin = Origin::Maildir(entry.clone());
+        Settlement { origin, tag: 0, outcome: Outcome::Left, tally: Tally::default(), about: None }
+    }
+
+    /// The index was in trouble when the mail came to it, and back when the mail's answer came.
+    #[test]
+    fn a_mail_that_is_left_after_the_stuck_ones_were_freed_is_taken_up_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        ["new", "cur"].iter().for_each(|part| fs::create_dir(folder.path().join(part)).expect("a folder"));
+        let maildir = Maildir::open(folder.path()).expect("a Maildir");
+        let entry = |name: &str| maildir.entry(Folder::New, name.into()).expect("a mail");
+        let (early, late) = (entry("early"), entry("late"));
+        let known = Known::default();
+        assert!(known.take_up(&early) && known.take_up(&late) && !known.take_up(&late));
+        known.settled(&left(&early), Moved::No);
+        known.try_stuck_again();
+        known.settled(&left(&late), Moved::No);
+        assert!(known.take_up(&early), "the one that was stuck is free");
+        assert_eq!(known.take_late(), std::slice::from_ref(&late));
+        assert!(known.take_up(&late));
+        // This time it was tried after all.
+        known.settled(&left(&late), Moved::No);
+        assert_eq!((known.take_late(), known.take_up(&late)), (Vec::new(), false));
     }
 }

@@ -194,6 +194,9 @@ impl Watcher {
                 self.known.try_stuck_again();
                 self.read_again();
             }
+            let late = self.known.take_late();
+            // Entries alone are no cause of an error.
+            let _ = self.take_up_all(late.into_iter().map(Ok));
             for n in 0..self.folders.len() {
                 if let Err(error) = self.heed(n) {
                     warn!(maildir = %self.folders[n].path.display(), "can't be read now: {error}");
@@ -203,7 +206,8 @@ impl Watcher {
                 // Returns at once if something came while the folders were read.
                 Some(events) => events.wait(TICK),
                 None => {
-                    self.run.stop.sleep(TICK);
+                    // The loop looks by itself whether it is to end.
+                    let _ = self.run.stop.sleep(TICK);
                 }
             }
         }

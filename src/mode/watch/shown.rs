@@ -3,9 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     metrics::{Metrics, server::Exposed},
@@ -44,11 +46,11 @@ impl Shown {
     }
 
     fn sink(&self) -> MutexGuard<'_, Arc<dyn Sink>> {
-        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sink.lock()
     }
 
     fn oldest_mail(&self) -> Option<Duration> {
-        let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut oldest = self.oldest.lock();
         match *oldest {
             Some((looked, age)) if looked.elapsed() < OLDEST_INTERVAL => age,
             _ => {

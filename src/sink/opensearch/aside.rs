@@ -7,13 +7,11 @@
 use std::{
     collections::VecDeque,
     mem,
-    sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
+use parking_lot::{Condvar, Mutex};
 use tracing::{error, warn};
 
 use super::{config::OnTrouble, send::Waiting};
@@ -88,7 +86,7 @@ impl Aside {
         if !self.is_in_trouble() {
             return true;
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if state.given_up || state.closed {
                 return false;
@@ -100,17 +98,18 @@ impl Aside {
                 state.left = true;
                 return false;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut state);
         }
     }
 
     /// Bytes that wait here.
     pub(super) fn weight(&self) -> usize {
-        self.lock().weight
+        self.state.lock().weight
     }
 
     /// Puts documents aside.
     pub(super) fn put(&self, mut waiting: Waiting, reason: Option<&str>) {
+        waiting.item.pending.waits_aside();
         let judged = self.judged();
         // Documents that were not sent at all come without a reason.
         if judged > mem::replace(&mut waiting.judged, judged)
@@ -124,7 +123,7 @@ impl Aside {
         } else if reason.is_some() {
             self.in_trouble.store(true, Ordering::Release);
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.given_up || (state.closed && self.backoff.stop().is_asked()) {
             drop(state);
             drop(waiting);
@@ -140,14 +139,14 @@ impl Aside {
 
     /// Nothing more comes; what waits is still tried.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        self.state.lock().closed = true;
         self.changed.notify_all();
     }
 
     /// Nothing more comes; what waits is dropped.
     pub(super) fn abandon(&self) {
         let dropped = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.closed = true;
             state.weight = 0;
             mem::take(&mut state.waiting)
@@ -159,7 +158,7 @@ impl Aside {
 
     /// True once after mails were left for want of room and the index is back.
     pub(super) fn has_room_again(&self) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let again = state.left && !state.given_up && !self.is_in_trouble();
         state.left &= !again;
         again
@@ -179,13 +178,13 @@ impl Aside {
                 continue;
             }
             self.backoff.metrics().retry();
-            if self.backoff.stop().sleep(pause_after(lasted).min(LONGEST_PAUSE)) {
+            if self.backoff.stop().sleep(pause_after(lasted).min(LONGEST_PAUSE)).is_err() {
                 return;
             }
             let judged = self.judged();
             send(self.take(PROBE_ITEMS, batch_bytes));
             // It takes documents again: all that waits goes, but what it does not take a second time waits for another turn.
-            let mut turn = self.lock().waiting.len();
+            let mut turn = self.state.lock().waiting.len();
             while turn > 0 && self.judged() > judged && !self.backoff.stop().is_asked() {
                 let batch = self.take(turn, batch_bytes);
                 turn -= batch.len().clamp(1, turn);
@@ -197,13 +196,14 @@ impl Aside {
     /// Why something waits; nothing once nothing more comes.
     fn wait_for_some(&self) -> Option<String> {
         let is_idle = |state: &mut AsideState| state.waiting.is_empty() && !state.closed;
-        let state = self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, is_idle);
         (!state.waiting.is_empty()).then(|| state.reason.clone())
     }
 
     /// The first that wait: so many at most, and about so many bytes.
     fn take(&self, items: usize, bytes: usize) -> Vec<Waiting> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut taken = Vec::new();
         let mut weight_taken = 0;
         while taken.len() < items && weight_taken < bytes {
@@ -219,17 +219,13 @@ impl Aside {
     fn give_up(&self, reason: &str) {
         error!("gave up waiting for {}: {reason}", self.backoff.name());
         let dropped = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.given_up = true;
             state.weight = 0;
             mem::take(&mut state.waiting)
         };
         drop(dropped);
         self.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, AsideState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -19,11 +19,12 @@ use std::{
     collections::BTreeMap,
     mem,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
     thread::JoinHandle,
     time::Instant,
 };
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use self::{
@@ -191,7 +192,7 @@ impl Sink for OpenSearchSink {
         let push = |Chunk { kind, bytes, ends }: Chunk| {
             shared.queue.push(bytes.len(), BulkPart { kind, bytes, ends, pending: ticket.pending() })
         };
-        if lines::chunks(&contents, ITEM_BYTES.min(shared.config.bulk_bytes), write, push) {
+        if lines::chunks(&contents, ITEM_BYTES.min(shared.config.bulk_bytes), write, push).is_ok() {
             whole.acknowledge(Acknowledgement::default());
         }
     }
@@ -203,7 +204,7 @@ impl Sink for OpenSearchSink {
     fn identity(&self) -> Option<Identity> {
         let shared = &self.shared;
         let indices = KINDS.map(|kind| shared.config.target(kind).index.as_str()).join(",");
-        if !shared.prepare() {
+        if shared.prepare().is_err() {
             return None;
         }
         let path = format!("/{indices}/_settings?filter_path=*.settings.index.uuid&ignore_unavailable=true");
@@ -239,7 +240,7 @@ impl Sink for OpenSearchSink {
 }
 
 fn join(threads: &Mutex<Vec<JoinHandle<()>>>) {
-    for thread in mem::take(&mut *threads.lock().unwrap_or_else(PoisonError::into_inner)) {
+    for thread in mem::take(&mut *threads.lock()) {
         // Panics are caught; what a thread held is then dropped unanswered.
         let _ = thread.join();
     }

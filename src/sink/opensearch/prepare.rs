@@ -1,10 +1,7 @@
 //! Preparing: what is looked at, once, before the first documents are sent: pipelines, templates, and whether an import left an
 //! index relaxed.
 
-use std::{
-    mem,
-    sync::{PoisonError, atomic::Ordering},
-};
+use std::{mem, sync::atomic::Ordering};
 
 use serde_json::Value;
 use tracing::{info, warn};
@@ -15,15 +12,15 @@ use super::{
     config::{ImportTuning, Target},
     template, tuning,
 };
-use crate::report::Kind;
+use crate::{report::Kind, stop::Stopped};
 
 impl Shared {
-    /// Looks at templates and pipelines before the first batch; false if work is to end before that was possible.
-    pub(super) fn prepare(&self) -> bool {
+    /// Looks at templates and pipelines, once, before the first batch.
+    pub(super) fn prepare(&self) -> Result<(), Stopped> {
         if self.prepared.load(Ordering::Acquire) {
-            return true;
+            return Ok(());
         }
-        let _one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.preparing.lock();
         while !self.prepared.load(Ordering::Acquire) {
             let all = KINDS.into_iter().try_for_each(|kind| self.prepare_kind(kind));
             match all {
@@ -31,11 +28,10 @@ impl Shared {
                     self.answered();
                     self.prepared.store(true, Ordering::Release);
                 }
-                Err(reason) if self.backoff.pause(&reason) => return false,
-                Err(_) => {}
+                Err(reason) => self.backoff.pause(&reason)?,
             }
         }
-        true
+        Ok(())
     }
 
     fn prepare_kind(&self, kind: Kind) -> Result<(), Unavailable> {
@@ -103,7 +99,7 @@ impl Shared {
                     return tuning::restore(&self.client, index, None);
                 }
                 if let Some(before) = tuning::relax(&self.client, index)? {
-                    let mut relaxed = self.relaxed.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut relaxed = self.relaxed.lock();
                     relaxed.push((index.to_owned(), before));
                 }
                 Ok(())
@@ -135,7 +131,7 @@ impl Shared {
 
     /// At the end of an import. Where that fails, the next run does it.
     pub(super) fn restore_refresh(&self) {
-        for (index, before) in mem::take(&mut *self.relaxed.lock().unwrap_or_else(PoisonError::into_inner)) {
+        for (index, before) in mem::take(&mut *self.relaxed.lock()) {
             if let Err(error) = tuning::restore(&self.client, &index, Some(&before)) {
                 warn!(%index, "the index's refresh stays relaxed until the next run: {error}");
             }

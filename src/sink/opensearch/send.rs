@@ -2,7 +2,6 @@
 
 use std::{
     mem,
-    sync::PoisonError,
     time::{Duration, Instant},
 };
 
@@ -13,7 +12,7 @@ use super::{
     BulkPart, KINDS, Shared,
     answer::{self, Judgement, Verdict},
 };
-use crate::{metrics::RequestResult, settle::Acknowledgement};
+use crate::{metrics::RequestResult, settle::Acknowledgement, stop::Stopped};
 
 /// The parts of the answer that are looked at; the others would be many times as long.
 const BULK_PATH: &str = "/_bulk?filter_path=items.create.status,items.create.error";
@@ -51,7 +50,7 @@ impl Shared {
     /// What each sender thread does.
     pub(super) fn send_batches(&self) {
         while let Some(items) = self.queue.take() {
-            if self.backoff.stop().is_asked() || !self.prepare() {
+            if self.backoff.stop().check().and_then(|()| self.prepare()).is_err() {
                 return;
             }
             let judged = KINDS.map(|kind| self.aside(kind).judged());
@@ -80,20 +79,20 @@ impl Shared {
             items: batch.into_iter().map(Some).collect(),
             refused_by: [const { None }; 3],
         };
-        if !self.send_documents(&mut batch, documents) {
+        if self.send_documents(&mut batch, documents).is_err() {
             return;
         }
         for waiting in batch.items.into_iter().flatten() {
             match waiting.item.kind {
                 Some(kind) => self.aside(kind).put(waiting, batch.refused_by[kind as usize].as_deref()),
-                None if self.is_there() => waiting.item.pending.acknowledge(waiting.answer),
+                None if self.wait_until_there().is_ok() => waiting.item.pending.acknowledge(waiting.answer),
                 None => {}
             }
         }
     }
 
-    /// False if work is to end before the store has said something of every document.
-    fn send_documents(&self, batch: &mut Batch, mut documents: Places) -> bool {
+    /// Sends documents until the store has said something of every one.
+    fn send_documents(&self, batch: &mut Batch, mut documents: Places) -> Result<(), Stopped> {
         while !documents.is_empty() {
             let rest = documents.split_off(batch.fitting(&documents, self.pace.bytes()));
             let part = mem::replace(&mut documents, rest);
@@ -119,12 +118,10 @@ impl Shared {
             };
             if let Some(reason) = trouble {
                 debug!(documents = documents.len(), "to be sent again: {reason}");
-                if self.backoff.pause(&reason) {
-                    return false;
-                }
+                self.backoff.pause(&reason)?;
             }
         }
-        true
+        Ok(())
     }
 
     /// Sends one request with so many documents.
@@ -201,25 +198,23 @@ impl Shared {
         busy
     }
 
-    /// Waits until the store answers, so that a mail without documents does not move while it is away. False if work is to
-    /// end before.
-    fn is_there(&self) -> bool {
+    /// Waits until the store answers, so that a mail without documents does not move while it is away.
+    fn wait_until_there(&self) -> Result<(), Stopped> {
         loop {
-            let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+            let answered = *self.answered.lock();
             if answered.is_some_and(|answered| answered.elapsed() < FRESH) {
-                return true;
+                return Ok(());
             }
             match self.client.get("/") {
                 Ok(_) => self.answered(),
-                Err(reason) if self.backoff.pause(&reason) => return false,
-                Err(_) => {}
+                Err(reason) => self.backoff.pause(&reason)?,
             }
         }
     }
 
     /// The store has answered just now.
     pub(super) fn answered(&self) {
-        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.answered.lock() = Some(Instant::now());
         self.backoff.over();
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::report::Kind;
+use crate::report::{Kind, hex};
 
 /// Raise when the mappings change; older templates are then replaced.
 const VERSION: u64 = 1;
@@ -93,8 +93,7 @@ fn checksum(template: &Value) -> String {
         content.remove("_meta");
         content.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
     }
-    let hash = Sha256::digest(content.to_string());
-    hash[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    hex(&Sha256::digest(content.to_string())[..8])
 }
 
 /// Searchable as it is, and under `.keyword`, where OpenSearch's own dynamic mapping puts it and dashboards look.

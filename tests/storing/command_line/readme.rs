@@ -19,7 +19,7 @@ fn block(after: &str) -> String {
     let readme = readme();
     let (_, rest) = readme.split_once(&format!("\n{after}\n\n")).expect(after);
     let lines = rest.lines().take_while(|line| line.starts_with("    "));
-    lines.map(|line| format!("{}\n", &line[4..])).collect()
+    lines.flat_map(|line| [&line[4..], "\n"]).collect()
 }
 
 #[test]

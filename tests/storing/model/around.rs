@@ -1,25 +1,17 @@
 //! What a stage needs of others: strace, and a look into an SQLite store.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
-use crate::support::program::{program, run_command};
+use crate::support::{
+    program::{program, run_command},
+    strace::strace,
+};
 
 /// The same command, killed by strace as a thread begins such a system call for this time.
 pub fn killed_at(command: &Command, calls: &str, at: usize) -> Command {
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
-    strace.args(["-e", &format!("inject={calls}:signal=SIGKILL:when={at}")]);
-    strace.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => strace.env(name, value),
-            None => strace.env_remove(name),
-        };
-    }
-    strace
+    let trace = format!("trace={calls}");
+    let inject = format!("inject={calls}:signal=SIGKILL:when={at}");
+    strace(&["-o", "/dev/null", "-e", &trace, "-e", &inject], command)
 }
 
 /// The documents of an SQLite store, which must be whole.

@@ -1,15 +1,14 @@
-//! Model test: stories made up at random (mails, faults of the store, crashes, a second process), told to the real program.
-//! After each run the promises of ARCHITECTURE.md must hold, and after the last one everything must be where it belongs.
+//! Model test: stories made up at random (mails, faults of the store, crashes, a second process),
+//! told to the real program. After each run the promises of ARCHITECTURE.md must hold, and after
+//! the last one everything must be where it belongs.
 //!
-//! A story that breaks a promise is made as short as possible and told in words. `ERP_MODEL_CASES` and `ERP_MODEL_SEED`
-//! ask for more stories, and others.
+//! A story that breaks a promise is made as short as possible and told in words. `ERP_MODEL_CASES`
+//! and `ERP_MODEL_SEED` ask for more stories, and others.
 
 mod around;
 mod letters;
 mod stage;
 mod story;
-
-use std::process::{Command, Stdio};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
@@ -17,7 +16,7 @@ use self::{
     stage::Stage,
     story::{End, Kind, Letter, Mode, Name, Run, Sink, Story},
 };
-use crate::support::server::skip;
+use crate::support::strace;
 
 /// A few in CI, always the same.
 const CASES: u32 = 24;
@@ -42,8 +41,8 @@ fn whatever_happens_every_promise_holds() {
     }
 }
 
-/// Every system call by which the program changes something outside itself. The place in the program does not matter, so none
-/// is forgotten, not even within SQLite.
+/// Every system call by which the program changes something outside itself. The place in the
+/// program does not matter, so none is forgotten, not even within SQLite.
 const CALLS: [&str; 6] = [
     "rename,renameat,renameat2,link,linkat",
     "unlink,unlinkat,rmdir",
@@ -56,9 +55,7 @@ const CALLS: [&str; 6] = [
 /// Crash points: one story, told once for each such call, the program killed as it begins it.
 #[test]
 fn killed_at_every_system_call_that_changes_something() {
-    let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
-    if !works.is_ok_and(|status| status.success()) {
-        skip("there is no strace here that may trace");
+    if !strace::works() {
         return;
     }
     let kinds = [Kind::Dmarc, Kind::Broken, Kind::Tls, Kind::Junk, Kind::Failure, Kind::Broken, Kind::Mixed];

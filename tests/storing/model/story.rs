@@ -6,7 +6,8 @@ use proptest::{collection::vec, option, prelude::*};
 
 use crate::support::faulty_store::{DocumentFault, Moment, RequestFault};
 
-/// Mails, a sink, and what happens to the program, run after run. After the last run comes one without any fault.
+/// Mails, a sink, and what happens to the program, run after run. After the last run comes one
+/// without any fault.
 #[derive(Clone, Debug)]
 pub struct Story {
     pub sink: Sink,
@@ -116,7 +117,9 @@ pub enum Company {
 
 impl Story {
     pub fn strategy() -> impl Strategy<Value = Story> {
-        let sink = prop_oneof![4 => Just(Sink::OpenSearch), 2 => Just(Sink::Sqlite), 1 => Just(Sink::NdJson)];
+        let sink = prop_oneof![
+            4 => Just(Sink::OpenSearch), 2 => Just(Sink::Sqlite), 1 => Just(Sink::NdJson),
+        ];
         // What comes first is made shorter first.
         (vec(letter(), 1..12), vec(run(), 1..4), sink, mode()).prop_map(|(letters, runs, sink, last)| Story {
             sink,
@@ -126,7 +129,8 @@ impl Story {
         })
     }
 
-    /// The numbers of the letters that come before (even) or during (odd) a run, whose number is half of `when`.
+    /// The numbers of the letters that come before (even) or during (odd) a run, whose number is
+    /// half of `when`.
     pub fn coming(&self, when: usize) -> impl Iterator<Item = usize> {
         let times = self.runs.len() * 2;
         (0..self.letters.len()).filter(move |n| self.letters[*n].comes % times == when)
@@ -135,11 +139,13 @@ impl Story {
 
 fn letter() -> impl Strategy<Value = Letter> {
     let kind = prop_oneof![
-        6 => Just(Kind::Dmarc), 1 => Just(Kind::Large), 3 => Just(Kind::Tls), 2 => Just(Kind::Failure),
-        3 => Just(Kind::Junk), 3 => Just(Kind::Broken), 1 => Just(Kind::Mixed), 2 => Just(Kind::Again), 1 => Just(Kind::SameId),
+        6 => Just(Kind::Dmarc), 1 => Just(Kind::Large), 3 => Just(Kind::Tls),
+        2 => Just(Kind::Failure), 3 => Just(Kind::Junk), 3 => Just(Kind::Broken),
+        1 => Just(Kind::Mixed), 2 => Just(Kind::Again), 1 => Just(Kind::SameId),
     ];
     let name = prop_oneof![
-        5 => Just(Name::Dovecot), 1 => Just(Name::Prose), 1 => Just(Name::Clock), 1 => Just(Name::Comma),
+        5 => Just(Name::Dovecot), 1 => Just(Name::Prose), 1 => Just(Name::Clock),
+        1 => Just(Name::Comma),
     ];
     (kind, name, prop::bool::weighted(0.1), 0..6_usize).prop_map(|(kind, name, refused, comes)| Letter {
         kind,
@@ -151,20 +157,21 @@ fn letter() -> impl Strategy<Value = Letter> {
 
 fn mode() -> impl Strategy<Value = Mode> {
     prop_oneof![
-        4 => Just(Mode::Once), 3 => Just(Mode::Watch), 2 => Just(Mode::Import), 2 => Just(Mode::ImportSettling),
-        1 => (0..12_usize).prop_map(Mode::Stdin),
+        4 => Just(Mode::Once), 3 => Just(Mode::Watch), 2 => Just(Mode::Import),
+        2 => Just(Mode::ImportSettling), 1 => (0..12_usize).prop_map(Mode::Stdin),
     ]
 }
 
 fn run() -> impl Strategy<Value = Run> {
     let request = prop_oneof![
-        4 => Just(RequestFault::None), 2 => Just(RequestFault::AnswerLost), 1 => Just(RequestFault::AnswerCut),
-        1 => Just(RequestFault::AnswerHalf), 1 => Just(RequestFault::RequestLost), 1 => Just(RequestFault::Status(429)),
+        4 => Just(RequestFault::None), 2 => Just(RequestFault::AnswerLost),
+        1 => Just(RequestFault::AnswerCut), 1 => Just(RequestFault::AnswerHalf),
+        1 => Just(RequestFault::RequestLost), 1 => Just(RequestFault::Status(429)),
         1 => Just(RequestFault::Status(503)), 1 => Just(RequestFault::Status(200)),
     ];
     let document = prop_oneof![
-        6 => Just(DocumentFault::None), 1 => Just(DocumentFault::Busy), 1 => Just(DocumentFault::Blocked),
-        1 => Just(DocumentFault::Away),
+        6 => Just(DocumentFault::None), 1 => Just(DocumentFault::Busy),
+        1 => Just(DocumentFault::Blocked), 1 => Just(DocumentFault::Away),
     ];
     let moment = prop_oneof![Just(Moment::Before), Just(Moment::After)];
     let end = prop_oneof![

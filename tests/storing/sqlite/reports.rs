@@ -58,7 +58,8 @@ pub fn tls(id: &str, policies: u32) -> Report {
     })
 }
 
-/// A DMARC report with a value, all different, wherever one can be, in characters that are easily lost.
+/// A DMARC report with a value, all different, wherever one can be, in characters that are easily
+/// lost.
 pub fn full_dmarc() -> Report {
     let mut repairs = Repairs::default();
     repairs.note("value-cut");

@@ -40,7 +40,8 @@ fn some(text: &str) -> Option<Text> {
     Some(text.into())
 }
 
-/// A report of a domain, some days after the first, with one record a `(source, messages, disposition, spf, dkim)`.
+/// A report of a domain, some days after the first, with one record a `(source, messages,
+/// disposition, spf, dkim)`.
 pub(super) fn report_on(domain: &str, days: i64, records: &[(&str, u64, &str, &str, &str)]) -> Report {
     let mut report = dmarc(&format!("{domain} {days}"), 0);
     let Report::Aggregate(dmarc) = &mut report else { unreachable!() };

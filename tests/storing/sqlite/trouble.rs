@@ -67,7 +67,8 @@ fn mails_are_left_when_patience_ends() {
 fn what_the_system_says_is_waited_for() {
     let (folder, path) = folder();
     store(&path, [mail([dmarc("one", 1)])]);
-    // No write-ahead log can be made; the like of a file system that is full, read-only or broken, or of no handles left.
+    // No write-ahead log can be made; the like of a file system that is full, read-only or broken,
+    // or of no handles left.
     let log = folder.path().join("reports.db-wal");
     fs::create_dir(&log).expect("a folder in its place");
     let file = folder.path().join("file");
@@ -134,8 +135,8 @@ const STORE: &str = "ERP_TEST_STORE";
 const HUGE: &str = "ERP_TEST_HUGE";
 const RECORDS: u32 = 50;
 
-/// Not a test: the process that others start, let run into a limit, and kill. It stores reports and tells which were
-/// acknowledged, for ever, or until mails are left.
+/// Not a test: the process that others start, let run into a limit, and kill. It stores reports and
+/// tells which were acknowledged, for ever, or until mails are left.
 #[test]
 #[ignore = "started by other tests"]
 fn child() {
@@ -203,7 +204,8 @@ fn told(lines: &[String], word: &str) -> Vec<String> {
 /// Every one of these reports is in the store, and none is there in part.
 fn assert_all_whole(path: &Path, stored: &[String]) {
     let connection = Connection::open(path).expect("opened");
-    let sql = "SELECT count(*) FROM dmarc_records WHERE report = (SELECT id FROM dmarc_reports WHERE report_id = ?)";
+    let sql = "SELECT count(*) FROM dmarc_records
+               WHERE report = (SELECT id FROM dmarc_reports WHERE report_id = ?)";
     for name in stored {
         let records: u32 = connection.query_row(sql, [name], |row| row.get(0)).expect("counted");
         assert_eq!(records, RECORDS, "{name}");

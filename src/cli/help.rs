@@ -1,0 +1,104 @@
+//! Which flags a command has a use for: its help shows these, and others are refused.
+
+use clap::{Arg, ArgMatches, Command, CommandFactory, parser::ValueSource};
+
+use super::{Cli, EXIT_CODES};
+
+/// Flags that every command has.
+const GENERAL: [&str; 3] = ["config", "verbose", "quiet"];
+
+/// What `-h` shows of the flags that several commands share; `--help` shows all.
+const COMMON: [&str; 3] = ["opensearch", "store", "ndjson"];
+
+/// What it leaves out of the flags of the Ruby tool's form.
+const RARE: [&str; 3] = ["files", "mbox", "maildir"];
+
+/// True if a command makes use of a shared flag. Those that read a store know no other kind yet than SQLite.
+fn uses(command: &str, flag: &str) -> bool {
+    match command {
+        "report" | "export" => flag == "store" || GENERAL.contains(&flag),
+        "retry" | "generate" => GENERAL.contains(&flag),
+        _ => true,
+    }
+}
+
+/// The command line as [`Cli`] defines it. The help shows no values of variables, since there may be passwords in them;
+/// each command's help shows the flags it uses, and `-h` only the usual ones.
+pub fn command() -> Command {
+    let mut command = Cli::command().mut_args(variable_in_long_help).mut_args(|arg| {
+        let id = arg.get_id().as_str();
+        let is_usual = COMMON.contains(&id) || GENERAL.contains(&id);
+        let is_rare = RARE.contains(&id) || arg.is_global_set() && !is_usual;
+        arg.hide_short_help(is_rare)
+    });
+    let shared: Vec<Arg> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    command = command.mut_subcommands(|command| {
+        let name = command.get_name().to_owned();
+        let unused = shared.iter().filter(|arg| !uses(&name, arg.get_id().as_str()));
+        let hidden: Vec<Arg> = unused.map(|arg| arg.clone().global(false).hide(true)).collect();
+        let all = hidden.is_empty();
+        let command = command.mut_args(variable_in_long_help).args(hidden);
+        let codes = command.get_after_help().map_or_else(|| EXIT_CODES.into(), ToString::to_string);
+        if all { command.after_help("All flags: --help").after_long_help(codes) } else { command }
+    });
+    command.after_help("All flags: --help").after_long_help(EXIT_CODES)
+}
+
+/// Names a flag's variable at the end of its long help, and there only.
+fn variable_in_long_help(arg: Arg) -> Arg {
+    let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
+    match arg.get_env().map(|name| format!("{help} [env: {}]", name.display())) {
+        Some(help) => arg.long_help(help).hide_env(true),
+        None => arg,
+    }
+}
+
+/// The command line without what is hidden, for man pages and completions: these show what they are given.
+pub fn shown() -> Command {
+    let mut all = command().disable_help_subcommand(true);
+    // Flags of all commands become part of each.
+    all.build();
+    without_hidden(&all)
+}
+
+fn without_hidden(command: &Command) -> Command {
+    // The help made for this is part of the flags by now.
+    let mut shown = Command::new(command.get_name().to_owned())
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true);
+    if let Some(version) = command.get_version() {
+        shown = shown.version(version.to_owned());
+    }
+    if let Some(about) = command.get_about() {
+        shown = shown.about(about.clone());
+    }
+    if let Some(about) = command.get_long_about() {
+        shown = shown.long_about(about.clone());
+    }
+    if let Some(help) = command.get_after_long_help().or(command.get_after_help()) {
+        shown = shown.after_help(help.clone());
+    }
+    let flags = command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned();
+    let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
+    shown
+        .args(flags.map(|arg| {
+            let order = arg.get_display_order();
+            arg.global(false).hide_short_help(false).display_order(order)
+        }))
+        .subcommands(commands.map(without_hidden))
+}
+
+/// A flag that was typed although the command has no use for it, as it was typed.
+pub fn unused_flag(matches: &ArgMatches) -> Option<String> {
+    let (name, inner) = matches.subcommand()?;
+    let typed = |matches: &ArgMatches, id: &str| {
+        matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let command = Cli::command();
+    let mut unused = command.get_arguments().filter(|arg| arg.is_global_set() && !uses(name, arg.get_id().as_str()));
+    let found = unused.find(|arg| [matches, inner].iter().any(|matches| typed(matches, arg.get_id().as_str())))?;
+    let flag = found.get_long().unwrap_or_default();
+    let instead = if uses(name, "store") { "; it reads an SQLite store (--store FILE)" } else { "" };
+    Some(format!("{name} has no use for --{flag}{instead}"))
+}

@@ -1,0 +1,128 @@
+//! The command line as it was typed: every flag is defined here, once, and nothing is judged. [`crate::config`] does that.
+//!
+//! Each command has its flags in a file of its own; [`Settings`] are the flags that the environment and the configuration
+//! file know as well, under the same names.
+
+mod export;
+mod files;
+mod generate;
+mod help;
+mod import;
+mod period;
+mod reference;
+mod report;
+mod settings;
+mod value;
+mod watch;
+
+use std::path::PathBuf;
+
+use clap::{Args, Command, CommandFactory, Parser, Subcommand};
+
+#[cfg(test)]
+pub(crate) use self::reference::default_value;
+pub use self::{
+    export::{ExportFlags, ExportFormat, ExportKind},
+    files::InputFlags,
+    generate::GenerateCommand,
+    help::{command, shown, unused_flag},
+    import::ImportFlags,
+    period::PeriodFlags,
+    reference::settings_reference,
+    report::ReportFlags,
+    settings::Settings,
+    value::ADDRESS_EXPECTED,
+    watch::WatchFlags,
+};
+
+/// What a mail server and a person read at the end of the help.
+const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it is a report that can be read; \
+                          75 store unreachable or work interrupted, try again; 78 configuration.";
+
+/// Puts DMARC and SMTP TLS reports out of mail into OpenSearch or an SQLite file.
+///
+/// Without a command, each FILE (or standard input) is one mail or one bare report: .eml, .xml, .json, .gz or .zip,
+/// told by its content.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do; see the commands.
+    #[command(subcommand)]
+    pub mode: Option<Mode>,
+    /// The mails to read where no command is given.
+    #[command(flatten)]
+    pub input: InputFlags,
+    /// Flags of all modes.
+    #[command(flatten)]
+    pub shared: SharedFlags,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Mode {
+    /// Store what is in new/ of Maildirs, move the mails, and exit
+    Once {
+        /// Maildirs (folders with new, cur and tmp)
+        #[arg(required = true, value_name = "MAILDIR")]
+        maildirs: Vec<PathBuf>,
+    },
+    /// Store reports as they are delivered to Maildirs, day and night
+    Watch(WatchFlags),
+    /// Read years of mail: Maildirs, mbox files, folders, tar archives
+    Import(ImportFlags),
+    /// Move the mails of .failed back to new/, to have them tried again
+    Retry {
+        /// Maildirs whose failed mails are meant (Reports, not Reports.failed)
+        #[arg(required = true, value_name = "MAILDIR")]
+        maildirs: Vec<PathBuf>,
+    },
+    /// Show what the SQLite store holds
+    Report(ReportFlags),
+    /// Write out what the SQLite store holds, as lines of JSON or CSV
+    ///
+    /// A line or row for each record, policy and failure.
+    Export(ExportFlags),
+    /// Print what is made from the definition of the flags: man pages, completions, a reference of the settings
+    #[command(hide = true, subcommand)]
+    Generate(GenerateCommand),
+}
+
+/// Flags of all modes.
+#[derive(Args, Clone, Debug)]
+pub struct SharedFlags {
+    /// Settings that a configuration file may hold, too.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Settings file (TOML); its keys are the flags' names
+    ///
+    /// [default: /etc/email-report-processor.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Log each mail, too; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Log warnings and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// The Ruby tool's; duplicates are now always recognised
+    #[arg(long, global = true, hide = true, value_name = "TIME")]
+    pub dedup_since: Option<String>,
+    /// The Ruby tool's; duplicates are now always recognised
+    #[arg(long, global = true, hide = true, value_name = "TIME")]
+    pub dedup_until: Option<String>,
+    /// The Ruby tool's; duplicates are now always recognised
+    #[arg(long, global = true, hide = true, value_name = "N")]
+    pub dedup_count: Option<String>,
+}
+
+/// The command that a word may have been meant for.
+pub fn similar_command(word: &str) -> Option<String> {
+    similar(word, Cli::command().get_subcommands().map(Command::get_name))
+}
+
+/// The one of some words that is most like another, if it is like it at all.
+pub fn similar<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<String> {
+    let likeness = |known: &&str| strsim::jaro_winkler(word, known);
+    let best = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(&best) > 0.8).then(|| best.to_owned())
+}

@@ -1,0 +1,172 @@
+//! [`Settings`]: the flags that the environment and the configuration file know as well, under the same names.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use bytesize::ByteSize;
+use clap::Args;
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+use super::value::{duration, duration_in_file, number, one_or_many_in_file, size, size_in_file};
+use crate::settle::apply::Unrecognized;
+
+macro_rules! settings {
+    ($($(#[$attribute:meta])* $name:ident: $type:ty,)*) => {
+        /// What flags, environment and configuration file can say alike; nothing where it was not said.
+        #[derive(Args, Clone, Debug, Default, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+        pub struct Settings {
+            $($(#[$attribute])* pub $name: Option<$type>,)*
+        }
+
+        impl Settings {
+            /// Their names as in this code, in the order of the help.
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            /// These settings, and those of `other` where these say nothing.
+            #[must_use]
+            pub fn or(self, other: Settings) -> Settings {
+                Settings { $($name: self.$name.or(other.$name),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Store in OpenSearch at this URL; may be repeated
+    ///
+    /// Several URLs are nodes of one cluster.
+    #[arg(long, global = true, value_name = "URL", env = "ERP_OPENSEARCH", value_delimiter = ',', help_heading = "Store")]
+    #[serde(deserialize_with = "one_or_many_in_file")]
+    opensearch: Vec<String>,
+    /// The SQLite file [default: in the user's data folder]
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_STORE", help_heading = "Store")]
+    store: PathBuf,
+    /// Append JSON lines to this file; - is standard output
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_NDJSON", help_heading = "Store")]
+    ndjson: PathBuf,
+    /// How long to wait for a store that is away, such as 30s or 10m [default: depends on the mode]
+    #[arg(long, global = true, value_name = "TIME", env = "ERP_GIVE_UP_AFTER", help_heading = "Store")]
+    #[arg(value_parser = duration)]
+    #[serde(deserialize_with = "duration_in_file")]
+    give_up_after: SignedDuration,
+
+    /// User for basic authentication
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_OPENSEARCH_USER", help_heading = "OpenSearch")]
+    opensearch_user: String,
+    /// File with the password; otherwise $ERP_OPENSEARCH_PASSWORD or the systemd credential opensearch-password
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_OPENSEARCH_PASSWORD_FILE", help_heading = "OpenSearch")]
+    opensearch_password_file: PathBuf,
+    /// File with an API key; otherwise $ERP_OPENSEARCH_API_KEY or the systemd credential opensearch-api-key
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_OPENSEARCH_API_KEY_FILE", help_heading = "OpenSearch")]
+    opensearch_api_key_file: PathBuf,
+    /// Trust the certificate authorities in this PEM file instead of the system's
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_CA_FILE", help_heading = "OpenSearch")]
+    ca_file: PathBuf,
+    /// Do not check certificates
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_INSECURE", help_heading = "OpenSearch",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    insecure: bool,
+    /// Index of DMARC records [default: dmarc-reports]
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_DMARC_INDEX", help_heading = "OpenSearch")]
+    dmarc_index: String,
+    /// Ingest pipeline for DMARC records
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_DMARC_PIPELINE", help_heading = "OpenSearch")]
+    dmarc_pipeline: String,
+    /// Index of SMTP TLS policies [default: tlsrpt-reports]
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_TLSRPT_INDEX", help_heading = "OpenSearch")]
+    tlsrpt_index: String,
+    /// Ingest pipeline for SMTP TLS policies
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_TLSRPT_PIPELINE", help_heading = "OpenSearch")]
+    tlsrpt_pipeline: String,
+    /// Index of DMARC failure reports [default: dmarc-failures]
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_FAILURES_INDEX", help_heading = "OpenSearch")]
+    failures_index: String,
+    /// Ingest pipeline for DMARC failure reports
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_FAILURES_PIPELINE", help_heading = "OpenSearch")]
+    failures_pipeline: String,
+    /// Size of a bulk request [default: 8MiB]
+    #[arg(long, global = true, value_name = "SIZE", env = "ERP_BULK_BYTES", help_heading = "OpenSearch")]
+    #[arg(value_parser = size)]
+    #[serde(deserialize_with = "size_in_file")]
+    bulk_bytes: ByteSize,
+    /// Bulk requests under way at once [default: 2]
+    #[arg(long, global = true, value_name = "N", env = "ERP_BULK_IN_FLIGHT", help_heading = "OpenSearch")]
+    #[arg(value_parser = number::<usize>)]
+    bulk_in_flight: usize,
+    /// Compress request bodies with gzip
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_GZIP", help_heading = "OpenSearch",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    gzip: bool,
+
+    /// What to do with mail in a Maildir that is no report [default: fail]
+    #[arg(long, global = true, value_enum, env = "ERP_UNRECOGNIZED", help_heading = "Mail")]
+    unrecognized: Unrecognized,
+    /// Name by which your mail server signs Authentication-Results: what it says of a report is stored with it
+    #[arg(long, global = true, value_name = "NAME", env = "ERP_AUTHSERV_ID", help_heading = "Mail")]
+    authserv_id: String,
+    /// Refuse reports that your mail server did not find authentic (needs --authserv-id)
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_REQUIRE_AUTHENTICATED", help_heading = "Mail",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    require_authenticated: bool,
+    /// Keep the body of the mail that a failure report is about; it is personal data
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_KEEP_FAILED_MESSAGE", help_heading = "Mail",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    keep_failed_message: bool,
+    /// Threads that read mails [default: one a core]
+    #[arg(long, global = true, value_name = "N", env = "ERP_THREADS", help_heading = "Mail")]
+    #[arg(value_parser = number::<usize>)]
+    threads: usize,
+
+    /// Size of a mail [default: 64MiB]
+    #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_MAIL_BYTES", help_heading = "Limits")]
+    #[arg(value_parser = size)]
+    #[serde(deserialize_with = "size_in_file")]
+    limit_mail_bytes: ByteSize,
+    /// Size of an attachment after unpacking [default: 64MiB]
+    #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_UNPACKED_BYTES", help_heading = "Limits")]
+    #[arg(value_parser = size)]
+    #[serde(deserialize_with = "size_in_file")]
+    limit_unpacked_bytes: ByteSize,
+    /// Unpacked bytes for each packed byte [default: 250]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_RATIO", help_heading = "Limits")]
+    #[arg(value_parser = number::<u64>)]
+    limit_ratio: u64,
+    /// Archives and mails within each other [default: 5]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_NESTING", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
+    limit_nesting: usize,
+    /// Size of a mail's header, with the headers of its parts [default: 1MiB]
+    #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_HEADER_BYTES", help_heading = "Limits")]
+    #[arg(value_parser = size)]
+    #[serde(deserialize_with = "size_in_file")]
+    limit_header_bytes: ByteSize,
+    /// MIME parts of a mail [default: 1000]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_PARTS", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
+    limit_parts: usize,
+    /// Members of an archive [default: 1000]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_MEMBERS", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
+    limit_members: usize,
+    /// Records of the reports in a mail [default: 250000]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_RECORDS", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
+    limit_records: usize,
+    /// Size of all documents made of a mail [default: 512MiB]
+    #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_DOCUMENT_BYTES", help_heading = "Limits")]
+    #[arg(value_parser = size)]
+    #[serde(deserialize_with = "size_in_file")]
+    limit_document_bytes: ByteSize,
+    /// Bytes of one value in a report, longer ones are cut [default: 4096]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_VALUE_BYTES", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
+    limit_value_bytes: usize,
+    /// Depth of XML elements [default: 64]
+    #[arg(long, global = true, value_name = "N", env = "ERP_LIMIT_XML_DEPTH", help_heading = "Limits")]
+    #[arg(value_parser = number::<usize>)]
+    limit_xml_depth: usize,
+    /// Only in the file: `watch` has the flag.
+    #[arg(skip)]
+    metrics: SocketAddr,
+}

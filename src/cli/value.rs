@@ -1,0 +1,70 @@
+//! Values of flags and of the configuration file: what they may look like, and what is said of those that do not.
+
+use std::{net::SocketAddr, str::FromStr};
+
+use bytesize::ByteSize;
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer, de::Error};
+
+pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
+    text.parse().map_err(|_| {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            format!("{text} needs a unit, such as {text}s")
+        } else {
+            "expected a time such as 30s, 10m or 2h".into()
+        }
+    })
+}
+
+/// Said of what is no address.
+pub const ADDRESS_EXPECTED: &str = "expected an address with a port, such as 127.0.0.1:9187";
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| ADDRESS_EXPECTED.into())
+}
+
+pub(super) fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|_| "expected a size such as 500kB or 64MiB, or a number of bytes".into())
+}
+
+pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "expected a whole number".into())
+}
+
+pub(super) fn duration_in_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<SignedDuration>, D::Error> {
+    duration(&TextOrNumber::deserialize(value)?.into_text()).map(Some).map_err(D::Error::custom)
+}
+
+pub(super) fn size_in_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<ByteSize>, D::Error> {
+    size(&TextOrNumber::deserialize(value)?.into_text()).map(Some).map_err(D::Error::custom)
+}
+
+pub(super) fn one_or_many_in_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a text or a list of texts")]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(Some(match OneOrMany::deserialize(value)? {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    }))
+}
+
+/// A value that a file may give with or without quotation marks.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text or a number")]
+enum TextOrNumber {
+    Text(String),
+    Number(i64),
+}
+
+impl TextOrNumber {
+    fn into_text(self) -> String {
+        match self {
+            TextOrNumber::Text(text) => text,
+            TextOrNumber::Number(number) => number.to_string(),
+        }
+    }
+}

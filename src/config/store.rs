@@ -1,0 +1,122 @@
+//! Settings of the store.
+
+use std::{env, path::PathBuf, time::Duration};
+
+use ureq::http::Uri;
+
+use super::{ConfigError, Destination, Purpose, secret::auth, value};
+use crate::{
+    cli::Settings,
+    sink::opensearch::config::{OpenSearchConfig, Target},
+};
+
+/// The state folder of the service (`StateDirectory=` in `contrib/systemd`).
+const SERVICE_FOLDER: &str = "/var/lib/email-report-processor";
+
+/// The SQLite file in a folder that was not named.
+const STORE_FILE: &str = "reports.sqlite";
+
+pub(super) fn store(
+    settings: Settings,
+    purpose: &Purpose,
+    patience: Option<Duration>,
+) -> Result<Destination, ConfigError> {
+    if let Some(nodes) = settings.opensearch {
+        let nodes = nodes.iter().map(|url| node(url)).collect::<Result<Vec<_>, _>>()?;
+        if nodes.is_empty() {
+            return Err(value("opensearch", "no URL"));
+        }
+        let target = |kind, index: Option<String>, default: &str, pipeline: Option<String>| {
+            Ok(Target {
+                index: index_name(kind, index.unwrap_or_else(|| default.into()))?,
+                pipeline: pipeline.filter(|name| !name.is_empty()),
+            })
+        };
+        let bulk_bytes = settings.bulk_bytes.map_or(8 << 20, |size| size.as_u64());
+        return Ok(Destination::OpenSearch(OpenSearchConfig {
+            nodes,
+            auth: auth(settings.opensearch_user, settings.opensearch_password_file, settings.opensearch_api_key_file)?,
+            ca_file: settings.ca_file,
+            insecure: settings.insecure.unwrap_or(false),
+            dmarc: target("dmarc-index", settings.dmarc_index, "dmarc-reports", settings.dmarc_pipeline)?,
+            tlsrpt: target("tlsrpt-index", settings.tlsrpt_index, "tlsrpt-reports", settings.tlsrpt_pipeline)?,
+            failures: target("failures-index", settings.failures_index, "dmarc-failures", settings.failures_pipeline)?,
+            bulk_bytes: match usize::try_from(bulk_bytes) {
+                Ok(bytes) if (1 << 10..=1 << 30).contains(&bytes) => bytes,
+                _ => return Err(value("bulk-bytes", "it must be between 1 KiB and 1 GiB")),
+            },
+            in_flight: match settings.bulk_in_flight.unwrap_or(2) {
+                n @ 1..=64 => n,
+                _ => return Err(value("bulk-in-flight", "it must be between 1 and 64")),
+            },
+            gzip: settings.gzip.unwrap_or(false),
+            import: purpose.import,
+            on_trouble: purpose.on_trouble,
+            patience,
+        }));
+    }
+    if let Some(file) = settings.ndjson {
+        return Ok(Destination::NdJson(Some(file).filter(|file| file.as_os_str() != "-")));
+    }
+    match settings.store {
+        Some(file) => Ok(Destination::Sqlite(file)),
+        None => Ok(Destination::Sqlite(data_folder().ok_or(ConfigError::NoDataFolder)?.join(STORE_FILE))),
+    }
+}
+
+/// A service's state folder (systemd's `StateDirectory=`), or the user's data folder.
+fn data_folder() -> Option<PathBuf> {
+    match env::var_os("STATE_DIRECTORY") {
+        Some(folder) if !folder.is_empty() => Some(folder.into()),
+        _ => dirs::data_dir().map(|folder| folder.join("email-report-processor")),
+    }
+}
+
+/// Where stores are if nothing else is said: that of the service of `contrib/systemd`, and that of this user.
+pub fn well_known_stores() -> Vec<PathBuf> {
+    let own = dirs::data_dir().map(|folder| folder.join("email-report-processor"));
+    own.into_iter().chain([SERVICE_FOLDER.into()]).map(|folder| folder.join(STORE_FILE)).collect()
+}
+
+/// Where journals are kept: a service's state folder, or the user's.
+pub fn state_folder() -> Option<PathBuf> {
+    match env::var_os("STATE_DIRECTORY") {
+        Some(folder) if !folder.is_empty() => Some(folder.into()),
+        _ => dirs::state_dir().map(|folder| folder.join("email-report-processor")),
+    }
+}
+
+/// The base URL of a node, without a slash at the end.
+fn node(url: &str) -> Result<String, ConfigError> {
+    let fault = |reason: &str| value("opensearch", format!("{url}: {reason}"));
+    let uri: Uri = url.parse().map_err(|_| value("opensearch", "not a URL such as https://localhost:9200"))?;
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        // Not repeated in the message: it would put the password into the log.
+        return Err(value("opensearch", "no user and password in the URL, please; see --opensearch-user"));
+    }
+    match uri.scheme_str() {
+        Some("http" | "https") => {}
+        Some(_) if url.contains("://") => return Err(fault("not an http or https URL")),
+        _ => return Err(fault(&format!("not an http or https URL; did you mean http://{url}?"))),
+    }
+    // The parser takes any digits for a port.
+    if let Some((_, port)) = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':'))
+        && !port.ends_with(']')
+        && !port.parse::<u16>().is_ok_and(|port| port > 0)
+    {
+        return Err(fault("there is no such port; they go up to 65535"));
+    }
+    if uri.query().is_some() {
+        return Err(fault("a query makes no sense here"));
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// Rejects what would mean something else in a URL or what the cluster would refuse document by document.
+fn index_name(setting: &'static str, name: String) -> Result<String, ConfigError> {
+    let bad = |c: char| c.is_uppercase() || c.is_control() || " \"*\\<|,>/?#:".contains(c);
+    if name.is_empty() || name.len() > 255 || name.starts_with(['-', '_', '+', '.']) || name.contains(bad) {
+        return Err(value(setting, format!("{name:?} can't be the name of an index")));
+    }
+    Ok(name)
+}

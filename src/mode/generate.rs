@@ -1,0 +1,63 @@
+//! `generate`: man pages, completions and a reference of the settings, made from the definition of
+//! the flags. It reads nothing.
+
+use std::{
+    fs,
+    io::{self, Write},
+    iter,
+    path::Path,
+};
+
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use crate::{
+    cli::{self, GenerateCommand},
+    exit::{Exit, Failure},
+};
+
+/// What a page says of its origin.
+const SOURCE: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+
+pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
+    let text = match what {
+        GenerateCommand::Man { out: Some(folder) } => {
+            return write_pages(folder).map_err(|error| Failure::path(folder, &error)).map(|()| Exit::Ok);
+        }
+        GenerateCommand::Man { out: None } => pages()?.into_iter().flat_map(|(_, page)| page).collect(),
+        GenerateCommand::Completions { shell } => completions(*shell).into_bytes(),
+        GenerateCommand::Settings => cli::settings_reference().into_bytes(),
+    };
+    match io::stdout().lock().write_all(&text) {
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
+        written => Ok(written.map(|()| Exit::Ok)?),
+    }
+}
+
+/// Bash's come with two spellings of a name that has hyphens (clap issue 6421, open at
+/// `clap_complete` 4.6.11), and would complete nothing behind a command: the wrong spelling is mended.
+fn completions(shell: Shell) -> String {
+    let name = env!("CARGO_PKG_NAME");
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut cli::shown(), name, &mut text);
+    String::from_utf8_lossy(&text).replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
+}
+
+/// The name and text of each man page.
+fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut program = cli::shown();
+    program.build();
+    let page = |command: &clap::Command| {
+        let man = Man::new(command.clone()).source(SOURCE);
+        let mut text = Vec::new();
+        man.render(&mut text)?;
+        Ok((man.get_filename(), text))
+    };
+    iter::once(&program).chain(program.get_subcommands()).map(page).collect()
+}
+
+fn write_pages(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    pages()?.into_iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+}
