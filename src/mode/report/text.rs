@@ -64,19 +64,18 @@ fn dmarc(dmarc: &Dmarc, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     let header = ["Messages", "DMARC", "SPF", "DKIM"];
-    let mut domains = table("Domain", header);
+    let mut domains = Rows::new("Domain", header);
     for Domain { domain, reports, messages } in &dmarc.domains {
-        let name = [name_or(domain, "(no domain)").into_owned(), counted(*reports, "report")];
-        domains.add_row(row(name.into_iter().chain(disposition(messages)), numbers(messages)));
+        let below = [counted(*reports, "report")].into_iter().chain(disposition(messages));
+        domains.add(&name_or(domain, "(no domain)"), below, numbers(messages));
     }
-    omitted(dmarc.domains_omitted, &mut domains);
-    let all = ["All".into()].into_iter().chain(disposition(&dmarc.messages));
-    domains.add_row(row(all, numbers(&dmarc.messages)));
-    print(&domains, out)?;
+    domains.omitted(dmarc.domains_omitted);
+    domains.add("All", disposition(&dmarc.messages), numbers(&dmarc.messages));
+    domains.print(out)?;
 
-    let mut sources = table("Source", header);
+    let mut sources = Rows::new("Source", header);
     for Source { source_ip, messages, spf, dkim } in &dmarc.sources {
-        let mut lines = vec![name_or(source_ip.as_deref().unwrap_or_default(), "(no address)").into_owned()];
+        let mut lines = Vec::new();
         for (mechanism, results) in [("SPF", spf), ("DKIM", dkim)] {
             lines.extend(results.iter().take(DETAILS).map(|RawResult { domain, result, messages }| {
                 let result = name_or(result.as_deref().unwrap_or_default(), "(no result)");
@@ -84,10 +83,11 @@ fn dmarc(dmarc: &Dmarc, out: &mut impl Write) -> io::Result<()> {
                 format!("{mechanism} {result} {domain} {messages}")
             }));
         }
-        sources.add_row(row(lines, numbers(messages)));
+        let name = name_or(source_ip.as_deref().unwrap_or_default(), "(no address)");
+        sources.add(&name, lines, numbers(messages));
     }
-    omitted(dmarc.sources_omitted, &mut sources);
-    print(&sources, out)
+    sources.omitted(dmarc.sources_omitted);
+    sources.print(out)
 }
 
 fn tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
@@ -96,7 +96,7 @@ fn tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     let numbers = |good: u64, bad: u64| [good.to_string(), bad.to_string(), share(good, good.saturating_add(bad))];
-    let mut policies = table("TLS policy", ["Succeeded", "Failed", "Success"]);
+    let mut policies = Rows::new("TLS policy", ["Succeeded", "Failed", "Success"]);
     for TlsPolicy { policy_domain, policy_type, successful_sessions, failed_sessions, failures, .. } in &tls.policies {
         let domain = name_or(policy_domain, "(no domain)");
         let kind = name_or(policy_type.as_deref().unwrap_or_default(), "(no type)");
@@ -104,12 +104,11 @@ fn tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
             let result = name_or(failure.result_type.as_deref().unwrap_or_default(), "(no reason)");
             format!("{result} {}", failure.sessions)
         });
-        let lines = [format!("{domain} {kind}")].into_iter().chain(failures);
-        policies.add_row(row(lines, numbers(*successful_sessions, *failed_sessions)));
+        policies.add(&format!("{domain} {kind}"), failures, numbers(*successful_sessions, *failed_sessions));
     }
-    omitted(tls.policies_omitted, &mut policies);
-    policies.add_row(row(["All".into()], numbers(tls.successful_sessions, tls.failed_sessions)));
-    print(&policies, out)
+    policies.omitted(tls.policies_omitted);
+    policies.add("All", [], numbers(tls.successful_sessions, tls.failed_sessions));
+    policies.print(out)
 }
 
 fn failures(failures: &Failures, out: &mut impl Write) -> io::Result<()> {
@@ -118,7 +117,7 @@ fn failures(failures: &Failures, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     let numbers = |messages: u64, reports: u64| [messages.to_string(), reports.to_string()];
-    let mut domains = table("Domain", ["Messages", "Reports"]);
+    let mut domains = Rows::new("Domain", ["Messages", "Reports"]);
     for FailureDomain { domain, reports, messages, sources, auth_failures, delivery_results } in &failures.domains {
         let details = [("source", sources), ("failure", auth_failures), ("delivery", delivery_results)];
         let details = details.into_iter().flat_map(|(kind, list)| {
@@ -126,12 +125,11 @@ fn failures(failures: &Failures, out: &mut impl Write) -> io::Result<()> {
                 format!("{kind} {} {messages}", name_or(value.as_deref().unwrap_or_default(), "(not said)"))
             })
         });
-        let lines = [name_or(domain, "(no domain)").into_owned()].into_iter().chain(details);
-        domains.add_row(row(lines, numbers(*messages, *reports)));
+        domains.add(&name_or(domain, "(no domain)"), details, numbers(*messages, *reports));
     }
-    omitted(failures.domains_omitted, &mut domains);
-    domains.add_row(row(["All".into()], numbers(failures.messages, failures.reports)));
-    print(&domains, out)
+    domains.omitted(failures.domains_omitted);
+    domains.add("All", [], numbers(failures.messages, failures.reports));
+    domains.print(out)
 }
 
 fn name_or<'t>(text: &'t str, empty: &'static str) -> Cow<'t, str> {
@@ -168,38 +166,61 @@ fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{ending}")
 }
 
-fn table<const N: usize>(names: &str, header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-')))
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH)
-        .set_header([names].into_iter().chain(header));
-    for (n, column) in table.column_iter_mut().enumerate() {
-        if n == 0 {
-            column.set_padding((0, 1)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(NAMES)));
-        } else {
-            // The same in all tables, so that they stand below each other: a blank and "100.0%".
-            column.set_padding((1, 0)).set_cell_alignment(CellAlignment::Right);
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(7)));
+/// A table whose rows have lines below their names, as long as they are: in the column of names they would be broken.
+struct Rows {
+    table: Table,
+    /// The lines; in the table each is represented by [`BELOW`] and its number.
+    below: Vec<String>,
+}
+
+/// A blank that is in no name.
+const BELOW: char = '\u{a0}';
+
+impl Rows {
+    fn new<const N: usize>(names: &str, header: [&str; N]) -> Rows {
+        let mut table = Table::new();
+        table
+            .load_style(TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-')))
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(WIDTH)
+            .set_header([names].into_iter().chain(header));
+        for (n, column) in table.column_iter_mut().enumerate() {
+            if n == 0 {
+                column.set_padding((0, 1)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(NAMES)));
+            } else {
+                // The same in all tables, so that they stand below each other: a blank and "100.0%".
+                column.set_padding((1, 0)).set_cell_alignment(CellAlignment::Right);
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(7)));
+            }
+        }
+        Rows { table, below: Vec::new() }
+    }
+
+    /// A row: a name with lines about it below, and numbers.
+    fn add<const N: usize>(&mut self, name: &str, below: impl IntoIterator<Item = String>, numbers: [String; N]) {
+        let mut name = name.replace(BELOW, " ");
+        for line in below {
+            name.extend(["\n", &BELOW.to_string(), &self.below.len().to_string()]);
+            self.below.push(line);
+        }
+        self.table.add_row([name].into_iter().chain(numbers).map(Cell::new));
+    }
+
+    fn omitted(&mut self, number: u64) {
+        if number > 0 {
+            self.table.add_row([format!("and {number} more (--top)")]);
         }
     }
-    table
-}
 
-/// A row: a name with lines about it below, and numbers.
-fn row<const N: usize>(lines: impl IntoIterator<Item = String>, numbers: [String; N]) -> Vec<Cell> {
-    // Of a long line the table takes blanks in front away.
-    let name = lines.into_iter().collect::<Vec<_>>().join("\n\u{a0}\u{a0}");
-    [name].into_iter().chain(numbers).map(Cell::new).collect()
-}
-
-fn omitted(number: u64, table: &mut Table) {
-    if number > 0 {
-        table.add_row([format!("and {number} more (--top)")]);
+    fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out)?;
+        for line in self.table.trim_fmt().lines() {
+            let below = line.strip_prefix(BELOW).and_then(|number| self.below.get(number.parse::<usize>().ok()?));
+            match below {
+                Some(below) => writeln!(out, "  {below}")?,
+                None => writeln!(out, "{line}")?,
+            }
+        }
+        Ok(())
     }
-}
-
-fn print(table: &Table, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\n{}", table.trim_fmt().replace('\u{a0}', " "))
 }
