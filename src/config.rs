@@ -253,8 +253,20 @@ fn reading(settings: &Settings) -> Result<message::ReadOptions, ConfigError> {
     if require_authenticated && authserv_id.is_none() {
         return Err(value("require-authenticated", "it needs authserv-id, the name of the mail server to be believed"));
     }
-    let keep_failed_message = settings.keep_failed_message.unwrap_or(false);
-    Ok(message::ReadOptions { limits: limits(settings), keep_failed_message, authserv_id, require_authenticated })
+    let authserv_below_received = settings.authserv_below_received.unwrap_or(false);
+    if authserv_below_received && authserv_id.is_none() {
+        return Err(value(
+            "authserv-below-received",
+            "it needs authserv-id, the name of the mail server to be believed",
+        ));
+    }
+    Ok(message::ReadOptions {
+        limits: limits(settings),
+        keep_failed_message: settings.keep_failed_message.unwrap_or(false),
+        authserv_id,
+        authserv_below_received,
+        require_authenticated,
+    })
 }
 
 fn limits(settings: &Settings) -> Limits {
@@ -440,7 +452,8 @@ mod tests {
         let config = Config::new(
             settings(
                 "opensearch = ['https://a:9200/', 'https://b:9200']\nbulk-bytes = '1MiB'\ngzip = true\n\
-             limit-mail-bytes = '1kB'\nunrecognized = 'keep'\ngive-up-after = '2m'",
+             limit-mail-bytes = '1kB'\nunrecognized = 'keep'\ngive-up-after = '2m'\n\
+             authserv-id = 'mx'\nauthserv-below-received = true",
             ),
             &Purpose::default(),
         )
@@ -450,6 +463,8 @@ mod tests {
         assert_eq!((store.bulk_bytes, store.gzip, config.pipeline.reading.limits.mail_bytes), (1 << 20, true, 1000));
         assert_eq!(config.pipeline.unrecognized, crate::settle::apply::Unrecognized::Keep);
         assert_eq!(config.patience, Some(Duration::from_mins(2)));
+        assert!(config.pipeline.reading.authserv_below_received);
+        assert!(reading(&settings("authserv-below-received = true")).is_err());
     }
 
     #[test]

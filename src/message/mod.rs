@@ -36,6 +36,9 @@ pub struct ReadOptions {
     pub keep_failed_message: bool,
     /// The name by which the receiving mail server signs its results of authentication; without it none are read.
     pub authserv_id: Option<String>,
+    /// Believe that server's results also where it, or a stranger, wrote them directly below its `Received`. Means nothing
+    /// without `authserv_id`.
+    pub authserv_below_received: bool,
     /// Refuse reports whose sender is not authenticated. Means nothing without `authserv_id`.
     pub require_authenticated: bool,
 }
@@ -95,6 +98,12 @@ pub enum Unusable {
     /// Whoever sent it is not who the From header says, as far as the receiving server could tell.
     #[error("the sender is not authenticated (--require-authenticated)")]
     NotAuthenticated,
+    /// The same, though a field that would say so lies where it is not believed.
+    #[error(
+        "the sender is not authenticated (--require-authenticated): the results of your server lie below its Received, \
+         where they are believed only with --authserv-below-received"
+    )]
+    NotAuthenticatedAbove,
     /// This program is at fault.
     #[error("a bug in this program ({0}); please report it with the mail")]
     Bug(String),
@@ -164,6 +173,7 @@ pub fn read_counted(bytes: &[u8], options: &ReadOptions, may_take: &mut dyn FnMu
         unpacked: Spent::new(may_take),
         unpacking: false,
         left: report::Left::of(limits),
+        would_pass_below: false,
         contents: &mut contents,
     };
     match Payload::of(bytes) {
@@ -177,6 +187,7 @@ pub fn read_counted(bytes: &[u8], options: &ReadOptions, may_take: &mut dyn FnMu
     if reader.unpacked.gave_up() {
         return None;
     }
+    let would_pass_below = reader.would_pass_below;
     if size::of_documents(&contents) > limits.document_bytes {
         contents.reports.clear();
         contents.failures.insert(0, limits.too_large_documents().into());
@@ -185,7 +196,8 @@ pub fn read_counted(bytes: &[u8], options: &ReadOptions, may_take: &mut dyn FnMu
         let authenticated = contents.received.authenticated.get_or_insert_default();
         if options.require_authenticated && !authenticated.pass && !contents.reports.is_empty() {
             contents.reports.clear();
-            contents.failures.insert(0, Unusable::NotAuthenticated);
+            let why = if would_pass_below { Unusable::NotAuthenticatedAbove } else { Unusable::NotAuthenticated };
+            contents.failures.insert(0, why);
         }
     }
     if contents.reports.is_empty() {
@@ -254,6 +266,8 @@ struct Walk<'c> {
     /// An attachment is being unpacked.
     unpacking: bool,
     left: report::Left,
+    /// The sender would be authenticated by what lies below the own server's `Received`, if that was believed.
+    would_pass_below: bool,
     contents: &'c mut Contents,
 }
 
@@ -278,6 +292,11 @@ impl Walk<'_> {
     fn parts(&mut self, mail: &MimeMail, depth: usize) {
         if depth == 0 {
             self.contents.received = received(&mail.header, self.options);
+            if self.options.require_authenticated {
+                let below = ReadOptions { authserv_below_received: true, ..self.options.clone() };
+                let below = received(&mail.header, &below).authenticated;
+                self.would_pass_below = below.is_some_and(|below| below.pass);
+            }
         }
         let failure = failure::find(mail, self.options).map(|(report, parts)| {
             self.push(report.map(Report::Failure));
@@ -425,7 +444,10 @@ fn received(message: &Message, options: &ReadOptions) -> Received {
         message_id: message.message_id().map(value),
         at: date.and_then(|date| rfc3339(date.to_timestamp())),
         from: from.map(value),
-        authenticated: options.authserv_id.as_ref().map(|id| Authenticated::of(message, id, from_domain)),
+        authenticated: options
+            .authserv_id
+            .as_ref()
+            .map(|id| Authenticated::of(message, id, options.authserv_below_received, from_domain)),
     }
 }
 
