@@ -343,6 +343,9 @@ fn values() -> Vec<Quirk> {
         quirk("empty-reason.xml").has(REASON, Value::Null),
         quirk("reason-without-type.xml").has(REASON, json!({ "comment": "a mailing list" })),
         quirk("reason-as-text.xml").repairs(&["reason-as-text"]).has(REASON, json!({ "comment": "a mailing list" })),
+        quirk("reason-and-text.xml")
+            .repairs(&["stray-text"])
+            .has(REASON, json!({ "type": "mailing_list", "comment": "a mailing list" })),
         quirk("several-reasons.xml")
             .has(REASON, json!([{ "type": "forwarded" }, { "type": "policy_test_mode", "comment": "t=y" }])),
         built("value-too-long", {
@@ -363,7 +366,7 @@ fn values() -> Vec<Quirk> {
         quirk("missing-report-id.xml").refused("without report_id"),
         quirk("missing-period.xml").refused("without date_range"),
         quirk("half-a-period.xml").refused("without date_range"),
-        quirk("no-record.xml").documents(0),
+        quirk("no-record.xml").refused("DMARC report without a record"),
     ]
 }
 
@@ -451,7 +454,7 @@ fn tls() -> Vec<Quirk> {
         quirk("tls-several-policies.json").documents(2).nth_has(1, POLICY, whole.clone()),
         quirk("tls-unreadable-policy.json").lost(4).has(POLICY, whole.clone()),
         quirk("tls-one-policy-no-list.json").repairs(&["object-for-list"]).has(POLICY, whole.clone()),
-        quirk("tls-no-policies.json").documents(0),
+        quirk("tls-no-policies.json").refused("SMTP TLS report without a policy"),
         quirk("tls-extension-members.json").has(POLICY, whole.clone()),
         quirk("tls-byte-order-mark.json"),
         quirk("tls-text-before-json.json").repairs(&["text-before-json"]),
