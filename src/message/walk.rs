@@ -288,15 +288,14 @@ impl<'c> Walk<'c> {
         if !uuencoded.files.is_empty() {
             return uuencoded.files;
         }
-        let whole = encoded::undeclared_base64(bytes);
         let is_known = |decoded: &Vec<u8>| Payload::of(decoded.trim_ascii_start()) != Payload::Other;
-        let mut files: Vec<Vec<u8>> = whole.into_iter().collect();
-        // A word in front of it may be base64 as well.
-        if !files.iter().any(is_known) {
-            let pieces = encoded::base64_within(bytes, at_most);
-            if !pieces.is_empty() {
-                files = pieces;
-            }
+        // A word in front of it may be base64 as well. There is never room for all of it twice.
+        let mut files: Vec<Vec<u8>> = encoded::undeclared_base64(bytes).filter(is_known).into_iter().collect();
+        if files.is_empty() {
+            files = encoded::base64_within(bytes, at_most);
+        }
+        if files.is_empty() {
+            files.extend(encoded::undeclared_base64(bytes));
         }
         if !files.is_empty() {
             repairs.note("undeclared-base64");
