@@ -109,6 +109,12 @@ settings! {
     #[arg(long, global = true, value_name = "BOOL", env = "ERP_REQUIRE_AUTHENTICATED", help_heading = "Mail",
           num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     require_authenticated: bool,
+    /// Believe those results also directly below your server's own Received, where rspamd and older OpenDKIM put them
+    ///
+    /// Only if your server strips foreign ones: there, one that came with the mail looks the same. Needs --authserv-id.
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_AUTHSERV_BELOW_RECEIVED", help_heading = "Mail",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    authserv_below_received: bool,
     /// Keep the body of the mail that a failure report is about; it is personal data
     #[arg(long, global = true, value_name = "BOOL", env = "ERP_KEEP_FAILED_MESSAGE", help_heading = "Mail",
           num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]

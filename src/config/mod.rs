@@ -207,7 +207,8 @@ mod tests {
         let config = Config::new(
             settings(
                 "opensearch = ['https://a:9200/', 'https://b:9200']\nbulk-bytes = '1MiB'\ngzip = true\n\
-             limit-mail-bytes = '1kB'\nunrecognized = 'keep'\ngive-up-after = '2m'",
+             limit-mail-bytes = '1kB'\nunrecognized = 'keep'\ngive-up-after = '2m'\n\
+             authserv-id = 'mx'\nauthserv-below-received = true",
             ),
             &Purpose::default(),
         )
@@ -217,6 +218,8 @@ mod tests {
         assert_eq!((store.bulk_bytes, store.gzip, config.pipeline.reading.limits.mail_bytes), (1 << 20, true, 1000));
         assert_eq!(config.pipeline.unrecognized, crate::settle::apply::Unrecognized::Keep);
         assert_eq!(config.patience, Some(Duration::from_mins(2)));
+        assert!(config.pipeline.reading.authserv_below_received);
+        assert!(reading(&settings("authserv-below-received = true")).is_err());
     }
 
     #[test]

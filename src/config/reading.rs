@@ -11,8 +11,20 @@ pub(super) fn reading(settings: &Settings) -> Result<message::ReadOptions, Confi
     if require_authenticated && authserv_id.is_none() {
         return Err(value("require-authenticated", "it needs authserv-id, the name of the mail server to be believed"));
     }
-    let keep_failed_message = settings.keep_failed_message.unwrap_or(false);
-    Ok(message::ReadOptions { limits: limits(settings), keep_failed_message, authserv_id, require_authenticated })
+    let authserv_below_received = settings.authserv_below_received.unwrap_or(false);
+    if authserv_below_received && authserv_id.is_none() {
+        return Err(value(
+            "authserv-below-received",
+            "it needs authserv-id, the name of the mail server to be believed",
+        ));
+    }
+    Ok(message::ReadOptions {
+        limits: limits(settings),
+        keep_failed_message: settings.keep_failed_message.unwrap_or(false),
+        authserv_id,
+        authserv_below_received,
+        require_authenticated,
+    })
 }
 
 fn limits(settings: &Settings) -> Limits {

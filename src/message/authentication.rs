@@ -4,7 +4,8 @@
 //! Anybody can write such a field into a mail. Those of the own server are told by their authserv-id, which a server
 //! takes out of mail that comes from elsewhere (RFC 8601 section 5); and only those are looked at that stand above the
 //! `Received` of the server that took the mail in, since what is below was there before the mail arrived. Above it there may be
-//! the `Received` of a local delivery (LMTP), which brings nothing in.
+//! the `Received` of a local delivery (LMTP), which brings nothing in. Some milters put theirs directly below that `Received`;
+//! who has them can ask for that place to be believed too.
 
 use mail_parser::Message;
 use serde::{Deserialize, Serialize};
@@ -37,10 +38,11 @@ const FIELDS: usize = 50;
 const FIELD_BYTES: usize = 16 << 10;
 
 impl Authenticated {
-    /// What the server `authserv_id` wrote into a mail that claims to come from the domain `from`.
-    pub(super) fn of(message: &Message, authserv_id: &str, from: Option<&str>) -> Authenticated {
+    /// What the server `authserv_id` wrote into a mail that claims to come from the domain `from`, above its own `Received`;
+    /// also between that and the next one if `below_received`.
+    pub(super) fn of(message: &Message, authserv_id: &str, below_received: bool, from: Option<&str>) -> Authenticated {
         let mut found = Authenticated::default();
-        for field in topmost_block(message) {
+        for field in fields_of_own_server(message, below_received) {
             found.add(&field, authserv_id);
         }
         let Some(from) = from.map(fold) else { return found };
@@ -95,25 +97,30 @@ impl Authenticated {
     }
 }
 
-fn topmost_block(message: &Message) -> Vec<String> {
-    let mut block = Vec::new();
+/// The fields `Authentication-Results` above the `Received` of the server that took the mail in, and those directly below it
+/// if asked for.
+fn fields_of_own_server(message: &Message, below_received: bool) -> Vec<String> {
+    let mut fields = Vec::new();
+    let mut is_below = false;
     for header in message.headers() {
         let name = header.name();
+        let raw = message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
         if name.eq_ignore_ascii_case("Authentication-Results") {
-            let raw = message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
             let raw = raw.filter(|raw| raw.len() <= FIELD_BYTES).unwrap_or_default();
-            block.push(String::from_utf8_lossy(raw).into_owned());
-            if block.len() == FIELDS {
+            fields.push(String::from_utf8_lossy(raw).into_owned());
+            if fields.len() == FIELDS {
                 break;
             }
         } else if name.eq_ignore_ascii_case("Received") {
-            let raw = message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
-            if !block.is_empty() || !raw.is_some_and(is_local_delivery) {
+            let is_delivery = !is_below && raw.is_some_and(is_local_delivery);
+            let goes_on = if below_received { !is_below } else { is_delivery && fields.is_empty() };
+            if !goes_on {
                 break;
             }
+            is_below = !is_delivery;
         }
     }
-    block
+    fields
 }
 
 /// True for `from … by … with LMTP` (RFC 3848). A sender can choose the name behind `from`, a word without blanks, and what stands
@@ -229,7 +236,7 @@ mod tests {
     fn of(headers: &str) -> Authenticated {
         let mail = format!("{headers}From: Reports <dmarc@reporter.example>\r\n\r\n");
         let message = MessageParser::default().parse(mail.as_bytes()).expect("a mail");
-        Authenticated::of(&message, "mx.example.org", Some("reporter.example"))
+        Authenticated::of(&message, "mx.example.org", false, Some("reporter.example"))
     }
 
     #[test]

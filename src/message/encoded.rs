@@ -1,5 +1,5 @@
 //! Encoded: what mail clients and gateways wrapped around a report and did not declare as MIME knows it: base64 with stray
-//! characters or twice, uuencoded text, an S/MIME signature with the mail inside.
+//! characters, twice or within a letter, uuencoded text, an S/MIME signature with the mail inside.
 
 use base64::{
     Engine,
@@ -50,29 +50,73 @@ pub(super) fn undeclared_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     if text.len() < 32 || !text.iter().all(is_base64) { None } else { base64(text) }
 }
 
-/// The files in a uuencoded text (POSIX `uuencode`), up to so many: `begin 644 name`, lines of up to 45 bytes, `end`. One that
-/// breaks off is none.
-pub(super) fn uuencoded(bytes: &[u8], at_most: usize) -> Vec<Vec<u8>> {
-    let mut files = Vec::new();
-    let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    while files.len() < at_most
-        && let Some(line) = lines.next()
+/// How base64 of gzip, zip, zstd, XML and JSON begins.
+const BEGINNINGS: [&[u8]; 9] = [b"H4sI", b"UEsD", b"KLUv", b"PD94bWw", b"PGZlZWRi", b"77u/", b"eyJ", b"ewog", b"ew0K"];
+
+/// Decodes the pieces of base64 in a text, up to so many: lines of nothing else, of which the first begins as a report would.
+pub(super) fn base64_within(bytes: &[u8], at_most: usize) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    let mut rest = bytes;
+    while pieces.len() < at_most
+        && let Some((line, below)) = next_line(rest)
     {
-        if !is_begin(line) {
+        let first = line.trim_ascii();
+        let begins = || BEGINNINGS.iter().any(|beginning| first.starts_with(beginning));
+        if first.len() < 32 || !begins() || !is_base64_line(line) {
+            rest = below;
             continue;
         }
-        let mut file = Vec::new();
-        for line in lines.by_ref() {
-            if line == b"end" {
-                files.push(file);
-                break;
-            }
-            if uu_line(line, &mut file).is_none() {
-                break;
-            }
+        let start = rest;
+        while let Some((line, below)) = next_line(rest)
+            && is_base64_line(line)
+        {
+            rest = below;
+        }
+        pieces.extend(base64(&start[..start.len() - rest.len()]));
+    }
+    pieces
+}
+
+fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+    (end > 0).then(|| bytes.split_at(end))
+}
+
+/// True for a line of base64, which is not blank.
+fn is_base64_line(line: &[u8]) -> bool {
+    let text = line.trim_ascii();
+    !text.is_empty() && text.iter().all(|byte| is_base64_letter(*byte) || *byte == b'=')
+}
+
+/// What is in a uuencoded text.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Uuencoded {
+    pub(super) files: Vec<Vec<u8>>,
+    /// There is one that breaks off.
+    pub(super) is_cut: bool,
+}
+
+/// The files in a uuencoded text (POSIX `uuencode`), up to so many: `begin 644 name`, lines of up to 45 bytes, `end`.
+pub(super) fn uuencoded(bytes: &[u8], at_most: usize) -> Uuencoded {
+    let mut found = Uuencoded::default();
+    let mut open: Option<Vec<u8>> = None;
+    for line in bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
+        if is_begin(line) {
+            found.is_cut |= open.replace(Vec::new()).is_some();
+        } else if line == b"end" {
+            found.files.extend(open.take());
+        } else if let Some(file) = &mut open
+            && uu_line(line, file).is_none()
+        {
+            found.is_cut = true;
+            open = None;
+        }
+        if found.files.len() >= at_most {
+            return found;
         }
     }
-    files
+    found.is_cut |= open.is_some();
+    found
 }
 
 fn is_begin(line: &[u8]) -> bool {
@@ -99,65 +143,102 @@ fn uu_line(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// The content that an S/MIME signature holds (RFC 8551 section 3.5.2, `SignedData` of RFC 5652): a MIME entity.
-/// The signature is not checked, as none is checked anywhere here.
-pub(super) fn signed_content(bytes: &[u8]) -> Option<Vec<u8>> {
+/// An S/MIME signature breaks off, or is not as it should be, before the end of its content.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct IsCut;
+
+/// The content that an S/MIME signature holds (RFC 8551 section 3.5.2, `SignedData` of RFC 5652): a MIME entity. Nothing for
+/// other bytes, and where the content stands elsewhere. The signature is not checked, as none is checked anywhere here.
+pub(super) fn signed_content(bytes: &[u8]) -> Result<Option<Vec<u8>>, IsCut> {
     const SIGNED_DATA: &[u8] = b"\x2A\x86\x48\x86\xF7\x0D\x01\x07\x02";
-    let mut info = Ber(bytes).enter(0x30)?;
-    if info.next()? != (0x06, SIGNED_DATA) {
-        return None;
+    let mut outermost = Ber { rest: bytes, is_cut: false };
+    let Some(mut info) = outermost.enter(0x30) else { return Ok(None) };
+    if !info.next().is_some_and(|oid| oid.tag == 0x06 && oid.content == SIGNED_DATA) {
+        return Ok(None);
     }
-    let mut signed = info.enter(0xA0)?.enter(0x30)?;
-    signed.next().filter(|(tag, _)| *tag == 0x02)?;
-    signed.next().filter(|(tag, _)| *tag == 0x31)?;
-    let mut encapsulated = signed.enter(0x30)?;
-    encapsulated.next().filter(|(tag, _)| *tag == 0x06)?;
-    let (tag, content) = encapsulated.enter(0xA0)?.next()?;
-    match tag {
-        0x04 => Some(content.to_vec()),
+    let mut encapsulated = encapsulated(&mut info).ok_or(IsCut)?;
+    let Some(mut explicit) = encapsulated.enter(0xA0) else {
+        // It is detached.
+        return if encapsulated.rest.is_empty() && !encapsulated.is_cut { Ok(None) } else { Err(IsCut) };
+    };
+    let content = explicit.next().filter(|content| !content.is_cut).ok_or(IsCut)?;
+    match content.tag {
+        0x04 => Ok(Some(content.content.to_vec())),
         // In pieces.
         0x24 => {
-            let mut pieces = Ber(content);
+            let mut pieces = Ber { rest: content.content, is_cut: false };
             let mut whole = Vec::new();
-            while let Some((0x04, piece)) = pieces.next() {
-                whole.extend_from_slice(piece);
+            while !pieces.rest.is_empty() {
+                let piece = pieces.next().filter(|piece| piece.tag == 0x04 && !piece.is_cut).ok_or(IsCut)?;
+                whole.extend_from_slice(piece.content);
             }
-            Some(whole)
+            Ok(Some(whole))
         }
-        _ => None,
+        _ => Err(IsCut),
     }
 }
 
+/// `encapContentInfo` behind the type of its content.
+fn encapsulated<'x>(info: &mut Ber<'x>) -> Option<Ber<'x>> {
+    let mut signed = info.enter(0xA0)?.enter(0x30)?;
+    signed.next().filter(|version| version.tag == 0x02)?;
+    signed.next().filter(|algorithms| algorithms.tag == 0x31)?;
+    let mut encapsulated = signed.enter(0x30)?;
+    encapsulated.next().filter(|kind| kind.tag == 0x06 && !kind.is_cut)?;
+    Some(encapsulated)
+}
+
 /// Reads elements of BER (X.690), as far as CMS uses them: tags of one byte, definite and indefinite lengths.
-struct Ber<'x>(&'x [u8]);
+struct Ber<'x> {
+    rest: &'x [u8],
+    /// There should be more than there is.
+    is_cut: bool,
+}
+
+struct Element<'x> {
+    tag: u8,
+    /// As far as it is there.
+    content: &'x [u8],
+    /// With its tag and length.
+    length: usize,
+    is_cut: bool,
+}
 
 /// Elements within elements of indefinite length; real signatures have about ten.
 const BER_DEPTH: usize = 32;
 
 impl<'x> Ber<'x> {
-    /// The next element: its tag and content.
-    fn next(&mut self) -> Option<(u8, &'x [u8])> {
-        let (tag, content, length) = element(self.0, BER_DEPTH)?;
-        self.0 = &self.0[length..];
-        Some((tag, content))
+    /// The next element.
+    fn next(&mut self) -> Option<Element<'x>> {
+        let element = element(self.rest, BER_DEPTH)?;
+        self.rest = &self.rest[element.length..];
+        Some(element)
     }
 
     /// The content of the next element, which must have this tag.
     fn enter(&mut self, tag: u8) -> Option<Ber<'x>> {
-        self.next().filter(|(found, _)| *found == tag).map(|(_, content)| Ber(content))
+        let element = self.next().filter(|found| found.tag == tag)?;
+        Some(Ber { rest: element.content, is_cut: element.is_cut })
     }
 }
 
-/// Tag, content and whole length of the first element.
-fn element(bytes: &[u8], depth: usize) -> Option<(u8, &[u8], usize)> {
+/// The first element.
+fn element(bytes: &[u8], depth: usize) -> Option<Element<'_>> {
     let (&tag, &first) = (bytes.first()?, bytes.get(1)?);
     if first == 0x80 {
         let depth = depth.checked_sub(1)?;
         let mut end = 2;
-        while bytes.get(end..end + 2)? != [0, 0] {
-            end += element(&bytes[end..], depth)?.2;
+        while end < bytes.len() {
+            if bytes[end..].starts_with(&[0, 0]) {
+                return Some(Element { tag, content: &bytes[2..end], length: end + 2, is_cut: false });
+            }
+            match element(&bytes[end..], depth) {
+                Some(inner) => end += inner.length,
+                None => break,
+            }
         }
-        return Some((tag, &bytes[2..end], end + 2));
+        // What can't be read is kept, so that whoever asks for it finds that out.
+        return Some(Element { tag, content: &bytes[2..], length: bytes.len(), is_cut: true });
     }
     let (length, start) = match usize::from(first) {
         short @ 0..=0x7F => (short, 2),
@@ -167,7 +248,9 @@ fn element(bytes: &[u8], depth: usize) -> Option<(u8, &[u8], usize)> {
         }
         _ => return None,
     };
-    Some((tag, bytes.get(start..start.checked_add(length)?)?, start + length))
+    let end = start.checked_add(length)?;
+    let content = bytes.get(start..end.min(bytes.len()))?;
+    Some(Element { tag, content, length: start + content.len(), is_cut: end > bytes.len() })
 }
 
 #[cfg(test)]
@@ -177,14 +260,15 @@ mod tests {
     #[test]
     fn uuencode_is_decoded_and_half_a_file_is_none() {
         let text = b"Dear all,\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\nbegin 644 half\n#0V%T\n";
-        assert_eq!(uuencoded(text, 9), [b"Cat"]);
-        assert!(uuencoded(b"begin 644 x\n#0V\x7FT\n`\nend\n", 9).is_empty());
-        assert!(uuencoded(b"begin with this\nend\n", 9).is_empty());
+        assert_eq!(uuencoded(text, 9), Uuencoded { files: vec![b"Cat".to_vec()], is_cut: true });
+        let cut = Uuencoded { files: Vec::new(), is_cut: true };
+        assert_eq!(uuencoded(b"begin 644 x\n#0V\x7FT\n`\nend\n", 9), cut);
+        assert_eq!(uuencoded(b"begin with this\nend\n", 9), Uuencoded::default());
     }
 
     #[test]
     fn ber_of_any_shape_ends() {
-        assert_eq!(signed_content(&[0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF]), None);
-        assert_eq!(signed_content(&[0x30, 0x80].repeat(100_000)), None);
+        assert_eq!(signed_content(&[0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF]), Ok(None));
+        assert_eq!(signed_content(&[0x30, 0x80].repeat(100_000)), Ok(None));
     }
 }

@@ -1,27 +1,61 @@
-//! Failure: finds the parts of a failure report in a mail. What they say is read by [`crate::report`].
+//! Failure: finds the parts of failure reports in a mail. What they say is read by [`crate::report`].
 
 use super::{
     ReadOptions,
     parts::{MimeMail, Part},
     value,
 };
-use crate::report::{self, FailureReport, Repairs, Unreadable, arf};
+use crate::report::{FailureReport, Repairs, Unreadable, arf};
 
-/// The failure report in a mail, and the parts that make it up: they are not looked into for other reports, since the
-/// reported mail may claim to be one, and is not to be believed.
-pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> Option<(Result<FailureReport, Unreadable>, [usize; 2])> {
-    let declared = |part: &Part| part.is("message", "feedback-report");
-    let mut repairs = Repairs::default();
-    let (at, for_people) = match mail.parts.iter().position(declared) {
-        Some(at) => (at, false),
-        None => mail.parts.iter().enumerate().find_map(|(at, part)| Some((at, undeclared(part)?)))?,
+/// A failure report, and the parts that make it up: they are not looked into for other reports, since the reported mail may
+/// claim to be one, and is not to be believed.
+type Found = (Result<FailureReport, Unreadable>, [usize; 2]);
+
+/// The failure reports in a mail. RFC 5965 section 2 allows one.
+pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> Vec<Found> {
+    let (feedback, for_people) = feedback(mail);
+    let all = mail.parts.iter().enumerate();
+    let mails: Vec<usize> = all.filter(|(_, part)| is_mail_or_header(part)).map(|(at, _)| at).collect();
+    let mails: Vec<usize> = mails.into_iter().filter(|at| feedback.binary_search(at).is_err()).collect();
+    let in_order = feedback.len() == 1 || feedback.len() == mails.len();
+    let reported = |n: usize, at: usize| {
+        if in_order {
+            return mails.get(n).copied();
+        }
+        let next = feedback.get(n + 1).copied().unwrap_or(mail.parts.len());
+        mails.get(mails.partition_point(|mail| *mail < at)).copied().filter(|mail| *mail < next)
     };
-    if !for_people && !declared(&mail.parts[at]) {
+    let one = |(n, at): (usize, &usize)| of_parts(mail, *at, reported(n, *at), for_people, options);
+    feedback.iter().enumerate().map(one).collect()
+}
+
+/// The parts that tell of a failure, and whether they are texts for people.
+fn feedback(mail: &MimeMail) -> (Vec<usize>, bool) {
+    let parts_that = |is_one: &dyn Fn(&Part) -> bool| -> Vec<usize> {
+        mail.parts.iter().enumerate().filter(|(_, part)| is_one(part)).map(|(at, _)| at).collect()
+    };
+    let declared = parts_that(&is_declared);
+    if !declared.is_empty() {
+        return (declared, false);
+    }
+    let fields = parts_that(&|part| undeclared(part) == Some(false));
+    if !fields.is_empty() {
+        return (fields, false);
+    }
+    (parts_that(&|part| undeclared(part) == Some(true)), true)
+}
+
+fn is_declared(part: &Part) -> bool {
+    part.is("message", "feedback-report")
+}
+
+fn of_parts(mail: &MimeMail, at: usize, reported: Option<usize>, for_people: bool, options: &ReadOptions) -> Found {
+    let mut repairs = Repairs::default();
+    if !for_people && !is_declared(&mail.parts[at]) {
         repairs.note("feedback-part-type");
     }
     let feedback = mail.parts[at].bytes(&mut repairs);
-    let reported = mail.parts.iter().enumerate().find(|(other, part)| *other != at && is_mail_or_header(part));
-    let bytes = reported.map(|(_, part)| part.bytes(&mut repairs));
+    let bytes = reported.map(|other| mail.parts[other].bytes(&mut repairs));
     let header = &mail.header;
     let parts = arf::Parts {
         feedback: &feedback,
@@ -33,8 +67,7 @@ pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> Option<(Result<Fai
         date: header.date().filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp),
         repairs,
     };
-    let report = report::arf::parse(parts, &options.limits);
-    Some((report, [at, reported.map_or(at, |(other, _)| other)]))
+    (arf::parse(parts, &options.limits), [at, reported.unwrap_or(at)])
 }
 
 /// Whether a part tells of a failure though its type does not say so; true if it is a text for people.

@@ -7,18 +7,18 @@
 use std::{borrow::Cow, sync::LazyLock};
 
 use mail_parser::{HeaderName, Message, MessageParser, MessagePart, MimeHeaders, decoders};
-use memchr::memmem::Finder;
 
-use super::encoded;
+use super::{encoded, sections::Sections};
 use crate::{
     limits::{LimitExceeded, Limits},
-    report::{Repairs, Text},
+    report::{self, Repairs, Text},
 };
 
 /// Only the fields that something is done with.
 static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
     MessageParser::new()
         .header_content_type(HeaderName::ContentType)
+        .header_content_type(HeaderName::ContentDisposition)
         .header_text(HeaderName::ContentTransferEncoding)
         .header_address(HeaderName::From)
         .header_date(HeaderName::Date)
@@ -40,6 +40,8 @@ pub(super) struct Part<'x> {
     kind: Text,
     subtype: Text,
     encoding: Encoding,
+    /// Its file name is that of a report.
+    pub(super) is_named_report: bool,
     /// As it stands in the mail.
     raw: &'x [u8],
 }
@@ -87,7 +89,7 @@ const BOUNDARY_BYTES: usize = 998;
 /// Multiparts in multiparts. Mailing lists, signatures and virus scanners put one around the other; ten have been seen.
 const MULTIPARTS: usize = 32;
 
-/// Bytes of a Content-Type field. mail-parser takes time with the square of the number of its parameters.
+/// Bytes of a field with parameters. mail-parser takes time with the square of their number.
 const CONTENT_TYPE_BYTES: usize = 4096;
 
 /// Takes a mail apart; nothing if it has neither a header field nor an empty line.
@@ -143,11 +145,12 @@ impl<'x> Splitter<'x, '_> {
         self.check_field(&bytes[field_start..end])?;
         self.seen.header_bytes += end as u64;
         self.seen.fields += lines;
+        if let Some(early) = early_body(bytes, end) {
+            (end, ends) = (early, early > 0);
+        }
         let (header, body) = bytes.split_at(end);
         let parsed = PARSER.parse_headers(header);
-        // Methods of a message without a part would panic.
-        let empty = || Message { parts: vec![MessagePart::default()], ..Message::default() };
-        Ok(if ends || parsed.is_some() { Some((parsed.unwrap_or_else(empty), body)) } else { None })
+        Ok(if ends || parsed.is_some() { Some((parsed.unwrap_or_else(empty_header), body)) } else { None })
     }
 
     /// Refuses what mail-parser would take too long for.
@@ -156,7 +159,11 @@ impl<'x> Splitter<'x, '_> {
             return Ok(());
         }
         let error = self.limits.too_long_header();
-        Err(LimitExceeded { what: "bytes in a Content-Type field", value: CONTENT_TYPE_BYTES as u64, ..error })
+        Err(LimitExceeded {
+            what: "bytes in a field Content-Type or Content-Disposition",
+            value: CONTENT_TYPE_BYTES as u64,
+            ..error
+        })
     }
 
     /// Counts bytes that are searched for a boundary.
@@ -206,6 +213,9 @@ impl<'x> Splitter<'x, '_> {
                     any = true;
                     if let Some((header, body)) = self.header(section)? {
                         self.entity(&header, body, subtype == "digest", multiparts)?;
+                    } else if !section.trim_ascii().is_empty() {
+                        // There is none.
+                        self.entity(&empty_header(), section, subtype == "digest", multiparts)?;
                     }
                 }
                 if any {
@@ -226,9 +236,48 @@ impl<'x> Splitter<'x, '_> {
             name if name.eq_ignore_ascii_case("quoted-printable") => Encoding::QuotedPrintable,
             _ => Encoding::None,
         };
-        self.parts.push(Part { kind: kind.into(), subtype: subtype.into(), encoding, raw: body });
+        self.parts.push(Part {
+            kind: kind.into(),
+            subtype: subtype.into(),
+            encoding,
+            is_named_report: is_named_report(header),
+            raw: body,
+        });
         Ok(())
     }
+}
+
+/// Methods of a message without a part would panic.
+fn empty_header<'x>() -> Message<'x> {
+    Message { parts: vec![MessagePart::default()], ..Message::default() }
+}
+
+/// Where the body begins in what was taken for a header, up to `end`: some forget the empty line, or the header as well, and
+/// the next empty line may be anywhere or nowhere. Nothing if the header is one.
+fn early_body(bytes: &[u8], end: usize) -> Option<usize> {
+    let mut fields_end = 0;
+    for line in bytes[..end].split_inclusive(|byte| *byte == b'\n') {
+        let is_folded = fields_end > 0 && matches!(line.first(), Some(b' ' | b'\t'));
+        if !is_folded && (!starts_with_field(line) || matches!(line[0], b'<' | b'{' | b'"')) {
+            break;
+        }
+        fields_end += line.len();
+    }
+    let doubtful = &bytes[fields_end..end];
+    let is_body = !doubtful.trim_ascii().is_empty()
+        && (bytes[end..].trim_ascii().is_empty() || doubtful.starts_with(b"--") || report::is_in(doubtful));
+    is_body.then_some(fields_end)
+}
+
+/// True for a file `reporter!domain!begin!end.xml.gz` (RFC 7489 section 7.2.1.1) and the like.
+fn is_named_report(header: &Message) -> bool {
+    const WORDS: [&str; 5] = [".xml", ".json", "dmarc", "tlsrpt", "tls-rpt"];
+    let in_disposition = header.content_disposition().and_then(|field| field.attribute("filename"));
+    let in_type = header.content_type().and_then(|field| field.attribute("name"));
+    in_disposition.into_iter().chain(in_type).any(|name| {
+        let name = name.to_ascii_lowercase();
+        name.split('!').count() > 2 || WORDS.iter().any(|word| name.contains(word))
+    })
 }
 
 /// True if the bytes begin with a header field, as in `Received: from …`.
@@ -259,69 +308,13 @@ pub(super) fn without_from_line(bytes: &[u8]) -> &[u8] {
 /// In front of a mail in `.failed`.
 const REASON_FIELD: &[u8] = b"X-Email-Report-Processor-Error:";
 
-/// True for Content-Type, as mail-parser reads names: blanks in them and colons in front do not count.
+/// True for Content-Type and Content-Disposition, as mail-parser reads names: blanks in them and colons in front do not count.
 fn is_content_field(field: &[u8]) -> bool {
-    let mut name = field.iter().filter(|byte| !byte.is_ascii_whitespace()).skip_while(|byte| **byte == b':');
-    b"content-type".iter().all(|letter| name.next().is_some_and(|byte| byte.to_ascii_lowercase() == *letter))
-}
-
-/// The sections of a multipart body, between lines of two hyphens and the boundary.
-struct Sections<'x, 'd> {
-    body: &'x [u8],
-    delimiter: &'d str,
-    finder: Finder<'d>,
-    /// Where the section begins that comes next; nothing after the last one.
-    next: Option<usize>,
-}
-
-/// A delimiter in a body.
-struct Delimiter {
-    /// Where it begins, the line's end before it included.
-    start: usize,
-    /// Where its own line's end is over.
-    end: usize,
-    is_last: bool,
-}
-
-impl<'x, 'd> Sections<'x, 'd> {
-    fn new(body: &'x [u8], delimiter: &'d str) -> Self {
-        let mut sections = Sections { body, delimiter, finder: Finder::new(delimiter), next: None };
-        // What stands before the first delimiter is for programs that know nothing of MIME.
-        sections.next = sections.delimiter(0).filter(|first| !first.is_last).map(|first| first.end);
-        sections
-    }
-
-    fn next(&mut self) -> Option<&'x [u8]> {
-        let start = self.next.take()?;
-        let delimiter = self.delimiter(start);
-        self.next = delimiter.as_ref().filter(|delimiter| !delimiter.is_last).map(|delimiter| delimiter.end);
-        // A mail that was cut off, or whose author forgot the last delimiter, has one more section.
-        let end = delimiter.map_or(self.body.len(), |delimiter| delimiter.start.max(start));
-        Some(&self.body[start..end])
-    }
-
-    /// The first delimiter from here on. It should stand at the beginning of a line, but not all mailers see to that.
-    fn delimiter(&self, mut from: usize) -> Option<Delimiter> {
-        loop {
-            let at = from + self.finder.find(&self.body[from..])?;
-            let rest = &self.body[at + self.delimiter.len()..];
-            let (rest, is_last) = rest.strip_prefix(b"--").map_or((rest, false), |rest| (rest, true));
-            // Not the beginning of a longer boundary.
-            if rest.first().is_none_or(u8::is_ascii_whitespace) {
-                let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
-                let line_end = usize::from(rest.get(blanks) == Some(&b'\n'));
-                let before = &self.body[..at];
-                let before = before.strip_suffix(b"\n").map_or(before, |line| line.strip_suffix(b"\r").unwrap_or(line));
-                return Some(Delimiter {
-                    start: before.len(),
-                    end: self.body.len() - rest.len() + blanks + line_end,
-                    is_last,
-                });
-            }
-            // A delimiter that overlaps this one is the end of a longer word, too.
-            from = at + self.delimiter.len();
-        }
-    }
+    let name = field.iter().filter(|byte| !byte.is_ascii_whitespace()).skip_while(|byte| **byte == b':');
+    [&b"content-type"[..], b"content-disposition"].iter().any(|content| {
+        let mut name = name.clone();
+        content.iter().all(|letter| name.next().is_some_and(|byte| byte.to_ascii_lowercase() == *letter))
+    })
 }
 
 impl<'x> Part<'x> {

@@ -1,4 +1,4 @@
-//! Unpack: gzip and zip, within the limits. An archive is taken whole or not at all: where its stream
+//! Unpack: gzip, zlib, zstd and zip, within the limits. An archive is taken whole or not at all: where its stream
 //! breaks off or a checksum is wrong, what is missing is unknown.
 
 use std::io::{self, Cursor, Read};
@@ -10,7 +10,7 @@ use flate2::{
 use memchr::memmem;
 use zip::{ZipArchive, result::ZipError};
 
-use super::Unusable;
+use super::{Payload, Unusable};
 use crate::limits::{LimitExceeded, Limits};
 
 /// The ratio of sizes says nothing about small files.
@@ -146,38 +146,78 @@ impl Allowance<'_, '_> {
     }
 }
 
-/// Unpacks a gzip stream (RFC 1952). What follows the first member is further members of the same file, or,
-/// where it does not begin like one, padding.
-pub(super) fn gzip(bytes: &[u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Vec<Vec<u8>>, Unusable> {
+/// What came out of an archive.
+pub(super) struct Unpacked<'x> {
+    pub(super) files: Vec<Vec<u8>>,
+    /// What stands before or behind the archive: padding, or something that nobody may pass over.
+    pub(super) beside: Vec<&'x [u8]>,
+}
+
+/// One function for each format.
+pub(super) type Unpack = for<'x> fn(&'x [u8], &Limits, &mut Spent<'_>) -> Result<Unpacked<'x>, Unusable>;
+
+/// Unpacks a gzip stream (RFC 1952). Further members that follow are of the same file.
+pub(super) fn gzip<'x>(bytes: &'x [u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Unpacked<'x>, Unusable> {
+    let begins = |bytes: &[u8]| bytes.starts_with(&[0x1F, 0x8B]);
+    streams("gzip", bytes, begins, limits, spent, |rest, allowance| {
+        let expected = rest.last_chunk().map_or(0, |size| u64::from(u32::from_le_bytes(*size)));
+        allowance.read(GzDecoder::new(rest), expected)
+    })
+}
+
+/// Unpacks a zlib stream (RFC 1950), which some take for gzip.
+pub(super) fn zlib<'x>(bytes: &'x [u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Unpacked<'x>, Unusable> {
+    let begins = |bytes: &[u8]| Payload::of(bytes) == Payload::Zlib;
+    streams("zlib", bytes, begins, limits, spent, |rest, allowance| allowance.read(ZlibDecoder::new(rest), 0))
+}
+
+/// How far back zstd may refer, as a power of two: what every decoder should be able to (RFC 8878 section 3.1.1.1.2), and
+/// what it takes in memory.
+const ZSTD_WINDOW: u32 = 23;
+
+/// Unpacks zstd frames (RFC 8878).
+pub(super) fn zstd<'x>(bytes: &'x [u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Unpacked<'x>, Unusable> {
+    let begins = |bytes: &[u8]| Payload::of(bytes) == Payload::Zstd;
+    if !spent.ask(1 << ZSTD_WINDOW) {
+        return Ok(Unpacked { files: Vec::new(), beside: Vec::new() });
+    }
+    streams("zstd", bytes, begins, limits, spent, |rest, allowance| {
+        let mut decoder = zstd::Decoder::with_buffer(rest).map_err(ReadError::Io)?.single_frame();
+        decoder.window_log_max(ZSTD_WINDOW).map_err(ReadError::Io)?;
+        allowance.read(decoder, 0)
+    })
+}
+
+/// Unpacks streams that follow each other, each by `unpack`, into one file.
+fn streams<'x>(
+    format: &'static str,
+    bytes: &'x [u8],
+    begins: impl Fn(&[u8]) -> bool,
+    limits: &Limits,
+    spent: &mut Spent<'_>,
+    unpack: impl Fn(&mut &'x [u8], &mut Allowance<'_, '_>) -> Result<Vec<u8>, ReadError>,
+) -> Result<Unpacked<'x>, Unusable> {
     let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0, spent };
     let mut rest = bytes;
     let mut file = Vec::new();
     let mut members = 0;
-    while rest.starts_with(&[0x1F, 0x8B]) {
+    while begins(rest) {
         members += 1;
         if members > limits.members {
             return Err(limits.too_many_members().into());
         }
-        let expected = rest.last_chunk().map_or(0, |size| u64::from(u32::from_le_bytes(*size)));
-        let part = allowance.read(GzDecoder::new(&mut rest), expected).map_err(|error| error.name("gzip"))?;
+        let part = unpack(&mut rest, &mut allowance).map_err(|error| error.name(format))?;
         if file.is_empty() {
             file = part;
         } else {
             file.extend_from_slice(&part);
         }
     }
-    Ok(vec![file])
-}
-
-/// Unpacks a zlib stream (RFC 1950), which some take for gzip.
-pub(super) fn zlib(bytes: &[u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Vec<Vec<u8>>, Unusable> {
-    let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0, spent };
-    let file = allowance.read(ZlibDecoder::new(bytes), 0).map_err(|error| error.name("zlib"))?;
-    Ok(vec![file])
+    Ok(Unpacked { files: vec![file], beside: vec![rest] })
 }
 
 /// Unpacks all files of a zip archive.
-pub(super) fn zip(bytes: &[u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Vec<Vec<u8>>, Unusable> {
+pub(super) fn zip<'x>(bytes: &'x [u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Unpacked<'x>, Unusable> {
     let broken = |error: ZipError| ArchiveError::new("zip", &error);
     if claims_too_many(bytes, limits.members) {
         return Err(limits.too_many_members().into());
@@ -187,21 +227,35 @@ pub(super) fn zip(bytes: &[u8], limits: &Limits, spent: &mut Spent<'_>) -> Resul
         return Err(limits.too_many_members().into());
     }
     let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0, spent };
-    let mut members = Vec::new();
+    let (start, offset) = (archive.central_directory_start(), archive.offset());
+    let beside = beside_zip(bytes, offset);
     if archive.has_duplicate_names() {
         // The crate's list of members is by name, and has the last one only.
-        let (start, offset) = (archive.central_directory_start(), archive.offset());
-        return same_names(bytes, start, offset, &mut allowance);
+        let files = same_names(bytes, start, offset, &mut allowance)?;
+        return Ok(Unpacked { files, beside });
     }
+    let mut files = Vec::new();
     for index in 0..archive.len() {
         let member = archive.by_index(index).map_err(broken)?;
         if !member.is_file() {
             continue;
         }
         let expected = member.size();
-        members.push(allowance.read(member, expected).map_err(|error| error.name("zip"))?);
+        files.push(allowance.read(member, expected).map_err(|error| error.name("zip"))?);
     }
-    Ok(members)
+    Ok(Unpacked { files, beside })
+}
+
+/// What stands before an archive that begins at `offset`, another one for example, and behind the end of its directory
+/// (APPNOTE section 4.3.16).
+fn beside_zip(bytes: &[u8], offset: u64) -> Vec<&[u8]> {
+    const END: usize = 22;
+    let front = usize::try_from(offset).ok().and_then(|offset| bytes.get(..offset));
+    let behind = memmem::rfind(bytes, b"PK\x05\x06").and_then(|at| {
+        let comment = bytes.get(at + END - 2..at + END)?;
+        bytes.get(at + END + usize::from(comment[0]) + (usize::from(comment[1]) << 8)..)
+    });
+    front.into_iter().chain(behind).collect()
 }
 
 /// Unpacks all files of an archive that has some of equal name, by its directory, which begins at `start`; places in it count

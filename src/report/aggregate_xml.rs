@@ -192,8 +192,11 @@ fn finish(mut report: AggregateReport, period: Option<Period>) -> Result<Aggrega
         return Err(missing("report_id"));
     }
     report.metadata.date_range = period.ok_or_else(|| missing("date_range"))?;
-    if report.records.is_empty() && report.lost > 0 {
-        return Err(Unreadable::all_lost(FORMAT, report.lost, "records"));
+    match report.lost {
+        // The schema demands one (RFC 7489 appendix C), and without a document nothing would tell of the mail.
+        0 if report.records.is_empty() => return Err(missing("a record")),
+        lost if report.records.is_empty() => return Err(Unreadable::all_lost(FORMAT, lost, "records")),
+        _ => {}
     }
     Ok(report)
 }
@@ -219,10 +222,13 @@ fn metadata(xml: &mut Walker, into: &mut Metadata, period: &mut Option<Period>) 
         }
         Ok(())
     })?;
-    if let Some(id) = id
-        && into.report_id.is_empty()
-    {
-        into.report_id = report_id(xml, id);
+    if let Some(id) = id {
+        let id = report_id(xml, id);
+        if into.report_id.is_empty() {
+            into.report_id = id;
+        } else if into.report_id != id {
+            xml.repairs.note("repeated-element");
+        }
     }
     Ok(())
 }
@@ -242,8 +248,14 @@ fn date_range(xml: &mut Walker) -> Result<Option<Period>, Unreadable> {
     let (mut begin, mut end) = (None, None);
     xml.children(|xml, tag| {
         match tag {
-            Tag::Begin => begin = date(xml)?,
-            Tag::End => end = date(xml)?,
+            Tag::Begin => {
+                let another = date(xml)?;
+                keep_first(xml, &mut begin, another);
+            }
+            Tag::End => {
+                let another = date(xml)?;
+                keep_first(xml, &mut end, another);
+            }
             _ => xml.skip()?,
         }
         Ok(())
@@ -404,7 +416,11 @@ fn override_reason(xml: &mut Walker) -> Result<OverrideReason, Unreadable> {
         }
         Ok(())
     })?;
-    if reason.comment.is_none() && !text.is_empty() {
+    if reason.comment.is_some() {
+        if !text.is_empty() {
+            xml.repairs.note("stray-text");
+        }
+    } else if !text.is_empty() {
         xml.repairs.note("reason-as-text");
         reason.comment = Some(text);
     }

@@ -1,7 +1,7 @@
 //! From the parts of a mail to a failure report: the fields of ARF (RFC 5965 section 3), or the text for people that some
 //! mail servers send in their place.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::LazyLock};
+use std::{net::IpAddr, sync::LazyLock};
 
 use mail_parser::{Address, HeaderName, Message, MessageParser};
 
@@ -10,14 +10,12 @@ use super::{
     aggregate_xml::address,
     date,
     failure::{FailureReport, ReportedMessage},
+    feedback_fields::{FIELDS, FeedbackFields, VALUES_KEPT},
     text,
 };
 use crate::limits::Limits;
 
 const FORMAT: &str = "failure report";
-
-/// Values kept of a field that may stand several times.
-const VALUES_KEPT: usize = 100;
 
 /// Bytes kept of the header and of the body of the reported mail, in values.
 const VALUES_OF_HEADERS: usize = 16;
@@ -26,9 +24,6 @@ const VALUES_OF_BODY: usize = 64;
 /// Bytes looked at of the feedback part, and of the reported mail in search of its header.
 pub(crate) const FEEDBACK_BYTES: usize = 256 << 10;
 const HEADER_BYTES: usize = 1 << 20;
-
-/// Fields looked at of either; each takes up to 200 bytes in memory.
-const FIELDS: usize = 20_000;
 
 /// Only the fields that something is done with: mail-parser takes time with the square of the number of parameters for others.
 static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
@@ -130,7 +125,11 @@ fn fields_of_arf(text: &str, report: &mut FailureReport, cutter: &mut Cutter) {
     let date = fields.first("arrival-date").or_else(|| fields.first("received-date"));
     report.arrival_date = date.as_deref().and_then(date::of_mail).or_else(|| date::parse(&date?));
     report.source_ip = fields.first("source-ip").and_then(|value| source_ip(&value, cutter));
-    report.source_port = fields.first("source-port").and_then(|value| value.parse().ok());
+    report.source_port = fields.first("source-port").and_then(|value| {
+        let port = value.parse().ok();
+        cutter.note_unless(port.is_some(), "source-port-unreadable");
+        port
+    });
     let domains = fields.all("reported-domain");
     report.reported_domain = domains.iter().map(|domain| cutter.text(&domain.to_lowercase())).collect();
     report.identity_alignment = words(&fields.all("identity-alignment"), cutter);
@@ -142,7 +141,11 @@ fn fields_of_arf(text: &str, report: &mut FailureReport, cutter: &mut Cutter) {
     let mta = fields.first("reporting-mta");
     report.reporting_mta =
         mta.map(|mta| cutter.text(mta.split_once(';').map_or(mta.as_str(), |(_, name)| name).trim()));
-    report.incidents = fields.first("incidents").and_then(|value| super::number(&value));
+    report.incidents = fields.first("incidents").and_then(|value| {
+        let incidents = super::number(&value);
+        cutter.note_unless(incidents.is_some(), "incidents-unreadable");
+        incidents
+    });
     report.dkim_domain = fields.first("dkim-domain").map(|value| cutter.text(&value.to_lowercase()));
     report.dkim_selector = fields.first("dkim-selector").map(|value| cutter.text(&value));
     report.dkim_identity = fields.first("dkim-identity").map(|value| cutter.text(&value));
@@ -151,6 +154,7 @@ fn fields_of_arf(text: &str, report: &mut FailureReport, cutter: &mut Cutter) {
     let results = fields.all("authentication-results");
     report.authentication_results = results.iter().map(|value| cutter.text(value)).collect();
     report.reported_uri = fields.all("reported-uri").iter().map(|value| cutter.text(value)).collect();
+    cutter.note_left_out(&fields);
 }
 
 /// Reads `Sender IP Address: 192.0.2.1` and the like. What follows a line of hyphens is the header of the mail.
@@ -176,6 +180,7 @@ fn for_people<'x>(text: &'x str, report: &mut FailureReport, cutter: &mut Cutter
         report.identity_alignment.push("none".into());
     }
     report.delivery_result = fields.first("dmarc results").map(|value| cutter.text(&value.to_lowercase()));
+    cutter.note_left_out(&fields);
     // The line of hyphens may go on for two lines of explanation; an empty line ends it.
     let blank = rest.find("\n\n").map(|at| at + 2).or_else(|| rest.find("\r\n\r\n").map(|at| at + 4))?;
     Some(rest[blank..].trim_start_matches(['\r', '\n']))
@@ -185,6 +190,7 @@ fn for_people<'x>(text: &'x str, report: &mut FailureReport, cutter: &mut Cutter
 fn reported_message(bytes: &[u8], keep_body: bool, cutter: &mut Cutter) -> Option<ReportedMessage> {
     let bytes = bytes.trim_ascii_start();
     let (headers, body) = bytes.split_at(header_end(&bytes[..bytes.len().min(HEADER_BYTES)]));
+    cutter.note_unless(memchr::memchr_iter(b'\n', headers).count() < FIELDS, "message-cut");
     let message = PARSER.parse_headers(headers)?;
     let subject = message.subject().map(str::trim).filter(|subject| !subject.is_empty());
     let found = ReportedMessage {
@@ -233,7 +239,10 @@ fn addresses(field: Option<&Address>, cutter: &mut Cutter) -> Vec<Text> {
         (None, Some(text)) | (Some(text), None) => Some(text.to_owned()),
         (None, None) => None,
     };
-    field.iter().filter_map(one).take(VALUES_KEPT).map(|address| cutter.text(&address)).collect()
+    let mut all = field.iter().filter_map(one);
+    let kept = all.by_ref().take(VALUES_KEPT).map(|address| cutter.text(&address)).collect();
+    cutter.note_unless(all.next().is_none(), "values-cut");
+    kept
 }
 
 /// The values of a field whose values are words with commas between.
@@ -241,9 +250,14 @@ fn words(values: &[String], cutter: &mut Cutter) -> Vec<Text> {
     let mut words: Vec<Text> = Vec::new();
     for word in values.iter().flat_map(|value| value.split([',', ' ', '\t'])).filter(|word| !word.is_empty()) {
         let word = cutter.text(&word.to_lowercase());
-        if !words.contains(&word) && words.len() < VALUES_KEPT {
-            words.push(word);
+        if words.contains(&word) {
+            continue;
         }
+        if words.len() == VALUES_KEPT {
+            cutter.repairs.note("values-cut");
+            break;
+        }
+        words.push(word);
     }
     words
 }
@@ -271,6 +285,18 @@ struct Cutter<'l> {
 }
 
 impl Cutter<'_> {
+    fn note_unless(&mut self, is_well: bool, name: &'static str) {
+        if !is_well {
+            self.repairs.note(name);
+        }
+    }
+
+    fn note_left_out(&mut self, fields: &FeedbackFields) {
+        self.note_unless(!fields.too_many, "feedback-cut");
+        self.note_unless(!fields.values_cut, "values-cut");
+        self.note_unless(!fields.repeated, "repeated-element");
+    }
+
     fn text(&mut self, text: &str) -> Text {
         let end = text.floor_char_boundary(self.limits.value_bytes);
         if end < text.len() {
@@ -287,55 +313,6 @@ impl Cutter<'_> {
             self.repairs.note("message-cut");
         }
         text[..end].to_owned()
-    }
-}
-
-/// Fields by their name in small letters, folded lines put together (RFC 5322 section 2.2.3).
-struct FeedbackFields(BTreeMap<String, Vec<String>>);
-
-impl FeedbackFields {
-    fn of(text: &str) -> FeedbackFields {
-        let mut fields: Vec<(String, String)> = Vec::new();
-        for line in text.lines() {
-            let has_room = fields.len() < FIELDS;
-            match (line.starts_with([' ', '\t']), fields.last_mut(), line.split_once(':')) {
-                (true, Some((_, value)), _) => {
-                    value.push(' ');
-                    value.push_str(line.trim());
-                }
-                (_, _, Some((name, value))) if has_room => {
-                    fields.push((name.trim().to_lowercase(), value.trim().to_owned()));
-                }
-                _ => {}
-            }
-        }
-        FeedbackFields::sorted(fields)
-    }
-
-    /// Fields in a text for people: indented, and not folded.
-    fn of_text(text: &str) -> FeedbackFields {
-        let pairs = text.lines().filter_map(|line| line.split_once(':')).take(FIELDS);
-        FeedbackFields::sorted(
-            pairs.map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned())).collect(),
-        )
-    }
-
-    fn sorted(fields: Vec<(String, String)>) -> FeedbackFields {
-        let mut sorted = FeedbackFields(BTreeMap::new());
-        for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
-            sorted.0.entry(name).or_default().push(value);
-        }
-        sorted
-    }
-
-    fn first(&mut self, name: &str) -> Option<String> {
-        self.0.get(name).and_then(|values| values.first().cloned())
-    }
-
-    fn all(&mut self, name: &str) -> Vec<String> {
-        let mut values = self.0.remove(name).unwrap_or_default();
-        values.truncate(VALUES_KEPT);
-        values
     }
 }
 

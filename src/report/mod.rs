@@ -12,6 +12,7 @@ pub mod tls;
 mod aggregate_xml;
 pub(crate) mod arf;
 mod date;
+mod feedback_fields;
 mod text;
 mod tls_json;
 mod xml;

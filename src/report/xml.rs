@@ -308,29 +308,43 @@ impl<'x> Walker<'x> {
         }
     }
 
-    /// [`Walker::children`], and the first text between them that is not blank, cut at the limit.
+    /// [`Walker::children`], and the text around them, cut at the limit.
     pub(super) fn mixed(
         &mut self,
         mut child: impl FnMut(&mut Self, Tag) -> Result<(), Unreadable>,
     ) -> Result<Text, Unreadable> {
         let depth = self.open.len();
-        let mut first = Text::default();
+        let mut all = Text::default();
+        let (mut is_behind_child, mut cut) = (false, false);
         loop {
             match self.step()? {
-                Step::Open(tag) => child(self, tag)?,
-                Step::Close if self.open.len() < depth => return Ok(first),
-                Step::Text(text) if first.is_empty() => {
-                    let text = text.trim();
-                    let end = text.floor_char_boundary(self.limits.value_bytes);
-                    if end < text.len() {
-                        self.repairs.note("value-cut");
-                    }
-                    first.push_str(text[..end].trim_end());
+                Step::Open(tag) => {
+                    child(self, tag)?;
+                    is_behind_child = true;
                 }
-                Step::Close | Step::Text(_) => {}
+                Step::Close if self.open.len() < depth => break,
+                Step::Text(text) if is_behind_child && text.trim_ascii().is_empty() => {}
+                Step::Text(text) => {
+                    if is_behind_child && !all.is_empty() {
+                        all.truncate(all.trim_end().len());
+                        all.push(' ');
+                    }
+                    let begins = is_behind_child || all.is_empty();
+                    let piece = if begins { text.trim_start() } else { &text[..] };
+                    is_behind_child = false;
+                    let end = piece.floor_char_boundary(self.limits.value_bytes.saturating_sub(all.len()));
+                    cut |= !piece[end..].trim().is_empty();
+                    all.push_str(&piece[..end]);
+                }
+                Step::Close => {}
                 Step::End => return Err(self.cut_off()),
             }
         }
+        if cut {
+            self.repairs.note("value-cut");
+        }
+        all.truncate(all.trim_end().len());
+        Ok(all)
     }
 
     /// The error for a text that ends where it must not.

@@ -24,6 +24,10 @@ fn asked(required: bool) -> ReadOptions {
     }
 }
 
+fn asked_below(required: bool) -> ReadOptions {
+    ReadOptions { authserv_below_received: true, ..asked(required) }
+}
+
 fn authenticated(contents: &Contents) -> Value {
     let documents = Documents::new(&contents.reports[0], &contents.received);
     let mut source = Vec::new();
@@ -82,6 +86,34 @@ fn what_stands_below_the_own_received_header_is_not_believed() {
         }
     }
     assert_eq!(read(&format!("{mail}{PASSED}"), &asked(true)).reports.len(), 0);
+}
+
+/// Where rspamd puts its field, and OpenDKIM did before May 2026.
+#[test]
+fn what_stands_directly_below_the_own_received_header_is_believed_if_asked_for() {
+    let date = "Wed, 2 Sep 2026 04:10:00 +0000";
+    let lmtp = format!("Received: from mx.example.org by imap.example.org with LMTP id 4Zx; {date}\r\n");
+    let own = format!("Received: from mail.reporter.example by mx.example.org with ESMTPS id 1; {date}\r\n");
+    let next = format!("Received: from localhost by mail.reporter.example with LMTP id 2; {date}\r\n");
+    let failed = PASSED.replace("=pass", "=fail");
+    for top in [String::new(), lmtp.clone(), failed.clone(), format!("{failed}{lmtp}"), format!("{lmtp}{failed}")] {
+        for (header, pass) in [
+            (format!("{top}{own}{PASSED}{next}"), true),
+            (format!("{top}{own}X-Spam: no\r\n{PASSED}"), true),
+            (format!("{top}{own}{next}{PASSED}"), false),
+            (format!("{top}{own}{failed}{next}{PASSED}"), false),
+            (format!("{top}{own}{}{next}", PASSED.replace("mx.example.org", "mx.evil.example")), false),
+        ] {
+            assert_eq!(authenticated(&read(&header, &asked_below(false)))["pass"], pass, "{header}");
+            assert_eq!(read(&header, &asked_below(true)).reports.len(), usize::from(pass), "{header}");
+            assert_eq!(authenticated(&read(&header, &asked(false)))["pass"], false, "{header}");
+            let complaint = read(&header, &asked(true)).complaint().expect("refused");
+            assert_eq!(complaint.contains("--authserv-below-received"), pass, "{header}: {complaint}");
+        }
+    }
+    // What stands above is believed as before.
+    let both = format!("{}{own}{next}", PASSED.replace("dmarc=pass", "dmarc=fail"));
+    assert_eq!(authenticated(&read(&both, &asked_below(false)))["dkim"], json!(["reporter.example"]));
 }
 
 #[test]

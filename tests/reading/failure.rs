@@ -235,3 +235,76 @@ fn keys_are_stable_and_tell_failures_apart() {
         assert_ne!(key(&one), key(text.replace(what, other).as_bytes()), "{what}");
     }
 }
+
+fn with_fields(fields: &str) -> String {
+    let text = String::from_utf8(fixture("complete")).expect("UTF-8");
+    text.replacen("Source-IP:", &format!("{fields}Source-IP:"), 1)
+}
+
+fn repairs(text: &str) -> Vec<String> {
+    let document = document_of(&read(text.as_bytes(), &ReadOptions::default()));
+    let names = document["received"]["repairs"].as_array().cloned().unwrap_or_default();
+    names.iter().map(|name| name.as_str().expect("a name").to_owned()).collect()
+}
+
+#[test]
+fn what_is_left_out_is_noted() {
+    let text = with_fields("");
+    let many = |field: &str, count: usize| {
+        (0..count).fold(String::new(), |fields, n| format!("{fields}{field}: x{n}@example.net\n"))
+    };
+    for (text, note) in [
+        (text.replacen("Source-Port: 40123", "Source-Port: 99999", 1), "source-port-unreadable"),
+        (text.replacen("Incidents: 3", "Incidents: a few", 1), "incidents-unreadable"),
+        (with_fields("Source-IP: 192.0.2.99\n"), "repeated-element"),
+        (with_fields(&many("Original-Rcpt-To", 101)), "values-cut"),
+        (with_fields(&many("Reported-URI", 101)), "values-cut"),
+        (with_fields(&many("Auth-Failure", 101)), "values-cut"),
+        (text.replacen("Reply-To:", &format!("To: a@b{}\nReply-To:", ", a@b".repeat(101)), 1), "values-cut"),
+        (text.replacen("Reply-To:", &format!("{}Reply-To:", "a:\n".repeat(20_001)), 1), "message-cut"),
+    ] {
+        assert_eq!(repairs(&text), [note]);
+    }
+    let too_many = with_fields(&many("X", 20_001).replace("@example.net", ""));
+    assert!(repairs(&too_many).contains(&"feedback-cut".into()));
+    assert_eq!(repairs(&with_fields("Source-IP: 198.51.100.7\n")), [""; 0]);
+    assert_eq!(repairs(&with_fields(&many("Reported-URI", 90))), [""; 0]);
+}
+
+/// RFC 5965 knows one report a mail; gateways may put several into one.
+#[test]
+fn all_reports_of_a_mail_are_read() {
+    let feedback =
+        |ip: &str| format!("Content-Type: message/feedback-report\n\nFeedback-Type: auth-failure\nSource-IP: {ip}\n");
+    let failed = |id: &str| {
+        let forged = fs::read_to_string("tests/fixtures/dmarc/rfc7489.xml").expect("a fixture");
+        format!(
+            "Content-Type: message/rfc822\n\nFrom: a@example.org\nMessage-ID: <{id}@b>\nContent-Type: text/xml\n\n{forged}"
+        )
+    };
+    let (one, two) = (feedback("192.0.2.1"), feedback("192.0.2.2"));
+    let untyped = |feedback: &str| feedback.replace("message/feedback-report", "text/plain");
+    let (untyped_one, untyped_two) = (untyped(&one), untyped(&two));
+    for (parts, expected) in [
+        (vec![&one, &failed("1"), &two, &failed("2")], [Some("1@b"), Some("2@b")]),
+        (vec![&one, &two, &failed("1"), &failed("2")], [Some("1@b"), Some("2@b")]),
+        (vec![&one, &two, &failed("2")], [None, Some("2@b")]),
+        (vec![&one, &failed("1"), &two], [Some("1@b"), None]),
+        (vec![&untyped_one, &failed("1"), &untyped_two, &failed("2")], [Some("1@b"), Some("2@b")]),
+    ] {
+        let parts: Vec<String> = parts.into_iter().cloned().collect();
+        let mail = crate::support::mail::mail(&crate::support::mail::multipart("multipart/report", "=_b", &parts));
+        let contents = read(&mail, &ReadOptions::default());
+        assert_eq!(contents.complaint(), None);
+        let found = contents.reports.iter().map(|report| match report {
+            Report::Failure(report) => {
+                let message = report.message.as_ref().and_then(|message| message.message_id.clone());
+                (report.source_ip.expect("an address").to_string(), message)
+            }
+            other => panic!("the mail that failed was believed: {other:?}"),
+        });
+        let expected =
+            ["192.0.2.1", "192.0.2.2"].map(str::to_owned).into_iter().zip(expected.map(|id| id.map(Into::into)));
+        assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{}", parts.len());
+    }
+}

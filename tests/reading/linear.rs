@@ -5,7 +5,7 @@ use email_report_processor::{limits::Limits, message};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::support::mail::{attachment, gzip, mail, multipart, part};
+use crate::support::mail::{attachment, gzip, mail, multipart, part, zip};
 
 /// The least processor time in nanoseconds that it took of five times: others use the machine.
 fn cost(mail: &[u8]) -> i64 {
@@ -102,12 +102,62 @@ fn headers_and_boundaries() {
 }
 
 #[test]
+fn what_stands_beside() {
+    for (name, piece) in [
+        ("lines", "a\n"),
+        ("fields", "a:b\n"),
+        ("fields and empty lines", "a:b\nc\n\n"),
+        ("roots", "<feedback>\n"),
+        ("delimiters", "--=_b\n"),
+        ("sections", "--=_b\nx\n"),
+        ("hyphens", "--\n"),
+    ] {
+        // Sections without an empty line, and a mail without one before its sections.
+        let body = |size: usize| format!("--=_b\n{}", piece.repeat(size / piece.len()));
+        let whole = |size: usize| mail(&format!("Content-Type: multipart/mixed; boundary=\"=_b\"\n\n{}", body(size)));
+        assert_linear(name, 10_000, whole);
+        let joined = |size: usize| mail(&format!("Content-Type: multipart/mixed; boundary=\"=_b\"\n{}", body(size)));
+        assert_linear(name, 10_000, joined);
+    }
+    let (empty, xml) = (gzip(b""), b"<feedback><a>".to_vec());
+    let archive = zip(&[("a", b"a")]);
+    for (name, piece) in [
+        ("gzip and text", [&empty[..], &xml].concat()),
+        ("gzip and zip", [&empty[..], &archive].concat()),
+        ("zip", archive.clone()),
+        ("zip and text", [&archive[..], &xml].concat()),
+        ("zip and gzip", [&archive[..], &empty].concat()),
+        ("gzip and zeros", [&empty[..], &[0; 100]].concat()),
+    ] {
+        assert_linear(name, 500, |size| mail(&attachment("application/zip", "a", &piece.repeat(size))));
+    }
+}
+
+#[test]
+fn failure_reports_in_one_mail() {
+    let feedback = part("message/feedback-report", "Source-IP: 192.0.2.1\nReported-Domain: a\n");
+    let reported = part("message/rfc822", "From: a@b\n");
+    for (name, parts) in [
+        ("feedback", vec![feedback.clone()]),
+        ("feedback and mails", vec![feedback.clone(), reported.clone()]),
+        ("feedback and more mails", vec![feedback, reported.clone(), reported]),
+        ("texts", vec![part("text/plain", "Feedback-Type: abuse\nSource-IP: 192.0.2.1\n")]),
+    ] {
+        let many = |size| vec![parts.clone(); size].concat();
+        assert_linear(name, 150, |size| mail(&multipart("multipart/report", "=_b", &many(size))));
+    }
+}
+
+#[test]
 fn other_texts() {
     for (name, kind, piece) in [
         ("base64", "text/plain", "QUFB"),
         ("padding", "text/plain", "a==="),
         ("uuencoded beginnings", "text/plain", "begin 644 a\nM\n"),
         ("uuencoded lines", "text/plain", "begin 644 a\n#0V%T\n"),
+        ("base64 lines", "text/plain", "H4sIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nb c\n"),
+        ("base64 of JSON", "text/plain", "eyJwb2xpY2llcyI6W3t9XX0KeyJwb2xpY2llcyI6W3t9XX0K\n\n"),
+        ("reasons", "text/xml", "<feedback><record><row><policy_evaluated><reason>a &amp;<a/> b"),
         ("indefinite lengths", "application/pkcs7-mime", "0\u{80}"),
         ("objects", "application/json", "{}"),
         ("lists", "application/json", "{\"policies\":[{}]}\n"),

@@ -8,6 +8,7 @@ mod corpus;
 mod documents;
 mod failure;
 mod fuzz_finds;
+mod left_out;
 mod linear;
 mod message;
 mod promises;

@@ -112,8 +112,9 @@ impl RawReport {
         let policies: Vec<PolicyResult> =
             policies.0.into_iter().filter_map(|raw| cleaner.policy_result(*raw.0?)).collect();
         let lost = found - policies.len();
-        if policies.is_empty() && lost > 0 {
-            return Err(Unreadable::all_lost(FORMAT, lost, "policies"));
+        if policies.is_empty() {
+            // Without a document nothing would tell of the mail.
+            return Err(if lost == 0 { missing("a policy") } else { Unreadable::all_lost(FORMAT, lost, "policies") });
         }
         Ok(TlsReport {
             organization_name,

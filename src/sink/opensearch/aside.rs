@@ -54,6 +54,7 @@ pub(super) struct Aside {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "any of them may hold beside any other")]
 struct AsideState {
     waiting: VecDeque<Waiting>,
     weight: usize,

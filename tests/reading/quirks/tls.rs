@@ -83,7 +83,7 @@ fn whole_texts() -> Vec<Quirk> {
         quirk("tls-several-policies.json").documents(2).nth_has(1, POLICY, policy()),
         quirk("tls-unreadable-policy.json").lost(4).has(POLICY, policy()),
         quirk("tls-one-policy-no-list.json").repairs(&["object-for-list"]).has(POLICY, policy()),
-        quirk("tls-no-policies.json").documents(0),
+        quirk("tls-no-policies.json").refused("SMTP TLS report without a policy"),
         quirk("tls-extension-members.json").has(POLICY, policy()),
         quirk("tls-byte-order-mark.json"),
         quirk("tls-text-before-json.json").repairs(&["text-before-json"]),

@@ -165,6 +165,9 @@ fn results() -> Vec<Quirk> {
         quirk("empty-reason.xml").has(REASON, Value::Null),
         quirk("reason-without-type.xml").has(REASON, json!({ "comment": "a mailing list" })),
         quirk("reason-as-text.xml").repairs(&["reason-as-text"]).has(REASON, json!({ "comment": "a mailing list" })),
+        quirk("reason-and-text.xml")
+            .repairs(&["stray-text"])
+            .has(REASON, json!({ "type": "mailing_list", "comment": "a mailing list" })),
         quirk("several-reasons.xml")
             .has(REASON, json!([{ "type": "forwarded" }, { "type": "policy_test_mode", "comment": "t=y" }])),
     ]
@@ -190,7 +193,7 @@ fn heads() -> Vec<Quirk> {
         quirk("missing-report-id.xml").refused("without report_id"),
         quirk("missing-period.xml").refused("without date_range"),
         quirk("half-a-period.xml").refused("without date_range"),
-        quirk("no-record.xml").documents(0),
+        quirk("no-record.xml").refused("DMARC report without a record"),
     ]
 }
 

@@ -47,6 +47,7 @@ pub fn message(bytes: &[u8]) {
         limits,
         keep_failed_message: false,
         authserv_id: Some("mx.example.org".into()),
+        authserv_below_received: false,
         require_authenticated: false,
     };
     let contents = message::read_with(bytes, &options);

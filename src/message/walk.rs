@@ -1,0 +1,342 @@
+//! Walk: goes through the parts of a mail, what is packed in them, and mails within it.
+
+use std::borrow::Cow;
+
+use super::{
+    Contents, ReadOptions, Unusable, encoded, failure,
+    parts::{self, MimeMail, Part, Seen, starts_with_field, without_from_line},
+    received,
+    unpack::{self, Spent, Unpack},
+};
+use crate::{
+    limits::Limits,
+    report::{self, Repairs, Report, Unreadable},
+};
+
+/// Memory that each byte of a text takes once it was read: a record, 400 bytes, can be written in 44.
+const READ_TIMES: usize = 12;
+
+/// Memory that an object of JSON and a line of a header take, however short.
+const OBJECT_BYTES: usize = 512;
+const FIELD_BYTES: usize = 200;
+
+/// Memory needed to read what may be a report.
+fn weight(bytes: &[u8]) -> usize {
+    let objects = memchr::memchr_iter(b'{', bytes).count();
+    bytes.len() * READ_TIMES + objects * OBJECT_BYTES
+}
+
+/// What some bytes are, by the bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payload {
+    Gzip,
+    Zlib,
+    Zstd,
+    Zip,
+    /// Packed in a format, of this name, that is not unpacked here.
+    Closed(&'static str),
+    /// XML or JSON in any encoding.
+    Text,
+    Other,
+}
+
+impl Payload {
+    pub(super) fn of(bytes: &[u8]) -> Payload {
+        match bytes {
+            [0x1F, 0x8B, ..] => Payload::Gzip,
+            [b'P', b'K', 3 | 5, 4 | 6, ..] => Payload::Zip,
+            // Deflate with a window of 32 KiB and no dictionary (RFC 1950 section 2.2): `x` and no letter.
+            [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..] => Payload::Zlib,
+            [0x28, 0xB5, 0x2F, 0xFD, ..] => Payload::Zstd,
+            [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Payload::Closed("xz"),
+            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..] => Payload::Closed("bzip2"),
+            [b'7', b'z', 0xBC, 0xAF, 0x27, 0x1C, ..] => Payload::Closed("7z"),
+            [b'R', b'a', b'r', b'!', 0x1A, 0x07, ..] => Payload::Closed("rar"),
+            [0x04, 0x22, 0x4D, 0x18, ..] => Payload::Closed("lz4"),
+            // Outlook's winmail.dat.
+            [0x78, 0x9F, 0x3E, 0x22, ..] => Payload::Closed("TNEF"),
+            [0xFF, 0xFE, b'<' | b'{', ..] | [0xFE, 0xFF, 0, b'<' | b'{', ..] | [0, b'<' | b'{', ..] => Payload::Text,
+            _ => {
+                let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+                match bytes.trim_ascii_start().first() {
+                    Some(b'<' | b'{') => Payload::Text,
+                    _ => Payload::Other,
+                }
+            }
+        }
+    }
+}
+
+pub(super) struct Walk<'c> {
+    options: &'c ReadOptions,
+    limits: &'c Limits,
+    /// What was seen of the mail so far, mails within it included.
+    seen: Seen,
+    /// What was unpacked so far.
+    unpacked: Spent<'c>,
+    /// An attachment is being unpacked.
+    unpacking: bool,
+    left: report::Left,
+    /// The sender would be authenticated by what lies below the own server's `Received`, if that was believed.
+    pub(super) would_pass_below: bool,
+    /// The part that is being looked at is named like a report.
+    is_named_report: bool,
+    /// The first format met that is not unpacked.
+    closed: Option<&'static str>,
+    contents: &'c mut Contents,
+}
+
+impl<'c> Walk<'c> {
+    pub(super) fn new(
+        mail_bytes: usize,
+        options: &'c ReadOptions,
+        may_take: &'c mut dyn FnMut(usize) -> bool,
+        contents: &'c mut Contents,
+    ) -> Self {
+        Walk {
+            options,
+            limits: &options.limits,
+            seen: Seen::of(mail_bytes),
+            unpacked: Spent::new(may_take),
+            unpacking: false,
+            left: report::Left::of(&options.limits),
+            would_pass_below: false,
+            is_named_report: false,
+            closed: None,
+            contents,
+        }
+    }
+
+    /// True once there was not enough memory.
+    pub(super) fn gave_up(&self) -> bool {
+        self.unpacked.gave_up()
+    }
+
+    /// Reads a whole mail or bare report file.
+    pub(super) fn all(&mut self, bytes: &[u8]) {
+        match Payload::of(bytes) {
+            Payload::Other if looks_like_mail(bytes) || !report::is_in(bytes) => {
+                if !self.mail(bytes, 0) {
+                    self.pass_over(Unreadable::NotAReport("not a mail".into()));
+                }
+            }
+            _ => self.payload(bytes, 0, &Repairs::default()),
+        }
+        let Some(format) = self.closed.take() else { return };
+        let closed = Unusable::Closed(format);
+        if self.contents.is_something_else() {
+            self.contents.other = Some(Unreadable::NotAReport(closed.to_string()));
+        } else {
+            // Nobody knows what is in it.
+            self.fail(closed);
+        }
+    }
+
+    /// Reads a mail, `depth` levels of mails and archives down. False if it is none.
+    fn mail(&mut self, bytes: &[u8], depth: usize) -> bool {
+        if depth > self.limits.nesting {
+            self.fail(self.limits.nested_too_deep());
+            return true;
+        }
+        let fields = self.seen.fields();
+        let mail = parts::split(bytes, self.limits, &mut self.seen);
+        self.unpacked.ask((self.seen.fields() - fields) * FIELD_BYTES);
+        match mail {
+            Ok(Some(mail)) => self.parts(&mail, depth),
+            Ok(None) => return false,
+            Err(limit) => self.fail(limit),
+        }
+        true
+    }
+
+    fn parts(&mut self, mail: &MimeMail, depth: usize) {
+        if depth == 0 {
+            self.contents.received = received(&mail.header, self.options);
+            if self.options.require_authenticated {
+                let below = ReadOptions { authserv_below_received: true, ..self.options.clone() };
+                let below = received(&mail.header, &below).authenticated;
+                self.would_pass_below = below.is_some_and(|below| below.pass);
+            }
+        }
+        let mut of_failures = Vec::new();
+        for (report, parts) in failure::find(mail, self.options) {
+            self.push(report.map(Report::Failure));
+            of_failures.extend(parts);
+        }
+        of_failures.sort_unstable();
+        for (index, part) in mail.parts.iter().enumerate() {
+            if of_failures.binary_search(&index).is_err() {
+                self.part(part, depth);
+            }
+        }
+    }
+
+    fn part(&mut self, part: &Part, depth: usize) {
+        self.is_named_report = part.is_named_report;
+        let mut repairs = Repairs::default();
+        let bytes = part.bytes(&mut repairs);
+        // Mails within each other are decoded one out of the other.
+        if self.unpacking
+            && matches!(bytes, Cow::Owned(_))
+            && let Err(limit) = self.unpacked.take(bytes.len(), self.limits)
+        {
+            return self.fail(limit);
+        }
+        let payload = Payload::of(bytes.trim_ascii_start());
+        if part.is("text", "html") {
+            // The letter that comes with the report, unless it hides something else.
+            if payload != Payload::Text || report::is_in(&bytes) {
+                self.payload(&bytes, depth, &repairs);
+            }
+        } else if !(part.is_mail() && payload == Payload::Other && self.mail(&bytes, depth + 1)) {
+            self.payload(&bytes, depth, &repairs);
+        }
+    }
+
+    /// Reads an attachment, a member of an archive or a bare file; `repairs` says what was mended on the way.
+    fn payload(&mut self, bytes: &[u8], depth: usize, repairs: &Repairs) {
+        // Some mailers put an empty line too many in front of an attachment.
+        let packed = bytes.trim_ascii_start();
+        let unpack: Unpack = match Payload::of(packed) {
+            Payload::Text => return self.report(bytes, repairs),
+            Payload::Other => return self.other(bytes, depth, repairs),
+            Payload::Closed(format) if self.is_named_report => return self.fail(Unusable::Closed(format)),
+            Payload::Closed(format) => {
+                self.closed.get_or_insert(format);
+                return;
+            }
+            _ if depth >= self.limits.nesting => return self.fail(self.limits.nested_too_deep()),
+            Payload::Gzip => unpack::gzip,
+            Payload::Zip => unpack::zip,
+            Payload::Zlib => unpack::zlib,
+            Payload::Zstd => unpack::zstd,
+        };
+        let mut within = repairs.clone();
+        if Payload::of(packed) == Payload::Zlib {
+            within.note("zlib-for-gzip");
+        }
+        let outermost = !std::mem::replace(&mut self.unpacking, true);
+        match unpack(packed, self.limits, &mut self.unpacked) {
+            Ok(unpacked) => {
+                // Each is freed before the next is read.
+                unpacked.files.into_iter().for_each(|file| self.payload(&file, depth + 1, &within));
+                for bytes in unpacked.beside {
+                    let padding = bytes.iter().take_while(|byte| **byte == 0).count();
+                    if !bytes[padding..].trim_ascii().is_empty() {
+                        self.payload(&bytes[padding..], depth + 1, repairs);
+                    }
+                }
+            }
+            Err(error) => self.fail(error),
+        }
+        if outermost {
+            self.unpacking = false;
+            self.unpacked.next_attachment();
+        }
+    }
+
+    /// Reads what is neither an archive nor XML or JSON at first sight.
+    fn other(&mut self, bytes: &[u8], depth: usize, repairs: &Repairs) {
+        // A mail in an archive, or attached under a type of its own.
+        if looks_like_mail(bytes) && self.mail(bytes, depth + 1) {
+            return;
+        }
+        match encoded::signed_content(bytes) {
+            Ok(Some(entity)) => return self.signed(&entity, depth, repairs),
+            Ok(None) => {}
+            Err(encoded::IsCut) => return self.fail(Unusable::Cut("S/MIME signature")),
+        }
+        if report::is_in(bytes) {
+            return self.report(bytes, repairs);
+        }
+        let mut repairs = repairs.clone();
+        let hidden = self.hidden(bytes, &mut repairs);
+        if hidden.is_empty() {
+            return self.pass_over(Unreadable::NotAReport("neither XML nor JSON".into()));
+        }
+        if hidden.len() > self.limits.members {
+            return self.fail(self.limits.too_many_members());
+        }
+        if self.goes_deeper(hidden.iter().map(Vec::len).sum(), depth) {
+            hidden.iter().for_each(|file| self.payload(file, depth + 1, &repairs));
+        }
+    }
+
+    /// Reads what is within a signature: a mail, as it should be, or anything else.
+    fn signed(&mut self, entity: &[u8], depth: usize, repairs: &Repairs) {
+        if self.goes_deeper(entity.len(), depth) && !self.mail(entity, depth + 1) {
+            self.payload(entity, depth + 1, repairs);
+        }
+    }
+
+    /// Counts so many bytes that were decoded. False, after which the mail has failed, beyond a limit.
+    fn goes_deeper(&mut self, size: usize, depth: usize) -> bool {
+        if depth >= self.limits.nesting {
+            self.fail(self.limits.nested_too_deep());
+            return false;
+        }
+        self.unpacked.take(size, self.limits).map_err(|limit| self.fail(limit)).is_ok()
+    }
+
+    /// The files in a text that are encoded without saying so; one more than there may be at most.
+    fn hidden(&mut self, bytes: &[u8], repairs: &mut Repairs) -> Vec<Vec<u8>> {
+        let at_most = self.limits.members + 1;
+        let uuencoded = encoded::uuencoded(bytes, at_most);
+        if uuencoded.is_cut {
+            self.fail(Unusable::Cut("uuencoded file"));
+        }
+        if !uuencoded.files.is_empty() {
+            return uuencoded.files;
+        }
+        let is_known = |decoded: &Vec<u8>| Payload::of(decoded.trim_ascii_start()) != Payload::Other;
+        // A word in front of it may be base64 as well. There is never room for all of it twice.
+        let mut files: Vec<Vec<u8>> = encoded::undeclared_base64(bytes).filter(is_known).into_iter().collect();
+        if files.is_empty() {
+            files = encoded::base64_within(bytes, at_most);
+        }
+        if files.is_empty() {
+            files.extend(encoded::undeclared_base64(bytes));
+        }
+        if !files.is_empty() {
+            repairs.note("undeclared-base64");
+        }
+        files
+    }
+
+    fn report(&mut self, bytes: &[u8], repairs: &Repairs) {
+        if !self.unpacked.ask(weight(bytes)) {
+            return;
+        }
+        for report in report::parse_within(bytes, self.limits, &mut self.left, repairs) {
+            self.push(report);
+        }
+    }
+
+    fn push(&mut self, report: Result<Report, Unreadable>) {
+        match report {
+            Ok(report) => self.contents.reports.push(report),
+            Err(error) if error.is_something_else() => self.pass_over(error),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(&mut self, error: impl Into<Unusable>) {
+        self.contents.failures.push(error.into());
+    }
+
+    fn pass_over(&mut self, what: Unreadable) {
+        self.contents.other.get_or_insert(what);
+    }
+}
+
+/// True if the bytes begin with a header field, and one that mails have is among the first.
+fn looks_like_mail(bytes: &[u8]) -> bool {
+    let bytes = without_from_line(bytes);
+    let head = &bytes[..bytes.len().min(16 << 10)];
+    starts_with_field(bytes)
+        && [&b"from:"[..], b"subject:", b"mime-version:", b"content-type:"].iter().any(|header| {
+            let is_here =
+                |at: usize| head[at..].get(..header.len()).is_some_and(|name| name.eq_ignore_ascii_case(header));
+            is_here(0) || memchr::memchr_iter(b'\n', head).any(|line_end| is_here(line_end + 1))
+        })
+}
