@@ -54,7 +54,8 @@ fn two_imports_and_a_watch_do_not_disturb_each_other() {
     let rows = rows.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).expect("an answer");
     let mut counted: Vec<(String, i64)> = rows.collect::<Result<_, _>>().expect("rows");
     let mut noted = names.map(|name| progress(&path(&format!("{name}-state"))));
-    (counted.sort(), noted.sort());
+    counted.sort();
+    noted.sort();
     assert_eq!(counted, noted);
     let stored = "SELECT (SELECT count(*) FROM dmarc_records) + (SELECT count(*) FROM tls_policies)";
     let stored: i64 = connection.query_row(stored, (), |row| row.get(0)).expect("a number");
