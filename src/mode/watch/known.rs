@@ -110,7 +110,7 @@ mod tests {
         known.try_stuck_again();
         known.settled(&left(&late), Moved::No);
         assert!(known.take_up(&early), "the one that was stuck is free");
-        assert_eq!(known.take_late(), [late.clone()]);
+        assert_eq!(known.take_late(), std::slice::from_ref(&late));
         assert!(known.take_up(&late));
         // This time it was tried after all.
         known.settled(&left(&late), Moved::No);

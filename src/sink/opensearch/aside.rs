@@ -53,6 +53,7 @@ pub(super) struct Aside {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each can be true whatever the others are")]
 struct AsideState {
     waiting: VecDeque<Waiting>,
     weight: usize,
