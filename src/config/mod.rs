@@ -288,7 +288,7 @@ mod tests {
         for limit in limits {
             assert!(named.iter().any(|(arg, _)| arg.get_id() == limit), "the help names no default of {limit}");
         }
-        let config = command.get_arguments().find(|arg| arg.get_id() == "config").and_then(|arg| arg.get_help());
+        let config = command.get_arguments().find(|arg| arg.get_id() == "config").and_then(|arg| arg.get_long_help());
         assert!(config.expect("help").to_string().contains(DEFAULT_FILE));
     }
 

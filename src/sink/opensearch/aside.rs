@@ -54,7 +54,7 @@ pub(super) struct Aside {
 }
 
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "any of them may hold beside any other")]
+#[expect(clippy::struct_excessive_bools, reason = "each can be true whatever the others are")]
 struct AsideState {
     waiting: VecDeque<Waiting>,
     weight: usize,
