@@ -121,7 +121,7 @@ fn what_follows_a_packed_stream() {
 
 #[test]
 fn uuencoded_files_that_are_cut_off() {
-    let text = String::from_utf8(fixture("zoo/mail-uuencoded.eml")).expect("UTF-8");
+    let text = String::from_utf8(fixture("quirks/mail-uuencoded.eml")).expect("UTF-8");
     let from = text.find("begin ").expect("a uuencoded file");
     let file = &text[from..text.rfind("end").expect("its end")];
     let to_end = format!("{file}end\n");
@@ -214,7 +214,7 @@ fn reports_without_a_record() {
     fails(&beside(&part("text/xml", &without)), "DMARC report without a record");
     let renamed = xml.replace("<record>", "<x:record>").replace("</record>", "</x:record>");
     fails(&beside(&part("text/xml", &renamed)), "DMARC report without a record");
-    let json = String::from_utf8(fixture("zoo/tls-no-policies.json")).expect("UTF-8");
+    let json = String::from_utf8(fixture("quirks/tls-no-policies.json")).expect("UTF-8");
     fails(&beside(&part("application/json", &json)), "SMTP TLS report without a policy");
 }
 
