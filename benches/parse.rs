@@ -42,13 +42,21 @@ fn parse(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("parse");
     group.throughput(Throughput::Elements(MAILS as u64)).sample_size(20);
     group.bench_function("mails to reports", |bencher| {
-        bencher.iter(|| mails.iter().map(|mail| message::read(mail, &limits).reports.len()).sum::<usize>());
+        bencher.iter(|| {
+            mails.iter().map(|mail| message::read(mail, &limits).reports.len()).sum::<usize>()
+        });
     });
     group.bench_function("reports to documents", |bencher| {
-        bencher.iter(|| contents.iter().map(|contents| documents(contents, &mut out)).sum::<usize>());
+        bencher
+            .iter(|| contents.iter().map(|contents| documents(contents, &mut out)).sum::<usize>());
     });
     group.bench_function("mails to documents", |bencher| {
-        bencher.iter(|| mails.iter().map(|mail| documents(&message::read(mail, &limits), &mut out)).sum::<usize>());
+        bencher.iter(|| {
+            mails
+                .iter()
+                .map(|mail| documents(&message::read(mail, &limits), &mut out))
+                .sum::<usize>()
+        });
     });
     group.finish();
 }

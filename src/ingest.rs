@@ -1,4 +1,5 @@
-//! Ingest: what every mode that stores mails shares: the start, the end, and the line that says how it went.
+//! Ingest: what every mode that stores mails shares: the start, the end, and the line that says how
+//! it went.
 
 use std::{
     fmt,
@@ -115,7 +116,8 @@ pub(crate) fn tell_stored(settled: &[(Settlement, Moved)]) {
     }
 }
 
-/// What a mail brought: `google.com → example.org, 12 records, 25 Nov 2026`, and whether that was new.
+/// What a mail brought: `google.com → example.org, 12 records, 25 Nov 2026`, and whether that was
+/// new.
 fn stored(settlement: &Settlement) -> String {
     let Settlement { tally, about, .. } = settlement;
     let about = about.as_deref().unwrap_or("no report that is wanted");
@@ -127,7 +129,8 @@ fn stored(settlement: &Settlement) -> String {
 }
 
 /// Said of a run that was stopped, where the next one takes up what this one left.
-pub(crate) const GOES_ON: &str = "stopped before the end, as asked; the same command goes on from there";
+pub(crate) const GOES_ON: &str =
+    "stopped before the end, as asked; the same command goes on from there";
 
 /// How a run that stores mails ended.
 pub(crate) struct Finished {
@@ -144,7 +147,8 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Logs the summary at `level`, and why the run ended early, if it did; `stopped` is said if it was asked for.
+    /// Logs the summary at `level`, and why the run ended early, if it did; `stopped` is said if it
+    /// was asked for.
     pub(crate) fn log(&self, level: Level, stopped: &str) {
         if level <= Level::INFO {
             info!("{self}");
@@ -153,18 +157,24 @@ impl Finished {
         }
         match &self.reason {
             Some(Reason::StoreUnreachable(why)) => {
-                let stay = if self.totals.left == 1 { "stays where it is" } else { "stay where they are" };
-                error!("gave up: {why}. {} {stay}; run again later", counted(self.totals.left, "mail"));
+                let stay =
+                    if self.totals.left == 1 { "stays where it is" } else { "stay where they are" };
+                error!(
+                    "gave up: {why}. {} {stay}; run again later",
+                    counted(self.totals.left, "mail")
+                );
             }
-            Some(Reason::ReaderGone) => info!("standard output was closed by its reader, so the work ended early"),
+            Some(Reason::ReaderGone) => {
+                info!("standard output was closed by its reader, so the work ended early")
+            }
             Some(Reason::Asked) => info!("{stopped}"),
             Some(Reason::Reload) | None => {}
         }
     }
 }
 
-/// The line at the end of a run: `60 mails: 59 with reports (51 DMARC, 8 TLS), 1 without, now in .failed. 718 rows new
-/// in FILE. 0.1 s`. What is none is left out.
+/// The line at the end of a run: `60 mails: 59 with reports (51 DMARC, 8 TLS), 1 without, now in
+/// .failed. 718 rows new in FILE. 0.1 s`. What is none is left out.
 impl fmt::Display for Finished {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Totals { stored, failed, unrecognized, left, failed_moved, tally } = &self.totals;
@@ -183,7 +193,10 @@ impl fmt::Display for Finished {
             mails.push(format!("{failed} that can't be read or stored{place}"));
         }
         if *left > 0 {
-            mails.push(format!("{left} not done, left where {}", if *left == 1 { "it is" } else { "they are" }));
+            mails.push(format!(
+                "{left} not done, left where {}",
+                if *left == 1 { "it is" } else { "they are" }
+            ));
         }
         if !mails.is_empty() {
             write!(f, ": {}", mails.join(", "))?;
@@ -197,9 +210,16 @@ impl fmt::Display for Finished {
 }
 
 fn kinds(tally: &Tally) -> String {
-    let kinds = [(tally.dmarc_reports, "DMARC"), (tally.tls_reports, "TLS"), (tally.failure_reports, "failure")];
-    let kinds: Vec<String> =
-        kinds.into_iter().filter(|(number, _)| *number > 0).map(|(number, kind)| format!("{number} {kind}")).collect();
+    let kinds = [
+        (tally.dmarc_reports, "DMARC"),
+        (tally.tls_reports, "TLS"),
+        (tally.failure_reports, "failure"),
+    ];
+    let kinds: Vec<String> = kinds
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, kind)| format!("{number} {kind}"))
+        .collect();
     if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) }
 }
 
@@ -242,14 +262,22 @@ mod tests {
 
     fn line(totals: Totals) -> String {
         let lasted = Duration::from_millis(120);
-        Finished { totals, store: "FILE".into(), period: Some(0..i64::MAX), lasted, reason: None, complete: true }
-            .to_string()
+        Finished {
+            totals,
+            store: "FILE".into(),
+            period: Some(0..i64::MAX),
+            lasted,
+            reason: None,
+            complete: true,
+        }
+        .to_string()
     }
 
     #[test]
     fn the_line_says_what_there_was_and_nothing_else() {
         let tally = Tally { dmarc_reports: 51, tls_reports: 8, created: 718, ..Tally::default() };
-        let totals = Totals { stored: 59, unrecognized: 1, failed_moved: 1, tally, ..Totals::default() };
+        let totals =
+            Totals { stored: 59, unrecognized: 1, failed_moved: 1, tally, ..Totals::default() };
         assert_eq!(
             line(totals),
             "60 mails: 59 with reports (51 DMARC, 8 TLS), 1 without, now in .failed. 718 rows new in FILE. 0.1 s"

@@ -1,4 +1,5 @@
-//! Takes DMARC and SMTP TLS reports out of a mailbox and puts them into a store, without losing one.
+//! Takes DMARC and SMTP TLS reports out of a mailbox and puts them into a store, without losing
+//! one.
 //!
 //! ```text
 //! source ──► message ──► report ──► document ──► sink ──► settle
@@ -6,9 +7,10 @@
 //! mbox, tar  unpacked     TLS, ARF   record       SQLite    .failed
 //! ```
 //!
-//! [`source`] finds mails, [`message`] takes the reports out of one, [`report`] reads them, [`document`] makes what a store is given,
-//! [`sink`] hands it over, and [`settle`] moves the mail once the store has acknowledged everything. The [`pipeline`] runs these on
-//! threads; a [`mode`] feeds it. ARCHITECTURE.md has the promises.
+//! [`source`] finds mails, [`message`] takes the reports out of one, [`report`] reads them,
+//! [`document`] makes what a store is given, [`sink`] hands it over, and [`settle`] moves the mail
+//! once the store has acknowledged everything. The [`pipeline`] runs these on threads; a [`mode`]
+//! feeds it. ARCHITECTURE.md has the promises.
 pub mod cli;
 pub mod config;
 pub mod document;

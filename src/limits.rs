@@ -1,12 +1,14 @@
-//! Limits: how much of a stranger's mail is looked at. Each can be set; beyond one, the mail is refused with the limit's name.
+//! Limits: how much of a stranger's mail is looked at. Each can be set; beyond one, the mail is
+//! refused with the limit's name.
 
 /// The limits in force, all inclusive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a whole mail or bare report file, before unpacking.
     pub mail_bytes: u64,
-    /// Bytes of one attachment after unpacking, all its archive members together, those of archives within it
-    /// included; a member counts 4 KiB at least. All attachments of a mail may have twice as much.
+    /// Bytes of one attachment after unpacking, all its archive members together, those of archives
+    /// within it included; a member counts 4 KiB at least. All attachments of a mail may have twice
+    /// as much.
     pub unpacked_bytes: u64,
     /// Unpacked bytes for each packed byte, looked at once an attachment has given more than 1 MiB.
     pub ratio: u64,

@@ -1,6 +1,8 @@
-//! Logging to standard error: plain on a terminal, with the journal's priorities under systemd, with a time otherwise.
+//! Logging to standard error: plain on a terminal, with the journal's priorities under systemd,
+//! with a time otherwise.
 //!
-//! Lines may quote mails, so each passes through [`sanitize::line`] here, at the one place where it leaves.
+//! Lines may quote mails, so each passes through [`sanitize::line`] here, at the one place where it
+//! leaves.
 
 use std::{
     env, fmt,
@@ -49,7 +51,8 @@ pub fn start(level: LevelFilter) {
     subscriber.init();
 }
 
-/// Standard error is the journal itself, not a file to which it was redirected later: systemd.exec(5).
+/// Standard error is the journal itself, not a file to which it was redirected later:
+/// systemd.exec(5).
 fn is_journal() -> bool {
     let Some(stream) = env::var_os("JOURNAL_STREAM") else { return false };
     let Ok(stderr) = rustix::fs::fstat(io::stderr()) else { return false };
@@ -60,7 +63,10 @@ fn is_journal() -> bool {
 pub fn bars() -> &'static MultiProgress {
     static BARS: LazyLock<MultiProgress> = LazyLock::new(|| {
         let target = if io::stderr().is_terminal() {
-            ProgressDrawTarget::term_like_with_hz(Box::new(LeftPart(Term::buffered_stderr())), DRAWN_A_SECOND)
+            ProgressDrawTarget::term_like_with_hz(
+                Box::new(LeftPart(Term::buffered_stderr())),
+                DRAWN_A_SECOND,
+            )
         } else {
             ProgressDrawTarget::hidden()
         };
@@ -72,8 +78,9 @@ pub fn bars() -> &'static MultiProgress {
 /// A bar is drawn no more often than this.
 const DRAWN_A_SECOND: u8 = 20;
 
-/// Columns beside a bar. The cursor stands behind the bar, and there the terminal shows what is typed: `^C` at the end of the
-/// line would go on to the next one, which then would be cleared in place of the bar's.
+/// Columns beside a bar. The cursor stands behind the bar, and there the terminal shows what is
+/// typed: `^C` at the end of the line would go on to the next one, which then would be cleared in
+/// place of the bar's.
 const COLUMNS_FOR_TYPING: u16 = 4;
 
 /// The terminal without its last columns.
@@ -122,7 +129,8 @@ impl TermLike for LeftPart {
     }
 }
 
-/// Standard error, past the progress bars. A line that can't be written is lost: the log never stops the work.
+/// Standard error, past the progress bars. A line that can't be written is lost: the log never
+/// stops the work.
 struct StandardError;
 
 impl Write for StandardError {
@@ -146,10 +154,17 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let level = *event.metadata().level();
         match self {
-            Style::Terminal if level <= Level::WARN => write!(writer, "{}: ", level.as_str().to_lowercase())?,
+            Style::Terminal if level <= Level::WARN => {
+                write!(writer, "{}: ", level.as_str().to_lowercase())?
+            }
             Style::Terminal => {}
             Style::Journal => write!(writer, "<{}>", priority(level))?,
             Style::Timestamped => {

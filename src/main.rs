@@ -10,7 +10,8 @@ use tracing::{error, level_filters::LevelFilter};
 
 fn main() -> Exit {
     let matches = cli::command().try_get_matches();
-    let parsed = matches.and_then(|matches| Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
+    let parsed =
+        matches.and_then(|matches| Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {

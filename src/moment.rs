@@ -1,4 +1,5 @@
-//! Moment: the ends of a period as a person types them. Days are those of UTC, as nearly all reporters count them.
+//! Moment: the ends of a period as a person types them. Days are those of UTC, as nearly all
+//! reporters count them.
 
 use std::{fmt, str::FromStr};
 
@@ -82,12 +83,14 @@ impl Moment {
             // What lies before the calendar's first day lies before every report.
             Moment::Ago(span) => {
                 let then = TimeZone::UTC.to_datetime(now).checked_sub(span);
-                then.and_then(|then| TimeZone::UTC.to_timestamp(then)).map_or(i64::MIN, Timestamp::as_second)
+                then.and_then(|then| TimeZone::UTC.to_timestamp(then))
+                    .map_or(i64::MIN, Timestamp::as_second)
             }
         }
     }
 
-    /// The first second after a period that ends here: a day or month belongs to the period as a whole.
+    /// The first second after a period that ends here: a day or month belongs to the period as a
+    /// whole.
     pub fn end(self, now: Timestamp) -> i64 {
         match self {
             Moment::Day(day) => day.checked_add(1.day()).map_or(i64::MAX, midnight),
@@ -106,7 +109,10 @@ impl Moment {
 /// The day of a second since 1970, for a person: `13 Nov 2026`.
 pub fn day(second: i64) -> String {
     let day = Timestamp::from_second(second).map(|then| TimeZone::UTC.to_datetime(then).date());
-    day.map_or_else(|_| "a day beyond the calendar".into(), |day| day.strftime("%-d %b %Y").to_string())
+    day.map_or_else(
+        |_| "a day beyond the calendar".into(),
+        |day| day.strftime("%-d %b %Y").to_string(),
+    )
 }
 
 fn day_before(now: Timestamp, days: i64) -> Option<Date> {
@@ -131,11 +137,17 @@ mod tests {
     #[test]
     fn days_times_and_ages() {
         let both = |time: &str| (time.to_owned(), time.to_owned());
-        assert_eq!(ends("2024-02-29"), ("2024-02-29T00:00:00Z".into(), "2024-03-01T00:00:00Z".into()));
+        assert_eq!(
+            ends("2024-02-29"),
+            ("2024-02-29T00:00:00Z".into(), "2024-03-01T00:00:00Z".into())
+        );
         assert_eq!(ends("2024-01-31T12:00:00+01:00"), both("2024-01-31T11:00:00Z"));
         assert_eq!(ends("2024-02"), ("2024-02-01T00:00:00Z".into(), "2024-03-01T00:00:00Z".into()));
         assert_eq!(ends("2023-12"), ("2023-12-01T00:00:00Z".into(), "2024-01-01T00:00:00Z".into()));
-        assert_eq!(ends("yesterday"), ("2024-03-30T00:00:00Z".into(), "2024-03-31T00:00:00Z".into()));
+        assert_eq!(
+            ends("yesterday"),
+            ("2024-03-30T00:00:00Z".into(), "2024-03-31T00:00:00Z".into())
+        );
         assert_eq!(ends("Today"), ("2024-03-31T00:00:00Z".into(), "2024-04-01T00:00:00Z".into()));
         assert_eq!(ends("12h"), both("2024-03-31T00:30:00Z"));
         assert_eq!(ends("30d"), both("2024-03-01T12:30:00Z"));
@@ -168,6 +180,9 @@ mod tests {
         ] {
             assert!(text.parse::<Moment>().is_err(), "{text}");
         }
-        assert_eq!("19000y".parse::<Moment>().expect("parses").begin(Timestamp::UNIX_EPOCH), i64::MIN);
+        assert_eq!(
+            "19000y".parse::<Moment>().expect("parses").begin(Timestamp::UNIX_EPOCH),
+            i64::MIN
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! The pipeline: from mails taken up to mails settled.
 //!
-//! Mails are read, unpacked and parsed on a rayon pool; the sink gathers their documents and answers for them; one
-//! thread settles. Each stage makes the one before it wait: at most [`TAKEN_UP_PER_THREAD`] mails a thread are being
-//! read, the sink's queue is bounded by bytes, and large mails are read one at a time. What mails take in memory once they are
-//! unpacked is counted over all threads ([`Memory`]); a mail that would make it too much is read alone.
+//! Mails are read, unpacked and parsed on a rayon pool; the sink gathers their documents and
+//! answers for them; one thread settles. Each stage makes the one before it wait: at most
+//! [`TAKEN_UP_PER_THREAD`] mails a thread are being read, the sink's queue is bounded by bytes, and
+//! large mails are read one at a time. What mails take in memory once they are unpacked is counted
+//! over all threads ([`Memory`]); a mail that would make it too much is read alone.
 
 use std::{
     any::Any,
@@ -39,9 +40,10 @@ const TAKEN_UP_PER_THREAD: usize = 16;
 /// Bytes of mails that came out of an mbox or archive and wait for a parser.
 const BYTES_TAKEN_UP: usize = 16 << 20;
 
-/// Mails above this many bytes are under way one at a time, from reading to settling, and all on one thread: what they
-/// unpack to may be hundreds of times as large, and freed memory is not shared between threads' arenas. One that waits for a
-/// part of the store that is away holds up no other.
+/// Mails above this many bytes are under way one at a time, from reading to settling, and all on
+/// one thread: what they unpack to may be hundreds of times as large, and freed memory is not
+/// shared between threads' arenas. One that waits for a part of the store that is away holds up no
+/// other.
 const LARGE: u64 = 1 << 20;
 
 /// A running pipeline; see the module.
@@ -88,7 +90,8 @@ pub struct Mail {
 }
 
 impl Pipeline {
-    /// Starts the threads; `observe` hears of every mail after it was settled, with those settled at once.
+    /// Starts the threads; `observe` hears of every mail after it was settled, with those settled
+    /// at once.
     ///
     /// # Errors
     /// The system has no room for a thread.
@@ -99,7 +102,9 @@ impl Pipeline {
     ) -> io::Result<Pipeline> {
         let PipelineConfig { threads, reading, unrecognized, period } = settings;
         let threads_named = |number, name: &'static str| {
-            let pool = ThreadPoolBuilder::new().num_threads(number).thread_name(move |n| format!("{name}-{n}"));
+            let pool = ThreadPoolBuilder::new()
+                .num_threads(number)
+                .thread_name(move |n| format!("{name}-{n}"));
             pool.build().map_err(io::Error::other)
         };
         let (pool, large) = (threads_named(threads, "parser")?, threads_named(1, "large")?);
@@ -162,7 +167,11 @@ fn is_large(mail: &Mail) -> bool {
         Some(Bytes::Whole(bytes)) => bytes.len() as u64 > LARGE,
         Some(_) => false,
         None => {
-            let size = mail.origin.path().and_then(|path| fs::metadata(path).ok()).map(|metadata| metadata.len());
+            let size = mail
+                .origin
+                .path()
+                .and_then(|path| fs::metadata(path).ok())
+                .map(|metadata| metadata.len());
             size.is_some_and(|size| size > LARGE)
         }
     }
@@ -197,7 +206,8 @@ impl Stage {
         }
     }
 
-    /// Reads a mail beside others, and hands its documents to the sink. Gives it back if there is not enough memory for that.
+    /// Reads a mail beside others, and hands its documents to the sink. Gives it back if there is
+    /// not enough memory for that.
     fn process(&self, mut mail: Mail) -> Option<Mail> {
         let was_read = mail.bytes.is_some();
         let bytes = match self.bytes(&mut mail) {
@@ -208,7 +218,11 @@ impl Stage {
             }
         };
         let mut share = self.memory.share();
-        let contents = if share.take(bytes.len()) { self.read(&bytes, &mut |more| share.take(more)) } else { None };
+        let contents = if share.take(bytes.len()) {
+            self.read(&bytes, &mut |more| share.take(more))
+        } else {
+            None
+        };
         let Some(contents) = contents else {
             // What lies in a file waits there.
             mail.bytes = was_read.then_some(Bytes::Whole(bytes));
@@ -248,7 +262,10 @@ impl Stage {
                 self.settler.ticket(mail.origin, mail.tag, &nothing, None).gone();
             }
             Ok(Bytes::NotAFile) => {
-                warn!(mail = mail.origin.name(), "is no regular file; it is no mail and stays where it is");
+                warn!(
+                    mail = mail.origin.name(),
+                    "is no regular file; it is no mail and stays where it is"
+                );
                 self.settler.ticket(mail.origin, mail.tag, &nothing, None).not_a_file();
             }
             // A file that is only read may be elsewhere now, and still be wanted.
@@ -263,12 +280,13 @@ impl Stage {
         }
     }
 
-    /// Reads a mail; nothing if `may_take` says that there is not enough memory. A panic would be a bug, but not one for which a
-    /// mail blocks all others.
+    /// Reads a mail; nothing if `may_take` says that there is not enough memory. A panic would be a
+    /// bug, but not one for which a mail blocks all others.
     fn read(&self, bytes: &[u8], may_take: &mut dyn FnMut(usize) -> bool) -> Option<Contents> {
         let read = AssertUnwindSafe(|| message::read_counted(bytes, &self.reading, may_take));
-        let mut contents = panic::catch_unwind(read)
-            .unwrap_or_else(|panic| Some(Contents::refused(message::Unusable::Bug(panic_text(panic.as_ref())))))?;
+        let mut contents = panic::catch_unwind(read).unwrap_or_else(|panic| {
+            Some(Contents::refused(message::Unusable::Bug(panic_text(panic.as_ref()))))
+        })?;
         if let Some(period) = &self.period {
             contents.keep_only(period);
         }
@@ -277,11 +295,15 @@ impl Stage {
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("unknown panic").to_owned()
 }
 
-/// Counts what is under way and lets no more than so many mails, or bytes that were read already, in.
+/// Counts what is under way and lets no more than so many mails, or bytes that were read already,
+/// in.
 struct Gate {
     inside: Mutex<Inside>,
     changed: Condvar,
@@ -362,7 +384,8 @@ impl Memory {
 }
 
 impl Share<'_> {
-    /// Takes more, and never waits: two that waited for each other's share would wait for ever. False if there is not enough.
+    /// Takes more, and never waits: two that waited for each other's share would wait for ever.
+    /// False if there is not enough.
     fn take(&mut self, bytes: usize) -> bool {
         self.taken += bytes;
         let all = self.memory.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;

@@ -1,9 +1,11 @@
-//! Sanitize: the one place through which text from mails goes on its way to a terminal, a log or a header.
+//! Sanitize: the one place through which text from mails goes on its way to a terminal, a log or a
+//! header.
 
 use std::{borrow::Cow, fmt::Write};
 
-/// The text without control characters (those of C0, DEL and C1, and the marks that turn the direction of
-/// writing), each replaced by U+FFFD, so that nothing in it can move a cursor, forge a log line or hide.
+/// The text without control characters (those of C0, DEL and C1, and the marks that turn the
+/// direction of writing), each replaced by U+FFFD, so that nothing in it can move a cursor, forge a
+/// log line or hide.
 pub fn line(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_dangerous) {
         Cow::Owned(text.chars().map(|c| if is_dangerous(c) { '\u{FFFD}' } else { c }).collect())
@@ -12,11 +14,13 @@ pub fn line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// JSON with the same characters, and all others that only format and can't be seen, written as `\uXXXX`: the same value
-/// for a program, and harmless on a terminal. Line feeds between the values stay; within them JSON has none.
+/// JSON with the same characters, and all others that only format and can't be seen, written as
+/// `\uXXXX`: the same value for a program, and harmless on a terminal. Line feeds between the
+/// values stay; within them JSON has none.
 pub fn json(json: &str) -> Cow<'_, str> {
     let escapes = |c| c != '\n' && (is_dangerous(c) || is_format(c));
-    // Most text is ASCII, in which JSON itself leaves DEL only; looking at whole words is much faster.
+    // Most text is ASCII, in which JSON itself leaves DEL only; looking at whole words is much
+    // faster.
     let is_plain = json.is_ascii() && memchr::memchr(0x7F, json.as_bytes()).is_none();
     if is_plain || !json.chars().any(escapes) {
         return Cow::Borrowed(json);
@@ -42,9 +46,10 @@ fn is_format(c: char) -> bool {
         | '\u{1D173}'..='\u{1D17A}' | '\u{E0001}' | '\u{E0020}'..='\u{E007F}')
 }
 
-/// The text as a cell of a table that a spreadsheet program may open: on one line, without control characters, and with
-/// an apostrophe in front where such a program would begin to compute. Programs of many countries take the semicolon for
-/// the separator, whatever quotes stand around it, so a cell may begin behind each.
+/// The text as a cell of a table that a spreadsheet program may open: on one line, without control
+/// characters, and with an apostrophe in front where such a program would begin to compute.
+/// Programs of many countries take the semicolon for the separator, whatever quotes stand around
+/// it, so a cell may begin behind each.
 pub fn cell(text: &str) -> Cow<'_, str> {
     if !text.split(';').any(begins_formula) {
         return line(text);
@@ -84,9 +89,13 @@ fn is_dangerous(character: char) -> bool {
         || matches!(character, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text as the value of a mail header: ASCII, one line, at most 900 bytes (RFC 5322 section 2.1.1 allows 998 a line).
+/// The text as the value of a mail header: ASCII, one line, at most 900 bytes (RFC 5322 section
+/// 2.1.1 allows 998 a line).
 pub fn header_value(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).take(900).collect()
+    text.chars()
+        .map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' })
+        .take(900)
+        .collect()
 }
 
 #[cfg(test)]
@@ -124,7 +133,10 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_survive() {
-        assert_eq!(line("a\x1b[31mb\r\nc\u{9b}d\u{202e}e"), "a\u{FFFD}[31mb\u{FFFD}\u{FFFD}c\u{FFFD}d\u{FFFD}e");
+        assert_eq!(
+            line("a\x1b[31mb\r\nc\u{9b}d\u{202e}e"),
+            "a\u{FFFD}[31mb\u{FFFD}\u{FFFD}c\u{FFFD}d\u{FFFD}e"
+        );
         assert_eq!(line("Grüße 例え"), "Grüße 例え");
         assert_eq!(line("a\u{61c}b"), "a\u{FFFD}b");
         assert_eq!(json("{\n\"a\u{9b}\": \"\u{202e}ü\"}"), "{\n\"a\\u009b\": \"\\u202eü\"}");

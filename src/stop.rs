@@ -40,7 +40,8 @@ pub struct Stopped;
 pub struct Stop {
     reason: Mutex<Option<Reason>>,
     changed: Condvar,
-    /// SIGHUP came. No reason to end yet: the old settings hold until the new ones are known to work.
+    /// SIGHUP came. No reason to end yet: the old settings hold until the new ones are known to
+    /// work.
     reload: AtomicBool,
 }
 
@@ -98,13 +99,14 @@ impl Stop {
         if reason.is_some() { Err(Stopped) } else { Ok(()) }
     }
 
-    /// Has SIGINT and SIGTERM ask for the end, and SIGHUP, if asked for, for new settings. A second SIGINT or SIGTERM
-    /// does not wait for the end, which is as safe as a crash.
+    /// Has SIGINT and SIGTERM ask for the end, and SIGHUP, if asked for, for new settings. A second
+    /// SIGINT or SIGTERM does not wait for the end, which is as safe as a crash.
     ///
     /// # Errors
     /// The system does not let the signals be handled.
     pub fn on_signals(self: &Arc<Self>, reload: bool) -> io::Result<()> {
-        let mut signals = Signals::new(if reload { &[SIGINT, SIGTERM, SIGHUP][..] } else { &[SIGINT, SIGTERM] })?;
+        let mut signals =
+            Signals::new(if reload { &[SIGINT, SIGTERM, SIGHUP][..] } else { &[SIGINT, SIGTERM] })?;
         let stop = Arc::clone(self);
         thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in &mut signals {

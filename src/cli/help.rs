@@ -13,7 +13,8 @@ const COMMON: [&str; 3] = ["opensearch", "store", "ndjson"];
 /// What it leaves out of the flags of the Ruby tool's form.
 const RARE: [&str; 3] = ["files", "mbox", "maildir"];
 
-/// True if a command makes use of a shared flag. Those that read a store know no other kind yet than SQLite.
+/// True if a command makes use of a shared flag. Those that read a store know no other kind yet
+/// than SQLite.
 fn uses(command: &str, flag: &str) -> bool {
     match command {
         "report" | "export" => flag == "store" || GENERAL.contains(&flag),
@@ -22,8 +23,8 @@ fn uses(command: &str, flag: &str) -> bool {
     }
 }
 
-/// The command line as [`Cli`] defines it. The help shows no values of variables, since there may be passwords in them;
-/// each command's help shows the flags it uses, and `-h` only the usual ones.
+/// The command line as [`Cli`] defines it. The help shows no values of variables, since there may
+/// be passwords in them; each command's help shows the flags it uses, and `-h` only the usual ones.
 pub fn command() -> Command {
     let mut command = Cli::command().mut_args(variable_in_long_help).mut_args(|arg| {
         let id = arg.get_id().as_str();
@@ -31,7 +32,8 @@ pub fn command() -> Command {
         let is_rare = RARE.contains(&id) || arg.is_global_set() && !is_usual;
         arg.hide_short_help(is_rare)
     });
-    let shared: Vec<Arg> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    let shared: Vec<Arg> =
+        command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
     command = command.mut_subcommands(|command| {
         let name = command.get_name().to_owned();
         let unused = shared.iter().filter(|arg| !uses(&name, arg.get_id().as_str()));
@@ -53,7 +55,8 @@ fn variable_in_long_help(arg: Arg) -> Arg {
     }
 }
 
-/// The command line without what is hidden, for man pages and completions: these show what they are given.
+/// The command line without what is hidden, for man pages and completions: these show what they are
+/// given.
 pub fn shown() -> Command {
     let mut all = command().disable_help_subcommand(true);
     // Flags of all commands become part of each.
@@ -93,12 +96,17 @@ fn without_hidden(command: &Command) -> Command {
 pub fn unused_flag(matches: &ArgMatches) -> Option<String> {
     let (name, inner) = matches.subcommand()?;
     let typed = |matches: &ArgMatches, id: &str| {
-        matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine)
+        matches.try_contains_id(id).is_ok()
+            && matches.value_source(id) == Some(ValueSource::CommandLine)
     };
     let command = Cli::command();
-    let mut unused = command.get_arguments().filter(|arg| arg.is_global_set() && !uses(name, arg.get_id().as_str()));
-    let found = unused.find(|arg| [matches, inner].iter().any(|matches| typed(matches, arg.get_id().as_str())))?;
+    let mut unused = command
+        .get_arguments()
+        .filter(|arg| arg.is_global_set() && !uses(name, arg.get_id().as_str()));
+    let found = unused
+        .find(|arg| [matches, inner].iter().any(|matches| typed(matches, arg.get_id().as_str())))?;
     let flag = found.get_long().unwrap_or_default();
-    let instead = if uses(name, "store") { "; it reads an SQLite store (--store FILE)" } else { "" };
+    let instead =
+        if uses(name, "store") { "; it reads an SQLite store (--store FILE)" } else { "" };
     Some(format!("{name} has no use for --{flag}{instead}"))
 }

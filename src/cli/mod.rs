@@ -1,7 +1,8 @@
-//! The command line as it was typed: every flag is defined here, once, and nothing is judged. [`crate::config`] does that.
+//! The command line as it was typed: every flag is defined here, once, and nothing is judged.
+//! [`crate::config`] does that.
 //!
-//! Each command has its flags in a file of its own; [`Settings`] are the flags that the environment and the configuration
-//! file know as well, under the same names.
+//! Each command has its flags in a file of its own; [`Settings`] are the flags that the environment
+//! and the configuration file know as well, under the same names.
 
 mod export;
 mod files;
@@ -41,8 +42,8 @@ const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it i
 
 /// Puts DMARC and SMTP TLS reports out of mail into OpenSearch or an SQLite file.
 ///
-/// Without a command, each FILE (or standard input) is one mail or one bare report: .eml, .xml, .json, .gz or .zip,
-/// told by its content.
+/// Without a command, each FILE (or standard input) is one mail or one bare report: .eml, .xml,
+/// .json, .gz or .zip, told by its content.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -82,7 +83,8 @@ pub enum Mode {
     ///
     /// A line or row for each record, policy and failure.
     Export(ExportFlags),
-    /// Print what is made from the definition of the flags: man pages, completions, a reference of the settings
+    /// Print what is made from the definition of the flags: man pages, completions, a reference of
+    /// the settings
     #[command(hide = true, subcommand)]
     Generate(GenerateCommand),
 }

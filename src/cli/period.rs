@@ -10,7 +10,8 @@ use crate::moment::Moment;
 /// The period that a report speaks of.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct PeriodFlags {
-    /// Only reports since 2026-01-31, 2026-01, yesterday, an RFC 3339 time, or an age (12h, 30d, 4w, 6mo, 1y)
+    /// Only reports since 2026-01-31, 2026-01, yesterday, an RFC 3339 time, or an age (12h, 30d,
+    /// 4w, 6mo, 1y)
     ///
     /// A report belongs to the period in which its own begins.
     #[arg(long, value_name = "TIME")]

@@ -46,16 +46,17 @@ pub fn settings_reference() -> String {
 
 /// The flag of a setting, and the command that has it: the program itself or one of its commands.
 fn definition<'c>(program: &'c Command, setting: &str) -> Option<(&'c Command, &'c Arg)> {
-    std::iter::once(program)
-        .chain(program.get_subcommands())
-        .find_map(|command| Some((command, command.get_arguments().find(|arg| arg.get_id() == setting)?)))
+    std::iter::once(program).chain(program.get_subcommands()).find_map(|command| {
+        Some((command, command.get_arguments().find(|arg| arg.get_id() == setting)?))
+    })
 }
 
 fn value_name(arg: &Arg) -> &str {
     arg.get_value_names().and_then(|names| names.first()).map_or("", |name| name.as_str())
 }
 
-/// The default that the help of a flag names, as the file would have it; nothing if that is a description.
+/// The default that the help of a flag names, as the file would have it; nothing if that is a
+/// description.
 pub(crate) fn default_value(arg: &Arg) -> Option<String> {
     if value_name(arg) == "BOOL" {
         return Some("false".to_owned());
@@ -68,7 +69,8 @@ pub(crate) fn default_value(arg: &Arg) -> Option<String> {
 /// What the help has as an example, or else only what kind of thing is meant.
 fn example(arg: &Arg) -> String {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    let example = help.split_once("such as ").and_then(|(_, rest)| rest.split([' ', ',', ';']).next());
+    let example =
+        help.split_once("such as ").and_then(|(_, rest)| rest.split([' ', ',', ';']).next());
     match value_name(arg) {
         "N" => quoted(arg, example.unwrap_or("1")),
         "URL" => quoted(arg, example.unwrap_or("https://localhost:9200")),

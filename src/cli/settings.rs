@@ -1,4 +1,5 @@
-//! [`Settings`]: the flags that the environment and the configuration file know as well, under the same names.
+//! [`Settings`]: the flags that the environment and the configuration file know as well, under the
+//! same names.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -12,7 +13,8 @@ use crate::settle::apply::Unrecognized;
 
 macro_rules! settings {
     ($($(#[$attribute:meta])* $name:ident: $type:ty,)*) => {
-        /// What flags, environment and configuration file can say alike; nothing where it was not said.
+        /// What flags, environment and configuration file can say alike; nothing where it was not
+        /// said.
         #[derive(Args, Clone, Debug, Default, Deserialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
         pub struct Settings {
@@ -54,10 +56,12 @@ settings! {
     /// User for basic authentication
     #[arg(long, global = true, value_name = "NAME", env = "ERP_OPENSEARCH_USER", help_heading = "OpenSearch")]
     opensearch_user: String,
-    /// File with the password; otherwise $ERP_OPENSEARCH_PASSWORD or the systemd credential opensearch-password
+    /// File with the password; otherwise $ERP_OPENSEARCH_PASSWORD or the systemd credential
+    /// opensearch-password
     #[arg(long, global = true, value_name = "FILE", env = "ERP_OPENSEARCH_PASSWORD_FILE", help_heading = "OpenSearch")]
     opensearch_password_file: PathBuf,
-    /// File with an API key; otherwise $ERP_OPENSEARCH_API_KEY or the systemd credential opensearch-api-key
+    /// File with an API key; otherwise $ERP_OPENSEARCH_API_KEY or the systemd credential
+    /// opensearch-api-key
     #[arg(long, global = true, value_name = "FILE", env = "ERP_OPENSEARCH_API_KEY_FILE", help_heading = "OpenSearch")]
     opensearch_api_key_file: PathBuf,
     /// Trust the certificate authorities in this PEM file instead of the system's
@@ -102,16 +106,19 @@ settings! {
     /// What to do with mail in a Maildir that is no report [default: fail]
     #[arg(long, global = true, value_enum, env = "ERP_UNRECOGNIZED", help_heading = "Mail")]
     unrecognized: Unrecognized,
-    /// Name by which your mail server signs Authentication-Results: what it says of a report is stored with it
+    /// Name by which your mail server signs Authentication-Results: what it says of a report is
+    /// stored with it
     #[arg(long, global = true, value_name = "NAME", env = "ERP_AUTHSERV_ID", help_heading = "Mail")]
     authserv_id: String,
     /// Refuse reports that your mail server did not find authentic (needs --authserv-id)
     #[arg(long, global = true, value_name = "BOOL", env = "ERP_REQUIRE_AUTHENTICATED", help_heading = "Mail",
           num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     require_authenticated: bool,
-    /// Believe those results also directly below your server's own Received, where rspamd and older OpenDKIM put them
+    /// Believe those results also directly below your server's own Received, where rspamd and older
+    /// OpenDKIM put them
     ///
-    /// Only if your server strips foreign ones: there, one that came with the mail looks the same. Needs --authserv-id.
+    /// Only if your server strips foreign ones: there, one that came with the mail looks the same.
+    /// Needs --authserv-id.
     #[arg(long, global = true, value_name = "BOOL", env = "ERP_AUTHSERV_BELOW_RECEIVED", help_heading = "Mail",
           num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     authserv_below_received: bool,

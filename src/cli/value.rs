@@ -1,4 +1,5 @@
-//! Values of flags and of the configuration file: what they may look like, and what is said of those that do not.
+//! Values of flags and of the configuration file: what they may look like, and what is said of
+//! those that do not.
 
 use std::{net::SocketAddr, str::FromStr};
 
@@ -31,15 +32,21 @@ pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "expected a whole number".into())
 }
 
-pub(super) fn duration_in_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<SignedDuration>, D::Error> {
+pub(super) fn duration_in_file<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<SignedDuration>, D::Error> {
     duration(&TextOrNumber::deserialize(value)?.into_text()).map(Some).map_err(D::Error::custom)
 }
 
-pub(super) fn size_in_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<ByteSize>, D::Error> {
+pub(super) fn size_in_file<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<ByteSize>, D::Error> {
     size(&TextOrNumber::deserialize(value)?.into_text()).map(Some).map_err(D::Error::custom)
 }
 
-pub(super) fn one_or_many_in_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Vec<String>>, D::Error> {
+pub(super) fn one_or_many_in_file<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected a text or a list of texts")]
     enum OneOrMany {

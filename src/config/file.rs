@@ -15,7 +15,8 @@ pub(super) fn read_file(path: &Path) -> Result<Settings, ConfigError> {
     })
 }
 
-/// What the parser says, for a person: it lists all settings where one is misspelt, and names types of this language.
+/// What the parser says, for a person: it lists all settings where one is misspelt, and names types
+/// of this language.
 fn toml_reason(message: &str) -> String {
     let mut names = message.split('`').skip(1).step_by(2);
     match names.next() {
@@ -27,7 +28,10 @@ fn toml_reason(message: &str) -> String {
         _ => {
             let words = message.replace("usize", "a whole number").replace("u64", "a whole number");
             let words = words.replace("invalid socket address syntax", cli::ADDRESS_EXPECTED);
-            words.replace("a borrowed string", "a text").replace("a string", "a text").replace('\n', "; ")
+            words
+                .replace("a borrowed string", "a text")
+                .replace("a string", "a text")
+                .replace('\n', "; ")
         }
     }
 }

@@ -16,7 +16,10 @@ fn named_stores(settings: &Settings) -> Vec<&'static str> {
 }
 
 /// A store named by a flag puts those named by the environment out of force.
-pub(super) fn choose_store(settings: &mut Settings, matches: &ArgMatches) -> Result<(), ConfigError> {
+pub(super) fn choose_store(
+    settings: &mut Settings,
+    matches: &ArgMatches,
+) -> Result<(), ConfigError> {
     let mut matches = matches;
     while let Some((_, inner)) = matches.subcommand() {
         matches = inner;

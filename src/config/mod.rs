@@ -1,4 +1,5 @@
-//! What the command line, the environment and the configuration file mean together: checked, with all defaults filled in.
+//! What the command line, the environment and the configuration file mean together: checked, with
+//! all defaults filled in.
 
 mod file;
 mod layers;
@@ -92,7 +93,9 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Destination::OpenSearch(store) => f.write_str(&store.nodes.join(", ")),
-            Destination::Sqlite(file) | Destination::NdJson(Some(file)) => write!(f, "{}", file.display()),
+            Destination::Sqlite(file) | Destination::NdJson(Some(file)) => {
+                write!(f, "{}", file.display())
+            }
             Destination::NdJson(None) => f.write_str("standard output"),
             Destination::Nothing => f.write_str("no store (a dry run)"),
         }
@@ -157,9 +160,9 @@ impl Typed<'_> {
 
 impl Config {
     fn new(settings: Settings, purpose: &Purpose) -> Result<Config, ConfigError> {
-        let give_up_after = settings
-            .give_up_after
-            .map(|wait| Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative")));
+        let give_up_after = settings.give_up_after.map(|wait| {
+            Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative"))
+        });
         let patience = give_up_after.transpose()?.or(purpose.patience);
         Ok(Config {
             patience,
@@ -175,7 +178,11 @@ impl Config {
                 reading: reading(&settings)?,
                 period: purpose.period.clone(),
             },
-            store: if purpose.dry_run { Destination::Nothing } else { store(settings, purpose, patience)? },
+            store: if purpose.dry_run {
+                Destination::Nothing
+            } else {
+                store(settings, purpose, patience)?
+            },
         })
     }
 }
@@ -215,7 +222,10 @@ mod tests {
         .expect("a configuration");
         let Destination::OpenSearch(store) = config.store else { panic!("not OpenSearch") };
         assert_eq!(store.nodes, ["https://a:9200", "https://b:9200"]);
-        assert_eq!((store.bulk_bytes, store.gzip, config.pipeline.reading.limits.mail_bytes), (1 << 20, true, 1000));
+        assert_eq!(
+            (store.bulk_bytes, store.gzip, config.pipeline.reading.limits.mail_bytes),
+            (1 << 20, true, 1000)
+        );
         assert_eq!(config.pipeline.unrecognized, crate::settle::apply::Unrecognized::Keep);
         assert_eq!(config.patience, Some(Duration::from_mins(2)));
         assert!(config.pipeline.reading.authserv_below_received);
@@ -231,12 +241,18 @@ mod tests {
                 "threads = 1\nopensearhc = 'x'",
                 ", line 2: there is no setting \"opensearhc\"; did you mean \"opensearch\"?",
             ),
-            ("limit_members = 1", ", line 1: there is no setting \"limit_members\"; did you mean \"limit-members\"?"),
+            (
+                "limit_members = 1",
+                ", line 1: there is no setting \"limit_members\"; did you mean \"limit-members\"?",
+            ),
             ("xyzzy = 1", ", line 1: there is no setting \"xyzzy\""),
             ("\n\nthreads = 'x'", ", line 3: invalid type: string \"x\", expected a whole number"),
             ("metrics = 'x'", ", line 1: expected an address with a port, such as 127.0.0.1:9187"),
             ("give-up-after = 5", ", line 1: 5 needs a unit, such as 5s"),
-            ("bulk-bytes = '5x'", ", line 1: expected a size such as 500kB or 64MiB, or a number of bytes"),
+            (
+                "bulk-bytes = '5x'",
+                ", line 1: expected a size such as 500kB or 64MiB, or a number of bytes",
+            ),
         ] {
             fs::write(&file, text).expect("written");
             let error = read_file(&file).expect_err(text).to_string();
@@ -246,7 +262,8 @@ mod tests {
 
     #[test]
     fn a_single_url_needs_no_list_and_a_size_no_quotation_marks() {
-        let settings = settings("opensearch = 'http://h:9200'\nbulk-bytes = 4096\nmetrics = '127.0.0.1:9187'");
+        let settings =
+            settings("opensearch = 'http://h:9200'\nbulk-bytes = 4096\nmetrics = '127.0.0.1:9187'");
         assert_eq!(settings.opensearch, Some(vec!["http://h:9200".into()]));
         assert_eq!(settings.bulk_bytes, Some(ByteSize::b(4096)));
         assert!(settings.metrics.is_some());
@@ -255,7 +272,8 @@ mod tests {
     #[test]
     fn what_was_typed_wins_over_the_file() {
         let file = "opensearch = ['http://file:9200']\nthreads = 7\ndmarc-index = 'file'";
-        let both = layer(settings("store = 'typed.sqlite'\ndmarc-index = 'typed'"), settings(file)).expect("settings");
+        let both = layer(settings("store = 'typed.sqlite'\ndmarc-index = 'typed'"), settings(file))
+            .expect("settings");
         assert_eq!((both.opensearch, both.store), (None, Some("typed.sqlite".into())));
         assert_eq!((both.threads, both.dmarc_index.as_deref()), (Some(7), Some("typed")));
         assert!(layer(settings(""), settings("store = 'a'\nndjson = 'b'")).is_err());
@@ -264,12 +282,18 @@ mod tests {
     #[test]
     fn the_defaults_that_the_help_names_are_in_force() {
         let made = |line: &str| {
-            let config = Config::new(settings(&format!("opensearch = 'http://h'\n{line}")), &Purpose::default())?;
+            let config = Config::new(
+                settings(&format!("opensearch = 'http://h'\n{line}")),
+                &Purpose::default(),
+            )?;
             Ok::<_, ConfigError>(format!("{:?} {:?}", config.pipeline, config.store))
         };
         let unsaid = made("").expect("a configuration");
         let command = cli::command();
-        let named: Vec<_> = command.get_arguments().filter_map(|arg| Some((arg, cli::default_value(arg)?))).collect();
+        let named: Vec<_> = command
+            .get_arguments()
+            .filter_map(|arg| Some((arg, cli::default_value(arg)?)))
+            .collect();
         for (arg, default) in &named {
             let name = arg.get_long().expect("a name");
             assert_eq!(made(&format!("{name} = {default}")).expect(name), unsaid, "{name}");
@@ -281,14 +305,23 @@ mod tests {
                 text if text.starts_with('"') => "'other'".to_owned(),
                 number => (number.parse::<u64>().expect("a number") + 1).to_string(),
             };
-            assert!(made(&format!("{name} = {other}")).map_or(true, |made| made != unsaid), "{name} does nothing");
+            assert!(
+                made(&format!("{name} = {other}")).map_or(true, |made| made != unsaid),
+                "{name} does nothing"
+            );
         }
         let limits = Settings::NAMES.iter().filter(|name| name.starts_with("limit_"));
         assert!(limits.clone().count() >= 11);
         for limit in limits {
-            assert!(named.iter().any(|(arg, _)| arg.get_id() == limit), "the help names no default of {limit}");
+            assert!(
+                named.iter().any(|(arg, _)| arg.get_id() == limit),
+                "the help names no default of {limit}"
+            );
         }
-        let config = command.get_arguments().find(|arg| arg.get_id() == "config").and_then(|arg| arg.get_long_help());
+        let config = command
+            .get_arguments()
+            .find(|arg| arg.get_id() == "config")
+            .and_then(|arg| arg.get_long_help());
         assert!(config.expect("help").to_string().contains(DEFAULT_FILE));
     }
 

@@ -9,7 +9,10 @@ pub(super) fn reading(settings: &Settings) -> Result<message::ReadOptions, Confi
     let authserv_id = settings.authserv_id.clone().filter(|id| !id.is_empty());
     let require_authenticated = settings.require_authenticated.unwrap_or(false);
     if require_authenticated && authserv_id.is_none() {
-        return Err(value("require-authenticated", "it needs authserv-id, the name of the mail server to be believed"));
+        return Err(value(
+            "require-authenticated",
+            "it needs authserv-id, the name of the mail server to be believed",
+        ));
     }
     let authserv_below_received = settings.authserv_below_received.unwrap_or(false);
     if authserv_below_received && authserv_id.is_none() {

@@ -10,18 +10,35 @@ pub(super) fn auth(
     password_file: Option<PathBuf>,
     key_file: Option<PathBuf>,
 ) -> Result<Option<Auth>, ConfigError> {
-    let key = secret(key_file, "opensearch-api-key-file", "ERP_OPENSEARCH_API_KEY", "opensearch-api-key")?;
-    let password = secret(password_file, "opensearch-password-file", "ERP_OPENSEARCH_PASSWORD", "opensearch-password")?;
+    let key = secret(
+        key_file,
+        "opensearch-api-key-file",
+        "ERP_OPENSEARCH_API_KEY",
+        "opensearch-api-key",
+    )?;
+    let password = secret(
+        password_file,
+        "opensearch-password-file",
+        "ERP_OPENSEARCH_PASSWORD",
+        "opensearch-password",
+    )?;
     if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
-        return Err(value("opensearch-api-key", "it must consist of ASCII letters, digits and signs"));
+        return Err(value(
+            "opensearch-api-key",
+            "it must consist of ASCII letters, digits and signs",
+        ));
     }
     match (user, password, key) {
         (None, None, key) => Ok(key.map(Auth::ApiKey)),
-        (Some(user), Some(_), None) if user.contains(':') => Err(value("opensearch-user", "a colon can't be in it")),
+        (Some(user), Some(_), None) if user.contains(':') => {
+            Err(value("opensearch-user", "a colon can't be in it"))
+        }
         (Some(user), Some(password), None) => Ok(Some(Auth::Basic(user, password))),
         (Some(_), None, None) => Err(value("opensearch-user", "there is no password for it")),
         (None, Some(_), None) => Err(value("opensearch-user", "there is a password, but no user")),
-        (_, _, Some(_)) => Err(value("opensearch-api-key-file", "not together with a user and password")),
+        (_, _, Some(_)) => {
+            Err(value("opensearch-api-key-file", "not together with a user and password"))
+        }
     }
 }
 
@@ -44,14 +61,16 @@ fn secret(
     {
         return sendable(&secret, credential).map(Some);
     }
-    let file = env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(credential));
+    let file =
+        env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(credential));
     match file {
         Some(path) if path.exists() => read(path, credential),
         _ => Ok(None),
     }
 }
 
-/// Refuses what can't be sent, and otherwise would look like a store that is away. The secret is not told.
+/// Refuses what can't be sent, and otherwise would look like a store that is away. The secret is
+/// not told.
 fn sendable(secret: &str, name: &'static str) -> Result<String, ConfigError> {
     if secret.is_empty() {
         return Err(value(name, "it is empty"));

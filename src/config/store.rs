@@ -35,12 +35,31 @@ pub(super) fn store(
         let bulk_bytes = settings.bulk_bytes.map_or(8 << 20, |size| size.as_u64());
         return Ok(Destination::OpenSearch(OpenSearchConfig {
             nodes,
-            auth: auth(settings.opensearch_user, settings.opensearch_password_file, settings.opensearch_api_key_file)?,
+            auth: auth(
+                settings.opensearch_user,
+                settings.opensearch_password_file,
+                settings.opensearch_api_key_file,
+            )?,
             ca_file: settings.ca_file,
             insecure: settings.insecure.unwrap_or(false),
-            dmarc: target("dmarc-index", settings.dmarc_index, "dmarc-reports", settings.dmarc_pipeline)?,
-            tlsrpt: target("tlsrpt-index", settings.tlsrpt_index, "tlsrpt-reports", settings.tlsrpt_pipeline)?,
-            failures: target("failures-index", settings.failures_index, "dmarc-failures", settings.failures_pipeline)?,
+            dmarc: target(
+                "dmarc-index",
+                settings.dmarc_index,
+                "dmarc-reports",
+                settings.dmarc_pipeline,
+            )?,
+            tlsrpt: target(
+                "tlsrpt-index",
+                settings.tlsrpt_index,
+                "tlsrpt-reports",
+                settings.tlsrpt_pipeline,
+            )?,
+            failures: target(
+                "failures-index",
+                settings.failures_index,
+                "dmarc-failures",
+                settings.failures_pipeline,
+            )?,
             bulk_bytes: match usize::try_from(bulk_bytes) {
                 Ok(bytes) if (1 << 10..=1 << 30).contains(&bytes) => bytes,
                 _ => return Err(value("bulk-bytes", "it must be between 1 KiB and 1 GiB")),
@@ -60,7 +79,9 @@ pub(super) fn store(
     }
     match settings.store {
         Some(file) => Ok(Destination::Sqlite(file)),
-        None => Ok(Destination::Sqlite(data_folder().ok_or(ConfigError::NoDataFolder)?.join(STORE_FILE))),
+        None => Ok(Destination::Sqlite(
+            data_folder().ok_or(ConfigError::NoDataFolder)?.join(STORE_FILE),
+        )),
     }
 }
 
@@ -72,7 +93,8 @@ fn data_folder() -> Option<PathBuf> {
     }
 }
 
-/// Where stores are if nothing else is said: that of the service of `contrib/systemd`, and that of this user.
+/// Where stores are if nothing else is said: that of the service of `contrib/systemd`, and that of
+/// this user.
 pub fn well_known_stores() -> Vec<PathBuf> {
     let own = dirs::data_dir().map(|folder| folder.join("email-report-processor"));
     own.into_iter().chain([SERVICE_FOLDER.into()]).map(|folder| folder.join(STORE_FILE)).collect()
@@ -89,10 +111,14 @@ pub fn state_folder() -> Option<PathBuf> {
 /// The base URL of a node, without a slash at the end.
 fn node(url: &str) -> Result<String, ConfigError> {
     let fault = |reason: &str| value("opensearch", format!("{url}: {reason}"));
-    let uri: Uri = url.parse().map_err(|_| value("opensearch", "not a URL such as https://localhost:9200"))?;
+    let uri: Uri =
+        url.parse().map_err(|_| value("opensearch", "not a URL such as https://localhost:9200"))?;
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         // Not repeated in the message: it would put the password into the log.
-        return Err(value("opensearch", "no user and password in the URL, please; see --opensearch-user"));
+        return Err(value(
+            "opensearch",
+            "no user and password in the URL, please; see --opensearch-user",
+        ));
     }
     match uri.scheme_str() {
         Some("http" | "https") => {}
@@ -100,7 +126,8 @@ fn node(url: &str) -> Result<String, ConfigError> {
         _ => return Err(fault(&format!("not an http or https URL; did you mean http://{url}?"))),
     }
     // The parser takes any digits for a port.
-    if let Some((_, port)) = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':'))
+    if let Some((_, port)) =
+        uri.authority().and_then(|authority| authority.as_str().rsplit_once(':'))
         && !port.ends_with(']')
         && !port.parse::<u16>().is_ok_and(|port| port > 0)
     {
@@ -112,10 +139,15 @@ fn node(url: &str) -> Result<String, ConfigError> {
     Ok(url.trim_end_matches('/').to_owned())
 }
 
-/// Rejects what would mean something else in a URL or what the cluster would refuse document by document.
+/// Rejects what would mean something else in a URL or what the cluster would refuse document by
+/// document.
 fn index_name(setting: &'static str, name: String) -> Result<String, ConfigError> {
     let bad = |c: char| c.is_uppercase() || c.is_control() || " \"*\\<|,>/?#:".contains(c);
-    if name.is_empty() || name.len() > 255 || name.starts_with(['-', '_', '+', '.']) || name.contains(bad) {
+    if name.is_empty()
+        || name.len() > 255
+        || name.starts_with(['-', '_', '+', '.'])
+        || name.contains(bad)
+    {
         return Err(value(setting, format!("{name:?} can't be the name of an index")));
     }
     Ok(name)

@@ -1,4 +1,5 @@
-//! Documents: what a store is given of a report, one JSON object a DMARC record, TLS policy or failure.
+//! Documents: what a store is given of a report, one JSON object a DMARC record, TLS policy or
+//! failure.
 //!
 //! The field paths are those of the Ruby tool. What this program adds stands beside them.
 
@@ -6,7 +7,9 @@ use serde::Serialize;
 
 use crate::{
     message::Received,
-    report::{AggregateReport, FailureReport, Ids, Kind, Report, TlsReport, aggregate::Record, rfc3339},
+    report::{
+        AggregateReport, FailureReport, Ids, Kind, Report, TlsReport, aggregate::Record, rfc3339,
+    },
 };
 
 /// The documents of one report, made one at a time: what they share is serialised once.
@@ -48,7 +51,8 @@ impl<'r> Documents<'r> {
         self.len() == 0
     }
 
-    /// Appends the `_id` of document `n`: the report's key and what identifies the record in the report.
+    /// Appends the `_id` of document `n`: the report's key and what identifies the record in the
+    /// report.
     pub fn write_id(&self, n: usize, out: &mut Vec<u8>) {
         self.ids.write(n, out);
     }

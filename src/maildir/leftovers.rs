@@ -1,4 +1,5 @@
-//! Leftovers: copies that a crash left in `tmp/` of a folder `.failed`. Not every mail reader clears them away.
+//! Leftovers: copies that a crash left in `tmp/` of a folder `.failed`. Not every mail reader
+//! clears them away.
 
 use std::{
     fs,
@@ -13,7 +14,11 @@ const OLD: Duration = Duration::from_hours(36);
 pub(super) fn clear(tmp: &Path) {
     let Ok(files) = fs::read_dir(tmp) else { return };
     for file in files.flatten().filter(|file| is_ours(&file.file_name().to_string_lossy())) {
-        let changed = file.metadata().ok().filter(fs::Metadata::is_file).and_then(|file| file.modified().ok());
+        let changed = file
+            .metadata()
+            .ok()
+            .filter(fs::Metadata::is_file)
+            .and_then(|file| file.modified().ok());
         let age = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
         if age.is_some_and(|age| age > OLD) {
             let _ = fs::remove_file(file.path());
@@ -25,7 +30,8 @@ pub(super) fn clear(tmp: &Path) {
 fn is_ours(name: &str) -> bool {
     let parts = name.split_once('.').and_then(|(time, rest)| Some((time, rest.split_once('_')?)));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    parts.is_some_and(|(time, (process, number))| [time, process, number].into_iter().all(is_number))
+    parts
+        .is_some_and(|(time, (process, number))| [time, process, number].into_iter().all(is_number))
 }
 
 #[cfg(test)]
@@ -45,9 +51,19 @@ mod tests {
         make("1790000000000000000.123_", 37);
         fs::create_dir(folder.path().join("1.2_3")).expect("a folder");
         clear(folder.path());
-        let mut left: Vec<_> =
-            fs::read_dir(folder.path()).expect("listed").map(|file| file.expect("a file").file_name()).collect();
+        let mut left: Vec<_> = fs::read_dir(folder.path())
+            .expect("listed")
+            .map(|file| file.expect("a file").file_name())
+            .collect();
         left.sort();
-        assert_eq!(left, ["1.2_3", "1790000000.M1P2.mx", "1790000000000000000.123_", "1790000000000000000.123_5"]);
+        assert_eq!(
+            left,
+            [
+                "1.2_3",
+                "1790000000.M1P2.mx",
+                "1790000000000000000.123_",
+                "1790000000000000000.123_5"
+            ]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Maildir: taking up mails from `new/` and settling them by renaming, so that each is in exactly one place at any instant.
+//! Maildir: taking up mails from `new/` and settling them by renaming, so that each is in exactly
+//! one place at any instant.
 //!
 //! Another process may take a mail away at any moment; that is never an error here.
 
@@ -99,7 +100,10 @@ impl Maildir {
     ///
     /// # Errors
     /// The folder can't be read.
-    pub fn entries(self: &Arc<Self>, folder: Folder) -> io::Result<impl Iterator<Item = io::Result<Entry>> + use<>> {
+    pub fn entries(
+        self: &Arc<Self>,
+        folder: Folder,
+    ) -> io::Result<impl Iterator<Item = io::Result<Entry>> + use<>> {
         let maildir = Arc::clone(self);
         let listing = fs::read_dir(self.path.join(folder.name()))?;
         Ok(listing.filter_map(move |file| match file {
@@ -108,20 +112,23 @@ impl Maildir {
         }))
     }
 
-    /// The mail of this file name, whether it is there or not; nothing if a mail can't have this name.
+    /// The mail of this file name, whether it is there or not; nothing if a mail can't have this
+    /// name.
     pub fn entry(self: &Arc<Self>, folder: Folder, name: OsString) -> Option<Entry> {
         let is_mail = !name.as_bytes().starts_with(b".");
         is_mail.then(|| Entry { maildir: Arc::clone(self), folder, name })
     }
 }
 
-/// Maildir++ is flat: the subfolder `failed` of the inbox `Maildir/` is `Maildir/.failed`, that of a folder `Maildir/.Reports`
-/// is `Maildir/.Reports.failed`.
+/// Maildir++ is flat: the subfolder `failed` of the inbox `Maildir/` is `Maildir/.failed`, that of
+/// a folder `Maildir/.Reports` is `Maildir/.Reports.failed`.
 fn failed_folder(maildir: &Path) -> PathBuf {
     // A symbolic link or `.` says nothing about the name.
     let real = maildir.canonicalize().unwrap_or_else(|_| maildir.to_owned());
     match (real.parent(), real.file_name()) {
-        (Some(root), Some(name)) if name.as_bytes().starts_with(b".") && root.join("cur").is_dir() => {
+        (Some(root), Some(name))
+            if name.as_bytes().starts_with(b".") && root.join("cur").is_dir() =>
+        {
             let mut name = name.to_owned();
             name.push(".failed");
             root.join(name)
@@ -172,8 +179,11 @@ impl Entry {
             let target = cur.join(numbered(&base, number, &flags));
             match rename_to_free_name(&source, &target) {
                 Ok(()) => return Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !source.exists() => return Ok(false),
-                // Another mail has the name already: possible only where names are not unique. Both are kept.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !source.exists() => {
+                    return Ok(false);
+                }
+                // Another mail has the name already: possible only where names are not unique. Both
+                // are kept.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -182,22 +192,30 @@ impl Entry {
     }
 }
 
-/// Delivers mails to the folders `.failed` of their Maildirs, each with the reason in a header on top. The originals are
-/// removed only when the copies and their names are on disk, which many mails together cost hardly more than one. For
-/// each mail: true if it was still there.
+/// Delivers mails to the folders `.failed` of their Maildirs, each with the reason in a header on
+/// top. The originals are removed only when the copies and their names are on disk, which many
+/// mails together cost hardly more than one. For each mail: true if it was still there.
 ///
-/// A crash between the steps leaves both; the next run finds the copy, byte for byte the same, and removes the original.
+/// A crash between the steps leaves both; the next run finds the copy, byte for byte the same, and
+/// removes the original.
 ///
 /// # Errors
 /// For each mail: its copy could not be written; the mail is where it was.
 pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<bool>> {
-    let copies: Vec<io::Result<Option<Copy>>> = mails.iter().map(|(mail, reason)| Copy::write(mail, reason)).collect();
+    let copies: Vec<io::Result<Option<Copy>>> =
+        mails.iter().map(|(mail, reason)| Copy::write(mail, reason)).collect();
     synchronise(&copies);
     let named: Vec<io::Result<Option<Copy>>> =
         copies.into_iter().map(|copy| copy?.map(Copy::deliver).transpose()).collect();
-    let folders: BTreeSet<PathBuf> =
-        named.iter().filter_map(|copy| copy.as_ref().ok()?.as_ref()).map(|copy| copy.folder.join("new")).collect();
-    folders.iter().filter_map(|new| new.parent()).for_each(|folder| leftovers::clear(&folder.join("tmp")));
+    let folders: BTreeSet<PathBuf> = named
+        .iter()
+        .filter_map(|copy| copy.as_ref().ok()?.as_ref())
+        .map(|copy| copy.folder.join("new"))
+        .collect();
+    folders
+        .iter()
+        .filter_map(|new| new.parent())
+        .for_each(|folder| leftovers::clear(&folder.join("tmp")));
     let synchronised: BTreeMap<PathBuf, io::Result<()>> = folders
         .into_iter()
         .map(|folder| (folder.clone(), File::open(folder).and_then(|file| file.sync_all())))
@@ -216,10 +234,12 @@ pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<bool>> {
     named.into_iter().zip(mails).map(finish).collect()
 }
 
-/// Puts copies on disk, several at a time, so that the file system writes its journal once for many.
+/// Puts copies on disk, several at a time, so that the file system writes its journal once for
+/// many.
 fn synchronise(copies: &[io::Result<Option<Copy>>]) {
     const AT_A_TIME: usize = 8;
-    let copies: Vec<&Copy> = copies.iter().filter_map(|copy| copy.as_ref().ok()?.as_ref()).collect();
+    let copies: Vec<&Copy> =
+        copies.iter().filter_map(|copy| copy.as_ref().ok()?.as_ref()).collect();
     let sync = |copy: &Copy| *copy.synchronised.lock() = copy.file.sync_all();
     if let [only] = copies.as_slice() {
         return sync(only);
@@ -231,7 +251,8 @@ fn synchronise(copies: &[io::Result<Option<Copy>>]) {
     });
 }
 
-/// The copy of a mail on its way to a folder `.failed`. Its temporary file goes with it, unless it was delivered.
+/// The copy of a mail on its way to a folder `.failed`. Its temporary file goes with it, unless it
+/// was delivered.
 struct Copy {
     /// The folder `.failed`.
     folder: PathBuf,
@@ -266,12 +287,19 @@ impl Copy {
         // After a crash another process may have our id: the time tells its files from ours.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         // `leftovers` knows this form.
-        let temporary = folder.join("tmp").join(format!("{}.{}_{number}", now.as_nanos(), process::id()));
+        let temporary =
+            folder.join("tmp").join(format!("{}.{}_{number}", now.as_nanos(), process::id()));
         let mode = original.metadata()?.mode();
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(&temporary)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&temporary)?;
         let base = without_colons(&mail.unique_name());
         let synchronised = Mutex::new(Err(io::Error::other("not synchronised")));
-        let mut copy = Copy { folder, temporary, file, header: header.len(), base, size: 0, synchronised };
+        let mut copy =
+            Copy { folder, temporary, file, header: header.len(), base, size: 0, synchronised };
         copy.file.write_all(header.as_bytes())?;
         copy.file.write_all(head)?;
         io::copy(&mut original, &mut copy.file)?;
@@ -284,12 +312,16 @@ impl Copy {
         mem::replace(&mut *self.synchronised.lock(), Ok(()))?;
         for number in 0.. {
             // Sizes in the old name (`,S=`, `,W=`) would be wrong now, and Dovecot believes them.
-            let target =
-                self.folder.join("new").join(numbered(&self.base, number, format!(",S={}", self.size).as_bytes()));
+            let target = self.folder.join("new").join(numbered(
+                &self.base,
+                number,
+                format!(",S={}", self.size).as_bytes(),
+            ));
             match rename_to_free_name(&self.temporary, &target) {
                 Ok(()) => break,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    // A crash came between delivery and removal, or a second watcher was first: then it is our copy.
+                    // A crash came between delivery and removal, or a second watcher was first:
+                    // then it is our copy.
                     if self.is_same_mail(&target)? {
                         break;
                     }
@@ -339,17 +371,23 @@ pub(super) fn is_same(one: &mut impl BufRead, other: &mut impl BufRead) -> io::R
     }
 }
 
-/// Creates a Maildir++ folder with the permissions of the Maildir it belongs to. Its name is on disk afterwards.
+/// Creates a Maildir++ folder with the permissions of the Maildir it belongs to. Its name is on
+/// disk afterwards.
 fn create_folder(folder: &Path, like: &Path) -> io::Result<()> {
     if folder.join("tmp").is_dir() {
         return Ok(());
     }
     let mode = fs::metadata(like)?.mode() & 0o7777;
-    // By this empty file a Maildir++ reader tells a folder from an inbox. `tmp` comes last: where it is, all is.
+    // By this empty file a Maildir++ reader tells a folder from an inbox. `tmp` comes last: where
+    // it is, all is.
     for part in [folder.to_owned(), folder.join("cur"), folder.join("new")] {
         fs::DirBuilder::new().recursive(true).mode(mode).create(part)?;
     }
-    OpenOptions::new().create(true).append(true).mode(mode & 0o666).open(folder.join("maildirfolder"))?;
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(mode & 0o666)
+        .open(folder.join("maildirfolder"))?;
     fs::DirBuilder::new().recursive(true).mode(mode).create(folder.join("tmp"))?;
     for made in [Some(folder), folder.parent()].into_iter().flatten() {
         File::open(made)?.sync_all()?;
@@ -357,8 +395,8 @@ fn create_folder(folder: &Path, like: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The name up to the flags, and the flags: what follows the last `:2,`. Other colons belong to the name: people save
-/// mails under names with times and subjects in them.
+/// The name up to the flags, and the flags: what follows the last `:2,`. Other colons belong to the
+/// name: people save mails under names with times and subjects in them.
 fn split_flags(name: &OsStr) -> (&[u8], &[u8]) {
     let bytes = name.as_bytes();
     match memchr::memmem::rfind(bytes, b":2,") {
@@ -371,7 +409,8 @@ fn split_flags(name: &OsStr) -> (&[u8], &[u8]) {
 pub(super) fn unique_part(name: &OsStr) -> Vec<u8> {
     let (base, _) = split_flags(name);
     let is_size = |piece: &&[u8]| {
-        let digits = piece.strip_prefix(b"S=").or_else(|| piece.strip_prefix(b"W=")).unwrap_or_default();
+        let digits =
+            piece.strip_prefix(b"S=").or_else(|| piece.strip_prefix(b"W=")).unwrap_or_default();
         !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
     };
     let mut pieces = base.split(|byte| *byte == b',');
@@ -385,14 +424,16 @@ pub(super) fn without_colons(base: &[u8]) -> Vec<u8> {
     base.iter().map(|byte| if *byte == b':' { b'_' } else { *byte }).collect()
 }
 
-/// `base` and `end`, with a number between from the second name on. File systems take 255 bytes, so `base` may be cut.
+/// `base` and `end`, with a number between from the second name on. File systems take 255 bytes, so
+/// `base` may be cut.
 pub(super) fn numbered(base: &[u8], number: u64, end: &[u8]) -> OsString {
     let middle = if number == 0 { String::new() } else { format!("_{number}") };
     let room = NAME_BYTES.saturating_sub(middle.len() + end.len());
     OsString::from_vec([&base[..base.len().min(room)], middle.as_bytes(), end].concat())
 }
 
-/// `:2,` and the flags with S among them, in the order of their letters as the Maildir format demands.
+/// `:2,` and the flags with S among them, in the order of their letters as the Maildir format
+/// demands.
 fn with_flag_s(flags: &[u8]) -> Vec<u8> {
     let mut flags = flags.to_vec();
     if !flags.contains(&b'S') {
@@ -437,7 +478,8 @@ mod tests {
 
     fn files(folder: impl AsRef<Path>) -> Vec<String> {
         let listing = fs::read_dir(folder).expect("folder");
-        let mut names: Vec<_> = listing.map(|f| f.expect("file").file_name().into_string().expect("UTF-8")).collect();
+        let mut names: Vec<_> =
+            listing.map(|f| f.expect("file").file_name().into_string().expect("UTF-8")).collect();
         names.sort();
         names
     }
@@ -459,7 +501,10 @@ mod tests {
         let mail = deliver(&maildir, "1.mx", "mail\n");
         mail.settle_stored().expect("moved");
         assert_eq!(files(folder.path().join("cur")), ["1.mx:2,S", "1.mx_1:2,S"]);
-        assert_eq!(fs::read_to_string(folder.path().join("cur/1.mx:2,S")).expect("read"), "another");
+        assert_eq!(
+            fs::read_to_string(folder.path().join("cur/1.mx:2,S")).expect("read"),
+            "another"
+        );
     }
 
     #[test]
@@ -479,8 +524,14 @@ mod tests {
         let content = "X-Email-Report-Processor-Error: bad?news\r\nSubject: x\r\n\r\nbody";
         let name = format!("1.M1P1.mx,S={}", content.len());
         assert_eq!(files(folder.path().join(".failed/new")), [name.as_str()]);
-        assert_eq!(fs::read_to_string(folder.path().join(".failed/new").join(name)).expect("read"), content);
-        assert!(files(folder.path().join("new")).is_empty() && files(folder.path().join(".failed/tmp")).is_empty());
+        assert_eq!(
+            fs::read_to_string(folder.path().join(".failed/new").join(name)).expect("read"),
+            content
+        );
+        assert!(
+            files(folder.path().join("new")).is_empty()
+                && files(folder.path().join(".failed/tmp")).is_empty()
+        );
         assert!(folder.path().join(".failed/maildirfolder").exists());
     }
 
@@ -498,21 +549,35 @@ mod tests {
     #[test]
     fn names_that_look_alike_lose_no_mail() {
         let (folder, maildir) = maildir();
-        let names =
-            ["Report: a.eml", "Report: b.eml", "10:00:01.eml", "10:30:00.eml", "a,b", "a,c", "a,S=4", "a,S=x", "a"];
-        let mails: Vec<Entry> =
-            names.iter().map(|name| deliver(&maildir, name, &format!("{name}.").repeat(3))).collect();
+        let names = [
+            "Report: a.eml",
+            "Report: b.eml",
+            "10:00:01.eml",
+            "10:30:00.eml",
+            "a,b",
+            "a,c",
+            "a,S=4",
+            "a,S=x",
+            "a",
+        ];
+        let mails: Vec<Entry> = names
+            .iter()
+            .map(|name| deliver(&maildir, name, &format!("{name}.").repeat(3)))
+            .collect();
         let settled = settle_failed(&mails.iter().map(|mail| (mail, "why")).collect::<Vec<_>>());
         assert!(settled.into_iter().all(|settled| settled.expect("delivered")));
         let copies = files(folder.path().join(".failed/new"));
         assert_eq!(copies.len(), names.len(), "{copies:?}");
         let mut bodies: Vec<String> = copies
             .iter()
-            .map(|name| fs::read_to_string(folder.path().join(".failed/new").join(name)).expect("read"))
+            .map(|name| {
+                fs::read_to_string(folder.path().join(".failed/new").join(name)).expect("read")
+            })
             .map(|text| text.split_once('\n').expect("a header").1.to_owned())
             .collect();
         bodies.sort();
-        let mut expected: Vec<String> = names.iter().map(|name| format!("{name}.").repeat(3)).collect();
+        let mut expected: Vec<String> =
+            names.iter().map(|name| format!("{name}.").repeat(3)).collect();
         expected.sort();
         assert_eq!(bodies, expected);
     }
@@ -528,7 +593,10 @@ mod tests {
         }
         assert_eq!(files(folder.path().join(".failed/new")).len(), 150);
         assert_eq!(files(folder.path().join("cur")).len(), 150);
-        assert!(files(folder.path().join("new")).is_empty() && files(folder.path().join(".failed/tmp")).is_empty());
+        assert!(
+            files(folder.path().join("new")).is_empty()
+                && files(folder.path().join(".failed/tmp")).is_empty()
+        );
     }
 
     #[test]
@@ -537,7 +605,13 @@ mod tests {
         let name = "x".repeat(255);
         assert!(deliver(&maildir, &name, "a").settle_stored().expect("moved"));
         assert!(fail(&deliver(&maildir, &name, "b"), "why"));
-        assert_eq!((files(folder.path().join("cur")).len(), files(folder.path().join(".failed/new")).len()), (1, 1));
+        assert_eq!(
+            (
+                files(folder.path().join("cur")).len(),
+                files(folder.path().join(".failed/new")).len()
+            ),
+            (1, 1)
+        );
     }
 
     #[test]
@@ -547,7 +621,10 @@ mod tests {
         for name in ["new", "cur", "tmp"] {
             fs::create_dir_all(sub.join(name)).expect("folder");
         }
-        assert_eq!(failed_folder(&sub), folder.path().canonicalize().expect("path").join(".Reports.failed"));
+        assert_eq!(
+            failed_folder(&sub),
+            folder.path().canonicalize().expect("path").join(".Reports.failed")
+        );
         assert_eq!(failed_folder(folder.path()), folder.path().join(".failed"));
     }
 }

@@ -7,21 +7,31 @@ use rustix::{
     io::Errno,
 };
 
-/// Renames without ever replacing a file; file systems that can't promise this (NFS) are asked first.
+/// Renames without ever replacing a file; file systems that can't promise this (NFS) are asked
+/// first.
 pub(super) fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS) if to.try_exists()? => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(Errno::INVAL | Errno::NOSYS) if to.try_exists()? => {
+            Err(io::ErrorKind::AlreadyExists.into())
+        }
         Err(Errno::INVAL | Errno::NOSYS) => rename_by(|| fs::rename(from, to), from, to),
         other => Ok(other?),
     }
 }
 
-/// NFS sends a request again whose answer was lost. It is then told that there is no such file, although the rename took
-/// place; the file itself tells. If the client still has an old answer to that, the mail stays as after any other error.
+/// NFS sends a request again whose answer was lost. It is then told that there is no such file,
+/// although the rename took place; the file itself tells. If the client still has an old answer to
+/// that, the mail stays as after any other error.
 fn rename_by(rename: impl FnOnce() -> io::Result<()>, from: &Path, to: &Path) -> io::Result<()> {
     let file = identity(from);
     match rename() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && file.is_some() && identity(to) == file => Ok(()),
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && file.is_some()
+                && identity(to) == file =>
+        {
+            Ok(())
+        }
         other => other,
     }
 }

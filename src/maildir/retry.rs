@@ -1,4 +1,5 @@
-//! Retry: mails of `.failed` go back to `new/`, as they were delivered, so that they are read again.
+//! Retry: mails of `.failed` go back to `new/`, as they were delivered, so that they are read
+//! again.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{ERROR_HEADER, Folder, Maildir, is_same, numbered, rename_to_free_name, unique_part, without_colons};
+use super::{
+    ERROR_HEADER, Folder, Maildir, is_same, numbered, rename_to_free_name, unique_part,
+    without_colons,
+};
 use crate::source;
 
 /// How many mails went back.
@@ -21,12 +25,16 @@ pub struct Retried {
     pub stuck: u64,
 }
 
-/// Moves all mails of the Maildir's folder `.failed` back to `new/`, without the header that told the reason. A mail leaves
-/// `.failed` only after it is on disk in `new/`. `on_error` hears of each that can't be moved.
+/// Moves all mails of the Maildir's folder `.failed` back to `new/`, without the header that told
+/// the reason. A mail leaves `.failed` only after it is on disk in `new/`. `on_error` hears of each
+/// that can't be moved.
 ///
 /// # Errors
 /// The folder can't be read.
-pub fn retry(maildir: &Arc<Maildir>, on_error: &mut dyn FnMut(&Path, io::Error)) -> io::Result<Retried> {
+pub fn retry(
+    maildir: &Arc<Maildir>,
+    on_error: &mut dyn FnMut(&Path, io::Error),
+) -> io::Result<Retried> {
     let mut retried = Retried::default();
     let failed = match Maildir::open(maildir.failed()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(retried),
@@ -57,7 +65,11 @@ fn move_back(maildir: &Arc<Maildir>, path: &Path) -> io::Result<bool> {
     let name = path.file_name().unwrap_or_default();
     let base = without_colons(&unique_part(name));
     let new = maildir.path().join("new");
-    let temporary = maildir.path().join("tmp").join(numbered(&base, 0, format!(".{}", process::id()).as_bytes()));
+    let temporary = maildir.path().join("tmp").join(numbered(
+        &base,
+        0,
+        format!(".{}", process::id()).as_bytes(),
+    ));
     let mut copy = copy_without_reason(&original, &temporary).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })?;
@@ -72,7 +84,13 @@ fn move_back(maildir: &Arc<Maildir>, path: &Path) -> io::Result<bool> {
 
 fn copy_without_reason(original: &File, temporary: &PathBuf) -> io::Result<File> {
     let mode = original.metadata()?.mode();
-    let mut copy = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(mode).open(temporary)?;
+    let mut copy = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(temporary)?;
     let mut original = BufReader::new(original);
     let mut first = Vec::new();
     io::Read::take(&mut original, 64 << 10).read_until(b'\n', &mut first)?;
@@ -92,7 +110,8 @@ fn deliver(copy: &mut File, temporary: &Path, new: &Path, base: &[u8]) -> io::Re
                 copy.seek(SeekFrom::Start(0))?;
                 // A crash came between delivery and removal.
                 if source::open_regular(&target).is_ok_and(|other| {
-                    is_same(&mut BufReader::new(&*copy), &mut BufReader::new(other)).unwrap_or(false)
+                    is_same(&mut BufReader::new(&*copy), &mut BufReader::new(other))
+                        .unwrap_or(false)
                 }) {
                     fs::remove_file(temporary)?;
                     break;
@@ -123,19 +142,29 @@ mod tests {
         for (name, content) in mails {
             fs::write(folder.path().join("new").join(name), content).expect("written");
         }
-        let entries: Vec<_> =
-            maildir.entries(Folder::New).expect("listed").map(|entry| entry.expect("an entry")).collect();
+        let entries: Vec<_> = maildir
+            .entries(Folder::New)
+            .expect("listed")
+            .map(|entry| entry.expect("an entry"))
+            .collect();
         let failing: Vec<_> = entries.iter().map(|entry| (entry, "why")).collect();
         assert!(settle_failed(&failing).iter().all(Result::is_ok));
         // A crash left one in both places.
         fs::write(folder.path().join("new/1.mx"), mails[0].1).expect("written");
         let retried = retry(&maildir, &mut |_, error| panic!("{error}")).expect("read");
         assert_eq!(retried, Retried { mails: 3, stuck: 0 });
-        let read = |name: &str| fs::read_to_string(folder.path().join("new").join(name)).expect("read");
-        assert_eq!([read("1.mx"), read("10_00.eml"), read("2.mx")], mails.map(|(_, content)| content.to_owned()));
+        let read =
+            |name: &str| fs::read_to_string(folder.path().join("new").join(name)).expect("read");
+        assert_eq!(
+            [read("1.mx"), read("10_00.eml"), read("2.mx")],
+            mails.map(|(_, content)| content.to_owned())
+        );
         assert_eq!(fs::read_dir(folder.path().join("new")).expect("listed").count(), 3);
         assert_eq!(fs::read_dir(folder.path().join("tmp")).expect("listed").count(), 0);
         assert_eq!(fs::read_dir(folder.path().join(".failed/new")).expect("listed").count(), 0);
-        assert_eq!(retry(&maildir, &mut |_, error| panic!("{error}")).expect("read"), Retried::default());
+        assert_eq!(
+            retry(&maildir, &mut |_, error| panic!("{error}")).expect("read"),
+            Retried::default()
+        );
     }
 }

@@ -1,11 +1,12 @@
-//! Authentication: what the receiving mail server found out about who sent a mail, as it wrote it into the header fields
-//! `Authentication-Results` (RFC 8601).
+//! Authentication: what the receiving mail server found out about who sent a mail, as it wrote it
+//! into the header fields `Authentication-Results` (RFC 8601).
 //!
-//! Anybody can write such a field into a mail. Those of the own server are told by their authserv-id, which a server
-//! takes out of mail that comes from elsewhere (RFC 8601 section 5); and only those are looked at that stand above the
-//! `Received` of the server that took the mail in, since what is below was there before the mail arrived. Above it there may be
-//! the `Received` of a local delivery (LMTP), which brings nothing in. Some milters put theirs directly below that `Received`;
-//! who has them can ask for that place to be believed too.
+//! Anybody can write such a field into a mail. Those of the own server are told by their
+//! authserv-id, which a server takes out of mail that comes from elsewhere (RFC 8601 section 5);
+//! and only those are looked at that stand above the `Received` of the server that took the mail
+//! in, since what is below was there before the mail arrived. Above it there may be the `Received`
+//! of a local delivery (LMTP), which brings nothing in. Some milters put theirs directly below that
+//! `Received`; who has them can ask for that place to be believed too.
 
 use mail_parser::Message;
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,9 @@ use crate::report::Text;
 pub struct Authenticated {
     /// A domain that passed is that of the From header, or one is a subdomain of the other.
     ///
-    /// This is relaxed alignment (RFC 7489 section 3.1) without the list of public suffixes: two subdomains of one
-    /// organisation count only if the server says `dmarc=pass` for the From domain.
+    /// This is relaxed alignment (RFC 7489 section 3.1) without the list of public suffixes: two
+    /// subdomains of one organisation count only if the server says `dmarc=pass` for the From
+    /// domain.
     pub pass: bool,
     /// Domains with a DKIM signature that passed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -32,22 +34,29 @@ pub struct Authenticated {
     pub dmarc: Option<Text>,
 }
 
-/// DKIM results kept of one mail, and fields and bytes of each looked at; more is no mail server's work.
+/// DKIM results kept of one mail, and fields and bytes of each looked at; more is no mail server's
+/// work.
 const KEPT: usize = 20;
 const FIELDS: usize = 50;
 const FIELD_BYTES: usize = 16 << 10;
 
 impl Authenticated {
-    /// What the server `authserv_id` wrote into a mail that claims to come from the domain `from`, above its own `Received`;
-    /// also between that and the next one if `below_received`.
-    pub(super) fn of(message: &Message, authserv_id: &str, below_received: bool, from: Option<&str>) -> Authenticated {
+    /// What the server `authserv_id` wrote into a mail that claims to come from the domain `from`,
+    /// above its own `Received`; also between that and the next one if `below_received`.
+    pub(super) fn of(
+        message: &Message,
+        authserv_id: &str,
+        below_received: bool,
+        from: Option<&str>,
+    ) -> Authenticated {
         let mut found = Authenticated::default();
         for field in fields_of_own_server(message, below_received) {
             found.add(&field, authserv_id);
         }
         let Some(from) = from.map(fold) else { return found };
         // With two From headers, a server and a reader may look at different ones.
-        let one_from = message.headers().iter().filter(|header| header.name() == "From").count() == 1;
+        let one_from =
+            message.headers().iter().filter(|header| header.name() == "From").count() == 1;
         found.pass = one_from
             && (found.dmarc.as_ref() == Some(&from)
                 || found.dkim.iter().chain(&found.spf).any(|domain| is_aligned(domain, &from)));
@@ -69,7 +78,8 @@ impl Authenticated {
         }
     }
 
-    /// Takes in `dkim=pass reason="…" header.d=example.org`, of which every `=` may have blanks around.
+    /// Takes in `dkim=pass reason="…" header.d=example.org`, of which every `=` may have blanks
+    /// around.
     fn add_result(&mut self, statement: &str) {
         let mut pairs = pairs(statement).into_iter();
         let Some((method, result)) = pairs.next() else { return };
@@ -86,7 +96,9 @@ impl Authenticated {
         match method {
             "dkim" => {
                 let domain = domain("header.d").or_else(|| domain("header.i"));
-                if let Some(domain) = domain.filter(|domain| self.dkim.len() < KEPT && !self.dkim.contains(domain)) {
+                if let Some(domain) =
+                    domain.filter(|domain| self.dkim.len() < KEPT && !self.dkim.contains(domain))
+                {
                     self.dkim.push(domain);
                 }
             }
@@ -97,8 +109,8 @@ impl Authenticated {
     }
 }
 
-/// The fields `Authentication-Results` above the `Received` of the server that took the mail in, and those directly below it
-/// if asked for.
+/// The fields `Authentication-Results` above the `Received` of the server that took the mail in,
+/// and those directly below it if asked for.
 fn fields_of_own_server(message: &Message, below_received: bool) -> Vec<String> {
     let mut fields = Vec::new();
     let mut is_below = false;
@@ -123,8 +135,8 @@ fn fields_of_own_server(message: &Message, below_received: bool) -> Vec<String> 
     fields
 }
 
-/// True for `from … by … with LMTP` (RFC 3848). A sender can choose the name behind `from`, a word without blanks, and what stands
-/// in comments; everything else is the receiving server's.
+/// True for `from … by … with LMTP` (RFC 3848). A sender can choose the name behind `from`, a word
+/// without blanks, and what stands in comments; everything else is the receiving server's.
 fn is_local_delivery(received: &[u8]) -> bool {
     let start = &received[..received.len().min(FIELD_BYTES)];
     let field = without_comments(&String::from_utf8_lossy(start));
@@ -151,7 +163,8 @@ fn is_aligned(domain: &str, from: &str) -> bool {
     domain == from || is_below(domain, from) || is_below(from, domain)
 }
 
-/// The text without comments (RFC 5322 section 3.2.2: nested, in parentheses), each a blank, and without line breaks.
+/// The text without comments (RFC 5322 section 3.2.2: nested, in parentheses), each a blank, and
+/// without line breaks.
 fn without_comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
@@ -241,11 +254,13 @@ mod tests {
 
     #[test]
     fn results_of_the_own_server_are_read() {
-        let found = of("Received: from here by localhost with LMTP; Mon, 2 Oct 2023 10:00:00 +0000\r\n\
+        let found = of(
+            "Received: from here by localhost with LMTP; Mon, 2 Oct 2023 10:00:00 +0000\r\n\
              Authentication-Results: MX.example.org 1 (a (nested; \"comment\")); dkim = pass (2048-bit; key)\r\n\
              \theader.d = Reporter.Example. header.s=a; DKIM/1=pass header.i=@mail.example.net;\r\n\
              \tdkim=fail header.d=broken.example; spf=pass smtp.mailfrom=\"bounces@bounce.reporter.example\"\r\n\
-             Authentication-Results: mx.example.org; dmarc=pass (p=none) header.from=reporter.example\r\n");
+             Authentication-Results: mx.example.org; dmarc=pass (p=none) header.from=reporter.example\r\n",
+        );
         assert_eq!(found.dkim, ["reporter.example", "mail.example.net"]);
         assert_eq!(found.spf.as_deref(), Some("bounce.reporter.example"));
         assert_eq!(found.dmarc.as_deref(), Some("reporter.example"));
@@ -268,8 +283,10 @@ mod tests {
             assert_eq!(of(other), Authenticated::default(), "{other}");
         }
         // The mail brought the field along: it is below the topmost block.
-        let received = "Received: from evil.example by mx.example.org; Mon, 2 Oct 2023 10:00:00 +0000\r\n";
-        let failed = "Authentication-Results: mx.example.org; dkim=fail header.d=reporter.example\r\n";
+        let received =
+            "Received: from evil.example by mx.example.org; Mon, 2 Oct 2023 10:00:00 +0000\r\n";
+        let failed =
+            "Authentication-Results: mx.example.org; dkim=fail header.d=reporter.example\r\n";
         assert_eq!(of(&format!("{failed}{received}{own}")), Authenticated::default());
         let of_another = "Authentication-Results: filter.example.org; spf=none\r\n";
         assert_eq!(of(&format!("{of_another}{received}{own}")), Authenticated::default());
@@ -284,11 +301,12 @@ mod tests {
             ("evilreporter.example", false),
             ("reporter.example.evil.example", false),
         ] {
-            let found = of(&format!("Authentication-Results: mx.example.org; dkim=pass header.d={domain}\r\n"));
+            let found = of(&format!(
+                "Authentication-Results: mx.example.org; dkim=pass header.d={domain}\r\n"
+            ));
             assert_eq!((found.dkim, found.pass), (vec![Text::from(domain)], pass));
         }
-        let two =
-            "From: a@other.example\r\nAuthentication-Results: mx.example.org; dkim=pass header.d=reporter.example\r\n";
+        let two = "From: a@other.example\r\nAuthentication-Results: mx.example.org; dkim=pass header.d=reporter.example\r\n";
         assert!(!of(two).pass, "two From headers");
     }
 }

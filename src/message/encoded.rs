@@ -1,5 +1,6 @@
-//! Encoded: what mail clients and gateways wrapped around a report and did not declare as MIME knows it: base64 with stray
-//! characters, twice or within a letter, uuencoded text, an S/MIME signature with the mail inside.
+//! Encoded: what mail clients and gateways wrapped around a report and did not declare as MIME
+//! knows it: base64 with stray characters, twice or within a letter, uuencoded text, an S/MIME
+//! signature with the mail inside.
 
 use base64::{
     Engine,
@@ -15,11 +16,13 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Decodes base64 and passes over all other characters (RFC 2045 section 6.8). After padding a new text begins.
+/// Decodes base64 and passes over all other characters (RFC 2045 section 6.8). After padding a new
+/// text begins.
 pub(super) fn base64(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len() / 4 * 3);
     for piece in bytes.split(|byte| *byte == b'=') {
-        let mut letters: Vec<u8> = piece.iter().copied().filter(|byte| is_base64_letter(*byte)).collect();
+        let mut letters: Vec<u8> =
+            piece.iter().copied().filter(|byte| is_base64_letter(*byte)).collect();
         // One letter holds six bits, no byte: it was one too many.
         if letters.len() % 4 == 1 {
             letters.pop();
@@ -51,9 +54,11 @@ pub(super) fn undeclared_base64(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// How base64 of gzip, zip, zstd, XML and JSON begins.
-const BEGINNINGS: [&[u8]; 9] = [b"H4sI", b"UEsD", b"KLUv", b"PD94bWw", b"PGZlZWRi", b"77u/", b"eyJ", b"ewog", b"ew0K"];
+const BEGINNINGS: [&[u8]; 9] =
+    [b"H4sI", b"UEsD", b"KLUv", b"PD94bWw", b"PGZlZWRi", b"77u/", b"eyJ", b"ewog", b"ew0K"];
 
-/// Decodes the pieces of base64 in a text, up to so many: lines of nothing else, of which the first begins as a report would.
+/// Decodes the pieces of base64 in a text, up to so many: lines of nothing else, of which the first
+/// begins as a report would.
 pub(super) fn base64_within(bytes: &[u8], at_most: usize) -> Vec<Vec<u8>> {
     let mut pieces = Vec::new();
     let mut rest = bytes;
@@ -96,11 +101,14 @@ pub(super) struct Uuencoded {
     pub(super) is_cut: bool,
 }
 
-/// The files in a uuencoded text (POSIX `uuencode`), up to so many: `begin 644 name`, lines of up to 45 bytes, `end`.
+/// The files in a uuencoded text (POSIX `uuencode`), up to so many: `begin 644 name`, lines of up
+/// to 45 bytes, `end`.
 pub(super) fn uuencoded(bytes: &[u8], at_most: usize) -> Uuencoded {
     let mut found = Uuencoded::default();
     let mut open: Option<Vec<u8>> = None;
-    for line in bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
+    for line in
+        bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    {
         if is_begin(line) {
             found.is_cut |= open.replace(Vec::new()).is_some();
         } else if line == b"end" {
@@ -133,7 +141,10 @@ fn uu_line(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
     for group in groups.chunks(4) {
         // Blanks at the end of a line, which mean zero, may have been cut off.
         let group = (0..4).map(|n| value(group.get(n).copied().unwrap_or(b' ')));
-        let word = group.rev().zip([0, 6, 12, 18]).try_fold(0, |word, (six, shift)| Some(word | (six? << shift)))?;
+        let word = group
+            .rev()
+            .zip([0, 6, 12, 18])
+            .try_fold(0, |word, (six, shift)| Some(word | (six? << shift)))?;
         out.extend_from_slice(&word.to_be_bytes()[1..]);
     }
     if out.len() < end {
@@ -147,8 +158,9 @@ fn uu_line(line: &[u8], out: &mut Vec<u8>) -> Option<()> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct IsCut;
 
-/// The content that an S/MIME signature holds (RFC 8551 section 3.5.2, `SignedData` of RFC 5652): a MIME entity. Nothing for
-/// other bytes, and where the content stands elsewhere. The signature is not checked, as none is checked anywhere here.
+/// The content that an S/MIME signature holds (RFC 8551 section 3.5.2, `SignedData` of RFC 5652): a
+/// MIME entity. Nothing for other bytes, and where the content stands elsewhere. The signature is
+/// not checked, as none is checked anywhere here.
 pub(super) fn signed_content(bytes: &[u8]) -> Result<Option<Vec<u8>>, IsCut> {
     const SIGNED_DATA: &[u8] = b"\x2A\x86\x48\x86\xF7\x0D\x01\x07\x02";
     let mut outermost = Ber { rest: bytes, is_cut: false };
@@ -159,7 +171,11 @@ pub(super) fn signed_content(bytes: &[u8]) -> Result<Option<Vec<u8>>, IsCut> {
     let mut encapsulated = encapsulated(&mut info).ok_or(IsCut)?;
     let Some(mut explicit) = encapsulated.enter(0xA0) else {
         // It is detached.
-        return if encapsulated.rest.is_empty() && !encapsulated.is_cut { Ok(None) } else { Err(IsCut) };
+        return if encapsulated.rest.is_empty() && !encapsulated.is_cut {
+            Ok(None)
+        } else {
+            Err(IsCut)
+        };
     };
     let content = explicit.next().filter(|content| !content.is_cut).ok_or(IsCut)?;
     match content.tag {
@@ -169,7 +185,10 @@ pub(super) fn signed_content(bytes: &[u8]) -> Result<Option<Vec<u8>>, IsCut> {
             let mut pieces = Ber { rest: content.content, is_cut: false };
             let mut whole = Vec::new();
             while !pieces.rest.is_empty() {
-                let piece = pieces.next().filter(|piece| piece.tag == 0x04 && !piece.is_cut).ok_or(IsCut)?;
+                let piece = pieces
+                    .next()
+                    .filter(|piece| piece.tag == 0x04 && !piece.is_cut)
+                    .ok_or(IsCut)?;
                 whole.extend_from_slice(piece.content);
             }
             Ok(Some(whole))
@@ -188,7 +207,8 @@ fn encapsulated<'x>(info: &mut Ber<'x>) -> Option<Ber<'x>> {
     Some(encapsulated)
 }
 
-/// Reads elements of BER (X.690), as far as CMS uses them: tags of one byte, definite and indefinite lengths.
+/// Reads elements of BER (X.690), as far as CMS uses them: tags of one byte, definite and
+/// indefinite lengths.
 struct Ber<'x> {
     rest: &'x [u8],
     /// There should be more than there is.
@@ -230,7 +250,12 @@ fn element(bytes: &[u8], depth: usize) -> Option<Element<'_>> {
         let mut end = 2;
         while end < bytes.len() {
             if bytes[end..].starts_with(&[0, 0]) {
-                return Some(Element { tag, content: &bytes[2..end], length: end + 2, is_cut: false });
+                return Some(Element {
+                    tag,
+                    content: &bytes[2..end],
+                    length: end + 2,
+                    is_cut: false,
+                });
             }
             match element(&bytes[end..], depth) {
                 Some(inner) => end += inner.length,
@@ -244,7 +269,10 @@ fn element(bytes: &[u8], depth: usize) -> Option<Element<'_>> {
         short @ 0..=0x7F => (short, 2),
         long @ 0x81..=0x84 => {
             let digits = bytes.get(2..2 + (long & 0x7F))?;
-            (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), 2 + digits.len())
+            (
+                digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)),
+                2 + digits.len(),
+            )
         }
         _ => return None,
     };
@@ -259,7 +287,8 @@ mod tests {
 
     #[test]
     fn uuencode_is_decoded_and_half_a_file_is_none() {
-        let text = b"Dear all,\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\nbegin 644 half\n#0V%T\n";
+        let text =
+            b"Dear all,\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\nbegin 644 half\n#0V%T\n";
         assert_eq!(uuencoded(text, 9), Uuencoded { files: vec![b"Cat".to_vec()], is_cut: true });
         let cut = Uuencoded { files: Vec::new(), is_cut: true };
         assert_eq!(uuencoded(b"begin 644 x\n#0V\x7FT\n`\nend\n", 9), cut);

@@ -1,4 +1,5 @@
-//! Failure: finds the parts of failure reports in a mail. What they say is read by [`crate::report`].
+//! Failure: finds the parts of failure reports in a mail. What they say is read by
+//! [`crate::report`].
 
 use super::{
     ReadOptions,
@@ -7,16 +8,18 @@ use super::{
 };
 use crate::report::{FailureReport, Repairs, Unreadable, arf};
 
-/// A failure report, and the parts that make it up: they are not looked into for other reports, since the reported mail may
-/// claim to be one, and is not to be believed.
+/// A failure report, and the parts that make it up: they are not looked into for other reports,
+/// since the reported mail may claim to be one, and is not to be believed.
 type Found = (Result<FailureReport, Unreadable>, [usize; 2]);
 
 /// The failure reports in a mail. RFC 5965 section 2 allows one.
 pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> Vec<Found> {
     let (feedback, for_people) = feedback(mail);
     let all = mail.parts.iter().enumerate();
-    let mails: Vec<usize> = all.filter(|(_, part)| is_mail_or_header(part)).map(|(at, _)| at).collect();
-    let mails: Vec<usize> = mails.into_iter().filter(|at| feedback.binary_search(at).is_err()).collect();
+    let mails: Vec<usize> =
+        all.filter(|(_, part)| is_mail_or_header(part)).map(|(at, _)| at).collect();
+    let mails: Vec<usize> =
+        mails.into_iter().filter(|at| feedback.binary_search(at).is_err()).collect();
     let in_order = feedback.len() == 1 || feedback.len() == mails.len();
     let reported = |n: usize, at: usize| {
         if in_order {
@@ -49,7 +52,13 @@ fn is_declared(part: &Part) -> bool {
     part.is("message", "feedback-report")
 }
 
-fn of_parts(mail: &MimeMail, at: usize, reported: Option<usize>, for_people: bool, options: &ReadOptions) -> Found {
+fn of_parts(
+    mail: &MimeMail,
+    at: usize,
+    reported: Option<usize>,
+    for_people: bool,
+    options: &ReadOptions,
+) -> Found {
     let mut repairs = Repairs::default();
     if !for_people && !is_declared(&mail.parts[at]) {
         repairs.note("feedback-part-type");
@@ -62,7 +71,11 @@ fn of_parts(mail: &MimeMail, at: usize, reported: Option<usize>, for_people: boo
         for_people,
         reported: bytes.as_deref(),
         keep_body: options.keep_failed_message,
-        reporter: header.from().and_then(|from| from.first()).and_then(|from| from.address()).map(value),
+        reporter: header
+            .from()
+            .and_then(|from| from.first())
+            .and_then(|from| from.address())
+            .map(value),
         report_id: header.message_id().map(value),
         date: header.date().filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp),
         repairs,
@@ -70,7 +83,8 @@ fn of_parts(mail: &MimeMail, at: usize, reported: Option<usize>, for_people: boo
     (arf::parse(parts, &options.limits), [at, reported.unwrap_or(at)])
 }
 
-/// Whether a part tells of a failure though its type does not say so; true if it is a text for people.
+/// Whether a part tells of a failure though its type does not say so; true if it is a text for
+/// people.
 fn undeclared(part: &Part) -> Option<bool> {
     if part.is_mail() || part.is("text", "html") {
         return None;

@@ -1,7 +1,8 @@
 //! Message: the bytes of one mail (or bare report file) in, every report in it out.
 //!
-//! Every part of a mail is looked at, and told by its bytes, never by its name or declared type. [`parts`]
-//! finds them; [`walk`] goes through them; [`unpack`] takes archives apart; [`crate::report`] reads what comes out.
+//! Every part of a mail is looked at, and told by its bytes, never by its name or declared type.
+//! [`parts`] finds them; [`walk`] goes through them; [`unpack`] takes archives apart;
+//! [`crate::report`] reads what comes out.
 
 pub mod authentication;
 
@@ -34,10 +35,11 @@ pub struct ReadOptions {
     pub limits: Limits,
     /// Keep the body of a mail that a failure report is about: it is personal data.
     pub keep_failed_message: bool,
-    /// The name by which the receiving mail server signs its results of authentication; without it none are read.
+    /// The name by which the receiving mail server signs its results of authentication; without it
+    /// none are read.
     pub authserv_id: Option<String>,
-    /// Believe that server's results also where it, or a stranger, wrote them directly below its `Received`. Means nothing
-    /// without `authserv_id`.
+    /// Believe that server's results also where it, or a stranger, wrote them directly below its
+    /// `Received`. Means nothing without `authserv_id`.
     pub authserv_below_received: bool,
     /// Refuse reports whose sender is not authenticated. Means nothing without `authserv_id`.
     pub require_authenticated: bool,
@@ -55,7 +57,8 @@ pub struct Received {
     /// Message-ID, without the angle brackets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<Text>,
-    /// When the mail was received: the date of the topmost Received header, or else that of the mail; RFC 3339.
+    /// When the mail was received: the date of the topmost Received header, or else that of the
+    /// mail; RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
     /// Address of the From header.
@@ -121,7 +124,8 @@ impl Contents {
         Contents { failures: vec![why.into()], ..Contents::default() }
     }
 
-    /// Why the mail does not count as used up, in one line; nothing if all its reports could be read.
+    /// Why the mail does not count as used up, in one line; nothing if all its reports could be
+    /// read.
     pub fn complaint(&self) -> Option<String> {
         match (self.failures.as_slice(), &self.other) {
             ([], _) if !self.reports.is_empty() || self.passed_over > 0 => None,
@@ -132,10 +136,13 @@ impl Contents {
         }
     }
 
-    /// Subject and sender of the mail, for a person: `"Lunch?" from shop@example.org`. From a stranger.
+    /// Subject and sender of the mail, for a person: `"Lunch?" from shop@example.org`. From a
+    /// stranger.
     pub fn about(&self) -> Option<String> {
-        let subject =
-            self.subject.as_deref().map(|subject| format!("{:?}", &subject[..subject.floor_char_boundary(80)]));
+        let subject = self
+            .subject
+            .as_deref()
+            .map(|subject| format!("{:?}", &subject[..subject.floor_char_boundary(80)]));
         let from = self.received.from.as_deref().map(|from| format!("from {from}"));
         let words: Vec<String> = subject.into_iter().chain(from).collect();
         (!words.is_empty()).then(|| words.join(" "))
@@ -164,9 +171,13 @@ pub fn read_with(bytes: &[u8], options: &ReadOptions) -> Contents {
     read_counted(bytes, options, &mut |_| true).unwrap_or_default()
 }
 
-/// [`read_with`], asking `may_take` for memory before it is taken: bytes, more rather than less than will be needed. Gives up,
-/// with nothing, when the answer is no.
-pub fn read_counted(bytes: &[u8], options: &ReadOptions, may_take: &mut dyn FnMut(usize) -> bool) -> Option<Contents> {
+/// [`read_with`], asking `may_take` for memory before it is taken: bytes, more rather than less
+/// than will be needed. Gives up, with nothing, when the answer is no.
+pub fn read_counted(
+    bytes: &[u8],
+    options: &ReadOptions,
+    may_take: &mut dyn FnMut(usize) -> bool,
+) -> Option<Contents> {
     let limits = &options.limits;
     if bytes.len() as u64 > limits.mail_bytes {
         return Some(Contents::refused(limits.too_large()));
@@ -186,7 +197,11 @@ pub fn read_counted(bytes: &[u8], options: &ReadOptions, may_take: &mut dyn FnMu
         let authenticated = contents.received.authenticated.get_or_insert_default();
         if options.require_authenticated && !authenticated.pass && !contents.reports.is_empty() {
             contents.reports.clear();
-            let why = if would_pass_below { Unusable::NotAuthenticatedAbove } else { Unusable::NotAuthenticated };
+            let why = if would_pass_below {
+                Unusable::NotAuthenticatedAbove
+            } else {
+                Unusable::NotAuthenticated
+            };
             contents.failures.insert(0, why);
         }
     }

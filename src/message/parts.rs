@@ -1,8 +1,10 @@
-//! Parts: takes a mail apart into its MIME parts (RFC 2045, RFC 2046). mail-parser reads the header fields.
+//! Parts: takes a mail apart into its MIME parts (RFC 2045, RFC 2046). mail-parser reads the header
+//! fields.
 //!
-//! Where parts begin and end is found here and not by mail-parser, which has no limits: it goes into mails within mails as
-//! deep as they are (and overflows the stack when it gives them back), looks for each boundary to the end of the mail, and
-//! keeps 200 bytes in memory for a header field of four.
+//! Where parts begin and end is found here and not by mail-parser, which has no limits: it goes
+//! into mails within mails as deep as they are (and overflows the stack when it gives them back),
+//! looks for each boundary to the end of the mail, and keeps 200 bytes in memory for a header field
+//! of four.
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -79,14 +81,16 @@ impl Seen {
 /// Lines in the headers of a mail; mail-parser keeps 200 bytes in memory for each field.
 const FIELDS: usize = 20_000;
 
-/// How often the bytes of a mail, or these, are searched for boundaries: once for each multipart that they are in.
+/// How often the bytes of a mail, or these, are searched for boundaries: once for each multipart
+/// that they are in.
 const SEARCHED_TIMES: usize = 8;
 const SEARCHED_BYTES: usize = 8 << 20;
 
 /// Bytes of a boundary; RFC 2046 section 5.1.1 allows 70.
 const BOUNDARY_BYTES: usize = 998;
 
-/// Multiparts in multiparts. Mailing lists, signatures and virus scanners put one around the other; ten have been seen.
+/// Multiparts in multiparts. Mailing lists, signatures and virus scanners put one around the other;
+/// ten have been seen.
 const MULTIPARTS: usize = 32;
 
 /// Bytes of a field with parameters. mail-parser takes time with the square of their number.
@@ -113,14 +117,18 @@ struct Splitter<'x, 'l> {
 
 impl<'x> Splitter<'x, '_> {
     /// The header at the beginning, and what follows it; nothing if there is no header.
-    fn header(&mut self, bytes: &'x [u8]) -> Result<Option<(Message<'x>, &'x [u8])>, LimitExceeded> {
+    fn header(
+        &mut self,
+        bytes: &'x [u8],
+    ) -> Result<Option<(Message<'x>, &'x [u8])>, LimitExceeded> {
         let room = self.limits.header_bytes.saturating_sub(self.seen.header_bytes);
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let (mut end, mut field_start, mut lines) = (0, 0, 0);
         let mut ends = false;
         while !ends && end < bytes.len() {
             // No line is looked at beyond what is left of the limit.
-            let look_at = &bytes[end..bytes.len().min(end.saturating_add(room - end).saturating_add(1))];
+            let look_at =
+                &bytes[end..bytes.len().min(end.saturating_add(room - end).saturating_add(1))];
             let length = memchr::memchr(b'\n', look_at).map_or(look_at.len(), |at| at + 1);
             if !matches!(look_at.first(), Some(b' ' | b'\t')) {
                 self.check_field(&bytes[field_start..end])?;
@@ -131,14 +139,22 @@ impl<'x> Splitter<'x, '_> {
             if self.seen.fields + lines > FIELDS {
                 let error = self.limits.too_long_header();
                 return if starts_with_field(bytes) {
-                    Err(LimitExceeded { what: "lines in the header of a mail", value: FIELDS as u64, ..error })
+                    Err(LimitExceeded {
+                        what: "lines in the header of a mail",
+                        value: FIELDS as u64,
+                        ..error
+                    })
                 } else {
                     Ok(None)
                 };
             }
             if end > room {
                 // A file without lines is no mail with a long header.
-                return if starts_with_field(bytes) { Err(self.limits.too_long_header()) } else { Ok(None) };
+                return if starts_with_field(bytes) {
+                    Err(self.limits.too_long_header())
+                } else {
+                    Ok(None)
+                };
             }
             ends = look_at[..length].iter().all(|byte| matches!(byte, b'\r' | b'\n'));
         }
@@ -150,7 +166,11 @@ impl<'x> Splitter<'x, '_> {
         }
         let (header, body) = bytes.split_at(end);
         let parsed = PARSER.parse_headers(header);
-        Ok(if ends || parsed.is_some() { Some((parsed.unwrap_or_else(empty_header), body)) } else { None })
+        Ok(if ends || parsed.is_some() {
+            Some((parsed.unwrap_or_else(empty_header), body))
+        } else {
+            None
+        })
     }
 
     /// Refuses what mail-parser would take too long for.
@@ -170,19 +190,27 @@ impl<'x> Splitter<'x, '_> {
     fn search(&mut self, body: &[u8], boundary: &str) -> Result<(), LimitExceeded> {
         if boundary.len() > BOUNDARY_BYTES {
             let error = self.limits.too_long_header();
-            return Err(LimitExceeded { what: "bytes in a boundary", value: BOUNDARY_BYTES as u64, ..error });
+            return Err(LimitExceeded {
+                what: "bytes in a boundary",
+                value: BOUNDARY_BYTES as u64,
+                ..error
+            });
         }
         self.seen.searched += body.len();
         if self.seen.searched > self.seen.searchable {
             let value = self.seen.searchable as u64;
             let error = self.limits.nested_too_deep();
-            return Err(LimitExceeded { what: "bytes searched for boundaries, once a multipart", value, ..error });
+            return Err(LimitExceeded {
+                what: "bytes searched for boundaries, once a multipart",
+                value,
+                ..error
+            });
         }
         Ok(())
     }
 
-    /// Takes in what has this header: a part, or parts within it. What says nothing of its type is a mail in a digest (RFC
-    /// 2046 section 5.1.5).
+    /// Takes in what has this header: a part, or parts within it. What says nothing of its type is
+    /// a mail in a digest (RFC 2046 section 5.1.5).
     fn entity(
         &mut self,
         header: &Message,
@@ -196,12 +224,15 @@ impl<'x> Splitter<'x, '_> {
         }
         let content_type = header.content_type();
         let (kind, subtype) = match content_type {
-            Some(content_type) => (content_type.ctype(), content_type.subtype().unwrap_or_default()),
+            Some(content_type) => {
+                (content_type.ctype(), content_type.subtype().unwrap_or_default())
+            }
             None if in_digest => ("message", "rfc822"),
             None => ("text", "plain"),
         };
         if kind == "multipart"
-            && let Some(boundary) = content_type.and_then(|content_type| content_type.attribute("boundary"))
+            && let Some(boundary) =
+                content_type.and_then(|content_type| content_type.attribute("boundary"))
             && !boundary.is_empty()
         {
             self.search(body, boundary)?;
@@ -252,8 +283,9 @@ fn empty_header<'x>() -> Message<'x> {
     Message { parts: vec![MessagePart::default()], ..Message::default() }
 }
 
-/// Where the body begins in what was taken for a header, up to `end`: some forget the empty line, or the header as well, and
-/// the next empty line may be anywhere or nowhere. Nothing if the header is one.
+/// Where the body begins in what was taken for a header, up to `end`: some forget the empty line,
+/// or the header as well, and the next empty line may be anywhere or nowhere. Nothing if the header
+/// is one.
 fn early_body(bytes: &[u8], end: usize) -> Option<usize> {
     let mut fields_end = 0;
     for line in bytes[..end].split_inclusive(|byte| *byte == b'\n') {
@@ -265,7 +297,9 @@ fn early_body(bytes: &[u8], end: usize) -> Option<usize> {
     }
     let doubtful = &bytes[fields_end..end];
     let is_body = !doubtful.trim_ascii().is_empty()
-        && (bytes[end..].trim_ascii().is_empty() || doubtful.starts_with(b"--") || report::is_in(doubtful));
+        && (bytes[end..].trim_ascii().is_empty()
+            || doubtful.starts_with(b"--")
+            || report::is_in(doubtful));
     is_body.then_some(fields_end)
 }
 
@@ -284,11 +318,14 @@ fn is_named_report(header: &Message) -> bool {
 pub(super) fn starts_with_field(bytes: &[u8]) -> bool {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-    !name.is_empty() && name.len() < line.len() && name.iter().all(|byte| matches!(byte, b'!'..=b'~'))
+    !name.is_empty()
+        && name.len() < line.len()
+        && name.iter().all(|byte| matches!(byte, b'!'..=b'~'))
 }
 
-/// The mail without the `From …` line of an mbox on top, which Postfix puts in front of what it pipes: no field has a
-/// name like that, and mail-parser gives up at it. A mail that was in `.failed` has the reason above it.
+/// The mail without the `From …` line of an mbox on top, which Postfix puts in front of what it
+/// pipes: no field has a name like that, and mail-parser gives up at it. A mail that was in
+/// `.failed` has the reason above it.
 pub(super) fn without_from_line(bytes: &[u8]) -> &[u8] {
     let (mut rest, mut mail) = (bytes, bytes);
     while let Some((line, below)) = memchr::memchr(b'\n', rest).map(|end| rest.split_at(end + 1)) {
@@ -308,12 +345,16 @@ pub(super) fn without_from_line(bytes: &[u8]) -> &[u8] {
 /// In front of a mail in `.failed`.
 const REASON_FIELD: &[u8] = b"X-Email-Report-Processor-Error:";
 
-/// True for Content-Type and Content-Disposition, as mail-parser reads names: blanks in them and colons in front do not count.
+/// True for Content-Type and Content-Disposition, as mail-parser reads names: blanks in them and
+/// colons in front do not count.
 fn is_content_field(field: &[u8]) -> bool {
-    let name = field.iter().filter(|byte| !byte.is_ascii_whitespace()).skip_while(|byte| **byte == b':');
+    let name =
+        field.iter().filter(|byte| !byte.is_ascii_whitespace()).skip_while(|byte| **byte == b':');
     [&b"content-type"[..], b"content-disposition"].iter().any(|content| {
         let mut name = name.clone();
-        content.iter().all(|letter| name.next().is_some_and(|byte| byte.to_ascii_lowercase() == *letter))
+        content
+            .iter()
+            .all(|letter| name.next().is_some_and(|byte| byte.to_ascii_lowercase() == *letter))
     })
 }
 
@@ -337,15 +378,17 @@ impl<'x> Part<'x> {
     pub(super) fn start(&self, length: usize) -> Cow<'x, [u8]> {
         // Base64 takes four bytes and a line's end for three, quoted-printable three for one.
         let raw = &self.raw[..self.raw.len().min(length.saturating_mul(4))];
-        Part { raw, kind: Text::default(), subtype: Text::default(), ..*self }.bytes(&mut Repairs::default())
+        Part { raw, kind: Text::default(), subtype: Text::default(), ..*self }
+            .bytes(&mut Repairs::default())
     }
 
-    /// Its bytes, decoded. Character sets are left as they are: what calls itself text may be none, and an XML declaration
-    /// speaks of the original bytes.
+    /// Its bytes, decoded. Character sets are left as they are: what calls itself text may be none,
+    /// and an XML declaration speaks of the original bytes.
     pub(super) fn bytes(&self, repairs: &mut Repairs) -> Cow<'x, [u8]> {
         let decoded = match self.encoding {
             Encoding::None => None,
-            // mail-parser drops the last bytes where the padding is missing, and gives up at other characters.
+            // mail-parser drops the last bytes where the padding is missing, and gives up at other
+            // characters.
             Encoding::Base64 if encoded::is_unpadded_base64(self.raw) => {
                 repairs.note("base64-unpadded");
                 encoded::base64(self.raw)
@@ -356,7 +399,9 @@ impl<'x> Part<'x> {
                 }
                 encoded::base64(self.raw)
             }),
-            Encoding::QuotedPrintable => decoders::quoted_printable::quoted_printable_decode(self.raw),
+            Encoding::QuotedPrintable => {
+                decoders::quoted_printable::quoted_printable_decode(self.raw)
+            }
         };
         decoded.map_or(Cow::Borrowed(self.raw), Cow::Owned)
     }
@@ -367,7 +412,8 @@ mod tests {
     use super::*;
 
     fn parts(mail: &str) -> Vec<String> {
-        let mail = split(mail.as_bytes(), &Limits::default(), &mut Seen::of(mail.len())).expect("within the limits");
+        let mail = split(mail.as_bytes(), &Limits::default(), &mut Seen::of(mail.len()))
+            .expect("within the limits");
         let text = |part: &Part| {
             let bytes = part.bytes(&mut Repairs::default());
             format!("{}/{} {:?}", part.kind, part.subtype, String::from_utf8_lossy(&bytes))
@@ -379,10 +425,19 @@ mod tests {
     fn parts_end_where_a_delimiter_begins() {
         let mail = "Content-Type: Multipart/Mixed;\r\n\tboundary=\"b\"\r\n\r\npreamble\r\n--b\r\n\r\none\r\n--b2\r\n\
                     --b  \r\nContent-Type: text/x; y=\"--b\"\n\ntwo--b\n\n\n--b--\nepilogue\n--b\n\nthree";
-        assert_eq!(parts(mail), [r#"text/plain "one\r\n--b2""#, r#"text/x "two""#, r#"text/plain """#]);
+        assert_eq!(
+            parts(mail),
+            [r#"text/plain "one\r\n--b2""#, r#"text/x "two""#, r#"text/plain """#]
+        );
         // The last delimiter may be missing.
-        assert_eq!(parts("Content-Type: multipart/x; boundary=b\n\n--b\n\none\n"), [r#"text/plain "one\n""#]);
-        assert_eq!(parts("Content-Type: multipart/x; boundary=b\n\nnone"), [r#"multipart/x "none""#]);
+        assert_eq!(
+            parts("Content-Type: multipart/x; boundary=b\n\n--b\n\none\n"),
+            [r#"text/plain "one\n""#]
+        );
+        assert_eq!(
+            parts("Content-Type: multipart/x; boundary=b\n\nnone"),
+            [r#"multipart/x "none""#]
+        );
     }
 
     #[test]

@@ -31,24 +31,32 @@ impl<'x, 'd> Sections<'x, 'd> {
     pub(super) fn next(&mut self) -> Option<&'x [u8]> {
         let start = self.next.take()?;
         let delimiter = self.delimiter(start);
-        self.next = delimiter.as_ref().filter(|delimiter| !delimiter.is_last).map(|delimiter| delimiter.end);
+        self.next = delimiter
+            .as_ref()
+            .filter(|delimiter| !delimiter.is_last)
+            .map(|delimiter| delimiter.end);
         // A mail that was cut off, or whose author forgot the last delimiter, has one more section.
         let end = delimiter.map_or(self.body.len(), |delimiter| delimiter.start.max(start));
         Some(&self.body[start..end])
     }
 
-    /// The first delimiter from here on. It should stand at the beginning of a line, but not all mailers see to that.
+    /// The first delimiter from here on. It should stand at the beginning of a line, but not all
+    /// mailers see to that.
     fn delimiter(&self, mut from: usize) -> Option<Delimiter> {
         loop {
             let at = from + self.finder.find(&self.body[from..])?;
             let rest = &self.body[at + self.delimiter.len()..];
-            let (rest, is_last) = rest.strip_prefix(b"--").map_or((rest, false), |rest| (rest, true));
+            let (rest, is_last) =
+                rest.strip_prefix(b"--").map_or((rest, false), |rest| (rest, true));
             // Not the beginning of a longer boundary.
             if rest.first().is_none_or(u8::is_ascii_whitespace) {
-                let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
+                let blanks =
+                    rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
                 let line_end = usize::from(rest.get(blanks) == Some(&b'\n'));
                 let before = &self.body[..at];
-                let before = before.strip_suffix(b"\n").map_or(before, |line| line.strip_suffix(b"\r").unwrap_or(line));
+                let before = before
+                    .strip_suffix(b"\n")
+                    .map_or(before, |line| line.strip_suffix(b"\r").unwrap_or(line));
                 return Some(Delimiter {
                     start: before.len(),
                     end: self.body.len() - rest.len() + blanks + line_end,

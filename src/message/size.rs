@@ -1,11 +1,14 @@
-//! Size: how many bytes the documents of a mail will have, told from the reports without making any. A bit more or less does
-//! not matter: a mail of a few kilobytes can ask for gigabytes, since what a report says of itself stands in each document.
+//! Size: how many bytes the documents of a mail will have, told from the reports without making
+//! any. A bit more or less does not matter: a mail of a few kilobytes can ask for gigabytes, since
+//! what a report says of itself stands in each document.
 
 use super::{Contents, Received};
-use crate::report::{AggregateReport, Report, Text, TlsReport, aggregate::Record, tls::PolicyResult};
+use crate::report::{
+    AggregateReport, Report, Text, TlsReport, aggregate::Record, tls::PolicyResult,
+};
 
-/// Names of members and punctuation: in front of the record or policy, of a record or policy, and of a result, reason or
-/// failure detail.
+/// Names of members and punctuation: in front of the record or policy, of a record or policy, and
+/// of a result, reason or failure detail.
 const HEAD: u64 = 300;
 const RECORD: u64 = 240;
 const RESULT: u64 = 40;
@@ -18,7 +21,9 @@ pub(super) fn of_documents(contents: &Contents) -> u64 {
 
 fn of_report(report: &Report, received: u64) -> u64 {
     let (head, records) = match report {
-        Report::Aggregate(report) => (aggregate_head(report), report.records.iter().map(record).sum::<u64>()),
+        Report::Aggregate(report) => {
+            (aggregate_head(report), report.records.iter().map(record).sum::<u64>())
+        }
         Report::Tls(report) => (tls_head(report), report.policies.iter().map(policy).sum()),
         // One document, of parts that are cut.
         Report::Failure(_) => return 0,
@@ -28,17 +33,18 @@ fn of_report(report: &Report, received: u64) -> u64 {
 }
 
 fn received(received: &Received) -> u64 {
-    let authenticated = received
-        .authenticated
-        .as_ref()
-        .map_or(0, |found| texts([&found.spf, &found.dmarc]) + found.dkim.iter().map(text).sum::<u64>());
+    let authenticated = received.authenticated.as_ref().map_or(0, |found| {
+        texts([&found.spf, &found.dmarc]) + found.dkim.iter().map(text).sum::<u64>()
+    });
     texts([&received.message_id, &received.from]) + authenticated
 }
 
 fn aggregate_head(report: &AggregateReport) -> u64 {
     let (metadata, policy) = (&report.metadata, &report.policy_published);
-    let metadata_texts = [&report.version, &metadata.org_name, &metadata.email, &metadata.extra_contact_info];
-    let policy_texts = [&policy.domain, &policy.adkim, &policy.aspf, &policy.p, &policy.sp, &policy.np];
+    let metadata_texts =
+        [&report.version, &metadata.org_name, &metadata.email, &metadata.extra_contact_info];
+    let policy_texts =
+        [&policy.domain, &policy.adkim, &policy.aspf, &policy.p, &policy.sp, &policy.np];
     texts(metadata_texts)
         + texts([&metadata.generator, &policy.fo, &policy.testing, &policy.discovery_method])
         + texts(policy_texts)
@@ -48,13 +54,16 @@ fn aggregate_head(report: &AggregateReport) -> u64 {
 
 fn record(record: &Record) -> u64 {
     let (evaluated, names) = (&record.row.policy_evaluated, &record.identifiers);
-    let reasons = evaluated.reason.iter().map(|reason| RESULT + texts([&reason.kind, &reason.comment]));
+    let reasons =
+        evaluated.reason.iter().map(|reason| RESULT + texts([&reason.kind, &reason.comment]));
     let results = &record.auth_results;
-    let dkim = results
-        .dkim
+    let dkim = results.dkim.iter().map(|dkim| {
+        RESULT + texts([&dkim.domain, &dkim.selector, &dkim.result, &dkim.human_result])
+    });
+    let spf = results
+        .spf
         .iter()
-        .map(|dkim| RESULT + texts([&dkim.domain, &dkim.selector, &dkim.result, &dkim.human_result]));
-    let spf = results.spf.iter().map(|spf| RESULT + texts([&spf.domain, &spf.scope, &spf.result, &spf.human_result]));
+        .map(|spf| RESULT + texts([&spf.domain, &spf.scope, &spf.result, &spf.human_result]));
     RECORD
         + texts([&evaluated.disposition, &evaluated.dkim, &evaluated.spf])
         + texts([&names.header_from, &names.envelope_from, &names.envelope_to])
@@ -70,7 +79,11 @@ fn policy(result: &PolicyResult) -> u64 {
     let details = result.failure_details.iter().map(|detail| {
         4 * RESULT
             + texts([&detail.result_type, &detail.sending_mta_ip, &detail.receiving_mx_hostname])
-            + texts([&detail.receiving_mx_helo, &detail.receiving_ip, &detail.additional_information])
+            + texts([
+                &detail.receiving_mx_helo,
+                &detail.receiving_ip,
+                &detail.additional_information,
+            ])
             + texts([&detail.failure_reason_code])
     });
     RECORD
@@ -83,8 +96,8 @@ fn texts<const N: usize>(values: [&Option<Text>; N]) -> u64 {
     values.into_iter().flatten().map(text).sum()
 }
 
-/// As JSON has it: with quotation marks, a backslash before some characters, and six bytes for one of control. Few texts are
-/// long, and only those are worth a look at each byte.
+/// As JSON has it: with quotation marks, a backslash before some characters, and six bytes for one
+/// of control. Few texts are long, and only those are worth a look at each byte.
 fn text(text: &Text) -> u64 {
     const SHORT: usize = 64;
     let more = |byte: u8| match byte {

@@ -1,5 +1,5 @@
-//! Unpack: gzip, zlib, zstd and zip, within the limits. An archive is taken whole or not at all: where its stream
-//! breaks off or a checksum is wrong, what is missing is unknown.
+//! Unpack: gzip, zlib, zstd and zip, within the limits. An archive is taken whole or not at all:
+//! where its stream breaks off or a checksum is wrong, what is missing is unknown.
 
 use std::io::{self, Cursor, Read};
 
@@ -33,8 +33,8 @@ impl ArchiveError {
 /// What one member of an archive counts at least: taking it out costs time even where it is empty.
 const MEMBER: u64 = 4 << 10;
 
-/// How many attachments' worth of unpacked bytes one mail may have: what was read of them stays in memory until the store has
-/// the mail's documents.
+/// How many attachments' worth of unpacked bytes one mail may have: what was read of them stays in
+/// memory until the store has the mail's documents.
 const ATTACHMENTS: u64 = 2;
 
 /// What has been unpacked so far, archives within archives included.
@@ -52,7 +52,8 @@ impl<'t> Spent<'t> {
         Spent { attachment: 0, mail: 0, may_take, gave_up: false }
     }
 
-    /// Asks for memory. False from when there was not enough: nothing that is done after that counts.
+    /// Asks for memory. False from when there was not enough: nothing that is done after that
+    /// counts.
     pub(super) fn ask(&mut self, bytes: usize) -> bool {
         self.gave_up = self.gave_up || !(self.may_take)(bytes);
         !self.gave_up
@@ -114,10 +115,12 @@ enum ReadError {
 impl Allowance<'_, '_> {
     /// Reads to the end, or to a limit.
     fn read(&mut self, mut from: impl Read, expected: u64) -> Result<Vec<u8>, ReadError> {
-        let by_ratio = self.packed.saturating_mul(self.limits.ratio).max(RATIO_FROM) - self.unpacked;
+        let by_ratio =
+            self.packed.saturating_mul(self.limits.ratio).max(RATIO_FROM) - self.unpacked;
         let by_size = self.spent.room(self.limits).map_err(ReadError::Limit)?;
         let room = by_size.min(by_ratio);
-        // The size that an archive claims is a hint, believed as far as a bit more than usual compression goes.
+        // The size that an archive claims is a hint, believed as far as a bit more than usual
+        // compression goes.
         let hint = expected.min(room).min(self.packed.saturating_mul(32));
         let mut out = Vec::with_capacity(usize::try_from(hint).unwrap_or(0) + 1);
         loop {
@@ -154,10 +157,15 @@ pub(super) struct Unpacked<'x> {
 }
 
 /// One function for each format.
-pub(super) type Unpack = for<'x> fn(&'x [u8], &Limits, &mut Spent<'_>) -> Result<Unpacked<'x>, Unusable>;
+pub(super) type Unpack =
+    for<'x> fn(&'x [u8], &Limits, &mut Spent<'_>) -> Result<Unpacked<'x>, Unusable>;
 
 /// Unpacks a gzip stream (RFC 1952). Further members that follow are of the same file.
-pub(super) fn gzip<'x>(bytes: &'x [u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Unpacked<'x>, Unusable> {
+pub(super) fn gzip<'x>(
+    bytes: &'x [u8],
+    limits: &Limits,
+    spent: &mut Spent<'_>,
+) -> Result<Unpacked<'x>, Unusable> {
     let begins = |bytes: &[u8]| bytes.starts_with(&[0x1F, 0x8B]);
     streams("gzip", bytes, begins, limits, spent, |rest, allowance| {
         let expected = rest.last_chunk().map_or(0, |size| u64::from(u32::from_le_bytes(*size)));
@@ -166,17 +174,27 @@ pub(super) fn gzip<'x>(bytes: &'x [u8], limits: &Limits, spent: &mut Spent<'_>) 
 }
 
 /// Unpacks a zlib stream (RFC 1950), which some take for gzip.
-pub(super) fn zlib<'x>(bytes: &'x [u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Unpacked<'x>, Unusable> {
+pub(super) fn zlib<'x>(
+    bytes: &'x [u8],
+    limits: &Limits,
+    spent: &mut Spent<'_>,
+) -> Result<Unpacked<'x>, Unusable> {
     let begins = |bytes: &[u8]| Payload::of(bytes) == Payload::Zlib;
-    streams("zlib", bytes, begins, limits, spent, |rest, allowance| allowance.read(ZlibDecoder::new(rest), 0))
+    streams("zlib", bytes, begins, limits, spent, |rest, allowance| {
+        allowance.read(ZlibDecoder::new(rest), 0)
+    })
 }
 
-/// How far back zstd may refer, as a power of two: what every decoder should be able to (RFC 8878 section 3.1.1.1.2), and
-/// what it takes in memory.
+/// How far back zstd may refer, as a power of two: what every decoder should be able to (RFC 8878
+/// section 3.1.1.1.2), and what it takes in memory.
 const ZSTD_WINDOW: u32 = 23;
 
 /// Unpacks zstd frames (RFC 8878).
-pub(super) fn zstd<'x>(bytes: &'x [u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Unpacked<'x>, Unusable> {
+pub(super) fn zstd<'x>(
+    bytes: &'x [u8],
+    limits: &Limits,
+    spent: &mut Spent<'_>,
+) -> Result<Unpacked<'x>, Unusable> {
     let begins = |bytes: &[u8]| Payload::of(bytes) == Payload::Zstd;
     if !spent.ask(1 << ZSTD_WINDOW) {
         return Ok(Unpacked { files: Vec::new(), beside: Vec::new() });
@@ -217,7 +235,11 @@ fn streams<'x>(
 }
 
 /// Unpacks all files of a zip archive.
-pub(super) fn zip<'x>(bytes: &'x [u8], limits: &Limits, spent: &mut Spent<'_>) -> Result<Unpacked<'x>, Unusable> {
+pub(super) fn zip<'x>(
+    bytes: &'x [u8],
+    limits: &Limits,
+    spent: &mut Spent<'_>,
+) -> Result<Unpacked<'x>, Unusable> {
     let broken = |error: ZipError| ArchiveError::new("zip", &error);
     if claims_too_many(bytes, limits.members) {
         return Err(limits.too_many_members().into());
@@ -246,8 +268,8 @@ pub(super) fn zip<'x>(bytes: &'x [u8], limits: &Limits, spent: &mut Spent<'_>) -
     Ok(Unpacked { files, beside })
 }
 
-/// What stands before an archive that begins at `offset`, another one for example, and behind the end of its directory
-/// (APPNOTE section 4.3.16).
+/// What stands before an archive that begins at `offset`, another one for example, and behind the
+/// end of its directory (APPNOTE section 4.3.16).
 fn beside_zip(bytes: &[u8], offset: u64) -> Vec<&[u8]> {
     const END: usize = 22;
     let front = usize::try_from(offset).ok().and_then(|offset| bytes.get(..offset));
@@ -258,8 +280,8 @@ fn beside_zip(bytes: &[u8], offset: u64) -> Vec<&[u8]> {
     front.into_iter().chain(behind).collect()
 }
 
-/// Unpacks all files of an archive that has some of equal name, by its directory, which begins at `start`; places in it count
-/// from `offset` (APPNOTE sections 4.3.7 and 4.3.12).
+/// Unpacks all files of an archive that has some of equal name, by its directory, which begins at
+/// `start`; places in it count from `offset` (APPNOTE sections 4.3.7 and 4.3.12).
 fn same_names(
     bytes: &[u8],
     start: u64,
@@ -267,11 +289,14 @@ fn same_names(
     allowance: &mut Allowance<'_, '_>,
 ) -> Result<Vec<Vec<u8>>, Unusable> {
     let broken = |reason: &str| ArchiveError::new("zip", &reason);
-    let place = |at: u64| usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+    let place =
+        |at: u64| usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
     let mut directory = place(start);
     let mut members = Vec::new();
     let mut entries = 0;
-    while let Some((head, rest)) = directory.split_at_checked(46).filter(|(head, _)| head.starts_with(b"PK\x01\x02")) {
+    while let Some((head, rest)) =
+        directory.split_at_checked(46).filter(|(head, _)| head.starts_with(b"PK\x01\x02"))
+    {
         entries += 1;
         if entries > allowance.limits.members {
             return Err(allowance.limits.too_many_members().into());
@@ -284,11 +309,13 @@ fn same_names(
             continue;
         }
         let local = place(offset + large(42) as u64);
-        let Some((local_head, data)) = local.split_at_checked(30).filter(|(head, _)| head.starts_with(b"PK\x03\x04"))
+        let Some((local_head, data)) =
+            local.split_at_checked(30).filter(|(head, _)| head.starts_with(b"PK\x03\x04"))
         else {
             return Err(broken("a file is not where it should be").into());
         };
-        let between = [26, 28].map(|at| usize::from(local_head[at]) | usize::from(local_head[at + 1]) << 8);
+        let between =
+            [26, 28].map(|at| usize::from(local_head[at]) | usize::from(local_head[at + 1]) << 8);
         let data = data.get(between.iter().sum()..).and_then(|data| data.get(..large(20)));
         let data = data.ok_or_else(|| broken("it is cut off"))?;
         let expected = large(24) as u64;
@@ -308,8 +335,9 @@ fn same_names(
     Ok(members)
 }
 
-/// True if the archive has, or says it has, more members than allowed. The zip crate makes room for as many as the end of the
-/// directory claims, and reads the whole directory before it says how many there are.
+/// True if the archive has, or says it has, more members than allowed. The zip crate makes room for
+/// as many as the end of the directory claims, and reads the whole directory before it says how
+/// many there are.
 fn claims_too_many(bytes: &[u8], members: usize) -> bool {
     // An archive within this one that is not compressed has a directory of its own.
     const WITHIN: usize = 4;
@@ -321,8 +349,11 @@ fn claims_too_many(bytes: &[u8], members: usize) -> bool {
     // "Ask the other record" (APPNOTE section 4.4.1.4), of which there may be one that is in front.
     let is_large = large_ends.peek().is_some();
     let claims_many = |at: usize, number: &[u8]| {
-        let claimed = number.iter().rev().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-        at < bytes.len() && claimed > members as u64 && !(is_large && claimed == u64::from(u16::MAX))
+        let claimed =
+            number.iter().rev().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+        at < bytes.len()
+            && claimed > members as u64
+            && !(is_large && claimed == u64::from(u16::MAX))
     };
     let number = |at: usize, length: usize| bytes.get(at..at + length).unwrap_or_default();
     large_ends.any(|at| claims_many(at, number(at + 32, 8)) || claims_many(at, number(at + 24, 8)))

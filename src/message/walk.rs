@@ -13,7 +13,8 @@ use crate::{
     report::{self, Repairs, Report, Unreadable},
 };
 
-/// Memory that each byte of a text takes once it was read: a record, 400 bytes, can be written in 44.
+/// Memory that each byte of a text takes once it was read: a record, 400 bytes, can be written in
+/// 44.
 const READ_TIMES: usize = 12;
 
 /// Memory that an object of JSON and a line of a header take, however short.
@@ -45,17 +46,22 @@ impl Payload {
         match bytes {
             [0x1F, 0x8B, ..] => Payload::Gzip,
             [b'P', b'K', 3 | 5, 4 | 6, ..] => Payload::Zip,
-            // Deflate with a window of 32 KiB and no dictionary (RFC 1950 section 2.2): `x` and no letter.
+            // Deflate with a window of 32 KiB and no dictionary (RFC 1950 section 2.2): `x` and no
+            // letter.
             [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..] => Payload::Zlib,
             [0x28, 0xB5, 0x2F, 0xFD, ..] => Payload::Zstd,
             [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Payload::Closed("xz"),
-            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..] => Payload::Closed("bzip2"),
+            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..] => {
+                Payload::Closed("bzip2")
+            }
             [b'7', b'z', 0xBC, 0xAF, 0x27, 0x1C, ..] => Payload::Closed("7z"),
             [b'R', b'a', b'r', b'!', 0x1A, 0x07, ..] => Payload::Closed("rar"),
             [0x04, 0x22, 0x4D, 0x18, ..] => Payload::Closed("lz4"),
             // Outlook's winmail.dat.
             [0x78, 0x9F, 0x3E, 0x22, ..] => Payload::Closed("TNEF"),
-            [0xFF, 0xFE, b'<' | b'{', ..] | [0xFE, 0xFF, 0, b'<' | b'{', ..] | [0, b'<' | b'{', ..] => Payload::Text,
+            [0xFF, 0xFE, b'<' | b'{', ..]
+            | [0xFE, 0xFF, 0, b'<' | b'{', ..]
+            | [0, b'<' | b'{', ..] => Payload::Text,
             _ => {
                 let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
                 match bytes.trim_ascii_start().first() {
@@ -77,7 +83,8 @@ pub(super) struct Walk<'c> {
     /// An attachment is being unpacked.
     unpacking: bool,
     left: report::Left,
-    /// The sender would be authenticated by what lies below the own server's `Received`, if that was believed.
+    /// The sender would be authenticated by what lies below the own server's `Received`, if that
+    /// was believed.
     pub(super) would_pass_below: bool,
     /// The part that is being looked at is named like a report.
     is_named_report: bool,
@@ -193,14 +200,17 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// Reads an attachment, a member of an archive or a bare file; `repairs` says what was mended on the way.
+    /// Reads an attachment, a member of an archive or a bare file; `repairs` says what was mended
+    /// on the way.
     fn payload(&mut self, bytes: &[u8], depth: usize, repairs: &Repairs) {
         // Some mailers put an empty line too many in front of an attachment.
         let packed = bytes.trim_ascii_start();
         let unpack: Unpack = match Payload::of(packed) {
             Payload::Text => return self.report(bytes, repairs),
             Payload::Other => return self.other(bytes, depth, repairs),
-            Payload::Closed(format) if self.is_named_report => return self.fail(Unusable::Closed(format)),
+            Payload::Closed(format) if self.is_named_report => {
+                return self.fail(Unusable::Closed(format));
+            }
             Payload::Closed(format) => {
                 self.closed.get_or_insert(format);
                 return;
@@ -269,7 +279,8 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// Counts so many bytes that were decoded. False, after which the mail has failed, beyond a limit.
+    /// Counts so many bytes that were decoded. False, after which the mail has failed, beyond a
+    /// limit.
     fn goes_deeper(&mut self, size: usize, depth: usize) -> bool {
         if depth >= self.limits.nesting {
             self.fail(self.limits.nested_too_deep());
@@ -288,9 +299,11 @@ impl<'c> Walk<'c> {
         if !uuencoded.files.is_empty() {
             return uuencoded.files;
         }
-        let is_known = |decoded: &Vec<u8>| Payload::of(decoded.trim_ascii_start()) != Payload::Other;
+        let is_known =
+            |decoded: &Vec<u8>| Payload::of(decoded.trim_ascii_start()) != Payload::Other;
         // A word in front of it may be base64 as well. There is never room for all of it twice.
-        let mut files: Vec<Vec<u8>> = encoded::undeclared_base64(bytes).filter(is_known).into_iter().collect();
+        let mut files: Vec<Vec<u8>> =
+            encoded::undeclared_base64(bytes).filter(is_known).into_iter().collect();
         if files.is_empty() {
             files = encoded::base64_within(bytes, at_most);
         }
@@ -335,8 +348,9 @@ fn looks_like_mail(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(16 << 10)];
     starts_with_field(bytes)
         && [&b"from:"[..], b"subject:", b"mime-version:", b"content-type:"].iter().any(|header| {
-            let is_here =
-                |at: usize| head[at..].get(..header.len()).is_some_and(|name| name.eq_ignore_ascii_case(header));
+            let is_here = |at: usize| {
+                head[at..].get(..header.len()).is_some_and(|name| name.eq_ignore_ascii_case(header))
+            };
             is_here(0) || memchr::memchr_iter(b'\n', head).any(|line_end| is_here(line_end + 1))
         })
 }

@@ -143,10 +143,20 @@ impl Default for Metrics {
             store: store.clone(),
         };
         let age = "Age of the oldest mail in new/, 0 if there is none";
-        registry.register_with_unit("oldest_mail_age", age, Unit::Seconds, metrics.oldest_mail.clone());
+        registry.register_with_unit(
+            "oldest_mail_age",
+            age,
+            Unit::Seconds,
+            metrics.oldest_mail.clone(),
+        );
         registry.register("bulk_requests", "Requests to the store by result", store.requests);
         registry.register("retries", "Requests to the store that were repeated", store.retries);
-        registry.register_with_unit("store_latency", "Time the store took to answer", Unit::Seconds, store.latency);
+        registry.register_with_unit(
+            "store_latency",
+            "Time the store took to answer",
+            Unit::Seconds,
+            store.latency,
+        );
         metrics.registry = Arc::new(registry);
         metrics
     }

@@ -48,8 +48,10 @@ impl Server {
         let thread = thread::Builder::new().name("metrics".into()).spawn(move || {
             runtime.block_on(async {
                 let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let routes =
-                    Router::new().route("/metrics", get(metrics)).route("/healthz", get(health)).with_state(exposed);
+                let routes = Router::new()
+                    .route("/metrics", get(metrics))
+                    .route("/healthz", get(health))
+                    .with_state(exposed);
                 tokio::select! {
                     _ = axum::serve(Patient::new(listener), routes).into_future() => {}
                     _ = stopped => {}
@@ -74,7 +76,9 @@ impl Drop for Server {
     }
 }
 
-async fn metrics(State(exposed): State<Arc<dyn Exposed>>) -> ([(header::HeaderName, &'static str); 1], String) {
+async fn metrics(
+    State(exposed): State<Arc<dyn Exposed>>,
+) -> ([(header::HeaderName, &'static str); 1], String) {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], exposed.metrics())
 }

@@ -1,4 +1,5 @@
-//! The Ruby tool's form: mails or bare reports from files or standard input. For `.forward`, and for a look by hand.
+//! The Ruby tool's form: mails or bare reports from files or standard input. For `.forward`, and
+//! for a look by hand.
 
 use std::{
     fs::{self, File},
@@ -38,7 +39,8 @@ pub(super) fn run(input: &InputFlags, typed: &Typed) -> Result<Exit, Failure> {
     // A single mail from a mail server needs no summary.
     let level = if input.files.is_empty() && !input.mbox { Level::DEBUG } else { Level::INFO };
     // Read before signals are handled: the first Ctrl-C ends it.
-    let reads_stdin = !input.mbox && (input.files.is_empty() || input.files.iter().any(|file| is_stdin(file)));
+    let reads_stdin =
+        !input.mbox && (input.files.is_empty() || input.files.iter().any(|file| is_stdin(file)));
     let mut by_hand = if reads_stdin && io::stdin().is_terminal() {
         info!("reading a mail from standard input; Ctrl-D ends it, --help shows more");
         Some(source::read(io::stdin().lock(), limit, 0)?)
@@ -57,13 +59,16 @@ pub(super) fn run(input: &InputFlags, typed: &Typed) -> Result<Exit, Failure> {
             path if input.mbox && is_stdin(path) => {
                 Stdin::open(&run.stop).and_then(|from| mbox(from, "standard input", limit, &run))
             }
-            path if input.mbox => {
-                File::open(path).and_then(|file| mbox(file, &path.display().to_string(), limit, &run))
-            }
+            path if input.mbox => File::open(path)
+                .and_then(|file| mbox(file, &path.display().to_string(), limit, &run)),
             path if input.maildir => maildir(path, &run),
             path if is_stdin(path) => stdin_mail(by_hand.take(), limit, &run),
             path => {
-                run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), tag: 0, bytes: None });
+                run.pipeline.submit(Mail {
+                    origin: Origin::File(path.to_owned()),
+                    tag: 0,
+                    bytes: None,
+                });
                 Ok(())
             }
         };
@@ -90,7 +95,10 @@ fn refuse_wrong_names(input: &InputFlags) -> Result<(), Failure> {
         }
         let metadata = fs::metadata(file).map_err(|error| Failure::path(file, &error))?;
         if metadata.is_dir() {
-            let error = io::Error::new(io::ErrorKind::IsADirectory, "is a folder; see --maildir and the command once");
+            let error = io::Error::new(
+                io::ErrorKind::IsADirectory,
+                "is a folder; see --maildir and the command once",
+            );
             return Err(Failure::path(file, &error));
         }
     }
@@ -99,7 +107,11 @@ fn refuse_wrong_names(input: &InputFlags) -> Result<(), Failure> {
 
 fn stdin_mail(by_hand: Option<Bytes>, limit: u64, run: &Ingest) -> io::Result<()> {
     let bytes = by_hand.map_or_else(|| source::read(io::stdin().lock(), limit, 0), Ok)?;
-    run.pipeline.submit(Mail { origin: Origin::Input("standard input".into()), tag: 0, bytes: Some(bytes) });
+    run.pipeline.submit(Mail {
+        origin: Origin::Input("standard input".into()),
+        tag: 0,
+        bytes: Some(bytes),
+    });
     Ok(())
 }
 

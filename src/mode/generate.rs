@@ -22,9 +22,13 @@ const SOURCE: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSIO
 pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
     let text = match what {
         GenerateCommand::Man { out: Some(folder) } => {
-            return write_pages(folder).map_err(|error| Failure::path(folder, &error)).map(|()| Exit::Ok);
+            return write_pages(folder)
+                .map_err(|error| Failure::path(folder, &error))
+                .map(|()| Exit::Ok);
         }
-        GenerateCommand::Man { out: None } => pages()?.into_iter().flat_map(|(_, page)| page).collect(),
+        GenerateCommand::Man { out: None } => {
+            pages()?.into_iter().flat_map(|(_, page)| page).collect()
+        }
         GenerateCommand::Completions { shell } => completions(*shell).into_bytes(),
         GenerateCommand::Settings => cli::settings_reference().into_bytes(),
     };
@@ -36,12 +40,14 @@ pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
 }
 
 /// Bash's come with two spellings of a name that has hyphens (clap issue 6421, open at
-/// `clap_complete` 4.6.11), and would complete nothing behind a command: the wrong spelling is mended.
+/// `clap_complete` 4.6.11), and would complete nothing behind a command: the wrong spelling is
+/// mended.
 fn completions(shell: Shell) -> String {
     let name = env!("CARGO_PKG_NAME");
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut cli::shown(), name, &mut text);
-    String::from_utf8_lossy(&text).replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
+    String::from_utf8_lossy(&text)
+        .replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
 }
 
 /// The name and text of each man page.

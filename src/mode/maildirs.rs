@@ -1,4 +1,5 @@
-//! Maildirs as they are named on the command line: opened, or refused in words that name the mistake.
+//! Maildirs as they are named on the command line: opened, or refused in words that name the
+//! mistake.
 
 use std::{
     fs, io,
@@ -41,7 +42,8 @@ fn is_mistake(path: &Path) -> bool {
 /// The Maildir whose `new`, `cur` or `tmp` this is.
 fn maildir_around(path: &Path) -> Option<PathBuf> {
     let path = path.canonicalize().ok()?;
-    let is_part = path.file_name().is_some_and(|name| ["new", "cur", "tmp"].iter().any(|part| name == *part));
+    let is_part =
+        path.file_name().is_some_and(|name| ["new", "cur", "tmp"].iter().any(|part| name == *part));
     let around = path.parent().filter(|around| is_part && Maildir::open(around).is_ok())?;
     Some(around.to_owned())
 }
@@ -49,12 +51,15 @@ fn maildir_around(path: &Path) -> Option<PathBuf> {
 fn mistake(path: &Path, error: &io::Error) -> Failure {
     let name = path.display();
     if let Some(around) = maildir_around(path) {
-        return Failure::usage(format!("{name} is a folder inside a Maildir; give the Maildir: {}", around.display()));
+        return Failure::usage(format!(
+            "{name} is a folder inside a Maildir; give the Maildir: {}",
+            around.display()
+        ));
     }
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => {
-            Failure::usage(format!("{name} is a file; mbox files, archives and single mails are for import"))
-        }
+        Ok(metadata) if metadata.is_file() => Failure::usage(format!(
+            "{name} is a file; mbox files, archives and single mails are for import"
+        )),
         Ok(metadata) if metadata.is_dir() && error.kind() == io::ErrorKind::NotFound => {
             Failure::usage(format!("{name} is no Maildir: there are no folders new and cur in it"))
         }
@@ -62,8 +67,8 @@ fn mistake(path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-/// Refuses Maildirs in which most mails are no reports, before the first one is moved; not if it was said what is to
-/// become of such mails.
+/// Refuses Maildirs in which most mails are no reports, before the first one is moved; not if it
+/// was said what is to become of such mails.
 pub(super) fn refuse_inboxes<'m>(
     maildirs: impl IntoIterator<Item = &'m Arc<Maildir>>,
     config: &Config,
@@ -83,8 +88,9 @@ fn look(maildir: &Arc<Maildir>, reading: &message::ReadOptions) -> Result<(), Fa
         let listed = maildir.entries(folder).into_iter().flatten();
         listed.filter_map(Result::ok).filter_map(read).take(LOOKED_AT).collect()
     };
-    let are_reports =
-        |mails: &[Contents]| mails.iter().filter(|mail| mail.is_something_else()).count() * 2 <= mails.len();
+    let are_reports = |mails: &[Contents]| {
+        mails.iter().filter(|mail| mail.is_something_else()).count() * 2 <= mails.len()
+    };
     // Where mostly reports were stored it is no inbox, however much other mail has come since.
     let (new, stored) = (sample(Folder::New), sample(Folder::Cur));
     if are_reports(&new) || (stored.len() >= ENOUGH && are_reports(&stored)) {
@@ -95,7 +101,8 @@ fn look(maildir: &Arc<Maildir>, reading: &message::ReadOptions) -> Result<(), Fa
     if mails.len() < ENOUGH {
         return Ok(());
     }
-    let example = others.iter().find_map(|mail| mail.about()).map(|about| format!(", such as {about}"));
+    let example =
+        others.iter().find_map(|mail| mail.about()).map(|about| format!(", such as {about}"));
     Err(Failure::usage(format!(
         "{} looks like an inbox: {} of the {} mails looked at are no reports{}. Nothing was moved. Give the folder that the \
          reports are filed into; or say what is to become of other mails: --unrecognized keep leaves them, \

@@ -1,4 +1,5 @@
-//! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to the [`crate::pipeline`].
+//! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to
+//! the [`crate::pipeline`].
 
 pub mod export;
 mod files;
@@ -38,9 +39,12 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
         && !Path::new(word).exists()
         && let Some(command) = cli::similar_command(word)
     {
-        return Err(Failure::usage(format!("no command or file {word:?}; did you mean {command:?}?")));
+        return Err(Failure::usage(format!(
+            "no command or file {word:?}; did you mean {command:?}?"
+        )));
     }
-    if shared.dedup_since.is_some() || shared.dedup_until.is_some() || shared.dedup_count.is_some() {
+    if shared.dedup_since.is_some() || shared.dedup_until.is_some() || shared.dedup_count.is_some()
+    {
         info!("--dedup flags are not needed any more: duplicates are always recognised");
     }
     let quiet = shared.quiet;

@@ -28,7 +28,11 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn run(maildirs: &[PathBuf], typed: &Typed) -> Result<Exit, Failure> {
-    let purpose = Purpose { patience: Some(PATIENCE), on_trouble: OnTrouble::LeaveOrGiveUp, ..Purpose::default() };
+    let purpose = Purpose {
+        patience: Some(PATIENCE),
+        on_trouble: OnTrouble::LeaveOrGiveUp,
+        ..Purpose::default()
+    };
     let config = typed.config(&purpose)?;
     let (maildirs, mut mistakes): (Vec<_>, Vec<_>) =
         maildirs.iter().map(|path| maildirs::open(path)).partition(Result::is_ok);

@@ -1,7 +1,8 @@
 //! The model of a DMARC aggregate report: RFC 7489 appendix C, with what RFC 9990 added.
 //!
-//! The types serialise to the shapes that the Ruby tool's documents have: a value that the report does
-//! not give is left out, a list of one is the one, and DKIM results are an object with the keys 0, 1, ….
+//! The types serialise to the shapes that the Ruby tool's documents have: a value that the report
+//! does not give is left out, a list of one is the one, and DKIM results are an object with the
+//! keys 0, 1, ….
 
 use std::net::IpAddr;
 
@@ -136,8 +137,8 @@ impl PolicyEvaluated {
         self.dkim.as_ref().map(|result| result == "pass")
     }
 
-    /// True if the mails passed DMARC: either mechanism passed and was aligned (RFC 7489 section 4.2). Nothing if the
-    /// reporter says nothing of either.
+    /// True if the mails passed DMARC: either mechanism passed and was aligned (RFC 7489 section
+    /// 4.2). Nothing if the reporter says nothing of either.
     pub fn pass(&self) -> Option<bool> {
         self.spf_aligned().into_iter().chain(self.dkim_aligned()).reduce(|one, other| one || other)
     }
@@ -227,7 +228,10 @@ fn is_none_or_empty<T>(list: &[T]) -> bool {
 }
 
 /// A list of one is written as the one, as the Ruby tool did.
-pub(super) fn one_or_many<T: Serialize, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn one_or_many<T: Serialize, S: Serializer>(
+    list: &[T],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match list {
         [one] => one.serialize(serializer),
         many => many.serialize(serializer),

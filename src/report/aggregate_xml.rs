@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::{
     Period, Repairs, Text, Unreadable,
     aggregate::{
-        AggregateReport, AuthResults, DkimResult, Identifiers, Metadata, OverrideReason, PolicyEvaluated,
-        PolicyPublished, Record, Row, SpfResult,
+        AggregateReport, AuthResults, DkimResult, Identifiers, Metadata, OverrideReason,
+        PolicyEvaluated, PolicyPublished, Record, Row, SpfResult,
     },
     date, number,
     xml::{Pieces, Step, Tag, Walker},
@@ -15,15 +15,16 @@ use crate::limits::Limits;
 
 const FORMAT: &str = "DMARC report";
 
-/// DKIM results, SPF results and override reasons kept of one record. Each DKIM result past the first has index fields of its own, and
-/// RFC 9990 lets a reporter leave out what is beyond a hundred.
+/// DKIM results, SPF results and override reasons kept of one record. Each DKIM result past the
+/// first has index fields of its own, and RFC 9990 lets a reporter leave out what is beyond a
+/// hundred.
 const RESULTS_KEPT: usize = 100;
 
 /// Errors kept of the metadata, which are copied into every document. One is usual.
 const ERRORS_KEPT: usize = 20;
 
-/// Reads the first aggregate report in a text that does not break off in an end tag ([`without_half_end_tag`]), and says where
-/// it ends if something may follow.
+/// Reads the first aggregate report in a text that does not break off in an end tag
+/// ([`without_half_end_tag`]), and says where it ends if something may follow.
 pub(super) fn parse(
     text: &str,
     limits: &Limits,
@@ -40,8 +41,11 @@ pub(super) fn parse(
     let mut period = None;
     let outcome = match find_root(&mut xml) {
         Ok(child) => read(&mut xml, child, limits, &mut report, &mut period),
-        // HTML, most often, which is neither well-formed nor sparing with elements that are never closed.
-        Err(Unreadable::Broken { .. } | Unreadable::Limit(_)) if !mentions_feedback(text) => Err(not_a_report()),
+        // HTML, most often, which is neither well-formed nor sparing with elements that are never
+        // closed.
+        Err(Unreadable::Broken { .. } | Unreadable::Limit(_)) if !mentions_feedback(text) => {
+            Err(not_a_report())
+        }
         Err(error) => Err(error),
     };
     *pieces = xml.pieces;
@@ -61,14 +65,19 @@ fn not_a_report() -> Unreadable {
 
 /// True if the word stands anywhere in the text, so that the text may have been meant for a report.
 fn mentions_feedback(text: &str) -> bool {
-    memchr::memchr2_iter(b'f', b'F', text.as_bytes())
-        .any(|at| text.as_bytes()[at..].first_chunk::<8>().is_some_and(|word| word.eq_ignore_ascii_case(b"feedback")))
+    memchr::memchr2_iter(b'f', b'F', text.as_bytes()).any(|at| {
+        text.as_bytes()[at..]
+            .first_chunk::<8>()
+            .is_some_and(|word| word.eq_ignore_ascii_case(b"feedback"))
+    })
 }
 
-/// The length of `<?xml version="1.0">`, a declaration without its second `?`, which would swallow the report; 0 for others.
+/// The length of `<?xml version="1.0">`, a declaration without its second `?`, which would swallow
+/// the report; 0 for others.
 fn open_declaration(text: &str) -> usize {
     let trimmed = text.trim_start();
-    let is_declaration = trimmed.strip_prefix("<?xml").is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n']));
+    let is_declaration =
+        trimmed.strip_prefix("<?xml").is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n']));
     // Nothing else is searched: there may be many reports in front of a long text.
     if !is_declaration {
         return 0;
@@ -138,8 +147,8 @@ fn read(
     }
 }
 
-/// Goes to the first `feedback`, past whatever stands before or around it; or to the first element of a report that
-/// stands there without it, which is returned.
+/// Goes to the first `feedback`, past whatever stands before or around it; or to the first element
+/// of a report that stands there without it, which is returned.
 fn find_root(xml: &mut Walker) -> Result<Option<Tag>, Unreadable> {
     loop {
         match xml.step()? {
@@ -154,7 +163,8 @@ fn find_root(xml: &mut Walker) -> Result<Option<Tag>, Unreadable> {
     }
 }
 
-/// Reads the element just opened into `slot`. The first value of an element that should stand there once stays.
+/// Reads the element just opened into `slot`. The first value of an element that should stand there
+/// once stays.
 fn set(xml: &mut Walker, slot: &mut Option<Text>) -> Result<(), Unreadable> {
     let value = xml.optional()?;
     keep_first(xml, slot, value);
@@ -177,7 +187,10 @@ fn keep_first<T: PartialEq>(xml: &mut Walker, slot: &mut Option<T>, value: Optio
 }
 
 /// A report must say who reports, under which id, on which time.
-fn finish(mut report: AggregateReport, period: Option<Period>) -> Result<AggregateReport, Unreadable> {
+fn finish(
+    mut report: AggregateReport,
+    period: Option<Period>,
+) -> Result<AggregateReport, Unreadable> {
     let missing = |what| Unreadable::Missing { format: FORMAT, what };
     if report.metadata.org_name.is_none() {
         match &report.metadata.email {
@@ -193,15 +206,22 @@ fn finish(mut report: AggregateReport, period: Option<Period>) -> Result<Aggrega
     }
     report.metadata.date_range = period.ok_or_else(|| missing("date_range"))?;
     match report.lost {
-        // The schema demands one (RFC 7489 appendix C), and without a document nothing would tell of the mail.
+        // The schema demands one (RFC 7489 appendix C), and without a document nothing would tell
+        // of the mail.
         0 if report.records.is_empty() => return Err(missing("a record")),
-        lost if report.records.is_empty() => return Err(Unreadable::all_lost(FORMAT, lost, "records")),
+        lost if report.records.is_empty() => {
+            return Err(Unreadable::all_lost(FORMAT, lost, "records"));
+        }
         _ => {}
     }
     Ok(report)
 }
 
-fn metadata(xml: &mut Walker, into: &mut Metadata, period: &mut Option<Period>) -> Result<(), Unreadable> {
+fn metadata(
+    xml: &mut Walker,
+    into: &mut Metadata,
+    period: &mut Option<Period>,
+) -> Result<(), Unreadable> {
     let mut id = None;
     xml.children(|xml, tag| {
         match tag {
@@ -360,7 +380,10 @@ fn source_ip(xml: &mut Walker) -> Result<Option<IpAddr>, Unreadable> {
     match address {
         None => xml.repairs.note("source-ip-unreadable"),
         Some(IpAddr::V4(_)) if text.contains(':') => xml.repairs.note("ipv4-mapped"),
-        Some(_) if text.starts_with(|first: char| !first.is_ascii_hexdigit() && first != ':') || text.contains('/') => {
+        Some(_)
+            if text.starts_with(|first: char| !first.is_ascii_hexdigit() && first != ':')
+                || text.contains('/') =>
+        {
             xml.repairs.note("source-ip-form");
         }
         Some(_) => {}
@@ -377,8 +400,8 @@ fn count(xml: &mut Walker) -> Result<Option<u64>, Unreadable> {
     Ok(count)
 }
 
-/// An address; one of IPv4 in IPv6's clothes (`::ffff:192.0.2.1`) is one of IPv4. Brackets, `IPv6:` (RFC 5321 section
-/// 4.1.3) and the length of a prefix that means one address are taken off.
+/// An address; one of IPv4 in IPv6's clothes (`::ffff:192.0.2.1`) is one of IPv4. Brackets, `IPv6:`
+/// (RFC 5321 section 4.1.3) and the length of a prefix that means one address are taken off.
 pub(super) fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let bare = bare.strip_prefix("IPv6:").unwrap_or(bare);
@@ -493,8 +516,9 @@ fn keyword(xml: &mut Walker) -> Result<Option<Text>, Unreadable> {
     Ok(Some(value).filter(|value| !value.is_empty()))
 }
 
-/// Adds a result or reason that is not empty to those of a record, of which there is mostly one: a `Vec` makes room for four
-/// at its first, which a report of 100,000 records would pay for with 60 MB.
+/// Adds a result or reason that is not empty to those of a record, of which there is mostly one: a
+/// `Vec` makes room for four at its first, which a report of 100,000 records would pay for with 60
+/// MB.
 fn push<T: Default + PartialEq>(xml: &mut Walker, list: &mut Vec<T>, item: T) {
     if item == T::default() {
         return;

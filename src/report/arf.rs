@@ -1,5 +1,5 @@
-//! From the parts of a mail to a failure report: the fields of ARF (RFC 5965 section 3), or the text for people that some
-//! mail servers send in their place.
+//! From the parts of a mail to a failure report: the fields of ARF (RFC 5965 section 3), or the
+//! text for people that some mail servers send in their place.
 
 use std::{net::IpAddr, sync::LazyLock};
 
@@ -25,7 +25,8 @@ const VALUES_OF_BODY: usize = 64;
 pub(crate) const FEEDBACK_BYTES: usize = 256 << 10;
 const HEADER_BYTES: usize = 1 << 20;
 
-/// Only the fields that something is done with: mail-parser takes time with the square of the number of parameters for others.
+/// Only the fields that something is done with: mail-parser takes time with the square of the
+/// number of parameters for others.
 static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
     MessageParser::new()
         .header_address(HeaderName::From)
@@ -66,7 +67,8 @@ pub(crate) fn is_feedback(bytes: &[u8]) -> bool {
 
 /// True if a text for people tells of a failure, in the words of Exim, cPanel and Baruwa.
 pub(crate) fn is_for_people(bytes: &[u8]) -> bool {
-    memchr::memmem::find(bytes, b"Sender IP Address:").is_some() && memchr::memmem::find(bytes, b"DMARC").is_some()
+    memchr::memmem::find(bytes, b"Sender IP Address:").is_some()
+        && memchr::memmem::find(bytes, b"DMARC").is_some()
 }
 
 /// Makes the report.
@@ -75,14 +77,20 @@ pub(crate) fn parse(parts: Parts, limits: &Limits) -> Result<FailureReport, Unre
     if parts.feedback.len() > FEEDBACK_BYTES {
         repairs.note("feedback-cut");
     }
-    let text = text::decode(&parts.feedback[..parts.feedback.len().min(FEEDBACK_BYTES)], &mut repairs);
+    let text =
+        text::decode(&parts.feedback[..parts.feedback.len().min(FEEDBACK_BYTES)], &mut repairs);
     let mut cutter = Cutter { limits, repairs };
-    let mut report = FailureReport { reporter: parts.reporter, report_id: parts.report_id, ..FailureReport::default() };
+    let mut report = FailureReport {
+        reporter: parts.reporter,
+        report_id: parts.report_id,
+        ..FailureReport::default()
+    };
     let mut reported = parts.reported;
     if parts.for_people {
         cutter.repairs.note("no-feedback-part");
         let headers = for_people(&text, &mut report, &mut cutter);
-        report.message = headers.and_then(|headers| reported_message(headers.as_bytes(), parts.keep_body, &mut cutter));
+        report.message = headers
+            .and_then(|headers| reported_message(headers.as_bytes(), parts.keep_body, &mut cutter));
         reported = reported.filter(|_| report.message.is_none());
     } else {
         fields_of_arf(&text, &mut report, &mut cutter);
@@ -118,7 +126,8 @@ pub(crate) fn parse(parts: Parts, limits: &Limits) -> Result<FailureReport, Unre
 
 fn fields_of_arf(text: &str, report: &mut FailureReport, cutter: &mut Cutter) {
     let mut fields = FeedbackFields::of(text);
-    report.feedback_type = fields.first("feedback-type").map(|value| cutter.text(&value.to_lowercase()));
+    report.feedback_type =
+        fields.first("feedback-type").map(|value| cutter.text(&value.to_lowercase()));
     report.user_agent = fields.first("user-agent").map(|value| cutter.text(&value));
     report.version = fields.first("version").map(|value| cutter.text(&value));
     report.auth_failure = words(&fields.all("auth-failure"), cutter);
@@ -131,45 +140,64 @@ fn fields_of_arf(text: &str, report: &mut FailureReport, cutter: &mut Cutter) {
         port
     });
     let domains = fields.all("reported-domain");
-    report.reported_domain = domains.iter().map(|domain| cutter.text(&domain.to_lowercase())).collect();
+    report.reported_domain =
+        domains.iter().map(|domain| cutter.text(&domain.to_lowercase())).collect();
     report.identity_alignment = words(&fields.all("identity-alignment"), cutter);
-    report.delivery_result = fields.first("delivery-result").map(|value| cutter.text(&value.to_lowercase()));
-    report.original_mail_from = fields.first("original-mail-from").and_then(|value| mailbox(&value, cutter));
+    report.delivery_result =
+        fields.first("delivery-result").map(|value| cutter.text(&value.to_lowercase()));
+    report.original_mail_from =
+        fields.first("original-mail-from").and_then(|value| mailbox(&value, cutter));
     let recipients = fields.all("original-rcpt-to");
-    report.original_rcpt_to = recipients.iter().filter_map(|value| mailbox(value, cutter)).collect();
-    report.original_envelope_id = fields.first("original-envelope-id").map(|value| cutter.text(&value));
+    report.original_rcpt_to =
+        recipients.iter().filter_map(|value| mailbox(value, cutter)).collect();
+    report.original_envelope_id =
+        fields.first("original-envelope-id").map(|value| cutter.text(&value));
     let mta = fields.first("reporting-mta");
-    report.reporting_mta =
-        mta.map(|mta| cutter.text(mta.split_once(';').map_or(mta.as_str(), |(_, name)| name).trim()));
+    report.reporting_mta = mta
+        .map(|mta| cutter.text(mta.split_once(';').map_or(mta.as_str(), |(_, name)| name).trim()));
     report.incidents = fields.first("incidents").and_then(|value| {
         let incidents = super::number(&value);
         cutter.note_unless(incidents.is_some(), "incidents-unreadable");
         incidents
     });
-    report.dkim_domain = fields.first("dkim-domain").map(|value| cutter.text(&value.to_lowercase()));
+    report.dkim_domain =
+        fields.first("dkim-domain").map(|value| cutter.text(&value.to_lowercase()));
     report.dkim_selector = fields.first("dkim-selector").map(|value| cutter.text(&value));
     report.dkim_identity = fields.first("dkim-identity").map(|value| cutter.text(&value));
     report.dkim_selector_dns = fields.first("dkim-selector-dns").map(|value| cutter.text(&value));
     report.spf_dns = fields.all("spf-dns").iter().map(|value| cutter.text(value)).collect();
     let results = fields.all("authentication-results");
     report.authentication_results = results.iter().map(|value| cutter.text(value)).collect();
-    report.reported_uri = fields.all("reported-uri").iter().map(|value| cutter.text(value)).collect();
+    report.reported_uri =
+        fields.all("reported-uri").iter().map(|value| cutter.text(value)).collect();
     cutter.note_left_out(&fields);
 }
 
-/// Reads `Sender IP Address: 192.0.2.1` and the like. What follows a line of hyphens is the header of the mail.
-fn for_people<'x>(text: &'x str, report: &mut FailureReport, cutter: &mut Cutter) -> Option<&'x str> {
-    let rule = text.match_indices("-----").map(|(at, _)| at).find(|at| text[..*at].ends_with('\n') || *at == 0);
+/// Reads `Sender IP Address: 192.0.2.1` and the like. What follows a line of hyphens is the header
+/// of the mail.
+fn for_people<'x>(
+    text: &'x str,
+    report: &mut FailureReport,
+    cutter: &mut Cutter,
+) -> Option<&'x str> {
+    let rule = text
+        .match_indices("-----")
+        .map(|(at, _)| at)
+        .find(|at| text[..*at].ends_with('\n') || *at == 0);
     let (summary, rest) = text.split_at(rule.unwrap_or(text.len()));
     let mut fields = FeedbackFields::of_text(summary);
     report.feedback_type = Some("auth-failure".into());
     report.auth_failure = vec!["dmarc".into()];
-    report.source_ip = fields.first("sender ip address").and_then(|value| source_ip(&value, cutter));
+    report.source_ip =
+        fields.first("sender ip address").and_then(|value| source_ip(&value, cutter));
     let domains = fields.all("sender domain");
-    report.reported_domain = domains.iter().map(|domain| cutter.text(&domain.to_lowercase())).collect();
+    report.reported_domain =
+        domains.iter().map(|domain| cutter.text(&domain.to_lowercase())).collect();
     report.arrival_date = fields.first("received date").and_then(|value| date::of_mail(&value));
     let aligned = |fields: &mut FeedbackFields, name: &str| {
-        fields.first(name).is_some_and(|value| matches!(value.to_lowercase().as_str(), "yes" | "pass" | "true"))
+        fields
+            .first(name)
+            .is_some_and(|value| matches!(value.to_lowercase().as_str(), "yes" | "pass" | "true"))
     };
     for (name, mechanism) in [("spf alignment", "spf"), ("dkim alignment", "dkim")] {
         if aligned(&mut fields, name) {
@@ -179,10 +207,12 @@ fn for_people<'x>(text: &'x str, report: &mut FailureReport, cutter: &mut Cutter
     if report.identity_alignment.is_empty() {
         report.identity_alignment.push("none".into());
     }
-    report.delivery_result = fields.first("dmarc results").map(|value| cutter.text(&value.to_lowercase()));
+    report.delivery_result =
+        fields.first("dmarc results").map(|value| cutter.text(&value.to_lowercase()));
     cutter.note_left_out(&fields);
     // The line of hyphens may go on for two lines of explanation; an empty line ends it.
-    let blank = rest.find("\n\n").map(|at| at + 2).or_else(|| rest.find("\r\n\r\n").map(|at| at + 4))?;
+    let blank =
+        rest.find("\n\n").map(|at| at + 2).or_else(|| rest.find("\r\n\r\n").map(|at| at + 4))?;
     Some(rest[blank..].trim_start_matches(['\r', '\n']))
 }
 
@@ -199,7 +229,10 @@ fn reported_message(bytes: &[u8], keep_body: bool, cutter: &mut Cutter) -> Optio
         to: addresses(message.to(), cutter),
         reply_to: addresses(message.reply_to(), cutter).into_iter().next(),
         subject: subject.map(|subject| cutter.text(subject)),
-        date: message.date().filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp),
+        date: message
+            .date()
+            .filter(|date| date.is_valid())
+            .map(mail_parser::DateTime::to_timestamp),
         headers: cutter.long_text(headers, VALUES_OF_HEADERS),
         body: keep_body
             .then(|| cutter.long_text(body.trim_ascii_start(), VALUES_OF_BODY))
@@ -208,15 +241,16 @@ fn reported_message(bytes: &[u8], keep_body: bool, cutter: &mut Cutter) -> Optio
     has_fields(&message).then_some(found)
 }
 
-/// Where the header ends: at the first line that is neither a field nor the continuation of one. Whatever a mail parser
-/// would make of the rest, it may be personal data.
+/// Where the header ends: at the first line that is neither a field nor the continuation of one.
+/// Whatever a mail parser would make of the rest, it may be personal data.
 fn header_end(bytes: &[u8]) -> usize {
     let mut end = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n').take(FIELDS) {
         let is_folded = end > 0 && matches!(line.first(), Some(b' ' | b'\t'));
         let is_envelope = end == 0 && (line.starts_with(b"From ") || line.starts_with(b">From "));
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(0);
-        let is_field = colon > 0 && line[..colon].trim_ascii_end().iter().all(|byte| matches!(byte, b'!'..=b'~'));
+        let is_field = colon > 0
+            && line[..colon].trim_ascii_end().iter().all(|byte| matches!(byte, b'!'..=b'~'));
         if line.trim_ascii().is_empty() || !(is_folded || is_envelope || is_field) {
             break;
         }
@@ -228,7 +262,10 @@ fn header_end(bytes: &[u8]) -> usize {
 /// True if there are fields that a mail has; any text is the header of some mail to a mail parser.
 fn has_fields(message: &Message) -> bool {
     let known = ["From", "To", "Subject", "Date", "Message-ID", "Received", "Return-Path"];
-    message.headers().iter().any(|header| known.iter().any(|name| header.name().eq_ignore_ascii_case(name)))
+    message
+        .headers()
+        .iter()
+        .any(|header| known.iter().any(|name| header.name().eq_ignore_ascii_case(name)))
 }
 
 /// `Name <address>`, each.
@@ -248,7 +285,11 @@ fn addresses(field: Option<&Address>, cutter: &mut Cutter) -> Vec<Text> {
 /// The values of a field whose values are words with commas between.
 fn words(values: &[String], cutter: &mut Cutter) -> Vec<Text> {
     let mut words: Vec<Text> = Vec::new();
-    for word in values.iter().flat_map(|value| value.split([',', ' ', '\t'])).filter(|word| !word.is_empty()) {
+    for word in values
+        .iter()
+        .flat_map(|value| value.split([',', ' ', '\t']))
+        .filter(|word| !word.is_empty())
+    {
         let word = cutter.text(&word.to_lowercase());
         if words.contains(&word) {
             continue;
@@ -264,7 +305,12 @@ fn words(values: &[String], cutter: &mut Cutter) -> Vec<Text> {
 
 /// An envelope address without its angle brackets; nothing for that of a bounce, `<>`.
 fn mailbox(value: &str, cutter: &mut Cutter) -> Option<Text> {
-    let bare = value.trim().strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(value).trim();
+    let bare = value
+        .trim()
+        .strip_prefix('<')
+        .and_then(|rest| rest.strip_suffix('>'))
+        .unwrap_or(value)
+        .trim();
     Some(cutter.text(bare)).filter(|address| !address.is_empty())
 }
 
@@ -328,7 +374,11 @@ mod tests {
             (">From x\nFrom: a\n", "Dear Ms Secret,\nTo: you\n"),
             ("", " From: a\n"),
         ] {
-            assert_eq!(header_end(format!("{header}{rest}").as_bytes()), header.len(), "{header}{rest}");
+            assert_eq!(
+                header_end(format!("{header}{rest}").as_bytes()),
+                header.len(),
+                "{header}{rest}"
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The model of a failure report: one mail that failed DMARC, told by its receiver (RFC 9991), in the format ARF
-//! (RFC 5965) with the fields for authentication failures (RFC 6591).
+//! The model of a failure report: one mail that failed DMARC, told by its receiver (RFC 9991), in
+//! the format ARF (RFC 5965) with the fields for authentication failures (RFC 6591).
 //!
 //! The field names in the documents are those of the RFCs in small letters, with `_` for `-`.
 

@@ -8,7 +8,8 @@ pub(super) const VALUES_KEPT: usize = 100;
 /// Fields looked at of the report, and of the reported mail; each takes up to 200 bytes in memory.
 pub(super) const FIELDS: usize = 20_000;
 
-/// Fields by their name in small letters, folded lines put together (RFC 5322 section 2.2.3), and what was left out of them.
+/// Fields by their name in small letters, folded lines put together (RFC 5322 section 2.2.3), and
+/// what was left out of them.
 #[derive(Default)]
 pub(super) struct FeedbackFields {
     by_name: BTreeMap<String, Vec<String>>,
@@ -43,7 +44,8 @@ impl FeedbackFields {
     /// Fields in a text for people: indented, and not folded.
     pub(super) fn of_text(text: &str) -> FeedbackFields {
         let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
-        let pair = |(name, value): (&str, &str)| (name.trim().to_lowercase(), value.trim().to_owned());
+        let pair =
+            |(name, value): (&str, &str)| (name.trim().to_lowercase(), value.trim().to_owned());
         let fields = FeedbackFields::sorted(pairs.by_ref().take(FIELDS).map(pair).collect());
         FeedbackFields { too_many: pairs.next().is_some(), ..fields }
     }

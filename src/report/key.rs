@@ -1,8 +1,10 @@
-//! Identity: what tells reports, records and policies apart. It is made from values of the model alone, so that it is the
-//! same however and however often a report arrives, and can be told again from a store's tables.
+//! Identity: what tells reports, records and policies apart. It is made from values of the model
+//! alone, so that it is the same however and however often a report arrives, and can be told again
+//! from a store's tables.
 //!
-//! The fields and their order are frozen: another choice would store everything a second time. Free text that a later
-//! version may read better (`human_result`, `errors`, `repairs`) has no part in it, nor has a record's place in the report.
+//! The fields and their order are frozen: another choice would store everything a second time. Free
+//! text that a later version may read better (`human_result`, `errors`, `repairs`) has no part in
+//! it, nor has a record's place in the report.
 
 use std::net::IpAddr;
 
@@ -37,7 +39,8 @@ impl Key {
 pub struct Ids {
     /// The report's key.
     pub key: Key,
-    /// A number below 2⁶³ for each record or policy, different within the report; 0 for a failure report.
+    /// A number below 2⁶³ for each record or policy, different within the report; 0 for a failure
+    /// report.
     pub parts: Vec<u64>,
 }
 
@@ -56,7 +59,9 @@ impl Report {
     pub fn ids(&self) -> Ids {
         let mut fields = Fields::default();
         let mut parts = match self {
-            Report::Aggregate(report) => report.records.iter().map(|one| fields.record(one)).collect(),
+            Report::Aggregate(report) => {
+                report.records.iter().map(|one| fields.record(one)).collect()
+            }
             Report::Tls(report) => report.policies.iter().map(|one| fields.policy(one)).collect(),
             Report::Failure(_) => vec![0],
         };
@@ -66,11 +71,11 @@ impl Report {
 
     /// The key of this report.
     ///
-    /// - DMARC: reporter, report id, period and `policy_published`. So a report with another head has a row of its own in
-    ///   SQLite.
+    /// - DMARC: reporter, report id, period and `policy_published`. So a report with another head
+    ///   has a row of its own in SQLite.
     /// - TLS: reporter, report id and period.
-    /// - Failure: all fields of the feedback report, the header of the mail that failed, and the Message-ID of the mail that
-    ///   brought the report.
+    /// - Failure: all fields of the feedback report, the header of the mail that failed, and the
+    ///   Message-ID of the mail that brought the report.
     pub fn key(&self) -> Key {
         let mut fields = Fields::default();
         match self {
@@ -102,7 +107,11 @@ impl Fields {
         for OverrideReason { kind, comment } in &evaluated.reason {
             self.texts([kind, comment]);
         }
-        self.texts([&identifiers.header_from, &identifiers.envelope_from, &identifiers.envelope_to]);
+        self.texts([
+            &identifiers.header_from,
+            &identifiers.envelope_from,
+            &identifiers.envelope_to,
+        ]);
         self.number(auth_results.spf.len() as u64);
         for SpfResult { domain, scope, result, human_result: _ } in &auth_results.spf {
             self.texts([domain, scope, result]);
@@ -150,7 +159,14 @@ impl Fields {
         self.exact(metadata.report_id.as_bytes());
         self.seconds(Some(metadata.date_range.begin));
         self.seconds(Some(metadata.date_range.end));
-        self.texts([&policy.domain, &policy.p, &policy.sp, &policy.np, &policy.adkim, &policy.aspf]);
+        self.texts([
+            &policy.domain,
+            &policy.p,
+            &policy.sp,
+            &policy.np,
+            &policy.adkim,
+            &policy.aspf,
+        ]);
         self.number(policy.pct.map_or(0, |pct| u64::from(pct) + 1));
         self.texts([&policy.fo, &policy.testing]);
     }
@@ -163,8 +179,8 @@ impl Fields {
         self.seconds(Some(report.date_range.end));
     }
 
-    /// A failure report has no id. The mail that brought it has one, and so has the mail that failed; a burst of mails
-    /// with the same id to several recipients differs in the rest.
+    /// A failure report has no id. The mail that brought it has one, and so has the mail that
+    /// failed; a burst of mails with the same id to several recipients differs in the rest.
     fn failure(&mut self, report: &FailureReport) {
         self.text(Some("failure"));
         self.text(report.reporting_mta.as_deref().or(report.reporter.as_deref()));
@@ -200,9 +216,10 @@ impl Fields {
     }
 
     fn message(&mut self, message: &ReportedMessage) {
-        // As it came, not what was read from it, which a later version may read better. Without blanks: ends of lines and
-        // folds are not the same on every road.
-        let headers: Vec<u8> = message.headers.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        // As it came, not what was read from it, which a later version may read better. Without
+        // blanks: ends of lines and folds are not the same on every road.
+        let headers: Vec<u8> =
+            message.headers.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         self.exact(&headers);
     }
 
@@ -220,8 +237,9 @@ impl Fields {
         texts.iter().for_each(|text| self.text(Some(text)));
     }
 
-    /// Without regard to case and a dot at the end, since the same report has been seen in both spellings. What is not
-    /// there is the same as an empty text. Unicode promises never to pair other letters than it does today.
+    /// Without regard to case and a dot at the end, since the same report has been seen in both
+    /// spellings. What is not there is the same as an empty text. Unicode promises never to pair
+    /// other letters than it does today.
     fn text(&mut self, text: Option<&str>) {
         let text = text.unwrap_or_default().trim_end_matches('.');
         if text.is_ascii() {
@@ -255,7 +273,8 @@ impl Fields {
         self.bytes.extend_from_slice(&seconds.unwrap_or_default().to_le_bytes());
     }
 
-    /// Seven bits a byte, the high bit set in all but the last (LEB128): most lengths and counts are short.
+    /// Seven bits a byte, the high bit set in all but the last (LEB128): most lengths and counts
+    /// are short.
     fn number(&mut self, mut number: u64) {
         while number > 0x7f {
             self.bytes.push(number.to_le_bytes()[0] | 0x80);
@@ -274,8 +293,8 @@ fn first_63_bits(digest: &[u8]) -> u64 {
     digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte)) >> 1
 }
 
-/// Records with the same values in one report are mails counted apart: the second, third and so on each become another.
-/// Which of them is which makes no difference.
+/// Records with the same values in one report are mails counted apart: the second, third and so on
+/// each become another. Which of them is which makes no difference.
 pub(crate) fn tell_apart(parts: &mut [u64]) {
     if parts.len() < 2 {
         return;

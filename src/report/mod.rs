@@ -29,7 +29,8 @@ pub use key::{Ids, Key};
 pub use repairs::Repairs;
 pub use tls::TlsReport;
 
-/// Text out of a report. Most values (results, domains, addresses) fit in 24 bytes and need no heap.
+/// Text out of a report. Most values (results, domains, addresses) fit in 24 bytes and need no
+/// heap.
 pub type Text = CompactString;
 
 /// One report, whatever its format.
@@ -74,7 +75,8 @@ impl Report {
         }
     }
 
-    /// The time it speaks of; of a failure report, the arrival of the mail that failed, or 1970 if that is unknown.
+    /// The time it speaks of; of a failure report, the arrival of the mail that failed, or 1970 if
+    /// that is unknown.
     pub fn period(&self) -> Period {
         match self {
             Report::Aggregate(report) => report.metadata.date_range,
@@ -98,7 +100,9 @@ impl Report {
     /// How many records, or policies and failure details, were read, those that were lost included.
     pub(crate) fn parts(&self) -> usize {
         let details = match self {
-            Report::Tls(report) => report.policies.iter().map(|policy| policy.failure_details.len()).sum(),
+            Report::Tls(report) => {
+                report.policies.iter().map(|policy| policy.failure_details.len()).sum()
+            }
             Report::Aggregate(_) | Report::Failure(_) => 0,
         };
         self.len() + self.lost() + details
@@ -128,14 +132,16 @@ impl Report {
     }
 }
 
-/// A number that people can read: with a sign in front, blanks or commas between thousands, a fraction of zeros, or a
-/// unit behind. A fraction of a mail, less than nothing, and digits in the middle of other text are no number.
+/// A number that people can read: with a sign in front, blanks or commas between thousands, a
+/// fraction of zeros, or a unit behind. A fraction of a mail, less than nothing, and digits in the
+/// middle of other text are no number.
 fn number(text: &str) -> Option<u64> {
     if let Ok(number) = text.parse() {
         return Some(number);
     }
     let text = text.trim_matches(|c: char| matches!(c, '"' | '\'' | '+') || c.is_whitespace());
-    let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ',' | '.')).unwrap_or(text.len());
+    let end =
+        text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ',' | '.')).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
     if !rest.chars().all(|c| c.is_whitespace() || c.is_alphabetic() || matches!(c, '%' | '.')) {
         return None;
@@ -149,7 +155,8 @@ fn number(text: &str) -> Option<u64> {
     let mut groups = whole.split(',');
     let first = groups.next()?;
     let thousands: Vec<&str> = groups.collect();
-    let grouped = thousands.is_empty() || (first.len() <= 3 && thousands.iter().all(|group| group.len() == 3));
+    let grouped = thousands.is_empty()
+        || (first.len() <= 3 && thousands.iter().all(|group| group.len() == 3));
     if grouped { [&[first], thousands.as_slice()].concat().concat().parse().ok() } else { None }
 }
 
@@ -168,7 +175,8 @@ pub enum Unreadable {
     /// Neither XML nor JSON, or XML and JSON of other kinds.
     #[error("not a report: {0}")]
     NotAReport(String),
-    /// It calls itself a report, but something that no report can do without is missing or senseless.
+    /// It calls itself a report, but something that no report can do without is missing or
+    /// senseless.
     #[error("{format} without {what}")]
     Missing {
         /// "DMARC report" or "SMTP TLS report".
@@ -195,7 +203,8 @@ impl Unreadable {
         Unreadable::Broken { format, reason: format!("none of {lost} {what} can be read") }
     }
 
-    /// True if the bytes never claimed to be a report, so that nothing is lost by passing over them.
+    /// True if the bytes never claimed to be a report, so that nothing is lost by passing over
+    /// them.
     pub fn is_something_else(&self) -> bool {
         matches!(self, Unreadable::NotAReport(_))
     }
@@ -206,7 +215,8 @@ pub fn is_in(bytes: &[u8]) -> bool {
     text::find_report(bytes).is_some()
 }
 
-/// Reads one unpacked payload, XML or JSON told apart by the first byte that is not blank; the first report if it holds several.
+/// Reads one unpacked payload, XML or JSON told apart by the first byte that is not blank; the
+/// first report if it holds several.
 ///
 /// # Errors
 /// [`Unreadable`] says why there is no report in the bytes.
@@ -214,7 +224,8 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Report, Unreadable> {
     parse_all(bytes, limits, &Repairs::default()).swap_remove(0)
 }
 
-/// How much more of a mail may be read: all its reports are in memory at once, and each takes its time.
+/// How much more of a mail may be read: all its reports are in memory at once, and each takes its
+/// time.
 #[derive(Debug)]
 pub struct Left {
     /// Records, policies and failure details.
@@ -226,12 +237,21 @@ pub struct Left {
 impl Left {
     /// As much as the limits allow.
     pub fn of(limits: &Limits) -> Left {
-        // Short values take up to eight times their text in memory, so the limit of XML would be too much for JSON.
-        Left { records: limits.records, pieces: Pieces::new(limits), json_bytes: limits.unpacked_bytes / 4 }
+        // Short values take up to eight times their text in memory, so the limit of XML would be
+        // too much for JSON.
+        Left {
+            records: limits.records,
+            pieces: Pieces::new(limits),
+            json_bytes: limits.unpacked_bytes / 4,
+        }
     }
 
     /// Takes what a report had. One that had too much is refused, with the limit of the whole mail.
-    fn take(&mut self, report: Result<Report, Unreadable>, limits: &Limits) -> Result<Report, Unreadable> {
+    fn take(
+        &mut self,
+        report: Result<Report, Unreadable>,
+        limits: &Limits,
+    ) -> Result<Report, Unreadable> {
         match report {
             Ok(report) if report.parts() > self.records => Err(limits.too_many_records().into()),
             Err(Unreadable::Limit(limit)) if limit.what == limits.too_many_records().what => {
@@ -253,11 +273,20 @@ fn check_encoding(bytes: &[u8], limits: &Limits) -> Result<(), LimitExceeded> {
         return Ok(());
     }
     let error = limits.too_much_unpacked();
-    Err(LimitExceeded { what: "bytes of text that is not UTF-8 (a quarter of what may be unpacked)", value, ..error })
+    Err(LimitExceeded {
+        what: "bytes of text that is not UTF-8 (a quarter of what may be unpacked)",
+        value,
+        ..error
+    })
 }
 
-/// Reads one unpacked payload: a report, or several one after another. Never empty. `repairs` says what was mended on the way here.
-pub fn parse_all(bytes: &[u8], limits: &Limits, repairs: &Repairs) -> Vec<Result<Report, Unreadable>> {
+/// Reads one unpacked payload: a report, or several one after another. Never empty. `repairs` says
+/// what was mended on the way here.
+pub fn parse_all(
+    bytes: &[u8],
+    limits: &Limits,
+    repairs: &Repairs,
+) -> Vec<Result<Report, Unreadable>> {
     parse_within(bytes, limits, &mut Left::of(limits), repairs)
 }
 
@@ -302,7 +331,8 @@ pub fn parse_within(
     loop {
         let (report, end) = if is_xml {
             let limits = Limits { records: left.records, ..limits.clone() };
-            let (report, end) = aggregate_xml::parse(rest, &limits, &mut left.pieces, repairs.clone());
+            let (report, end) =
+                aggregate_xml::parse(rest, &limits, &mut left.pieces, repairs.clone());
             let next = |end: usize| Some(end + text::find_root(&rest.as_bytes()[end..])?);
             (report.map(Report::Aggregate), end.and_then(next))
         } else {

@@ -7,8 +7,8 @@ use memchr::memmem;
 
 use super::Repairs;
 
-/// Decodes a payload. Valid UTF-8 is taken as it is, whatever an XML declaration says; other bytes by
-/// their byte order mark, the declared encoding, or as Windows-1252, the superset of Latin-1.
+/// Decodes a payload. Valid UTF-8 is taken as it is, whatever an XML declaration says; other bytes
+/// by their byte order mark, the declared encoding, or as Windows-1252, the superset of Latin-1.
 pub(super) fn decode<'x>(bytes: &'x [u8], repairs: &mut Repairs) -> Cow<'x, str> {
     if let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {
         return decode(rest, repairs);
@@ -32,10 +32,15 @@ pub(super) fn decode<'x>(bytes: &'x [u8], repairs: &mut Repairs) -> Cow<'x, str>
     }
 }
 
-/// Single bad bytes in UTF-8 become U+FFFD; a text with no valid multi-byte sequence at all is taken for Windows-1252.
+/// Single bad bytes in UTF-8 become U+FFFD; a text with no valid multi-byte sequence at all is
+/// taken for Windows-1252.
 fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     let has_sequences = bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii());
-    if has_sequences { String::from_utf8_lossy(bytes) } else { WINDOWS_1252.decode_without_bom_handling(bytes).0 }
+    if has_sequences {
+        String::from_utf8_lossy(bytes)
+    } else {
+        WINDOWS_1252.decode_without_bom_handling(bytes).0
+    }
 }
 
 /// UTF-16 with a byte order mark, or told by the zero bytes around the first `<` or `{`.
@@ -65,7 +70,8 @@ pub(super) fn find_report(text: &[u8]) -> Option<(bool, usize)> {
     find_json(text).map(|at| (false, at))
 }
 
-/// Where the first object is in a text with the name of a report's member. No letter to a person has one in quotation marks.
+/// Where the first object is in a text with the name of a report's member. No letter to a person
+/// has one in quotation marks.
 fn find_json(text: &[u8]) -> Option<usize> {
     let at = memchr::memchr(b'{', text)?;
     ["\"report-id\"", "\"report_id\"", "\"organization-name\""]
@@ -74,8 +80,8 @@ fn find_json(text: &[u8]) -> Option<usize> {
         .then_some(at)
 }
 
-/// Where the next JSON report begins in a text that has one up to `end`: in a list, one after another, or behind other text,
-/// of which not much is searched: there may be many reports.
+/// Where the next JSON report begins in a text that has one up to `end`: in a list, one after
+/// another, or behind other text, of which not much is searched: there may be many reports.
 pub(super) fn next_json(text: &str, end: usize) -> Option<usize> {
     let rest = &text[end..];
     let next = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']'));
@@ -87,12 +93,13 @@ pub(super) fn next_json(text: &str, end: usize) -> Option<usize> {
     Some(end + at)
 }
 
-/// Where the first start tag `feedback` is, with or without a prefix, that another tag follows: letters speak of "the
-/// `<feedback>` element".
+/// Where the first start tag `feedback` is, with or without a prefix, that another tag follows:
+/// letters speak of "the `<feedback>` element".
 pub(super) fn find_root(bytes: &[u8]) -> Option<usize> {
     const NAME: usize = b"feedback".len();
     const PREFIX: usize = 56;
-    // Where the next `>` is and whether a tag follows it: many names may stand before one `>`, and much that is blank behind.
+    // Where the next `>` is and whether a tag follows it: many names may stand before one `>`, and
+    // much that is blank behind.
     let mut next_end = None;
     let ends = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
     // The name is looked for by its rarest letter: there may be a `<` at every second byte.
@@ -102,7 +109,9 @@ pub(super) fn find_root(bytes: &[u8]) -> Option<usize> {
         }
         let end = last + 1;
         let before = &bytes[..end.checked_sub(NAME)?];
-        if !bytes[before.len()..end].eq_ignore_ascii_case(b"feedback") || !bytes.get(end).is_some_and(ends) {
+        if !bytes[before.len()..end].eq_ignore_ascii_case(b"feedback")
+            || !bytes.get(end).is_some_and(ends)
+        {
             return None;
         }
         let start = match before.last()? {

@@ -1,4 +1,5 @@
-//! The model of an SMTP TLS report: RFC 8460 section 4.4, the member names in the documents unchanged.
+//! The model of an SMTP TLS report: RFC 8460 section 4.4, the member names in the documents
+//! unchanged.
 
 use serde::Serialize;
 

@@ -1,7 +1,9 @@
-//! A pull reader for XML that strangers wrote: elements nest properly in what it returns, whatever the text does.
+//! A pull reader for XML that strangers wrote: elements nest properly in what it returns, whatever
+//! the text does.
 //!
-//! quick-xml finds the markup; this layer mends what is not well-formed: end tags that are missing or do not match,
-//! `&` and `<` that were not escaped. Entities other than the five of XML and character references are never resolved.
+//! quick-xml finds the markup; this layer mends what is not well-formed: end tags that are missing
+//! or do not match, `&` and `<` that were not escaped. Entities other than the five of XML and
+//! character references are never resolved.
 
 use std::borrow::Cow;
 
@@ -60,8 +62,8 @@ impl Tag {
         tag.unwrap_or(Tag::Other)
     }
 
-    /// Reports with capitals or hyphens in element names exist (`Feedback`, `report-metadata`, `reportMetadata`), and some
-    /// say `identities`; they are rare.
+    /// Reports with capitals or hyphens in element names exist (`Feedback`, `report-metadata`,
+    /// `reportMetadata`), and some say `identities`; they are rare.
     fn respelled(name: &str) -> Option<Tag> {
         if name == "identities" {
             return Some(Tag::Identifiers);
@@ -138,9 +140,9 @@ impl<'x> Walker<'x> {
         }
     }
 
-    /// The tag of a qualified name. An element with another prefix than the report's is somebody's extension, whatever its
-    /// local name (RFC 9990 section 4), but for a schema around the report. What has no prefix belongs to the report: some
-    /// write it at the root only.
+    /// The tag of a qualified name. An element with another prefix than the report's is somebody's
+    /// extension, whatever its local name (RFC 9990 section 4), but for a schema around the report.
+    /// What has no prefix belongs to the report: some write it at the root only.
     fn tag(&mut self, name: &str) -> Tag {
         let (prefix, local) = name.rsplit_once(':').unwrap_or(("", name));
         let of_another = |own: &Text| !prefix.is_empty() && prefix != own.as_str();
@@ -148,7 +150,9 @@ impl<'x> Walker<'x> {
             return if local == "schema" { Tag::Schema } else { Tag::Other };
         }
         let tag = Tag::of(local, &mut self.repairs);
-        if self.prefix.is_none() && matches!(tag, Tag::Feedback | Tag::ReportMetadata | Tag::PolicyPublished) {
+        if self.prefix.is_none()
+            && matches!(tag, Tag::Feedback | Tag::ReportMetadata | Tag::PolicyPublished)
+        {
             self.prefix = Some(prefix.into());
         }
         tag
@@ -184,13 +188,21 @@ impl<'x> Walker<'x> {
             let Some(left) = self.pieces.left.checked_sub(1) else {
                 let error = self.limits.too_many_records();
                 let value = self.pieces.all as u64;
-                return Err(LimitExceeded { what: "pieces of XML in the reports of a mail", value, ..error }.into());
+                return Err(LimitExceeded {
+                    what: "pieces of XML in the reports of a mail",
+                    value,
+                    ..error
+                }
+                .into());
             };
             self.pieces.left = left;
             let event = match self.reader.read_event() {
                 Ok(event) => event,
-                // `<!` of no known kind; all other errors of syntax are something that the end of the text left open.
-                Err(error @ Error::Syntax(SyntaxError::InvalidBangMarkup)) => return Err(broken(&error)),
+                // `<!` of no known kind; all other errors of syntax are something that the end of
+                // the text left open.
+                Err(error @ Error::Syntax(SyntaxError::InvalidBangMarkup)) => {
+                    return Err(broken(&error));
+                }
                 Err(Error::Syntax(_)) => return Err(self.cut_off()),
                 Err(error) => return Err(broken(&error)),
             };
@@ -210,7 +222,8 @@ impl<'x> Walker<'x> {
                         self.repairs.note("unescaped-lt");
                         let inner = start[at + 1..].trim_end();
                         self.pending = Some(Text::from(format!("<{}", &start[..at])));
-                        let (name, ends) = inner.strip_prefix('/').map_or((inner, false), |name| (name, true));
+                        let (name, ends) =
+                            inner.strip_prefix('/').map_or((inner, false), |name| (name, true));
                         let tag = self.tag(name);
                         if !ends {
                             return self.enter_after_pending(tag);
@@ -232,13 +245,18 @@ impl<'x> Walker<'x> {
                 Event::CData(data) => return Ok(Step::Text(data.into_inner())),
                 Event::GeneralRef(reference) => return Ok(Step::Text(self.resolve(&reference))),
                 Event::Eof => return Ok(Step::End),
-                Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+                Event::Empty(_)
+                | Event::Comment(_)
+                | Event::Decl(_)
+                | Event::PI(_)
+                | Event::DocType(_) => {}
             }
         }
     }
 
-    /// The text of the element just opened, up to its end, trimmed and cut at the limit. Markup within is dropped, and its text
-    /// kept; an element of a report begins where the end tag was forgotten.
+    /// The text of the element just opened, up to its end, trimmed and cut at the limit. Markup
+    /// within is dropped, and its text kept; an element of a report begins where the end tag was
+    /// forgotten.
     pub(super) fn value(&mut self) -> Result<Text, Unreadable> {
         let depth = self.open.len();
         let mut value = Text::default();
@@ -253,7 +271,8 @@ impl<'x> Walker<'x> {
                     let end = text.floor_char_boundary(room);
                     cut |= end < text.len() && !text[end..].trim().is_empty();
                     // Most values come in one piece.
-                    let piece = if value.is_empty() { text[..end].trim_start() } else { &text[..end] };
+                    let piece =
+                        if value.is_empty() { text[..end].trim_start() } else { &text[..end] };
                     value.push_str(piece);
                 }
                 Step::Close if self.open.len() < depth => break,
@@ -292,7 +311,8 @@ impl<'x> Walker<'x> {
         }
     }
 
-    /// Calls `child` for each child of the element just opened, up to its end; `child` consumes the element.
+    /// Calls `child` for each child of the element just opened, up to its end; `child` consumes the
+    /// element.
     pub(super) fn children(
         &mut self,
         mut child: impl FnMut(&mut Self, Tag) -> Result<(), Unreadable>,
@@ -332,7 +352,8 @@ impl<'x> Walker<'x> {
                     let begins = is_behind_child || all.is_empty();
                     let piece = if begins { text.trim_start() } else { &text[..] };
                     is_behind_child = false;
-                    let end = piece.floor_char_boundary(self.limits.value_bytes.saturating_sub(all.len()));
+                    let end = piece
+                        .floor_char_boundary(self.limits.value_bytes.saturating_sub(all.len()));
                     cut |= !piece[end..].trim().is_empty();
                     all.push_str(&piece[..end]);
                 }
@@ -349,7 +370,8 @@ impl<'x> Walker<'x> {
 
     /// The error for a text that ends where it must not.
     pub(super) fn cut_off(&self) -> Unreadable {
-        let known: Vec<&str> = self.open.iter().filter(|tag| **tag != Tag::Other).map(|tag| tag.name()).collect();
+        let known: Vec<&str> =
+            self.open.iter().filter(|tag| **tag != Tag::Other).map(|tag| tag.name()).collect();
         let reason = format!("it is cut off inside {}", known.join("/"));
         Unreadable::Broken { format: FORMAT, reason }
     }
@@ -362,13 +384,15 @@ impl<'x> Walker<'x> {
         Ok(Step::Open(tag))
     }
 
-    /// Like [`Walker::enter`], for an element found together with text before it; the text is dropped.
+    /// Like [`Walker::enter`], for an element found together with text before it; the text is
+    /// dropped.
     fn enter_after_pending(&mut self, tag: Tag) -> Result<Step<'x>, Unreadable> {
         self.pending = None;
         self.enter(tag)
     }
 
-    /// An end tag: closes the innermost open element of that name and all within it; ignored where there is none.
+    /// An end tag: closes the innermost open element of that name and all within it; ignored where
+    /// there is none.
     fn leave(&mut self, tag: Tag) {
         match self.open.iter().rev().position(|open| *open == tag) {
             Some(0) => self.closing = 1,
@@ -400,8 +424,8 @@ impl<'x> Walker<'x> {
     }
 }
 
-/// Tags, and texts between them, of all reports in a mail, 10 million by default. A real report of 64 MiB has about 8 million;
-/// text that is nothing but tags has 30 million, and takes two seconds.
+/// Tags, and texts between them, of all reports in a mail, 10 million by default. A real report of
+/// 64 MiB has about 8 million; text that is nothing but tags has 30 million, and takes two seconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pieces {
     all: usize,

@@ -1,4 +1,5 @@
-//! About: what a mail is, in a few words for a person. They come from strangers; the log makes them harmless.
+//! About: what a mail is, in a few words for a person. They come from strangers; the log makes them
+//! harmless.
 
 use crate::{
     message::Contents,
@@ -9,7 +10,8 @@ use crate::{
 /// Longer names are cut.
 const LONGEST: usize = 60;
 
-/// The first report, `google.com → example.org, 12 records, 25 Nov 2026`, and how many more; or else subject and sender.
+/// The first report, `google.com → example.org, 12 records, 25 Nov 2026`, and how many more; or
+/// else subject and sender.
 pub(super) fn about(contents: &Contents) -> Option<String> {
     let [first, more @ ..] = contents.reports.as_slice() else { return contents.about() };
     let first = match first {
@@ -43,7 +45,10 @@ fn tls(report: &TlsReport) -> String {
 fn failure(report: &FailureReport) -> String {
     let who = report.reporting_mta.as_deref().or(report.reporter.as_deref());
     let date = report.arrival_date.map(|date| format!(", {}", day(date))).unwrap_or_default();
-    format!("{}, failure report{date}", parties(who, report.reported_domain.first().map(|domain| &**domain)))
+    format!(
+        "{}, failure report{date}",
+        parties(who, report.reported_domain.first().map(|domain| &**domain))
+    )
 }
 
 /// Who reports, and on which domain.

@@ -28,7 +28,8 @@ pub struct Totals {
     pub failed: u64,
     /// Mails of other kinds.
     pub unrecognized: u64,
-    /// Mails left where they were, since the store has not acknowledged them or they could not be moved.
+    /// Mails left where they were, since the store has not acknowledged them or they could not be
+    /// moved.
     pub left: u64,
     /// Mails that were moved to `.failed`.
     pub failed_moved: u64,
@@ -64,7 +65,8 @@ pub enum Moved {
     Failed,
 }
 
-/// Settles mails until the last ticket is gone; `observe` hears afterwards of those that were settled together.
+/// Settles mails until the last ticket is gone; `observe` hears afterwards of those that were
+/// settled together.
 pub(crate) fn run(
     settlements: &Receiver<Settlement>,
     unrecognized: Unrecognized,
@@ -84,7 +86,8 @@ pub(crate) fn run(
 /// Mails that are settled together: those that fail are synchronised to the disk at once.
 const SETTLED_TOGETHER: usize = 256;
 
-/// Waits for a settlement and takes those along that wait behind it; nothing once there are no more.
+/// Waits for a settlement and takes those along that wait behind it; nothing once there are no
+/// more.
 fn next_batch(settlements: &Receiver<Settlement>) -> Option<Vec<Settlement>> {
     let mut batch = vec![settlements.recv().ok()?];
     batch.extend(settlements.try_iter().take(SETTLED_TOGETHER - 1));
@@ -116,7 +119,8 @@ fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck
     all_moved
 }
 
-/// Mails that could not be moved, by reason: the first of each is told, and at the end how many there were.
+/// Mails that could not be moved, by reason: the first of each is told, and at the end how many
+/// there were.
 #[derive(Default)]
 struct Stuck(BTreeMap<String, u64>);
 
@@ -124,7 +128,9 @@ impl Stuck {
     fn moved(&mut self, settled: io::Result<bool>, origin: &Origin) -> Moved {
         let Err(error) = settled else { return Moved::Yes };
         let reason = match error.kind() {
-            io::ErrorKind::PermissionDenied => format!("{error}; run the program as the user who owns the mail"),
+            io::ErrorKind::PermissionDenied => {
+                format!("{error}; run the program as the user who owns the mail")
+            }
             _ => error.to_string(),
         };
         let known = self.0.entry(reason.clone()).or_default();

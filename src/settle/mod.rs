@@ -1,9 +1,10 @@
 //! Settle: what becomes of a mail once the store has spoken.
 //!
-//! A [`Ticket`] follows one mail from the moment it is taken up. Each batch that carries documents of it holds
-//! a [`Pending`]; when the last of these is gone, the mail is settled by what they were told. A `Pending` that is dropped
-//! unanswered (an error, a panic, the end of the program) leaves the mail where it is. So there is no way to forget a
-//! mail, and none to settle it before the store has acknowledged every document.
+//! A [`Ticket`] follows one mail from the moment it is taken up. Each batch that carries documents
+//! of it holds a [`Pending`]; when the last of these is gone, the mail is settled by what they were
+//! told. A `Pending` that is dropped unanswered (an error, a panic, the end of the program) leaves
+//! the mail where it is. So there is no way to forget a mail, and none to settle it before the
+//! store has acknowledged every document.
 
 mod about;
 pub mod apply;
@@ -154,8 +155,8 @@ pub struct Settlement {
     pub about: Option<String>,
 }
 
-/// Settlements that may wait for the settling thread; then the thread that answers the next mail waits too. The settling
-/// thread itself never waits for another.
+/// Settlements that may wait for the settling thread; then the thread that answers the next mail
+/// waits too. The settling thread itself never waits for another.
 const WAITING: usize = 1024;
 
 /// The way from tickets to the thread that settles.
@@ -164,14 +165,21 @@ pub fn channel() -> (Settler, Receiver<Settlement>) {
     (Settler(sender), receiver)
 }
 
-/// Hands out tickets; the receiving end sees the last settlement when this and all tickets are gone.
+/// Hands out tickets; the receiving end sees the last settlement when this and all tickets are
+/// gone.
 #[derive(Clone, Debug)]
 pub struct Settler(SyncSender<Settlement>);
 
 impl Settler {
-    /// Follows a mail that was read; `contents` must go to the sink with the ticket. What is `on_settled` is dropped when
-    /// the mail is settled, or waits aside.
-    pub fn ticket(&self, origin: Origin, tag: Tag, contents: &Contents, on_settled: Option<OnSettled>) -> Ticket {
+    /// Follows a mail that was read; `contents` must go to the sink with the ticket. What is
+    /// `on_settled` is dropped when the mail is settled, or waits aside.
+    pub fn ticket(
+        &self,
+        origin: Origin,
+        tag: Tag,
+        contents: &Contents,
+        on_settled: Option<OnSettled>,
+    ) -> Ticket {
         let verdict = match contents.complaint() {
             None => Outcome::Stored,
             Some(reason) if contents.is_something_else() => Outcome::Unrecognized(reason),
@@ -188,10 +196,12 @@ impl Settler {
     }
 }
 
-/// Something that is kept as long as a mail is on its way, to hear of the end, or of a wait that may be long.
+/// Something that is kept as long as a mail is on its way, to hear of the end, or of a wait that
+/// may be long.
 pub type OnSettled = Box<dyn fmt::Debug + Send + Sync>;
 
-/// One mail on its way to the store. Dropped without a share handed out, it is settled by what was read.
+/// One mail on its way to the store. Dropped without a share handed out, it is settled by what was
+/// read.
 #[derive(Debug)]
 pub struct Ticket(Arc<Inner>);
 
@@ -336,7 +346,11 @@ mod tests {
         let (first, second) = (ticket.pending(), ticket.pending());
         drop(ticket);
         drop(first);
-        second.acknowledge(Acknowledgement { refused: 1, reason: Some("no".into()), ..Default::default() });
+        second.acknowledge(Acknowledgement {
+            refused: 1,
+            reason: Some("no".into()),
+            ..Default::default()
+        });
         assert_eq!(settled.recv().expect("settled").outcome, Outcome::Left);
     }
 
@@ -345,7 +359,14 @@ mod tests {
         let (ticket, settled) = one_mail();
         let pending = ticket.pending();
         drop(ticket);
-        pending.acknowledge(Acknowledgement { refused: 1, reason: Some("no".into()), ..Default::default() });
-        assert_eq!(settled.recv().expect("settled").outcome, Outcome::Failed("refused by the store: no".into()));
+        pending.acknowledge(Acknowledgement {
+            refused: 1,
+            reason: Some("no".into()),
+            ..Default::default()
+        });
+        assert_eq!(
+            settled.recv().expect("settled").outcome,
+            Outcome::Failed("refused by the store: no".into())
+        );
     }
 }

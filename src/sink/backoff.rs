@@ -1,4 +1,5 @@
-//! Backoff: one store that is away, seen by several threads: when to try again, when to give up, what to log.
+//! Backoff: one store that is away, seen by several threads: when to try again, when to give up,
+//! what to log.
 
 use std::{
     fmt,
@@ -42,7 +43,12 @@ struct Current {
 
 impl Backoff {
     /// For the store of this name (as a person knows it: a URL, a file).
-    pub fn new(store: String, patience: Option<Duration>, stop: Arc<Stop>, metrics: StoreMetrics) -> Self {
+    pub fn new(
+        store: String,
+        patience: Option<Duration>,
+        stop: Arc<Stop>,
+        metrics: StoreMetrics,
+    ) -> Self {
         Backoff { store, is_part: false, patience, stop, current: Mutex::new(None), metrics }
     }
 
@@ -68,8 +74,8 @@ impl Backoff {
         self.sleep(pause_after(lasted))
     }
 
-    /// Sleeps as long as this, or until another thread has seen the end of the outage, which is looked for every
-    /// [`SHORTEST_PAUSE`].
+    /// Sleeps as long as this, or until another thread has seen the end of the outage, which is
+    /// looked for every [`SHORTEST_PAUSE`].
     fn sleep(&self, pause: Duration) -> Result<(), Stopped> {
         let started = Instant::now();
         loop {
@@ -84,7 +90,8 @@ impl Backoff {
     /// An attempt failed; how long the outage has lasted.
     pub fn note(&self, reason: &impl fmt::Display) -> Duration {
         let mut current = self.current.lock();
-        let current = current.get_or_insert_with(|| Current { since: Instant::now(), logged: false });
+        let current =
+            current.get_or_insert_with(|| Current { since: Instant::now(), logged: false });
         let lasted = current.since.elapsed();
         if !current.logged && lasted >= HICCUP {
             current.logged = true;
@@ -107,7 +114,8 @@ impl Backoff {
     pub fn give_up(&self, reason: &impl fmt::Display) {
         let reason = reason.to_string();
         // Most reasons name the node.
-        let why = if reason.contains(&self.store) { reason } else { format!("{}: {reason}", self.store) };
+        let why =
+            if reason.contains(&self.store) { reason } else { format!("{}: {reason}", self.store) };
         self.stop.ask(Reason::StoreUnreachable(why));
     }
 
@@ -150,8 +158,9 @@ impl Drop for Backoff {
     }
 }
 
-/// An eighth of the outage so far, so that a short one is noticed to be over at once and a long one costs little,
-/// shortened by up to a half at random, so that many clients do not come back in the same moment.
+/// An eighth of the outage so far, so that a short one is noticed to be over at once and a long one
+/// costs little, shortened by up to a half at random, so that many clients do not come back in the
+/// same moment.
 pub(super) fn pause_after(lasted: Duration) -> Duration {
     let pause = (lasted / 8).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
     // A hasher with random keys is the standard library's source of randomness.
@@ -168,7 +177,10 @@ mod tests {
     #[test]
     fn pauses_grow_with_the_outage() {
         let short = pause_after(Duration::from_secs(20));
-        assert!(short <= Duration::from_millis(2500) && short >= Duration::from_millis(1250), "{short:?}");
+        assert!(
+            short <= Duration::from_millis(2500) && short >= Duration::from_millis(1250),
+            "{short:?}"
+        );
         assert!(pause_after(Duration::ZERO) <= SHORTEST_PAUSE);
         assert!(pause_after(Duration::from_hours(24)) <= LONGEST_PAUSE);
     }
@@ -193,7 +205,12 @@ mod tests {
     #[test]
     fn patience_ends() {
         let stop = Arc::new(Stop::default());
-        let backoff = Backoff::new("test".into(), Some(Duration::ZERO), Arc::clone(&stop), StoreMetrics::default());
+        let backoff = Backoff::new(
+            "test".into(),
+            Some(Duration::ZERO),
+            Arc::clone(&stop),
+            StoreMetrics::default(),
+        );
         assert_eq!(backoff.pause(&"no route"), Err(Stopped));
         assert_eq!(stop.reason(), Some(Reason::StoreUnreachable("test: no route".into())));
     }

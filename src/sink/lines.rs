@@ -1,4 +1,5 @@
-//! Lines: the documents of a mail as a store that takes lines is given them, in chunks of bounded size.
+//! Lines: the documents of a mail as a store that takes lines is given them, in chunks of bounded
+//! size.
 
 use std::mem;
 
@@ -14,8 +15,9 @@ pub(super) struct Chunk {
     pub(super) ends: Vec<usize>,
 }
 
-/// Writes the documents of a mail in chunks of about this many bytes. `write` appends document `n`, `push` takes a chunk. A
-/// mail without documents is one empty chunk, since it travels, too: nothing is settled while the store is away.
+/// Writes the documents of a mail in chunks of about this many bytes. `write` appends document `n`,
+/// `push` takes a chunk. A mail without documents is one empty chunk, since it travels, too:
+/// nothing is settled while the store is away.
 ///
 /// # Errors
 /// `push` takes no more.
@@ -37,7 +39,8 @@ pub(super) fn chunks(
         let documents = Documents::new(report, &contents.received);
         let kind = documents.kind();
         for n in 0..documents.len() {
-            let is_full = chunk.bytes.len() >= chunk_bytes || chunk.kind.is_some_and(|before| before != kind);
+            let is_full =
+                chunk.bytes.len() >= chunk_bytes || chunk.kind.is_some_and(|before| before != kind);
             if is_full {
                 push(&mut chunk)?;
             }

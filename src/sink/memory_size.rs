@@ -1,4 +1,5 @@
-//! Weight: about how many bytes the contents of a mail take in memory, so that the queue can be bounded.
+//! Weight: about how many bytes the contents of a mail take in memory, so that the queue can be
+//! bounded.
 
 use std::mem::size_of_val;
 
@@ -20,15 +21,20 @@ pub(super) fn of(contents: &Contents) -> usize {
 
 fn report(report: &Report) -> usize {
     match report {
-        Report::Aggregate(report) => size_of_val(report) + report.records.iter().map(record).sum::<usize>(),
+        Report::Aggregate(report) => {
+            size_of_val(report) + report.records.iter().map(record).sum::<usize>()
+        }
         Report::Failure(report) => {
             let message = report.message.as_ref();
-            let header =
-                message.map_or(0, |message| message.headers.len() + message.body.as_ref().map_or(0, String::len));
+            let header = message.map_or(0, |message| {
+                message.headers.len() + message.body.as_ref().map_or(0, String::len)
+            });
             // The texts are short, and there is one report in a mail as a rule.
             2 * size_of_val(report) + header
         }
-        Report::Tls(report) => size_of_val(report) + report.policies.iter().map(policy).sum::<usize>(),
+        Report::Tls(report) => {
+            size_of_val(report) + report.policies.iter().map(policy).sum::<usize>()
+        }
     }
 }
 
@@ -39,11 +45,20 @@ fn record(record: &Record) -> usize {
         + size_of_val(&*evaluated.reason)
         + size_of_val(&*auth_results.spf)
         + size_of_val(&*auth_results.dkim);
-    let texts = texts([&identifiers.header_from, &identifiers.envelope_from, &identifiers.envelope_to])
-        + texts([&evaluated.disposition, &evaluated.dkim, &evaluated.spf])
-        + evaluated.reason.iter().map(|r| texts([&r.kind, &r.comment])).sum::<usize>()
-        + auth_results.spf.iter().map(|r| texts([&r.domain, &r.scope, &r.result, &r.human_result])).sum::<usize>()
-        + auth_results.dkim.iter().map(|r| texts([&r.domain, &r.selector, &r.result, &r.human_result])).sum::<usize>();
+    let texts =
+        texts([&identifiers.header_from, &identifiers.envelope_from, &identifiers.envelope_to])
+            + texts([&evaluated.disposition, &evaluated.dkim, &evaluated.spf])
+            + evaluated.reason.iter().map(|r| texts([&r.kind, &r.comment])).sum::<usize>()
+            + auth_results
+                .spf
+                .iter()
+                .map(|r| texts([&r.domain, &r.scope, &r.result, &r.human_result]))
+                .sum::<usize>()
+            + auth_results
+                .dkim
+                .iter()
+                .map(|r| texts([&r.domain, &r.selector, &r.result, &r.human_result]))
+                .sum::<usize>();
     fixed + texts
 }
 
@@ -78,7 +93,10 @@ mod tests {
     #[test]
     fn long_texts_and_lists_count() {
         let policy = |texts: usize| PolicyResult {
-            policy: crate::report::tls::Policy { mx_host: vec!["x".repeat(1000).into(); texts], ..Default::default() },
+            policy: crate::report::tls::Policy {
+                mx_host: vec!["x".repeat(1000).into(); texts],
+                ..Default::default()
+            },
             ..Default::default()
         };
         let contents = |policies| Contents {

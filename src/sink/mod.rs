@@ -1,8 +1,8 @@
 //! Sink: where the documents go. One a run.
 //!
-//! A sink takes the contents of a mail together with its [`Ticket`], and answers every share of it once the store
-//! has judged the documents: durably stored, already there, or refused for good. What it can't deliver it drops
-//! unanswered, and the mail stays where it was.
+//! A sink takes the contents of a mail together with its [`Ticket`], and answers every share of it
+//! once the store has judged the documents: durably stored, already there, or refused for good.
+//! What it can't deliver it drops unanswered, and the mail stays where it was.
 
 pub mod backoff;
 pub mod discard;
@@ -32,8 +32,8 @@ pub struct Identity {
 
 /// What the pipeline needs of a store.
 pub trait Sink: Send + Sync {
-    /// Takes over the documents of one mail; waits while the queue is full. Called from many threads. Once work is to end the
-    /// mail is left, at once.
+    /// Takes over the documents of one mail; waits while the queue is full. Called from many
+    /// threads. Once work is to end the mail is left, at once.
     fn accept(&self, contents: Contents, ticket: &Ticket);
 
     /// Hands on a partial batch now.
@@ -42,8 +42,8 @@ pub trait Sink: Send + Sync {
     /// Which store it is, if it can be told. May wait for the store.
     fn identity(&self) -> Option<Identity>;
 
-    /// How far the store has come, to be noted in a journal; nothing if the store keeps no trace of it. Asked for from
-    /// [`Sink::identity`] on.
+    /// How far the store has come, to be noted in a journal; nothing if the store keeps no trace of
+    /// it. Asked for from [`Sink::identity`] on.
     fn progress(&self) -> Option<String> {
         None
     }
@@ -56,8 +56,8 @@ pub trait Sink: Send + Sync {
     /// Bytes that wait for the store.
     fn queued_bytes(&self) -> usize;
 
-    /// True once after mails were left for want of room behind a part of the store that was away and is there again: they
-    /// can be given again.
+    /// True once after mails were left for want of room behind a part of the store that was away
+    /// and is there again: they can be given again.
     fn has_room_again(&self) -> bool {
         false
     }
@@ -66,7 +66,8 @@ pub trait Sink: Send + Sync {
     fn finish(&self);
 }
 
-/// The identity of a store that is a file: recreated, it has another inode or another time of birth.
+/// The identity of a store that is a file: recreated, it has another inode or another time of
+/// birth.
 fn file_identity(path: &Path) -> Option<Identity> {
     let path = path.canonicalize().ok()?;
     let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;

@@ -1,8 +1,9 @@
 //! The NDJSON sink: the documents as lines, appended to a file or written to standard output.
 //!
-//! A mail counts as stored once its lines are on disk in the file that has the name then, whatever was renamed, deleted
-//! or emptied meanwhile, or handed to whoever reads a pipe. Lines written before are not looked at, so duplicates are
-//! not recognised. Characters that could do harm on a terminal are escaped.
+//! A mail counts as stored once its lines are on disk in the file that has the name then, whatever
+//! was renamed, deleted or emptied meanwhile, or handed to whoever reads a pipe. Lines written
+//! before are not looked at, so duplicates are not recognised. Characters that could do harm on a
+//! terminal are escaped.
 
 use std::{
     borrow::Cow,
@@ -79,7 +80,8 @@ impl NdJsonSink {
 
 impl Sink for NdJsonSink {
     fn accept(&self, contents: Contents, ticket: &Ticket) {
-        // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
+        // Holds the mail while the queue is waited for, so that it can't count as complete between
+        // two pushes.
         let whole = ticket.pending();
         let write = |documents: &Documents, n, lines: &mut Vec<u8>| {
             let begin = lines.len();
@@ -143,7 +145,8 @@ fn open_file(path: &Path) -> io::Result<File> {
     }
     let file = OpenOptions::new().create(true).append(true).open(path)?;
     if file.metadata()?.is_file() {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder =
+            path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()?;
     }
     Ok(file)
@@ -166,7 +169,8 @@ impl NdJsonOutput {
                 if !file.metadata()?.is_file() {
                     return batch.iter().try_for_each(|item| file.write_all(&item.lines));
                 }
-                // Rotated away before, or while it was written to: its lines go to the file that has the name now.
+                // Rotated away before, or while it was written to: its lines go to the file that
+                // has the name now.
                 if has_name(file, path)? && append(file, path, batch)? {
                     return Ok(());
                 }
@@ -191,7 +195,8 @@ fn has_name(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Appends all lines and has them on disk, or none. False if the file was rotated or emptied meanwhile.
+/// Appends all lines and has them on disk, or none. False if the file was rotated or emptied
+/// meanwhile.
 fn append(file: &mut File, path: &Path, batch: &[LineBatch]) -> io::Result<bool> {
     // Another process may append to the same file; between its batches and ours, never within.
     file.lock()?;
@@ -206,9 +211,11 @@ fn append_locked(file: &mut File, path: &Path, batch: &[LineBatch]) -> io::Resul
     let start = if ends_in_a_line(path, before) { &b"\n"[..] } else { b"" };
     let bytes = start.len() as u64 + batch.iter().map(|item| item.lines.len() as u64).sum::<u64>();
     let written = file.write_all(start);
-    let written = written.and_then(|()| batch.iter().try_for_each(|item| file.write_all(&item.lines)));
+    let written =
+        written.and_then(|()| batch.iter().try_for_each(|item| file.write_all(&item.lines)));
     let written = written.and_then(|()| file.sync_data());
-    let stays = written.and_then(|()| Ok(has_name(file, path)? && file.metadata()?.len() >= before + bytes));
+    let stays = written
+        .and_then(|()| Ok(has_name(file, path)? && file.metadata()?.len() >= before + bytes));
     // If another process emptied it, it must not grow.
     if !matches!(stays, Ok(true)) && file.metadata()?.len() > before {
         file.set_len(before)?;
@@ -216,8 +223,9 @@ fn append_locked(file: &mut File, path: &Path, batch: &[LineBatch]) -> io::Resul
     stays
 }
 
-/// True if the last line of a file of `length` bytes has no end. False for one that may not be read. It is opened
-/// apart: a pipe opened for reading as well would swallow all lines when it has no reader.
+/// True if the last line of a file of `length` bytes has no end. False for one that may not be
+/// read. It is opened apart: a pipe opened for reading as well would swallow all lines when it has
+/// no reader.
 fn ends_in_a_line(path: &Path, length: u64) -> bool {
     let mut last = *b"\n";
     if let (Some(at), Ok(file)) = (length.checked_sub(1), File::open(path)) {
@@ -228,7 +236,11 @@ fn ends_in_a_line(path: &Path, length: u64) -> bool {
 }
 
 /// Tries until the lines are written.
-fn write_batch(output: &mut NdJsonOutput, batch: Vec<LineBatch>, backoff: &Backoff) -> Result<(), Stopped> {
+fn write_batch(
+    output: &mut NdJsonOutput,
+    batch: Vec<LineBatch>,
+    backoff: &Backoff,
+) -> Result<(), Stopped> {
     backoff.stop().check()?;
     loop {
         let started = Instant::now();
@@ -248,7 +260,8 @@ fn write_batch(output: &mut NdJsonOutput, batch: Vec<LineBatch>, backoff: &Backo
     }
     backoff.over();
     for item in batch {
-        item.pending.acknowledge(Acknowledgement { created: item.documents, ..Acknowledgement::default() });
+        item.pending
+            .acknowledge(Acknowledgement { created: item.documents, ..Acknowledgement::default() });
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
-    Sink, backoff::Backoff, discard::Discard, ndjson::NdJsonSink, opensearch::OpenSearchSink, sqlite::SqliteSink,
+    Sink, backoff::Backoff, discard::Discard, ndjson::NdJsonSink, opensearch::OpenSearchSink,
+    sqlite::SqliteSink,
 };
 use crate::{
     config::Destination,
@@ -12,7 +13,8 @@ use crate::{
     stop::Stop,
 };
 
-/// Opens a store. `patience` is how long it may be away before the program gives up; nothing for ever.
+/// Opens a store. `patience` is how long it may be away before the program gives up; nothing for
+/// ever.
 ///
 /// # Errors
 /// It can't be opened, and waiting is of no use.
@@ -29,9 +31,9 @@ pub(crate) fn open(
             let name = file.as_deref().unwrap_or(Path::new("-"));
             let backoff = Backoff::new(name.display().to_string(), patience, stop, metrics);
             let sink = NdJsonSink::open(file.as_deref(), backoff);
-            Arc::new(
-                sink.map_err(|error| Failure::new(Exit::TryAgain, format_args!("store {}: {error}", name.display())))?,
-            )
+            Arc::new(sink.map_err(|error| {
+                Failure::new(Exit::TryAgain, format_args!("store {}: {error}", name.display()))
+            })?)
         }
         Destination::Nothing => Arc::new(Discard),
         Destination::Sqlite(file) => Arc::new(SqliteSink::open(&file, patience, stop, metrics)?),

@@ -1,7 +1,8 @@
 //! The queue between the parsers and a store: bounded by bytes, handed on in batches.
 //!
-//! It adapts by itself: a batch is handed on when it is large enough, when the parsers have nothing more to
-//! come, or when its oldest item has waited for [`LINGER`]. So a lone mail is stored at once and a burst in large batches.
+//! It adapts by itself: a batch is handed on when it is large enough, when the parsers have nothing
+//! more to come, or when its oldest item has waited for [`LINGER`]. So a lone mail is stored at
+//! once and a burst in large batches.
 
 use std::{
     collections::VecDeque,
@@ -37,10 +38,23 @@ struct QueueState<T> {
 }
 
 impl<T> Queue<T> {
-    /// A queue that hands on batches of about `batch_weight` bytes and holds about `capacity` bytes.
+    /// A queue that hands on batches of about `batch_weight` bytes and holds about `capacity`
+    /// bytes.
     pub fn new(batch_weight: usize, capacity: usize) -> Self {
-        let state = QueueState { items: VecDeque::new(), weight: 0, since: None, urgent: false, closed: false };
-        Queue { state: Mutex::new(state), filled: Condvar::new(), drained: Condvar::new(), batch_weight, capacity }
+        let state = QueueState {
+            items: VecDeque::new(),
+            weight: 0,
+            since: None,
+            urgent: false,
+            closed: false,
+        };
+        Queue {
+            state: Mutex::new(state),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
+            batch_weight,
+            capacity,
+        }
     }
 
     /// Adds an item; waits while the queue is full.
@@ -104,7 +118,10 @@ impl<T> Queue<T> {
         let mut state = self.state.lock();
         loop {
             let waited = state.since.map_or(Duration::ZERO, |since| since.elapsed());
-            let ready = state.urgent || state.closed || state.weight >= self.batch_weight || waited >= LINGER;
+            let ready = state.urgent
+                || state.closed
+                || state.weight >= self.batch_weight
+                || waited >= LINGER;
             if state.items.is_empty() {
                 if state.closed {
                     return None;

@@ -1,7 +1,8 @@
 //! The SQLite sink: the reports of many mails in one transaction, acknowledged once it is on disk.
 //!
-//! Parsers queue what they read; one thread writes, since SQLite takes one writer at a time. Whatever keeps the
-//! file from being written (another process's lock, a full disk, a file system turned read-only) is an outage: the mails wait.
+//! Parsers queue what they read; one thread writes, since SQLite takes one writer at a time.
+//! Whatever keeps the file from being written (another process's lock, a full disk, a file system
+//! turned read-only) is an outage: the mails wait.
 
 use std::{
     mem,
@@ -30,8 +31,8 @@ use crate::{
     stop::{Stop, Stopped},
 };
 
-/// Memory that the mails of one transaction take, about: some 6,000 records. Four times as much was not faster by more
-/// than the noise, a sixteenth was much slower.
+/// Memory that the mails of one transaction take, about: some 6,000 records. Four times as much was
+/// not faster by more than the noise, a sixteenth was much slower.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// Memory that all waiting mails take, about: the writer never waits for parsers.
@@ -54,11 +55,12 @@ struct ParsedMail {
 }
 
 impl SqliteSink {
-    /// Opens the store, makes it if there is none, and starts the writing thread. An outage that lasts longer
-    /// than `patience` asks for the stop.
+    /// Opens the store, makes it if there is none, and starts the writing thread. An outage that
+    /// lasts longer than `patience` asks for the stop.
     ///
     /// # Errors
-    /// The file is no store or one of a newer version, or there is no room for a thread. All else is waited for.
+    /// The file is no store or one of a newer version, or there is no room for a thread. All else
+    /// is waited for.
     pub fn open(
         path: &Path,
         patience: Option<Duration>,
@@ -77,9 +79,15 @@ impl SqliteSink {
         let backoff = Backoff::new(path.display().to_string(), patience, stop, metrics);
         let session = Arc::new(Session::default());
         let (stop, closed) = (Arc::clone(backoff.stop()), Arc::clone(&queue));
-        let writer =
-            Writer { path: path.into(), store, queue: Arc::clone(&queue), session: Arc::clone(&session), backoff };
-        let thread = worker::start("sqlite", stop, move || writer.write_batches(), move || closed.abandon());
+        let writer = Writer {
+            path: path.into(),
+            store,
+            queue: Arc::clone(&queue),
+            session: Arc::clone(&session),
+            backoff,
+        };
+        let thread =
+            worker::start("sqlite", stop, move || writer.write_batches(), move || closed.abandon());
         let thread = thread.map_err(|error| Failure::thread(&error))?;
         Ok(SqliteSink { path: path.into(), queue, session, writer: Mutex::new(Some(thread)) })
     }
@@ -164,12 +172,15 @@ impl Writer {
             match attempt {
                 Ok(answers) => {
                     self.backoff.over();
-                    batch.into_iter().zip(answers).for_each(|(item, answer)| item.pending.acknowledge(answer));
+                    batch
+                        .into_iter()
+                        .zip(answers)
+                        .for_each(|(item, answer)| item.pending.acknowledge(answer));
                     return Ok(());
                 }
                 Err(trouble) => {
-                    // Opened anew for the next attempt: a connection remembers that a file system was read-only, and
-                    // a file that was put in the place of this one is another.
+                    // Opened anew for the next attempt: a connection remembers that a file system
+                    // was read-only, and a file that was put in the place of this one is another.
                     self.store = None;
                     self.backoff.pause(&trouble)?;
                 }
@@ -177,16 +188,21 @@ impl Writer {
         }
     }
 
-    /// One transaction. It can be repeated even if its COMMIT succeeded unnoticed: what is stored counts as a duplicate.
+    /// One transaction. It can be repeated even if its COMMIT succeeded unnoticed: what is stored
+    /// counts as a duplicate.
     fn attempt(&mut self, batch: &[ParsedMail]) -> Result<Vec<Acknowledgement>, Trouble> {
         let store = match &mut self.store {
             Some(store) => store,
             none => none.insert(Store::open(&self.path)?),
         };
         store.connection.set_prepared_statement_cache_capacity(Insert::STATEMENTS);
-        let transaction = store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction =
+            store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut insert = Insert::new(&transaction)?;
-        let answers = batch.iter().map(|item| insert.contents(&item.contents, &item.ids)).collect::<Result<_, _>>()?;
+        let answers = batch
+            .iter()
+            .map(|item| insert.contents(&item.contents, &item.ids))
+            .collect::<Result<_, _>>()?;
         drop(insert);
         let session = self.session.note(&transaction)?;
         transaction.commit()?;

@@ -9,8 +9,8 @@ use std::{
 
 use crate::stop::{Reason, Stop};
 
-/// Starts a thread that does `job`. However that ends, `close` is called, after which no other thread may wait for it any
-/// more; a panic asks for the stop before.
+/// Starts a thread that does `job`. However that ends, `close` is called, after which no other
+/// thread may wait for it any more; a panic asks for the stop before.
 ///
 /// # Errors
 /// The system has no room for a thread.
@@ -25,7 +25,9 @@ pub fn start(
     thread.spawn(move || {
         // What a broken job held is dropped unanswered, so its mails stay where they are.
         if panic::catch_unwind(AssertUnwindSafe(job)).is_err() {
-            stop.ask(Reason::StoreUnreachable(format!("a bug in this program ended the thread {name}")));
+            stop.ask(Reason::StoreUnreachable(format!(
+                "a bug in this program ended the thread {name}"
+            )));
         }
         close();
     })
@@ -46,7 +48,8 @@ mod tests {
             // Only once the other side waits for room, or is about to.
             assert!(from.take().is_none(), "a bug");
         };
-        let worker = start("test", Arc::clone(&stop), job, move || closed.abandon()).expect("a thread");
+        let worker =
+            start("test", Arc::clone(&stop), job, move || closed.abandon()).expect("a thread");
         while queue.push(10, ()).is_ok() {}
         worker.join().expect("caught");
         assert!(matches!(stop.reason(), Some(Reason::StoreUnreachable(_))), "{:?}", stop.reason());

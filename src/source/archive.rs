@@ -1,5 +1,5 @@
-//! Archive: what a file is by its first bytes (an mbox, a tar archive, one mail or report), and the reader for it.
-//! Packed ones (gzip, zstd) are unpacked as they are read.
+//! Archive: what a file is by its first bytes (an mbox, a tar archive, one mail or report), and the
+//! reader for it. Packed ones (gzip, zstd) are unpacked as they are read.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 
@@ -62,7 +62,8 @@ pub fn look<'r>(mut from: impl Read + 'r) -> io::Result<Shape<'r>> {
             }
         }
         Some(Packed::Gzip) => {
-            // A gzip archive that is neither mbox nor tar goes on as it is: its limits are seen to later.
+            // A gzip archive that is neither mbox nor tar goes on as it is: its limits are seen to
+            // later.
             let mut tee = Tee { from: whole, seen: Vec::new() };
             let inside = head(&mut MultiGzDecoder::new(&mut tee)).unwrap_or_default();
             let Tee { from, seen } = tee;
@@ -121,7 +122,8 @@ impl<R: Read> Blocks<R> {
         self.position
     }
 
-    /// The byte of the archive at which the next header begins; it was found or nothing was read yet.
+    /// The byte of the archive at which the next header begins; it was found or nothing was read
+    /// yet.
     pub fn next_header(&self) -> u64 {
         self.position - self.found.get_ref().len() as u64
     }
@@ -163,7 +165,10 @@ impl<R: Read> Read for Blocks<R> {
 
 /// The sum of a header's bytes, its own field taken for blanks.
 fn is_sum_right(block: &[u8]) -> bool {
-    let sum = block.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) });
+    let sum = block
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) });
     tar::Header::from_byte_slice(block).cksum().is_ok_and(|stated| stated == sum.sum::<u32>())
 }
 
@@ -253,7 +258,8 @@ mod tests {
 
     #[test]
     fn files_are_told_by_their_first_bytes() {
-        let mbox = [&b"From a@b Mon Jan  1 00:00:00 2024\nA: 1\n\n"[..], &b"x".repeat(5000)].concat();
+        let mbox =
+            [&b"From a@b Mon Jan  1 00:00:00 2024\nA: 1\n\n"[..], &b"x".repeat(5000)].concat();
         let archive = tar("a.eml", b"A: 1\n\nbody");
         let report = gzip(b"<feedback/>");
         let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).expect("memory");

@@ -1,5 +1,5 @@
-//! Folder watch: inotify as a hint that something was delivered. Never more than a hint: an event only says that the
-//! file may be worth reading, and one that is lost costs time, not a mail.
+//! Folder watch: inotify as a hint that something was delivered. Never more than a hint: an event
+//! only says that the file may be worth reading, and one that is lost costs time, not a mail.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,8 @@ pub struct News {
     pub names: Vec<OsString>,
     /// There may be others: events were lost, or there were too many.
     pub more: bool,
-    /// The folder was removed or moved away, and its watch with it. Another of the same name may have the same inode.
+    /// The folder was removed or moved away, and its watch with it. Another of the same name may
+    /// have the same inode.
     pub replaced: bool,
 }
 
@@ -118,7 +119,10 @@ impl FolderWatch {
     pub fn new() -> notify::Result<FolderWatch> {
         let state = Arc::new(Events::default());
         let to = Arc::clone(&state);
-        Ok(FolderWatch { watcher: notify::recommended_watcher(move |event| to.note(event))?, state })
+        Ok(FolderWatch {
+            watcher: notify::recommended_watcher(move |event| to.note(event))?,
+            state,
+        })
     }
 
     /// Watches a folder, again if it was replaced by another of the same name.

@@ -30,7 +30,8 @@ pub struct Mbox<R> {
 }
 
 impl<R: BufRead> Mbox<R> {
-    /// Reads from `input`, which stands at byte `position` of the file; mails above `limit` bytes are passed over.
+    /// Reads from `input`, which stands at byte `position` of the file; mails above `limit` bytes
+    /// are passed over.
     pub fn new(input: R, position: u64, limit: u64) -> Self {
         Mbox { input, limit, position, separator: None, ended: false }
     }
@@ -47,7 +48,8 @@ impl<R: BufRead> Mbox<R> {
         let mut mail = Vec::new();
         let mut too_large = false;
         let mut line = Vec::new();
-        // Behind a separator the mail begins, whatever its first line is: the same whether the mail before was read or not.
+        // Behind a separator the mail begins, whatever its first line is: the same whether the mail
+        // before was read or not.
         let mut after_blank = self.separator.is_none();
         loop {
             line.clear();
@@ -55,7 +57,10 @@ impl<R: BufRead> Mbox<R> {
             let complete = self.read_line(&mut line)?;
             if line.is_empty() {
                 self.ended = true;
-                return Ok(self.separator.take().map(|offset| finish(offset, start, mail, too_large)));
+                return Ok(self
+                    .separator
+                    .take()
+                    .map(|offset| finish(offset, start, mail, too_large)));
             }
             if after_blank && is_separator(&line) {
                 if !complete {
@@ -68,7 +73,8 @@ impl<R: BufRead> Mbox<R> {
                 continue;
             }
             if self.separator.is_none() {
-                // What stands before the first separator is no mail, unless the file has none at all.
+                // What stands before the first separator is no mail, unless the file has none at
+                // all.
                 self.separator = Some(start);
             }
             after_blank = matches!(line.as_slice(), b"\n" | b"\r\n");
@@ -88,7 +94,8 @@ impl<R: BufRead> Mbox<R> {
 
     /// Reads a line, or the first part of a long one; true if it is complete.
     fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
-        let read = io::Read::take(&mut self.input, SEPARATOR_BYTES as u64).read_until(b'\n', line)?;
+        let read =
+            io::Read::take(&mut self.input, SEPARATOR_BYTES as u64).read_until(b'\n', line)?;
         self.position += read as u64;
         Ok(read < SEPARATOR_BYTES || line.ends_with(b"\n"))
     }
@@ -148,11 +155,13 @@ fn finish(offset: u64, end: u64, mut mail: Vec<u8>, too_large: bool) -> MboxMail
 
 /// `From `, somebody, and a time: a sentence in a letter that begins with "From " has none.
 pub fn is_separator(line: &[u8]) -> bool {
-    line.strip_prefix(b"From ")
-        .is_some_and(|rest| rest.windows(3).any(|w| w[0].is_ascii_digit() && w[1] == b':' && w[2].is_ascii_digit()))
+    line.strip_prefix(b"From ").is_some_and(|rest| {
+        rest.windows(3).any(|w| w[0].is_ascii_digit() && w[1] == b':' && w[2].is_ascii_digit())
+    })
 }
 
-/// Takes one `>` off a quoted `From ` (mboxrd; for mboxo the same, since it never quotes more than once).
+/// Takes one `>` off a quoted `From ` (mboxrd; for mboxo the same, since it never quotes more than
+/// once).
 fn unquote(line: &[u8]) -> &[u8] {
     let quotes = line.iter().take_while(|byte| **byte == b'>').count();
     if quotes > 0 && line[quotes..].starts_with(b"From ") { &line[1..] } else { line }
@@ -168,7 +177,9 @@ mod tests {
         let mails = Mbox::new(input, 0, limit).map(|mail| mail.expect("memory can be read"));
         mails
             .map(|mail| match mail.bytes {
-                Bytes::Whole(bytes) => (mail.offset, mail.end, Some(String::from_utf8(bytes).expect("UTF-8"))),
+                Bytes::Whole(bytes) => {
+                    (mail.offset, mail.end, Some(String::from_utf8(bytes).expect("UTF-8")))
+                }
                 _ => (mail.offset, mail.end, None),
             })
             .collect()
@@ -182,7 +193,10 @@ mod tests {
         let all = text.len() as u64;
         let first = "A: 1\n\nFrom here on it is text.\nFrom x\n>From y\n";
         let last = "B: 2\nFrom a@b Mon Jan  1 00:00:00 2024\n";
-        assert_eq!(read(text, 1000), [(0, second, Some(first.into())), (second, all, Some(last.into()))]);
+        assert_eq!(
+            read(text, 1000),
+            [(0, second, Some(first.into())), (second, all, Some(last.into()))]
+        );
         assert_eq!(read(text, 40), [(0, second, None), (second, all, Some(last.into()))]);
     }
 

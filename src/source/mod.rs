@@ -28,7 +28,8 @@ pub enum Bytes {
     NotAFile,
 }
 
-/// Opens a regular file, and nothing else: a pipe would be waited for, and a link may lead to what is no mail.
+/// Opens a regular file, and nothing else: a pipe would be waited for, and a link may lead to what
+/// is no mail.
 ///
 /// # Errors
 /// It is not there, can't be opened, or is no regular file ([`io::ErrorKind::InvalidInput`]).

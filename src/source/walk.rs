@@ -1,4 +1,5 @@
-//! Walk: everything under a path that may hold reports, one at a time, whatever the size of the folders.
+//! Walk: everything under a path that may hold reports, one at a time, whatever the size of the
+//! folders.
 
 use std::{
     fs, io,
@@ -21,8 +22,8 @@ pub enum Found {
     File(PathBuf),
 }
 
-/// Goes through `path`: a file, a Maildir (with `recursive` also the Maildir++ folders in it, but for those of failed
-/// mails), or a folder of files, Maildirs and further folders.
+/// Goes through `path`: a file, a Maildir (with `recursive` also the Maildir++ folders in it, but
+/// for those of failed mails), or a folder of files, Maildirs and further folders.
 pub fn walk(
     path: &Path,
     recursive: bool,
@@ -58,15 +59,20 @@ fn is_maildir(path: &Path) -> bool {
 /// True for the files that mail programs keep beside the mails.
 pub fn is_bookkeeping(path: &[u8]) -> bool {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    name.starts_with(b"dovecot") || matches!(name, b"maildirfolder" | b"subscriptions" | b"maildirsize")
+    name.starts_with(b"dovecot")
+        || matches!(name, b"maildirfolder" | b"subscriptions" | b"maildirsize")
 }
 
 /// A file, or a link to one: devices and pipes are not read.
 fn is_file(entry: &DirEntry) -> bool {
-    entry.file_type().is_file() || fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_file())
+    entry.file_type().is_file()
+        || fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_file())
 }
 
-fn maildir(path: &Path, visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>) -> ControlFlow<()> {
+fn maildir(
+    path: &Path,
+    visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let maildir = match Maildir::open(path) {
         Ok(maildir) => maildir,
         Err(error) => return visit(Err(error)),
@@ -84,10 +90,14 @@ fn maildir(path: &Path, visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<
     ControlFlow::Continue(())
 }
 
-/// The folders in a Maildir. Maildir++ is flat: all lie beside each other in the inbox, their names begin with a dot. With
-/// Dovecot's `LAYOUT=fs` they are ordinary folders, and in each other.
-fn subfolders(inbox: &Path, visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>) -> ControlFlow<()> {
-    let is_maildirs_own = |entry: &DirEntry| matches!(entry.file_name().as_bytes(), b"new" | b"cur" | b"tmp");
+/// The folders in a Maildir. Maildir++ is flat: all lie beside each other in the inbox, their names
+/// begin with a dot. With Dovecot's `LAYOUT=fs` they are ordinary folders, and in each other.
+fn subfolders(
+    inbox: &Path,
+    visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let is_maildirs_own =
+        |entry: &DirEntry| matches!(entry.file_name().as_bytes(), b"new" | b"cur" | b"tmp");
     let is_folder = |entry: &DirEntry| {
         entry.depth() == 0
             || (entry.file_type().is_dir()

@@ -1,9 +1,11 @@
-//! Heads: which head and which mail a record belongs to, where several mails bring records of one report.
+//! Heads: which head and which mail a record belongs to, where several mails bring records of one
+//! report.
 //!
-//! Two mails may bring parts of one report, and a stranger may copy a report's id, period and policy. A record is known
-//! by the report's key and its values whoever brings it, so all records of a key are under the row that came first. A
-//! later mail with another head or origin has a row of its own in the same table, whose `report_key` is the key and 8
-//! bytes more, and the records that it brought name that row in the column `head`.
+//! Two mails may bring parts of one report, and a stranger may copy a report's id, period and
+//! policy. A record is known by the report's key and its values whoever brings it, so all records
+//! of a key are under the row that came first. A later mail with another head or origin has a row
+//! of its own in the same table, whose `report_key` is the key and 8 bytes more, and the records
+//! that it brought name that row in the column `head`.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
@@ -25,24 +27,55 @@ pub(super) struct Heads {
 }
 
 /// Finds the row of a DMARC report's key.
-pub(super) fn dmarc(connection: &Connection, key: &Key, report: &AggregateReport, mail: &Received) -> Result<Heads> {
+pub(super) fn dmarc(
+    connection: &Connection,
+    key: &Key,
+    report: &AggregateReport,
+    mail: &Received,
+) -> Result<Heads> {
     let head = |report: &AggregateReport, mail: &Received| {
-        let AggregateReport { version, metadata, policy_published, records: _, lost, repairs } = report;
+        let AggregateReport { version, metadata, policy_published, records: _, lost, repairs } =
+            report;
         digest(&(version, metadata, policy_published), *lost, repairs, mail)
     };
     let there = |row: &Row| Ok(head(&read::dmarc_head(row)?, &read::received(row)?));
-    find(connection, "SELECT * FROM dmarc_reports WHERE report_key = unhex(?)", key, there, &head(report, mail))
+    find(
+        connection,
+        "SELECT * FROM dmarc_reports WHERE report_key = unhex(?)",
+        key,
+        there,
+        &head(report, mail),
+    )
 }
 
 /// Finds the row of a TLS report's key.
-pub(super) fn tls(connection: &Connection, key: &Key, report: &TlsReport, mail: &Received) -> Result<Heads> {
+pub(super) fn tls(
+    connection: &Connection,
+    key: &Key,
+    report: &TlsReport,
+    mail: &Received,
+) -> Result<Heads> {
     let head = |report: &TlsReport, mail: &Received| {
-        let TlsReport { organization_name, date_range, contact_info, report_id, policies: _, lost, repairs } = report;
+        let TlsReport {
+            organization_name,
+            date_range,
+            contact_info,
+            report_id,
+            policies: _,
+            lost,
+            repairs,
+        } = report;
         let range = (date_range.begin, date_range.end);
         digest(&(organization_name, range, contact_info, report_id), *lost, repairs, mail)
     };
     let there = |row: &Row| Ok(head(&read::tls_head(row)?, &read::received(row)?));
-    find(connection, "SELECT * FROM tls_reports WHERE report_key = unhex(?)", key, there, &head(report, mail))
+    find(
+        connection,
+        "SELECT * FROM tls_reports WHERE report_key = unhex(?)",
+        key,
+        there,
+        &head(report, mail),
+    )
 }
 
 fn find(
@@ -53,7 +86,8 @@ fn find(
     ours: &str,
 ) -> Result<Heads> {
     let mut statement = connection.prepare_cached(sql)?;
-    let (first, theirs) = statement.query_row([key.as_str()], |row| Ok((row.get("id")?, there(row)?)))?;
+    let (first, theirs) =
+        statement.query_row([key.as_str()], |row| Ok((row.get("id")?, there(row)?)))?;
     Ok(Heads { first, other: (theirs != ours).then(|| format!("{}{ours}", key.as_str())) })
 }
 

@@ -1,14 +1,17 @@
 //! Insert: the statements that put a mail's reports into the tables.
 //!
-//! The rule is that of OpenSearch's `create`: a document is known by its report's key and what identifies the record in
-//! the report, and one that is there already stays as it is.
+//! The rule is that of OpenSearch's `create`: a document is known by its report's key and what
+//! identifies the record in the report, and one that is there already stays as it is.
 
 use rusqlite::{CachedStatement, Connection, Error, ErrorCode, Result, params};
 
 use super::heads::{self, Heads};
 use crate::{
     message::{Contents, Received},
-    report::{AggregateReport, FailureReport, Ids, Key, Report, TlsReport, aggregate::Record, tls::PolicyResult},
+    report::{
+        AggregateReport, FailureReport, Ids, Key, Report, TlsReport, aggregate::Record,
+        tls::PolicyResult,
+    },
     settle::Acknowledgement,
 };
 
@@ -31,8 +34,8 @@ pub(crate) struct Insert<'c> {
     failure: CachedStatement<'c>,
 }
 
-// `unhex`: a key is stored as its 16 bytes. Keys are random, so the index on them is what a large store reads and
-// writes all over, and half the size is half the pages.
+// `unhex`: a key is stored as its 16 bytes. Keys are random, so the index on them is what a large
+// store reads and writes all over, and half the size is half the pages.
 
 const DMARC_REPORT: &str = "\
 INSERT INTO dmarc_reports (report_key, version, org_name, email, extra_contact_info, report_id, period_begin, period_end,
@@ -112,7 +115,8 @@ impl<'c> Insert<'c> {
         })
     }
 
-    /// Stores the reports of one mail. A report that the tables can't take is refused as a whole, the others are stored.
+    /// Stores the reports of one mail. A report that the tables can't take is refused as a whole,
+    /// the others are stored.
     pub(crate) fn contents(&mut self, contents: &Contents, ids: &[Ids]) -> Result<Acknowledgement> {
         let mut answer = Acknowledgement::default();
         for (report, ids) in contents.reports.iter().zip(ids) {
@@ -191,7 +195,12 @@ impl<'c> Insert<'c> {
     }
 
     /// The id of the new row; nothing if there is one of this key.
-    fn dmarc_report(&mut self, key: &str, report: &AggregateReport, received: &Received) -> Result<Option<i64>> {
+    fn dmarc_report(
+        &mut self,
+        key: &str,
+        report: &AggregateReport,
+        received: &Received,
+    ) -> Result<Option<i64>> {
         let AggregateReport { metadata, policy_published: policy, .. } = report;
         let is_new = self.dmarc_report.execute(params![
             key,
@@ -225,7 +234,13 @@ impl<'c> Insert<'c> {
     }
 
     /// True if the record is new.
-    fn dmarc_record(&mut self, report: i64, part: i64, head: Option<i64>, record: &Record) -> Result<bool> {
+    fn dmarc_record(
+        &mut self,
+        report: i64,
+        part: i64,
+        head: Option<i64>,
+        record: &Record,
+    ) -> Result<bool> {
         let Record { row, identifiers, auth_results } = record;
         let evaluated = &row.policy_evaluated;
         let is_new = self.dmarc_record.execute(params![
@@ -245,7 +260,13 @@ impl<'c> Insert<'c> {
             return Ok(false);
         }
         for (n, r) in (0_u32..).zip(&evaluated.reason) {
-            self.override_reason.execute(params![report, part, n, r.kind.as_deref(), r.comment.as_deref()])?;
+            self.override_reason.execute(params![
+                report,
+                part,
+                n,
+                r.kind.as_deref(),
+                r.comment.as_deref()
+            ])?;
         }
         for (n, r) in (0_u32..).zip(&auth_results.spf) {
             let (domain, scope) = (r.domain.as_deref(), r.scope.as_deref());
@@ -261,7 +282,12 @@ impl<'c> Insert<'c> {
     }
 
     /// The id of the new row; nothing if there is one of this key.
-    fn tls_report(&mut self, key: &str, report: &TlsReport, received: &Received) -> Result<Option<i64>> {
+    fn tls_report(
+        &mut self,
+        key: &str,
+        report: &TlsReport,
+        received: &Received,
+    ) -> Result<Option<i64>> {
         let is_new = self.tls_report.execute(params![
             key,
             report.organization_name.as_deref(),
@@ -280,7 +306,13 @@ impl<'c> Insert<'c> {
     }
 
     /// True if the policy is new.
-    fn tls_policy(&mut self, report: i64, part: i64, head: Option<i64>, result: &PolicyResult) -> Result<bool> {
+    fn tls_policy(
+        &mut self,
+        report: i64,
+        part: i64,
+        head: Option<i64>,
+        result: &PolicyResult,
+    ) -> Result<bool> {
         let PolicyResult { policy, summary, failure_details } = result;
         let is_new = self.tls_policy.execute(params![
             report,
@@ -361,21 +393,28 @@ impl<'c> Insert<'c> {
 
 /// What the receiving server said of the mail, as JSON.
 fn authenticated(received: &Received) -> Option<String> {
-    received.authenticated.as_ref().and_then(|authenticated| serde_json::to_string(authenticated).ok())
+    received
+        .authenticated
+        .as_ref()
+        .and_then(|authenticated| serde_json::to_string(authenticated).ok())
 }
 
-/// True if the report is to blame, and trying again would give the same: what SQLite says of a value, not of the file. All
-/// else counts as an outage, since a mail that waits is not lost.
+/// True if the report is to blame, and trying again would give the same: what SQLite says of a
+/// value, not of the file. All else counts as an outage, since a mail that waits is not lost.
 fn is_about_content(error: &Error) -> bool {
     match error.sqlite_error_code() {
         Some(code) => {
-            matches!(code, ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+            matches!(
+                code,
+                ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig
+            )
         }
         None => matches!(error, Error::ToSqlConversionFailure(_)),
     }
 }
 
-/// SQLite's integers are signed. A number that does not fit is nonsense or an attack; it stays the largest.
+/// SQLite's integers are signed. A number that does not fit is nonsense or an attack; it stays the
+/// largest.
 fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

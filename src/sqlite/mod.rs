@@ -1,6 +1,7 @@
 //! Store: the SQLite file that keeps the reports: how it is opened and what it can be asked.
 //!
-//! It is written by [`crate::sink::sqlite`]. Any number of processes may write and read one file at the same time.
+//! It is written by [`crate::sink::sqlite`]. Any number of processes may write and read one file at
+//! the same time.
 
 mod heads;
 pub(crate) mod insert;
@@ -24,8 +25,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::exit::{Exit, Failure};
 use schema::Version;
 
-/// How long SQLite itself waits for another process's transaction, which takes tenths of a second; an end of the
-/// program that is asked for waits no longer than this.
+/// How long SQLite itself waits for another process's transaction, which takes tenths of a second;
+/// an end of the program that is asked for waits no longer than this.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a store can't be opened.
@@ -62,8 +63,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// True if it may go away by waiting: all that the system says. What it calls denied, full, read-only or broken
-    /// today may be mended tomorrow, and reports must not be lost for it.
+    /// True if it may go away by waiting: all that the system says. What it calls denied, full,
+    /// read-only or broken today may be mended tomorrow, and reports must not be lost for it.
     pub fn is_temporary(&self) -> bool {
         matches!(self, OpenError::Create { .. } | OpenError::Sqlite { .. })
     }
@@ -113,8 +114,8 @@ impl Store {
         Ok(Store { connection, path: path.clone(), file })
     }
 
-    /// True while the file that was opened is still found under its name. SQLite goes on writing to one that was
-    /// deleted or replaced, and what it acknowledges then is lost.
+    /// True while the file that was opened is still found under its name. SQLite goes on writing to
+    /// one that was deleted or replaced, and what it acknowledges then is lost.
     pub fn is_in_place(&self) -> bool {
         identity(&self.path).is_ok_and(|file| file == self.file)
     }
@@ -162,21 +163,24 @@ fn check(path: &Path, version: Version) -> Result<Version, OpenError> {
     }
 }
 
-/// With a write-ahead log readers and the writer do not wait for each other; with `synchronous=FULL` it is on the
-/// disk when COMMIT returns (with NORMAL, the default there, it is not), and that is what an acknowledgement means.
+/// With a write-ahead log readers and the writer do not wait for each other; with
+/// `synchronous=FULL` it is on the disk when COMMIT returns (with NORMAL, the default there, it is
+/// not), and that is what an acknowledgement means.
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What a savepoint may have to bring back: some pages a report, and as a file it made the sink a third slower.
+    // What a savepoint may have to bring back: some pages a report, and as a file it made the sink
+    // a third slower.
     connection.pragma_update(None, "temp_store", "memory")?;
-    // 16 MiB of pages each: a batch seldom outgrows the cache, and the log is copied into the file less often.
+    // 16 MiB of pages each: a batch seldom outgrows the cache, and the log is copied into the file
+    // less often.
     connection.pragma_update(None, "cache_size", -16 * 1024)?;
     connection.pragma_update(None, "wal_autocheckpoint", 4096)
 }
 
-/// Makes the file with its folders, unless it is there. Each new name is put on disk: a store that is gone after a power
-/// cut would be a lost acknowledgement.
+/// Makes the file with its folders, unless it is there. Each new name is put on disk: a store that
+/// is gone after a power cut would be a lost acknowledgement.
 fn create(path: &Path) -> io::Result<()> {
     if path.exists() {
         return Ok(());

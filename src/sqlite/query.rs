@@ -1,7 +1,7 @@
 //! Query: what a store can be asked: sums over the reports of a period.
 //!
-//! A report belongs to a period if its own period begins in it: each report is counted in exactly one of two periods that
-//! follow each other, which an overlap would not give.
+//! A report belongs to a period if its own period begins in it: each report is counted in exactly
+//! one of two periods that follow each other, which an overlap would not give.
 
 pub(super) mod failures;
 
@@ -10,12 +10,15 @@ use std::{collections::HashMap, path::Path};
 use self::failures::FAILURES;
 use super::{
     OpenError, open_to_read,
-    summary::{Disposition, Dmarc, Domain, Messages, RawResult, Source, Summary, Tls, TlsFailure, TlsPolicy},
+    summary::{
+        Disposition, Dmarc, Domain, Messages, RawResult, Source, Summary, Tls, TlsFailure,
+        TlsPolicy,
+    },
 };
 use rusqlite::{Connection, Result, Row, Transaction, named_params};
 
-/// How many raw results or ways to fail are told of one source or policy: the most frequent ones. A stranger's report
-/// may name any number.
+/// How many raw results or ways to fail are told of one source or policy: the most frequent ones. A
+/// stranger's report may name any number.
 const DETAILS: usize = 10;
 
 /// Which reports are meant.
@@ -62,8 +65,11 @@ impl Reader {
     pub fn summary(&mut self, selection: &Selection) -> Result<Summary> {
         let snapshot = Snapshot::new(self.connection.transaction()?, selection);
         let newest_of_all = snapshot.newest(None)?;
-        let newest =
-            if snapshot.domain.is_none() { newest_of_all } else { snapshot.newest(snapshot.domain.as_deref())? };
+        let newest = if snapshot.domain.is_none() {
+            newest_of_all
+        } else {
+            snapshot.newest(snapshot.domain.as_deref())?
+        };
         Ok(Summary {
             dmarc: snapshot.dmarc()?,
             tls: snapshot.tls()?,
@@ -74,8 +80,9 @@ impl Reader {
     }
 }
 
-/// Reads the sums of [`Messages`] of records `d`. `total` does not fail where `sum` would overflow, as a forged
-/// report may well make it; the cast stops at the largest integer, and is exact up to 2^53.
+/// Reads the sums of [`Messages`] of records `d`. `total` does not fail where `sum` would overflow,
+/// as a forged report may well make it; the cast stops at the largest integer, and is exact up to
+/// 2^53.
 const MESSAGES: &str = "\
 CAST(total(d.count) AS INTEGER) AS messages,
 CAST(total(d.count) FILTER (WHERE d.spf = 'pass' OR d.dkim = 'pass') AS INTEGER) AS pass,
@@ -88,8 +95,9 @@ CAST(total(d.count) FILTER (WHERE d.disposition = 'reject') AS INTEGER) AS d_rej
 CAST(total(d.count) FILTER
     (WHERE d.disposition IS NULL OR d.disposition NOT IN ('none', 'pass', 'quarantine', 'reject')) AS INTEGER) AS d_other";
 
-/// The selected DMARC reports as `r`. A domain is compared in small letters without the dot at its end, and with a dot
-/// in front, so that the end of `.mail.example.org` is `.example.org` and that of `.badexample.org` is not.
+/// The selected DMARC reports as `r`. A domain is compared in small letters without the dot at its
+/// end, and with a dot in front, so that the end of `.mail.example.org` is `.example.org` and that
+/// of `.badexample.org` is not.
 pub(super) const DMARC_REPORTS: &str = "\
 WITH r AS (
     SELECT id, period_begin, lower(rtrim(coalesce(domain, ''), '.')) AS domain FROM dmarc_reports
@@ -179,11 +187,12 @@ impl<'c> Snapshot<'c> {
         Ok((sources, sources_in_all))
     }
 
-    /// The most frequent raw results of each of these sources, with the source's place in the list. One walk through the
-    /// records for all of them: an index on the sources would make storing a record take half as long again.
+    /// The most frequent raw results of each of these sources, with the source's place in the list.
+    /// One walk through the records for all of them: an index on the sources would make storing a
+    /// record take half as long again.
     fn raw_results(&self, table: &str, sources: &[Source]) -> Result<Vec<(usize, RawResult)>> {
-        // Joined in this order, whatever SQLite thinks of it: it would walk through all records for each source.
-        // A record may have several results of a domain; its messages count once.
+        // Joined in this order, whatever SQLite thinks of it: it would walk through all records for
+        // each source. A record may have several results of a domain; its messages count once.
         let sql = format!(
             "{DMARC_REPORTS}, d AS (
                 SELECT DISTINCT d.report, d.record, coalesce(d.source_ip, '') AS source, d.count,
@@ -200,7 +209,8 @@ impl<'c> Snapshot<'c> {
             )
             SELECT source, domain, result, messages FROM ranked WHERE rank <= {DETAILS} ORDER BY source, rank"
         );
-        let addresses = sources.iter().map(|source| source.source_ip.as_deref().unwrap_or_default());
+        let addresses =
+            sources.iter().map(|source| source.source_ip.as_deref().unwrap_or_default());
         let places: HashMap<&str, usize> = addresses.clone().zip(0..).collect();
         let mut statement = self.transaction.prepare(&sql)?;
         let params = named_params! {
@@ -217,8 +227,10 @@ impl<'c> Snapshot<'c> {
 
     fn tls(&self) -> Result<Tls> {
         let reports = format!("{TLS_POLICIES} SELECT count(DISTINCT report) AS reports FROM p");
-        let mut all =
-            Tls { reports: self.list(&reports, |row| number(row, "reports"))?.iter().sum(), ..Tls::default() };
+        let mut all = Tls {
+            reports: self.list(&reports, |row| number(row, "reports"))?.iter().sum(),
+            ..Tls::default()
+        };
         let sql = format!(
             "{TLS_POLICIES} SELECT domain, policy_type, count(DISTINCT report) AS reports,
                 CAST(total(successful_sessions) AS INTEGER) AS successful,
@@ -237,7 +249,8 @@ impl<'c> Snapshot<'c> {
             })
         })?;
         for policy in &all.policies {
-            all.successful_sessions = all.successful_sessions.saturating_add(policy.successful_sessions);
+            all.successful_sessions =
+                all.successful_sessions.saturating_add(policy.successful_sessions);
             all.failed_sessions = all.failed_sessions.saturating_add(policy.failed_sessions);
         }
         all.policies_omitted = cut(&mut all.policies, self.top);
@@ -261,7 +274,10 @@ impl<'c> Snapshot<'c> {
             SELECT * FROM ranked WHERE rank <= {DETAILS} ORDER BY domain, policy_type, rank"
         );
         let failures = self.list(&sql, |row| {
-            let failure = TlsFailure { result_type: row.get("result_type")?, sessions: number(row, "sessions")? };
+            let failure = TlsFailure {
+                result_type: row.get("result_type")?,
+                sessions: number(row, "sessions")?,
+            };
             Ok(((row.get("domain")?, row.get("policy_type")?), failure))
         })?;
         let mut listed: HashMap<(String, Option<String>), &mut TlsPolicy> = policies
@@ -276,7 +292,8 @@ impl<'c> Snapshot<'c> {
         Ok(())
     }
 
-    /// When the newest report of a domain, given as in [`Snapshot::domain`], begins, whatever its period.
+    /// When the newest report of a domain, given as in [`Snapshot::domain`], begins, whatever its
+    /// period.
     fn newest(&self, domain: Option<&str>) -> Result<Option<i64>> {
         let sql = format!(
             "SELECT max(newest) FROM (
@@ -292,7 +309,8 @@ impl<'c> Snapshot<'c> {
     /// All rows of a question that has no other parameters than the selection.
     fn list<T>(&self, sql: &str, row: impl FnMut(&Row) -> Result<T>) -> Result<Vec<T>> {
         let mut statement = self.transaction.prepare(sql)?;
-        let params = named_params! { ":since": self.since, ":until": self.until, ":domain": self.domain };
+        let params =
+            named_params! { ":since": self.since, ":until": self.until, ":domain": self.domain };
         statement.query_map(params, row)?.collect()
     }
 }

@@ -1,5 +1,5 @@
-//! Rekey: what the steps to newer versions of the store do with keys. Version 1 knew records by their place in the
-//! report; version 2 knows them by their values.
+//! Rekey: what the steps to newer versions of the store do with keys. Version 1 knew records by
+//! their place in the report; version 2 knows them by their values.
 
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
 use tracing::info;
@@ -25,7 +25,10 @@ const POLICIES: [&str; 2] = [
 
 /// The table of records, which decides whether a record is new, and those that hang on it.
 const RECORD_TABLES: [(&str, &str); 4] = [
-    ("dmarc_records", "source_ip, count, disposition, dkim, spf, header_from, envelope_from, envelope_to"),
+    (
+        "dmarc_records",
+        "source_ip, count, disposition, dkim, spf, header_from, envelope_from, envelope_to",
+    ),
     ("dmarc_override_reasons", "n, type, comment"),
     ("dmarc_spf_results", "n, domain, scope, result, human_result"),
     ("dmarc_dkim_results", "n, domain, selector, result, human_result"),
@@ -57,14 +60,17 @@ pub(super) fn fill(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The step to version 3: gives failure reports keys made from the header of the mail that failed as it came, no longer
-/// from what was read from it, too.
+/// The step to version 3: gives failure reports keys made from the header of the mail that failed
+/// as it came, no longer from what was read from it, too.
 pub(super) fn failures(connection: &Connection) -> Result<()> {
     ids(connection, "dmarc_failures")?.into_iter().try_for_each(|id| fill_failure(connection, id))
 }
 
 fn ids(connection: &Connection, table: &str) -> Result<Vec<i64>> {
-    connection.prepare(&format!("SELECT id FROM {table} ORDER BY id"))?.query_map((), |row| row.get(0))?.collect()
+    connection
+        .prepare(&format!("SELECT id FROM {table} ORDER BY id"))?
+        .query_map((), |row| row.get(0))?
+        .collect()
 }
 
 fn fill_dmarc(connection: &Connection, id: i64) -> Result<()> {
@@ -73,7 +79,9 @@ fn fill_dmarc(connection: &Connection, id: i64) -> Result<()> {
         .query_row([id], |row| read::dmarc_head(row).map(Report::Aggregate))?;
     let mut fields = Fields::default();
     let found = read::records(connection, RECORDS, id, |records| {
-        records.map(|record| record.map(|Part { id, value, .. }| (id, fields.record(&value)))).collect()
+        records
+            .map(|record| record.map(|Part { id, value, .. }| (id, fields.record(&value))))
+            .collect()
     })?;
     let owner = owner(connection, "dmarc_reports", id, &head.key())?;
     copy(connection, &RECORD_TABLES, "record", (id, owner), found)?;
@@ -85,9 +93,12 @@ fn fill_tls(connection: &Connection, id: i64) -> Result<()> {
         .prepare_cached("SELECT * FROM tls_reports WHERE id = ?")?
         .query_row([id], |row| read::tls_head(row).map(Report::Tls))?;
     let mut fields = Fields::default();
-    let found = read::policies(connection, POLICIES, named_params! { ":report": id }, id, |policies| {
-        policies.map(|policy| policy.map(|Part { id, value, .. }| (id, fields.policy(&value)))).collect()
-    })?;
+    let found =
+        read::policies(connection, POLICIES, named_params! { ":report": id }, id, |policies| {
+            policies
+                .map(|policy| policy.map(|Part { id, value, .. }| (id, fields.policy(&value))))
+                .collect()
+        })?;
     let owner = owner(connection, "tls_reports", id, &head.key())?;
     copy(connection, &POLICY_TABLES, "policy", (id, owner), found)?;
     remove_merged(connection, "tls_reports", (id, owner))
@@ -101,7 +112,8 @@ fn fill_failure(connection: &Connection, id: i64) -> Result<()> {
     remove_merged(connection, "dmarc_failures", (id, owner))
 }
 
-/// Gives the report its new key; the report that has it already, if there is one: version 1 told some apart that are one.
+/// Gives the report its new key; the report that has it already, if there is one: version 1 told
+/// some apart that are one.
 fn owner(connection: &Connection, table: &str, id: i64, key: &Key) -> Result<i64> {
     let earlier = connection
         .prepare_cached(&format!("SELECT id FROM {table} WHERE report_key = unhex(?) AND id <> ?"))?

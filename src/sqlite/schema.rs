@@ -4,7 +4,8 @@ use rusqlite::{Connection, Result, TransactionBehavior};
 
 use super::rekey;
 
-/// Marks the file as a store of this program ("ERPS"), in the header of the SQLite file where `file` finds it, too.
+/// Marks the file as a store of this program ("ERPS"), in the header of the SQLite file where
+/// `file` finds it, too.
 pub(super) const APPLICATION_ID: i32 = 0x4552_5053;
 
 /// Leads from one version to the next; a released step never changes.
@@ -58,8 +59,8 @@ impl Version {
     }
 }
 
-/// Brings an empty file or a store of an older version to the current one, in one transaction. Two processes may
-/// try it at the same time.
+/// Brings an empty file or a store of an older version to the current one, in one transaction. Two
+/// processes may try it at the same time.
 pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     migrate_by(STEPS, connection)
 }
@@ -77,7 +78,11 @@ fn migrate_by(steps: &[Migration], connection: &mut Connection) -> Result<()> {
         (step.then)(&transaction)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", i64::try_from(steps.len()).unwrap_or(i64::MAX))?;
+    transaction.pragma_update(
+        None,
+        "user_version",
+        i64::try_from(steps.len()).unwrap_or(i64::MAX),
+    )?;
     transaction.commit()
 }
 
@@ -96,15 +101,20 @@ mod tests {
     #[test]
     fn an_older_store_is_brought_up_to_date_and_keeps_its_rows() {
         let first = "CREATE TABLE mails (name TEXT) STRICT";
-        let second = "ALTER TABLE mails ADD COLUMN size INTEGER; UPDATE mails SET size = length(name)";
+        let second =
+            "ALTER TABLE mails ADD COLUMN size INTEGER; UPDATE mails SET size = length(name)";
         let mut connection = memory();
         migrate_by(&[step(first)], &mut connection).expect("version 1");
         connection.execute("INSERT INTO mails VALUES ('four')", ()).expect("insert");
         migrate_by(&[step(first), step(second)], &mut connection).expect("version 2");
         migrate_by(&[step(first), step(second)], &mut connection).expect("nothing to do");
-        let size: i64 = connection.query_row("SELECT size FROM mails", (), |row| row.get(0)).expect("one row");
+        let size: i64 =
+            connection.query_row("SELECT size FROM mails", (), |row| row.get(0)).expect("one row");
         assert_eq!(size, 4);
-        assert_eq!(Version::among(&[step(first), step(second)], &connection), Ok(Version::Known(2)));
+        assert_eq!(
+            Version::among(&[step(first), step(second)], &connection),
+            Ok(Version::Known(2))
+        );
         assert_eq!(Version::among(&[step(first)], &connection), Ok(Version::Newer));
     }
 
@@ -112,8 +122,11 @@ mod tests {
     fn a_step_that_fails_changes_nothing() {
         let mut connection = memory();
         let first = "CREATE TABLE a (x ANY) STRICT";
-        migrate_by(&[step(first), step("CREATE TABLE b (x ANY) STRICT; nonsense")], &mut connection)
-            .expect_err("nonsense");
+        migrate_by(
+            &[step(first), step("CREATE TABLE b (x ANY) STRICT; nonsense")],
+            &mut connection,
+        )
+        .expect_err("nonsense");
         assert_eq!(Version::among(&[step(first)], &connection), Ok(Version::Empty));
     }
 

@@ -1,5 +1,6 @@
-//! Session: the trace that an import leaves in the store, in the same transaction as its reports, so that its journal can
-//! tell a store that has them from an earlier copy that was put back in its place.
+//! Session: the trace that an import leaves in the store, in the same transaction as its reports,
+//! so that its journal can tell a store that has them from an earlier copy that was put back in its
+//! place.
 
 use std::path::Path;
 
@@ -8,13 +9,13 @@ use rusqlite::{Connection, OptionalExtension, Result};
 
 use crate::sqlite::open_to_read;
 
-const BEGIN: &str =
-    "INSERT INTO imports (token, transactions) VALUES (randomblob(16), 1) RETURNING lower(hex(token)), transactions";
+const BEGIN: &str = "INSERT INTO imports (token, transactions) VALUES (randomblob(16), 1) RETURNING lower(hex(token)), transactions";
 
 const GO_ON: &str = "UPDATE imports SET transactions = transactions + 1 WHERE token = unhex(?1) AND transactions >= ?2
                      RETURNING lower(hex(token)), transactions";
 
-const HAS: &str = "SELECT EXISTS (SELECT 1 FROM imports WHERE token = unhex(?1) AND transactions >= ?2)";
+const HAS: &str =
+    "SELECT EXISTS (SELECT 1 FROM imports WHERE token = unhex(?1) AND transactions >= ?2)";
 
 /// One run of an import.
 #[derive(Debug, Default)]
@@ -49,7 +50,10 @@ impl Session {
         match self.with(|state| state.clone()) {
             SessionState::Asked => transaction.prepare_cached(BEGIN)?.query_row((), row),
             SessionState::Stored(token, number) => {
-                let next = transaction.prepare_cached(GO_ON)?.query_row((token, number), row).optional()?;
+                let next = transaction
+                    .prepare_cached(GO_ON)?
+                    .query_row((token, number), row)
+                    .optional()?;
                 Ok(next.unwrap_or(SessionState::Lost))
             }
             same => Ok(same),

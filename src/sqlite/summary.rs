@@ -1,4 +1,5 @@
-//! Summary: what the reports of a selection say, in numbers. The names are those of `report --json`.
+//! Summary: what the reports of a selection say, in numbers. The names are those of `report
+//! --json`.
 
 use serde::Serialize;
 

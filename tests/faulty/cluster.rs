@@ -36,11 +36,13 @@ impl Cluster {
         let ports = || (0..NODES).map(|_| free_port()).collect();
         let folder = tempfile::tempdir().expect("a folder");
         let recovery = size.of(WAIT, WAIT * 10);
-        let mut cluster = Cluster { folder, recovery, http: ports(), transport: ports(), nodes: Vec::new() };
+        let mut cluster =
+            Cluster { folder, recovery, http: ports(), transport: ports(), nodes: Vec::new() };
         // None is ready before it has found another.
         let started: Vec<_> = thread::scope(|scope| {
             let arguments = (0..NODES).map(|n| cluster.arguments(n));
-            let threads: Vec<_> = arguments.map(|arguments| scope.spawn(move || launch(&arguments))).collect();
+            let threads: Vec<_> =
+                arguments.map(|arguments| scope.spawn(move || launch(&arguments))).collect();
             threads.into_iter().map(|thread| thread.join().expect("a node")).collect()
         });
         for node in started {
@@ -50,7 +52,8 @@ impl Cluster {
     }
 
     fn arguments(&self, n: usize) -> Vec<String> {
-        let seeds: Vec<String> = self.transport.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let seeds: Vec<String> =
+            self.transport.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         let data: PathBuf = self.folder.path().join(format!("n{n}"));
         vec![
             "--heap 512m".to_owned(),
@@ -119,7 +122,9 @@ pub fn run(size: Size) -> LeftOut {
     maildir.deliver_all(corpus.iter().take(100));
     wait_until("the first mails", WAIT, || maildir.count("new") == 0);
     let indices = "/dmarc-reports,tlsrpt-reports";
-    cluster.any().put(&format!("{indices}/_settings"), &json!({ "index": { "number_of_replicas": 1 } }));
+    cluster
+        .any()
+        .put(&format!("{indices}/_settings"), &json!({ "index": { "number_of_replicas": 1 } }));
     cluster.wait_for_green();
 
     let hurry = AtomicBool::new(false);
@@ -142,7 +147,9 @@ pub fn run(size: Size) -> LeftOut {
         (0..size.of(1, NODES)).for_each(|n| cluster.restart(n, false, Duration::ZERO));
         hurry.store(true, Ordering::Relaxed);
     });
-    wait_until("the last mails", size.of(WAIT, Duration::from_hours(1)), || maildir.count("new") == 0);
+    wait_until("the last mails", size.of(WAIT, Duration::from_hours(1)), || {
+        maildir.count("new") == 0
+    });
     let (code, log) = running.stop();
     assert_eq!(code, Some(0), "{log}");
     println!("     {} records, {} policies", manifest.dmarc.records, manifest.tls.policies);

@@ -63,7 +63,11 @@ struct Place {
 impl Place {
     fn new(mails: usize) -> Place {
         let corpus = Corpus { seed: seed(), ..Corpus::new(mails) };
-        let place = Place { maildir: TestMaildir::new(), folder: tempfile::tempdir().expect("a folder"), corpus };
+        let place = Place {
+            maildir: TestMaildir::new(),
+            folder: tempfile::tempdir().expect("a folder"),
+            corpus,
+        };
         place.maildir.deliver_all(place.corpus.iter());
         place
     }
@@ -104,14 +108,20 @@ pub fn full_disk_failed(_: Size) -> LeftOut {
     let failed = place.maildir.path().join(".failed");
     fs::create_dir(&failed).expect("a folder");
     let mount = Mount::small(&failed, "1m")?;
-    ["tmp", "new", "cur"].iter().for_each(|name| fs::create_dir(failed.join(name)).expect("a folder"));
+    ["tmp", "new", "cur"]
+        .iter()
+        .for_each(|name| fs::create_dir(failed.join(name)).expect("a folder"));
     File::create(failed.join("maildirfolder")).expect("a file");
     mount.fill();
     let ended = place.once();
     assert_eq!(ended.code, Some(75), "{}", ended.log);
     assert_eq!(place.maildir.count("cur"), place.good(), "good mails are settled all the same");
     assert_eq!(place.maildir.count("new") + place.good(), place.corpus.len());
-    assert_eq!(place.maildir.count(".failed/new") + place.maildir.count(".failed/tmp"), 0, "no half mail is left");
+    assert_eq!(
+        place.maildir.count(".failed/new") + place.maildir.count(".failed/tmp"),
+        0,
+        "no half mail is left"
+    );
     mount.free();
     place.ends_well();
     Ok(())
@@ -123,7 +133,8 @@ pub fn full_disk_sqlite(_: Size) -> LeftOut {
     let waits = |when: &str| {
         let ended = place.once();
         assert_eq!(ended.code, Some(75), "{when}: {}", ended.log);
-        let all: usize = ["new", "cur", ".failed/new"].iter().map(|folder| place.maildir.count(folder)).sum();
+        let all: usize =
+            ["new", "cur", ".failed/new"].iter().map(|folder| place.maildir.count(folder)).sum();
         assert_eq!(all, place.corpus.len(), "{when}");
         assert!(place.maildir.count("new") > 0, "{when}: the disk was large enough");
         compare::integrity(&place.store());
@@ -217,7 +228,11 @@ pub fn cur_other_device(_: Size) -> LeftOut {
 fn stays_in_new(place: &Place) {
     let ended = place.once();
     assert_eq!(ended.code, Some(75), "{}", ended.log);
-    assert_eq!((place.maildir.count("new"), place.maildir.count("cur")), (place.good(), 0), "good mails stay");
+    assert_eq!(
+        (place.maildir.count("new"), place.maildir.count("cur")),
+        (place.good(), 0),
+        "good mails stay"
+    );
     assert!(ended.log.contains("/new/"), "no mail is named: {}", ended.log);
     compare::sqlite(&place.store(), &place.corpus.manifest());
 }
@@ -225,7 +240,9 @@ fn stays_in_new(place: &Place) {
 /// A library that gives a program another time.
 fn faketime() -> Result<PathBuf, String> {
     let path = format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH);
-    Some(PathBuf::from(path)).filter(|path| path.exists()).ok_or_else(|| "there is no libfaketime here".into())
+    Some(PathBuf::from(path))
+        .filter(|path| path.exists())
+        .ok_or_else(|| "there is no libfaketime here".into())
 }
 
 pub fn clock_jumps(size: Size) -> LeftOut {
@@ -237,7 +254,10 @@ pub fn clock_jumps(size: Size) -> LeftOut {
     command.arg(place.store()).arg(place.maildir.path());
     command.env("LD_PRELOAD", faketime).env("FAKETIME_TIMESTAMP_FILE", &clock);
     // The clock of a machine jumps; the time since its start does not.
-    command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("DONT_FAKE_MONOTONIC", "1");
+    command
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("DONT_FAKE_MONOTONIC", "1");
     let running = Running::start_command(command);
     let corpus = Corpus { seed: seed(), ..Corpus::new(size.of(200, 4000)) };
     let mut mails = corpus.iter();
@@ -261,7 +281,10 @@ pub fn many_files(size: Size) -> LeftOut {
     // Small ones: it is their number that counts.
     let corpus = Corpus { seed: seed(), ..Corpus::new(mails) };
     let mut manifest = Manifest::default();
-    for mail in corpus.iter().filter(|mail| mail.content.len() <= 8 && !matches!(mail.content, Content::Broken(_))) {
+    for mail in corpus
+        .iter()
+        .filter(|mail| mail.content.len() <= 8 && !matches!(mail.content, Content::Broken(_)))
+    {
         manifest.add(&mail);
         place.maildir.deliver(&mail.name, &mail.bytes);
     }
@@ -281,7 +304,12 @@ pub fn many_files(size: Size) -> LeftOut {
         left = place.maildir.count("new") as u64;
         assert!(started.elapsed() < Duration::from_hours(2), "{left} mails are left in new/");
     }
-    println!("     {} mails, {} s, {} MiB at most", manifest.mails, started.elapsed().as_secs(), peak >> 10);
+    println!(
+        "     {} mails, {} s, {} MiB at most",
+        manifest.mails,
+        started.elapsed().as_secs(),
+        peak >> 10
+    );
     running.signal(Signal::TERM);
     assert_eq!(running.wait(), Some(0), "{}", running.log());
     compare::sqlite(&store, &manifest);

@@ -31,7 +31,10 @@ pub fn sqlite(mode: &str, size: Size) -> LeftOut {
 pub fn opensearch(mode: &str, size: Size) -> LeftOut {
     let server = node::shared()?;
     let folder = tempfile::tempdir().expect("a folder");
-    let indices = [format!("--dmarc-index={mode}-dmarc-reports"), format!("--tlsrpt-index={mode}-tlsrpt-reports")];
+    let indices = [
+        format!("--dmarc-index={mode}-dmarc-reports"),
+        format!("--tlsrpt-index={mode}-tlsrpt-reports"),
+    ];
     let arguments = ["--opensearch", &server.url, "--bulk-bytes=64KiB", &indices[0], &indices[1]];
     let corpus = play(mode, size, &arguments, folder.path(), || {});
     compare::opensearch(server, &format!("{mode}-"), &corpus.manifest());
@@ -67,7 +70,11 @@ fn play(mode: &str, size: Size, store: &[&str], folder: &Path, after_kill: impl 
     let started = Instant::now();
     if mode == "watch" {
         while maildir.count("new") > 0 && running.is_running() {
-            assert!(started.elapsed() < Duration::from_mins(5), "mails are left in new/: {}", running.log());
+            assert!(
+                started.elapsed() < Duration::from_mins(5),
+                "mails are left in new/: {}",
+                running.log()
+            );
             thread::sleep(Duration::from_millis(20));
         }
         running.signal(Signal::TERM);

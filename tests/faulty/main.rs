@@ -51,31 +51,53 @@ const fn scenario(name: &'static str, what: &'static str, run: fn(Size) -> LeftO
 }
 
 const SCENARIOS: &[Scenario] = &[
-    scenario("kill-once-sqlite", "kill -9 at random moments of once, into SQLite", |size| kills::sqlite("once", size)),
+    scenario("kill-once-sqlite", "kill -9 at random moments of once, into SQLite", |size| {
+        kills::sqlite("once", size)
+    }),
     scenario("kill-watch-sqlite", "the same of watch", |size| kills::sqlite("watch", size)),
     scenario("kill-import-sqlite", "the same of import", |size| kills::sqlite("import", size)),
-    scenario("kill-once-opensearch", "kill -9 at random moments of once, into OpenSearch", |size| {
-        kills::opensearch("once", size)
-    }),
+    scenario(
+        "kill-once-opensearch",
+        "kill -9 at random moments of once, into OpenSearch",
+        |size| kills::opensearch("once", size),
+    ),
     scenario("kill-watch-opensearch", "the same of watch", |size| kills::opensearch("watch", size)),
-    scenario("kill-import-opensearch", "the same of import", |size| kills::opensearch("import", size)),
+    scenario("kill-import-opensearch", "the same of import", |size| {
+        kills::opensearch("import", size)
+    }),
     scenario(
         "cluster",
         "three nodes with replicas: the node in use killed, the manager killed, a rolling restart",
         cluster::run,
     ),
     scenario("outage", "the node is away while mail arrives", node::outage),
-    scenario("flood-stage", "the disk of the node is over its flood stage, and below it again", node::flood_stage),
+    scenario(
+        "flood-stage",
+        "the disk of the node is over its flood stage, and below it again",
+        node::flood_stage,
+    ),
     scenario("index-deleted", "the indices are deleted under a running watch", node::index_deleted),
     scenario("full-disk-failed", "no room for .failed", folders::full_disk_failed),
     scenario("full-disk-sqlite", "no room for the SQLite file", folders::full_disk_sqlite),
-    scenario("full-disk-journal", "no room for the journal of an import", folders::full_disk_journal),
+    scenario(
+        "full-disk-journal",
+        "no room for the journal of an import",
+        folders::full_disk_journal,
+    ),
     scenario("cur-missing", "there is no cur/", folders::cur_missing),
     scenario("cur-read-only", "cur/ is on a file system that is read-only", folders::cur_read_only),
     scenario("cur-other-device", "cur/ is on another device", folders::cur_other_device),
-    scenario("clock-jumps", "the clock jumps back and forth under a running watch", folders::clock_jumps),
+    scenario(
+        "clock-jumps",
+        "the clock jumps back and forth under a running watch",
+        folders::clock_jumps,
+    ),
     scenario("many-files", "very many mails in new/", folders::many_files),
-    scenario("tls-proxy", "nginx in front: wrong CA, wrong host name, expired credentials", proxy::run),
+    scenario(
+        "tls-proxy",
+        "nginx in front: wrong CA, wrong host name, expired credentials",
+        proxy::run,
+    ),
 ];
 
 /// The last panic's message, with its place.
@@ -120,7 +142,9 @@ fn asked_for() -> Result<(Size, Vec<&'static Scenario>), ExitCode> {
         match argument.as_str() {
             "--all" => size = Size::All,
             "--list" => {
-                SCENARIOS.iter().for_each(|scenario| println!("{:24}{}", scenario.name, scenario.what));
+                SCENARIOS
+                    .iter()
+                    .for_each(|scenario| println!("{:24}{}", scenario.name, scenario.what));
                 return Err(ExitCode::SUCCESS);
             }
             name => {
@@ -169,7 +193,10 @@ fn play(scenario: &Scenario, size: Size) -> Played {
 
 /// Runs a command that prepares something.
 fn command(words: &[&str]) -> Result<(), String> {
-    let output = Command::new(words[0]).args(&words[1..]).output().map_err(|error| format!("{}: {error}", words[0]))?;
+    let output = Command::new(words[0])
+        .args(&words[1..])
+        .output()
+        .map_err(|error| format!("{}: {error}", words[0]))?;
     if output.status.success() {
         Ok(())
     } else {

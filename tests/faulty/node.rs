@@ -16,7 +16,8 @@ use crate::support::{
 };
 
 /// One node for all scenarios that leave it as it was; each has indices of its own.
-static SHARED: LazyLock<Result<OpenSearch, &'static str>> = LazyLock::new(|| OpenSearch::launch(&["--heap", "512m"]));
+static SHARED: LazyLock<Result<OpenSearch, &'static str>> =
+    LazyLock::new(|| OpenSearch::launch(&["--heap", "512m"]));
 
 /// See [`SHARED`].
 pub fn shared() -> Result<&'static OpenSearch, &'static str> {
@@ -25,8 +26,9 @@ pub fn shared() -> Result<&'static OpenSearch, &'static str> {
 
 const WAIT: Duration = Duration::from_mins(3);
 
-/// Work may stand still for so long: after an outage of minutes a sender waits for one at most. Less than the three minutes
-/// between two readings of all of `new/`: a mail that waits for the next one is found.
+/// Work may stand still for so long: after an outage of minutes a sender waits for one at most.
+/// Less than the three minutes between two readings of all of `new/`: a mail that waits for the
+/// next one is found.
 const STANDSTILL: Duration = Duration::from_mins(2);
 
 fn watch(url: &str, maildir: &TestMaildir) -> Running {
@@ -71,7 +73,10 @@ pub fn outage(size: Size) -> LeftOut {
     let away = Instant::now();
     for mail in mails.by_ref().take(third) {
         maildir.deliver(&mail.name, &mail.bytes);
-        thread::sleep(size.of(Duration::from_secs(12), Duration::from_mins(10)) / u32::try_from(third).expect("small"));
+        thread::sleep(
+            size.of(Duration::from_secs(12), Duration::from_mins(10))
+                / u32::try_from(third).expect("small"),
+        );
     }
     println!("     the node was away for {} s", away.elapsed().as_secs());
     let waiting = maildir.count("new");
@@ -87,7 +92,11 @@ pub fn outage(size: Size) -> LeftOut {
 /// The node itself blocks its indices, since its disk has less room than it wants, and frees them
 /// later.
 pub fn flood_stage(size: Size) -> LeftOut {
-    let server = OpenSearch::launch(&["--heap", "512m", "cluster.routing.allocation.disk.threshold_enabled=true"])?;
+    let server = OpenSearch::launch(&[
+        "--heap",
+        "512m",
+        "cluster.routing.allocation.disk.threshold_enabled=true",
+    ])?;
     let corpus = Corpus { seed: seed(), ..Corpus::new(size.of(900, 20_000)) };
     let half = corpus.len() / 2;
     let maildir = TestMaildir::new();
@@ -148,6 +157,9 @@ pub fn index_deleted(size: Size) -> LeftOut {
     settle_all(&maildir, running, &corpus);
     compare::opensearch(server, "deleted-", &later);
     let mapping = server.get("/deleted-dmarc-reports/_mapping").to_string();
-    assert!(mapping.contains(r#""source_ip":{"type":"ip"}"#), "the index was made without our template: {mapping}");
+    assert!(
+        mapping.contains(r#""source_ip":{"type":"ip"}"#),
+        "the index was made without our template: {mapping}"
+    );
     Ok(())
 }

@@ -18,7 +18,9 @@ pub fn run(size: Size) -> LeftOut {
     let server = node::shared()?;
     let backend = server.url.trim_start_matches("http://");
     let access = Access::User("reports", "current");
-    let start = |certificate| Nginx::start(&certificates, certificate, access, backend).ok_or("nginx did not start");
+    let start = |certificate| {
+        Nginx::start(&certificates, certificate, access, backend).ok_or("nginx did not start")
+    };
     let (right, other_host) = (start("here")?, start("elsewhere")?);
     let folder = tempfile::tempdir().expect("a folder");
     let password = |word: &str| {
@@ -40,7 +42,12 @@ pub fn run(size: Size) -> LeftOut {
         ("expired credentials", &right, "ca.pem", &expired),
     ] {
         let ended = once(nginx, ca, password, "--give-up-after=1s");
-        assert_eq!((ended.code, maildir.count("new")), (Some(75), corpus.len()), "{what}: {}", ended.log);
+        assert_eq!(
+            (ended.code, maildir.count("new")),
+            (Some(75), corpus.len()),
+            "{what}: {}",
+            ended.log
+        );
     }
     let ended = once(&right, "ca.pem", &current, "--give-up-after=2m");
     assert_eq!(ended.code, Some(0), "{}", ended.log);
@@ -49,7 +56,13 @@ pub fn run(size: Size) -> LeftOut {
     Ok(())
 }
 
-fn once_through(maildir: &TestMaildir, url: &str, ca: &Path, password: &str, patience: &str) -> Ended {
+fn once_through(
+    maildir: &TestMaildir,
+    url: &str,
+    ca: &Path,
+    password: &str,
+    patience: &str,
+) -> Ended {
     program::run([
         "once",
         patience,

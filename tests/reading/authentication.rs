@@ -12,7 +12,8 @@ const PASSED: &str = "Authentication-Results: mx.example.org; dkim=pass header.d
      smtp.mailfrom=bounces@reporter.example; dmarc=pass header.from=reporter.example\r\n";
 
 fn read(header: &str, options: &ReadOptions) -> Contents {
-    let mail = fs::read_to_string("tests/fixtures/quirks/mail-report-is-the-body.eml").expect("a fixture");
+    let mail =
+        fs::read_to_string("tests/fixtures/quirks/mail-report-is-the-body.eml").expect("a fixture");
     message::read_with(format!("{header}{mail}").as_bytes(), options)
 }
 
@@ -54,7 +55,10 @@ fn forged_reports_are_refused_where_that_is_required() {
         let contents = read(header, &asked(true));
         assert!(contents.reports.is_empty(), "{header}");
         assert!(!contents.is_something_else());
-        assert_eq!(contents.complaint().as_deref(), Some("the sender is not authenticated (--require-authenticated)"));
+        assert_eq!(
+            contents.complaint().as_deref(),
+            Some("the sender is not authenticated (--require-authenticated)")
+        );
         // Without the flag they are taken, and can be told apart.
         assert_eq!(authenticated(&read(header, &asked(false)))["pass"], false);
     }
@@ -74,8 +78,9 @@ fn what_stands_below_the_own_received_header_is_not_believed() {
             "Received: from {helo} (unknown [203.0.113.5])\r\n\tby mx.example.org (Postfix) with ESMTP id 1; {date}\r\n"
         )
     };
-    let cyrus =
-        format!("Received: from mx.example.org ([unix socket])\r\n\tby imap (Cyrus 3.6) with LMTPA; {date}\r\n");
+    let cyrus = format!(
+        "Received: from mx.example.org ([unix socket])\r\n\tby imap (Cyrus 3.6) with LMTPA; {date}\r\n"
+    );
     let mail = smtp("mail.reporter.example");
     for top in [String::new(), lmtp.clone(), cyrus, format!("{lmtp}{lmtp}")] {
         let pass = |header: &str| authenticated(&read(header, &asked(false)))["pass"].clone();
@@ -92,28 +97,56 @@ fn what_stands_below_the_own_received_header_is_not_believed() {
 #[test]
 fn what_stands_directly_below_the_own_received_header_is_believed_if_asked_for() {
     let date = "Wed, 2 Sep 2026 04:10:00 +0000";
-    let lmtp = format!("Received: from mx.example.org by imap.example.org with LMTP id 4Zx; {date}\r\n");
-    let own = format!("Received: from mail.reporter.example by mx.example.org with ESMTPS id 1; {date}\r\n");
-    let next = format!("Received: from localhost by mail.reporter.example with LMTP id 2; {date}\r\n");
+    let lmtp =
+        format!("Received: from mx.example.org by imap.example.org with LMTP id 4Zx; {date}\r\n");
+    let own = format!(
+        "Received: from mail.reporter.example by mx.example.org with ESMTPS id 1; {date}\r\n"
+    );
+    let next =
+        format!("Received: from localhost by mail.reporter.example with LMTP id 2; {date}\r\n");
     let failed = PASSED.replace("=pass", "=fail");
-    for top in [String::new(), lmtp.clone(), failed.clone(), format!("{failed}{lmtp}"), format!("{lmtp}{failed}")] {
+    for top in [
+        String::new(),
+        lmtp.clone(),
+        failed.clone(),
+        format!("{failed}{lmtp}"),
+        format!("{lmtp}{failed}"),
+    ] {
         for (header, pass) in [
             (format!("{top}{own}{PASSED}{next}"), true),
             (format!("{top}{own}X-Spam: no\r\n{PASSED}"), true),
             (format!("{top}{own}{next}{PASSED}"), false),
             (format!("{top}{own}{failed}{next}{PASSED}"), false),
-            (format!("{top}{own}{}{next}", PASSED.replace("mx.example.org", "mx.evil.example")), false),
+            (
+                format!("{top}{own}{}{next}", PASSED.replace("mx.example.org", "mx.evil.example")),
+                false,
+            ),
         ] {
-            assert_eq!(authenticated(&read(&header, &asked_below(false)))["pass"], pass, "{header}");
-            assert_eq!(read(&header, &asked_below(true)).reports.len(), usize::from(pass), "{header}");
+            assert_eq!(
+                authenticated(&read(&header, &asked_below(false)))["pass"],
+                pass,
+                "{header}"
+            );
+            assert_eq!(
+                read(&header, &asked_below(true)).reports.len(),
+                usize::from(pass),
+                "{header}"
+            );
             assert_eq!(authenticated(&read(&header, &asked(false)))["pass"], false, "{header}");
             let complaint = read(&header, &asked(true)).complaint().expect("refused");
-            assert_eq!(complaint.contains("--authserv-below-received"), pass, "{header}: {complaint}");
+            assert_eq!(
+                complaint.contains("--authserv-below-received"),
+                pass,
+                "{header}: {complaint}"
+            );
         }
     }
     // What stands above is believed as before.
     let both = format!("{}{own}{next}", PASSED.replace("dmarc=pass", "dmarc=fail"));
-    assert_eq!(authenticated(&read(&both, &asked_below(false)))["dkim"], json!(["reporter.example"]));
+    assert_eq!(
+        authenticated(&read(&both, &asked_below(false)))["dkim"],
+        json!(["reporter.example"])
+    );
 }
 
 #[test]
@@ -131,5 +164,8 @@ fn a_mail_within_cannot_vouch_for_the_one_around_it() {
          --b1\r\nContent-Type: message/rfc822\r\n\r\n{inner}\r\n--b1\r\nContent-Type: text/xml\r\n\r\n{}\r\n--b1--\r\n",
         fs::read_to_string("tests/fixtures/quirks/no-declaration.xml").expect("a fixture")
     );
-    assert_eq!(authenticated(&message::read_with(mail.as_bytes(), &asked(false))), json!({ "pass": false }));
+    assert_eq!(
+        authenticated(&message::read_with(mail.as_bytes(), &asked(false))),
+        json!({ "pass": false })
+    );
 }

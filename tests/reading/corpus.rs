@@ -25,8 +25,12 @@ fn documents(mail: &Mail) -> Vec<(String, Value)> {
     let complaint = contents.complaint();
     match mail.content {
         Content::Dmarc(_) | Content::Tls(_) => assert_eq!(complaint, None, "{}", mail.name),
-        Content::Junk(what) => assert!(contents.is_something_else(), "{}: {what}: {complaint:?}", mail.name),
-        Content::Broken(what) => assert_eq!(contents.failures.len(), 1, "{}: {what}: {complaint:?}", mail.name),
+        Content::Junk(what) => {
+            assert!(contents.is_something_else(), "{}: {what}: {complaint:?}", mail.name)
+        }
+        Content::Broken(what) => {
+            assert_eq!(contents.failures.len(), 1, "{}: {what}: {complaint:?}", mail.name)
+        }
     }
     let parsed = |(id, source): (String, String)| (id, serde_json::from_str(&source).unwrap());
     read::documents(&contents).into_iter().map(parsed).collect()
@@ -49,7 +53,10 @@ fn every_document_is_as_expected() {
         })
         .collect();
     let manifest = corpus.manifest();
-    assert!(manifest.duplicates.mails > 100 && manifest.junk > 10 && manifest.broken > 1, "{manifest:?}");
+    assert!(
+        manifest.duplicates.mails > 100 && manifest.junk > 10 && manifest.broken > 1,
+        "{manifest:?}"
+    );
 
     let mut seen = HashMap::new();
     for (n, (duplicate_of, ids)) in found.iter().enumerate() {
@@ -66,7 +73,8 @@ fn the_same_seed_gives_the_same_mails() {
     let corpus = Corpus { duplicates: 20, huge: 1, huge_records: 50, ..Corpus::new(100) };
     let again = corpus.clone();
     let other = Corpus { seed: 2, ..corpus.clone() };
-    let bytes = |corpus: &Corpus| corpus.iter().map(|mail| (mail.name, mail.bytes)).collect::<Vec<_>>();
+    let bytes =
+        |corpus: &Corpus| corpus.iter().map(|mail| (mail.name, mail.bytes)).collect::<Vec<_>>();
     assert_eq!(bytes(&corpus), bytes(&again));
     assert_ne!(bytes(&corpus), bytes(&other));
 }
@@ -95,8 +103,10 @@ fn written_corpora_hold_the_same_mails() {
 
     let files = folder.path().join("files");
     corpus.write(Format::Files, &files, |_| {}).unwrap();
-    let mut found: Vec<_> =
-        fs::read_dir(files).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    let mut found: Vec<_> = fs::read_dir(files)
+        .unwrap()
+        .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+        .collect();
     found.sort();
     expected.sort();
     assert_eq!(found, expected);

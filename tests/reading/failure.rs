@@ -40,7 +40,9 @@ fn key(bytes: &[u8]) -> String {
 #[test]
 fn a_complete_report_gives_every_field() {
     let mut document = document("complete");
-    let headers = document["failure"]["message"].as_object_mut().and_then(|message| message.remove("headers"));
+    let headers = document["failure"]["message"]
+        .as_object_mut()
+        .and_then(|message| message.remove("headers"));
     let headers = headers.expect("the header of the mail that failed");
     let headers = headers.as_str().expect("text");
     assert!(headers.starts_with("Received: from spammer.example"), "{headers}");
@@ -192,11 +194,18 @@ fn what_is_too_long_is_cut_and_says_so() {
     let text = String::from_utf8(fixture("complete")).expect("UTF-8");
     let long = format!("Feedback-Type: auth-failure\n{}", "X-More: and more\n".repeat(20_000));
     let long_header = format!("X-Long: {}\nReply-To:", "x".repeat(70_000));
-    for (what, other, repair) in
-        [("Feedback-Type: auth-failure\n", long.as_str(), "feedback-cut"), ("Reply-To:", &long_header, "message-cut")]
-    {
-        let document = document_of(&read(text.replace(what, other).as_bytes(), &ReadOptions::default()));
-        assert!(document["received"]["repairs"].as_array().is_some_and(|all| all.contains(&json!(repair))), "{repair}");
+    for (what, other, repair) in [
+        ("Feedback-Type: auth-failure\n", long.as_str(), "feedback-cut"),
+        ("Reply-To:", &long_header, "message-cut"),
+    ] {
+        let document =
+            document_of(&read(text.replace(what, other).as_bytes(), &ReadOptions::default()));
+        assert!(
+            document["received"]["repairs"]
+                .as_array()
+                .is_some_and(|all| all.contains(&json!(repair))),
+            "{repair}"
+        );
         assert!(document["failure"].to_string().len() < 100_000);
     }
 }
@@ -221,7 +230,10 @@ fn keys_are_stable_and_tell_failures_apart() {
     assert_eq!(key(&one), key(&one));
     assert_eq!(key(&one), key(text.replace('\n', "\r\n").as_bytes()), "line ends");
     // Another server on the way.
-    assert_eq!(key(&one), key(format!("Received: from a by b; Wed, 04 Oct 2023 08:00:05 +0000\n{text}").as_bytes()));
+    assert_eq!(
+        key(&one),
+        key(format!("Received: from a by b; Wed, 04 Oct 2023 08:00:05 +0000\n{text}").as_bytes())
+    );
     for (what, other) in [
         ("Arrival-Date: Tue, 03 Oct 2023 10:00:00", "Arrival-Date: Tue, 03 Oct 2023 10:00:01"),
         ("Source-IP: 198.51.100.7", "Source-IP: 198.51.100.8"),
@@ -260,8 +272,14 @@ fn what_is_left_out_is_noted() {
         (with_fields(&many("Original-Rcpt-To", 101)), "values-cut"),
         (with_fields(&many("Reported-URI", 101)), "values-cut"),
         (with_fields(&many("Auth-Failure", 101)), "values-cut"),
-        (text.replacen("Reply-To:", &format!("To: a@b{}\nReply-To:", ", a@b".repeat(101)), 1), "values-cut"),
-        (text.replacen("Reply-To:", &format!("{}Reply-To:", "a:\n".repeat(20_001)), 1), "message-cut"),
+        (
+            text.replacen("Reply-To:", &format!("To: a@b{}\nReply-To:", ", a@b".repeat(101)), 1),
+            "values-cut",
+        ),
+        (
+            text.replacen("Reply-To:", &format!("{}Reply-To:", "a:\n".repeat(20_001)), 1),
+            "message-cut",
+        ),
     ] {
         assert_eq!(repairs(&text), [note]);
     }
@@ -274,8 +292,11 @@ fn what_is_left_out_is_noted() {
 /// RFC 5965 knows one report a mail; gateways may put several into one.
 #[test]
 fn all_reports_of_a_mail_are_read() {
-    let feedback =
-        |ip: &str| format!("Content-Type: message/feedback-report\n\nFeedback-Type: auth-failure\nSource-IP: {ip}\n");
+    let feedback = |ip: &str| {
+        format!(
+            "Content-Type: message/feedback-report\n\nFeedback-Type: auth-failure\nSource-IP: {ip}\n"
+        )
+    };
     let failed = |id: &str| {
         let forged = fs::read_to_string("tests/fixtures/dmarc/rfc7489.xml").expect("a fixture");
         format!(
@@ -293,18 +314,25 @@ fn all_reports_of_a_mail_are_read() {
         (vec![&untyped_one, &failed("1"), &untyped_two, &failed("2")], [Some("1@b"), Some("2@b")]),
     ] {
         let parts: Vec<String> = parts.into_iter().cloned().collect();
-        let mail = crate::support::mail::mail(&crate::support::mail::multipart("multipart/report", "=_b", &parts));
+        let mail = crate::support::mail::mail(&crate::support::mail::multipart(
+            "multipart/report",
+            "=_b",
+            &parts,
+        ));
         let contents = read(&mail, &ReadOptions::default());
         assert_eq!(contents.complaint(), None);
         let found = contents.reports.iter().map(|report| match report {
             Report::Failure(report) => {
-                let message = report.message.as_ref().and_then(|message| message.message_id.clone());
+                let message =
+                    report.message.as_ref().and_then(|message| message.message_id.clone());
                 (report.source_ip.expect("an address").to_string(), message)
             }
             other => panic!("the mail that failed was believed: {other:?}"),
         });
-        let expected =
-            ["192.0.2.1", "192.0.2.2"].map(str::to_owned).into_iter().zip(expected.map(|id| id.map(Into::into)));
+        let expected = ["192.0.2.1", "192.0.2.2"]
+            .map(str::to_owned)
+            .into_iter()
+            .zip(expected.map(|id| id.map(Into::into)));
         assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{}", parts.len());
     }
 }

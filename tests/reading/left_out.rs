@@ -1,4 +1,5 @@
-//! Nothing is left out silently: what a mail has beside a good report is read, or the mail says why not.
+//! Nothing is left out silently: what a mail has beside a good report is read, or the mail says why
+//! not.
 
 use std::io::Write as _;
 
@@ -85,7 +86,8 @@ fn sections_without_header_or_empty_line() {
     }
     // The same around all sections.
     let parts = [good(), xml].map(|xml| part("text/xml", &xml));
-    let whole = String::from_utf8(mail(&multipart("multipart/mixed", "=_b", &parts))).expect("UTF-8");
+    let whole =
+        String::from_utf8(mail(&multipart("multipart/mixed", "=_b", &parts))).expect("UTF-8");
     is_read(&read(whole.replacen("\n\n--=_b", "\n--=_b", 1).as_bytes()));
 }
 
@@ -111,7 +113,10 @@ fn what_follows_a_packed_stream() {
     fails(&read(&cut), "DMARC report is broken: it is cut off");
     // Streams that follow each other are one file, of which none or all is taken.
     let cut = read(&[&zlib(first)[..], &zlib(second)[..100]].concat());
-    assert_eq!((ids(&cut), cut.complaint()), (vec![], Some("zlib archive is broken: it is cut off".into())));
+    assert_eq!(
+        (ids(&cut), cut.complaint()),
+        (vec![], Some("zlib archive is broken: it is cut off".into()))
+    );
     // Padding of any kind is nothing.
     for padding in [vec![0; 100], b"\r\n\r\n".to_vec(), vec![0xFF; 10]] {
         let contents = read(&[gzip(first), padding].concat());
@@ -132,7 +137,11 @@ fn uuencoded_files_that_are_cut_off() {
     // One that is cut off in front of another.
     let contents = beside(&part("text/plain", &format!("{}\n{to_end}", &file[..file.len() / 2])));
     assert_eq!(contents.reports.len(), 2);
-    assert!(contents.complaint().is_some_and(|complaint| complaint.contains("uuencoded file is broken")));
+    assert!(
+        contents
+            .complaint()
+            .is_some_and(|complaint| complaint.contains("uuencoded file is broken"))
+    );
 }
 
 #[test]
@@ -175,8 +184,10 @@ fn formats_that_are_not_unpacked_are_named() {
             ("tlsrpt.json.bz2", true),
             ("holidays.rar", false),
         ] {
-            let header_only = named(name).replacen(&format!("\tfilename=\"{name}\""), "\tfilename=\"a\"", 1);
-            let disposition_only = named(name).replacen(&format!("\tname=\"{name}\""), "\tcharset=a", 1);
+            let header_only =
+                named(name).replacen(&format!("\tfilename=\"{name}\""), "\tfilename=\"a\"", 1);
+            let disposition_only =
+                named(name).replacen(&format!("\tname=\"{name}\""), "\tcharset=a", 1);
             for section in [named(name), header_only, disposition_only] {
                 let contents = read(&mail(&section));
                 let complaint = contents.complaint().expect("a complaint");
@@ -273,12 +284,15 @@ fn repairs(text: &str) -> Vec<&'static str> {
 #[test]
 fn what_stands_twice_in_a_report_is_noted() {
     let text = good();
-    let metadata =
-        &text[text.find("<report_metadata>").expect("there")..text.find("<policy_published>").expect("there")];
-    let twice = |second: &str| text.replacen("<policy_published>", &format!("{second}<policy_published>"), 1);
+    let metadata = &text[text.find("<report_metadata>").expect("there")
+        ..text.find("<policy_published>").expect("there")];
+    let twice = |second: &str| {
+        text.replacen("<policy_published>", &format!("{second}<policy_published>"), 1)
+    };
     assert_eq!(repairs(&twice(metadata)), [""; 0]);
     assert_eq!(repairs(&twice(&metadata.replace(GOOD, "x"))), ["repeated-element"]);
-    let (begin, end) = (text.find("<begin>").expect("there"), text.find("</begin>").expect("there"));
+    let (begin, end) =
+        (text.find("<begin>").expect("there"), text.find("</begin>").expect("there"));
     let another = format!("<begin>1</begin>{}", &text[begin..end]);
     assert_eq!(repairs(&text.replacen(&text[begin..end], &another, 1)), ["repeated-element"]);
     let reason = |reason: &str| {
@@ -298,6 +312,10 @@ fn what_stands_twice_in_a_report_is_noted() {
         ("<comment>one</comment><comment>two</comment>", &["repeated-element"], "one"),
     ] {
         let text = reason(inner);
-        assert_eq!((repairs(&text), comment(&text).as_deref()), (notes.to_vec(), Some(kept)), "{inner}");
+        assert_eq!(
+            (repairs(&text), comment(&text).as_deref()),
+            (notes.to_vec(), Some(kept)),
+            "{inner}"
+        );
     }
 }

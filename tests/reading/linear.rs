@@ -54,12 +54,17 @@ fn failure_reports() {
         ("folds", "Subject: a", "\n "),
         ("fields", "Subject: a", "\na:b"),
     ] {
-        let shape =
-            |size: usize| failure(fields, &format!("From: a@b\n{front}{}\n\n", piece.repeat(size / piece.len())));
+        let shape = |size: usize| {
+            failure(fields, &format!("From: a@b\n{front}{}\n\n", piece.repeat(size / piece.len())))
+        };
         assert_linear(name, 200_000, shape);
     }
-    for (name, piece) in [("words", "a, "), ("folded values", "\n a"), ("values", "\nAuth-Failure: b")] {
-        let shape = |size: usize| failure(&format!("{fields}Auth-Failure: {}", piece.repeat(size / piece.len())), "");
+    for (name, piece) in
+        [("words", "a, "), ("folded values", "\n a"), ("values", "\nAuth-Failure: b")]
+    {
+        let shape = |size: usize| {
+            failure(&format!("{fields}Auth-Failure: {}", piece.repeat(size / piece.len())), "")
+        };
         assert_linear(name, 100_000, shape);
     }
 }
@@ -70,15 +75,22 @@ fn reports_before_a_long_tail() {
         let report = format!("<feedback>{METADATA}</feedback>");
         packed(&format!("{}{tail}", report.repeat(count)))
     };
-    for (name, tail) in [("letters", "x"), ("blanks", " "), ("names", "feedback"), ("ends", "</a"), ("prefixes", "<a:")]
-    {
+    for (name, tail) in [
+        ("letters", "x"),
+        ("blanks", " "),
+        ("names", "feedback"),
+        ("ends", "</a"),
+        ("prefixes", "<a:"),
+    ] {
         assert_linear(name, 300, |size| reports(size, &tail.repeat(size * 4000 / tail.len())));
     }
 }
 
 #[test]
 fn names_of_roots() {
-    for (name, piece) in [("names", "<feedback "), ("tags", "<feedback>"), ("prefixes", "<a:feedback>x")] {
+    for (name, piece) in
+        [("names", "<feedback "), ("tags", "<feedback>"), ("prefixes", "<a:feedback>x")]
+    {
         let shape = |size: usize| {
             let names = format!("x {}>{}x", piece.repeat(size / 20), " ".repeat(size));
             packed(&names.repeat(10))
@@ -89,14 +101,19 @@ fn names_of_roots() {
 
 #[test]
 fn headers_and_boundaries() {
-    let colons = |size: usize| format!("Subject: a\n{}{}\n\n", ":".repeat(size), "\n ".repeat(size / 2)).into_bytes();
+    let colons = |size: usize| {
+        format!("Subject: a\n{}{}\n\n", ":".repeat(size), "\n ".repeat(size / 2)).into_bytes()
+    };
     assert_linear("colons and folds", 200_000, colons);
-    let blanks =
-        |size: usize| format!("Subject: a\nc{}{}\n\n", " ".repeat(size), "\n ".repeat(size / 100)).into_bytes();
+    let blanks = |size: usize| {
+        format!("Subject: a\nc{}{}\n\n", " ".repeat(size), "\n ".repeat(size / 100)).into_bytes()
+    };
     assert_linear("blanks and folds", 200_000, blanks);
     for boundary in ["-".repeat(60), "-".repeat(900), "- ".repeat(30) + "-", "b".into()] {
         let body = |size: usize| format!("--{boundary}").repeat(size / (boundary.len() + 2));
-        let shape = |size: usize| mail(&part(&format!("multipart/mixed; boundary=\"{boundary}\""), &body(size)));
+        let shape = |size: usize| {
+            mail(&part(&format!("multipart/mixed; boundary=\"{boundary}\""), &body(size)))
+        };
         assert_linear("boundaries", 1_000_000, shape);
     }
 }
@@ -114,9 +131,13 @@ fn what_stands_beside() {
     ] {
         // Sections without an empty line, and a mail without one before its sections.
         let body = |size: usize| format!("--=_b\n{}", piece.repeat(size / piece.len()));
-        let whole = |size: usize| mail(&format!("Content-Type: multipart/mixed; boundary=\"=_b\"\n\n{}", body(size)));
+        let whole = |size: usize| {
+            mail(&format!("Content-Type: multipart/mixed; boundary=\"=_b\"\n\n{}", body(size)))
+        };
         assert_linear(name, 10_000, whole);
-        let joined = |size: usize| mail(&format!("Content-Type: multipart/mixed; boundary=\"=_b\"\n{}", body(size)));
+        let joined = |size: usize| {
+            mail(&format!("Content-Type: multipart/mixed; boundary=\"=_b\"\n{}", body(size)))
+        };
         assert_linear(name, 10_000, joined);
     }
     let (empty, xml) = (gzip(b""), b"<feedback><a>".to_vec());
@@ -129,7 +150,9 @@ fn what_stands_beside() {
         ("zip and gzip", [&archive[..], &empty].concat()),
         ("gzip and zeros", [&empty[..], &[0; 100]].concat()),
     ] {
-        assert_linear(name, 500, |size| mail(&attachment("application/zip", "a", &piece.repeat(size))));
+        assert_linear(name, 500, |size| {
+            mail(&attachment("application/zip", "a", &piece.repeat(size)))
+        });
     }
 }
 

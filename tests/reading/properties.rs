@@ -74,7 +74,8 @@ fn damage() -> impl Strategy<Value = Damage> {
         (any::<Index>(), 1..=u8::MAX).prop_map(|(at, bits)| Damage::Flip(at, bits)),
         any::<Index>().prop_map(Damage::Cut),
         (any::<Index>(), 1..200usize).prop_map(|(at, length)| Damage::Remove(at, length)),
-        (any::<Index>(), prop::collection::vec(any::<u8>(), 1..8)).prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
+        (any::<Index>(), prop::collection::vec(any::<u8>(), 1..8))
+            .prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
         (any::<Index>(), pieces).prop_map(|(at, piece)| Damage::Insert(at, piece.into())),
         (any::<Index>(), 1..300usize).prop_map(|(at, length)| Damage::Repeat(at, length)),
     ]

@@ -19,16 +19,22 @@ fn differences_from_the_second_opinion_are_explained() {
         return;
     };
     let folder = Path::new(&folder);
-    let expected = fs::read_to_string(folder.join("expected.jsonl")).expect("expected.jsonl in ERP_SAMPLES");
+    let expected =
+        fs::read_to_string(folder.join("expected.jsonl")).expect("expected.jsonl in ERP_SAMPLES");
     let mut found = BTreeSet::new();
     let mut compared = 0;
     for line in expected.lines().filter(|line| !line.trim().is_empty()) {
         let theirs: Value = serde_json::from_str(line).expect("a line of expected.jsonl is JSON");
         let sample = text(&theirs["file"]);
-        let bytes = fs::read(folder.join(&sample)).unwrap_or_else(|error| panic!("{sample}: {error}"));
+        let bytes =
+            fs::read(folder.join(&sample)).unwrap_or_else(|error| panic!("{sample}: {error}"));
         let ours = read(&bytes);
         let refused = theirs["kind"] == "rejected";
-        assert!(refused || ours["kind"] != "rejected", "refused here, not there: {sample}: {}", ours["error"]);
+        assert!(
+            refused || ours["kind"] != "rejected",
+            "refused here, not there: {sample}: {}",
+            ours["error"]
+        );
         compare(&sample, "", &ours, &theirs, &mut found);
         compared += 1;
     }
@@ -44,11 +50,20 @@ fn differences_from_the_second_opinion_are_explained() {
 }
 
 /// Walks down both; `error` is worded differently by nature.
-fn compare(sample: &str, path: &str, ours: &Value, theirs: &Value, found: &mut BTreeSet<Difference>) {
-    let mut differ = |ours: String, theirs: String| found.insert((sample.into(), path.into(), ours, theirs));
+fn compare(
+    sample: &str,
+    path: &str,
+    ours: &Value,
+    theirs: &Value,
+    found: &mut BTreeSet<Difference>,
+) {
+    let mut differ =
+        |ours: String, theirs: String| found.insert((sample.into(), path.into(), ours, theirs));
     match (ours, theirs) {
         (Value::Object(a), Value::Object(b)) => {
-            for name in a.keys().chain(b.keys()).filter(|name| !matches!(name.as_str(), "file" | "error")) {
+            for name in
+                a.keys().chain(b.keys()).filter(|name| !matches!(name.as_str(), "file" | "error"))
+            {
                 let below = format!("{path}/{name}");
                 compare(sample, &below, &ours[name], &theirs[name], found);
             }
@@ -75,7 +90,9 @@ fn explained(markdown: &str) -> BTreeSet<Difference> {
     let rows = markdown.lines().filter(|line| line.starts_with('|')).skip(2);
     rows.map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let [_, sample, field, ours, theirs, why, _] = cells[..] else { panic!("not five columns: {row}") };
+        let [_, sample, field, ours, theirs, why, _] = cells[..] else {
+            panic!("not five columns: {row}")
+        };
         assert!(!why.is_empty(), "no reason given: {row}");
         (sample.into(), field.into(), ours.into(), theirs.into())
     })
@@ -121,8 +138,10 @@ fn read(bytes: &[u8]) -> Value {
 fn dmarc(first: &Value, documents: &[Value]) -> Value {
     let metadata = &first["feedback"]["report_metadata"];
     let policy = &first["feedback"]["policy_published"];
-    let time =
-        |value: &Value| rfc3339(value.as_i64().expect("seconds")).map(|time| time.replace('T', " ").replace('Z', ""));
+    let time = |value: &Value| {
+        rfc3339(value.as_i64().expect("seconds"))
+            .map(|time| time.replace('T', " ").replace('Z', ""))
+    };
     let record = |document: &Value| {
         let record = &document["feedback"]["record"];
         let (row, results) = (&record["row"], &record["auth_results"]);

@@ -34,7 +34,9 @@ fn an_mbox_is_no_maildir() {
         let (code, log) = refused(arguments);
         assert_eq!(code, Some(64), "{log}");
         assert!(
-            log.contains(&format!("{file} is a file; mbox files, archives and single mails are for import")),
+            log.contains(&format!(
+                "{file} is a file; mbox files, archives and single mails are for import"
+            )),
             "{log}"
         );
     }
@@ -59,7 +61,10 @@ fn the_short_help_fits_a_screen_and_the_long_one_has_every_flag() {
         assert_eq!(run(["help", command]).code, Some(0));
     }
     let import = run(["import", "--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(import.contains("65 something can't be read, or nothing was found; 75 stopped"), "{import}");
+    assert!(
+        import.contains("65 something can't be read, or nothing was found; 75 stopped"),
+        "{import}"
+    );
     let long = run(["once", "--help"]).stdout;
     for flag in ["--bulk-bytes", "--limit-records", "--unrecognized", "Exit codes:"] {
         assert!(long.contains(flag), "{flag} is missing in {long}");
@@ -69,9 +74,16 @@ fn the_short_help_fits_a_screen_and_the_long_one_has_every_flag() {
 #[test]
 fn the_help_shows_no_password() {
     let mut command = program(["once", "--help"]);
-    command.env("ERP_OPENSEARCH", "https://user:secret@h:9200").env("ERP_AUTHSERV_ID", "hidden.example");
+    command
+        .env("ERP_OPENSEARCH", "https://user:secret@h:9200")
+        .env("ERP_AUTHSERV_ID", "hidden.example");
     let help = run_command(command).stdout;
-    assert!(help.contains("ERP_OPENSEARCH") && !help.contains("secret") && !help.contains("hidden.example"), "{help}");
+    assert!(
+        help.contains("ERP_OPENSEARCH")
+            && !help.contains("secret")
+            && !help.contains("hidden.example"),
+        "{help}"
+    );
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::support::{
     strace,
 };
 
-const CALLS: &str = "trace=write,pwrite64,writev,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat";
+const CALLS: &str =
+    "trace=write,pwrite64,writev,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat";
 
 /// A system call by which files change, and the file: for a write or a synchronisation in the order
 /// in which they ended, for a move or a removal in the order in which they began.
@@ -100,7 +101,9 @@ fn a_mail_is_settled_only_when_its_documents_are_on_disk() {
     if !strace::works() {
         return;
     }
-    for (flag, store, written) in [("--store", "store", "store-wal"), ("--ndjson", "lines", "lines")] {
+    for (flag, store, written) in
+        [("--store", "store", "store-wal"), ("--ndjson", "lines", "lines")]
+    {
         let maildir = TestMaildir::new();
         let store = maildir.path().join(store);
         let events = watch(&maildir, [Path::new(flag), &store], &fixture("dmarc/gzip.eml"));
@@ -122,8 +125,10 @@ fn a_failing_mail_is_removed_only_when_its_copy_is_on_disk() {
     assert_eq!(maildir.count(".failed/new"), 1);
 
     let removed = last(&events, &["unlink"], &maildir.path().join("new/mail"));
-    let is_delivery = |event: &Event| event.call.starts_with("rename") && event.path.contains("/.failed/tmp/");
-    let delivered = events[..removed].iter().position(is_delivery).expect("a copy that was delivered");
+    let is_delivery =
+        |event: &Event| event.call.starts_with("rename") && event.path.contains("/.failed/tmp/");
+    let delivered =
+        events[..removed].iter().position(is_delivery).expect("a copy that was delivered");
     assert_on_disk(&events[..delivered], Path::new(&events[delivered].path));
     // Its name, too.
     last(&events[delivered..removed], &["fsync"], &maildir.path().join(".failed/new"));

@@ -42,7 +42,12 @@ fn everything_is_told_by_its_content() {
         ("mail with the separator that .forward puts on top", with_separator),
     ] {
         let ended = run_with_input(["--ndjson=-"], &bytes);
-        assert_eq!((ended.code, report_ids(&ended.stdout).len()), (Some(0), 1), "{what}: {}", ended.log);
+        assert_eq!(
+            (ended.code, report_ids(&ended.stdout).len()),
+            (Some(0), 1),
+            "{what}: {}",
+            ended.log
+        );
 
         let folder = tempfile::tempdir().expect("a folder");
         let misnamed = folder.path().join("what.txt");
@@ -61,19 +66,28 @@ fn several_files_and_standard_input_among_them() {
     let (first, second) = (first.to_str().expect("UTF-8"), second.to_str().expect("UTF-8"));
     let ended = run_with_input(["--ndjson=-", first, "-", second], &fixture("dmarc/rfc9990.xml"));
     assert_eq!((ended.code, report_ids(&ended.stdout).len()), (Some(0), 3), "{}", ended.log);
-    assert!(ended.summary().contains("3 mails: 3 with reports (2 DMARC, 1 TLS)"), "{}", ended.summary());
+    assert!(
+        ended.summary().contains("3 mails: 3 with reports (2 DMARC, 1 TLS)"),
+        "{}",
+        ended.summary()
+    );
 }
 
 #[test]
 fn mbox_files_and_maildirs_are_only_read() {
     let corpus = Corpus::new(100);
-    let reports = corpus.iter().filter(|mail| matches!(mail.content, Content::Dmarc(_) | Content::Tls(_))).count();
+    let reports = corpus
+        .iter()
+        .filter(|mail| matches!(mail.content, Content::Dmarc(_) | Content::Tls(_)))
+        .count();
     let folder = tempfile::tempdir().expect("a folder");
     let (maildir, mbox) = (folder.path().join("Maildir"), folder.path().join("mbox"));
     corpus.write(Format::Maildir, &maildir, |_| {}).expect("written");
     corpus.write(Format::Mbox, &mbox, |_| {}).expect("written");
     let read = fs::read(&mbox).expect("read");
-    for arguments in [["--mbox", mbox.to_str().expect("UTF-8")], ["--maildir", maildir.to_str().expect("UTF-8")]] {
+    for arguments in
+        [["--mbox", mbox.to_str().expect("UTF-8")], ["--maildir", maildir.to_str().expect("UTF-8")]]
+    {
         let ended = run(["--ndjson=/dev/null"].iter().chain(&arguments));
         let numbers = format!("100 mails: {reports} with reports");
         assert!(ended.summary().contains(&numbers), "{arguments:?}: {}", ended.summary());
@@ -100,17 +114,29 @@ fn exit_codes() {
         (65, "a letter", stdin(&["--ndjson=/dev/null"], &letter)),
         (65, "nothing at all", stdin(&["--ndjson=/dev/null"], b"")),
         (65, "a report cut off", stdin(&["--ndjson=/dev/null"], &report[..report.len() / 2])),
-        (75, "a store away", stdin(&["--opensearch=http://127.0.0.1:9", "--give-up-after=1s"], &report)),
+        (
+            75,
+            "a store away",
+            stdin(&["--opensearch=http://127.0.0.1:9", "--give-up-after=1s"], &report),
+        ),
         (75, "a full disk", stdin(&["--ndjson=/dev/full", "--give-up-after=1s"], &report)),
         (64, "an unknown flag", stdin(&["--nonsense"], &report)),
         (64, "no such file", stdin(&["--ndjson=-", &path("missing")], &report)),
         (64, "no such Maildir", stdin(&["once", "--ndjson=-", &path("missing")], &report)),
-        (64, "a file and a command", stdin(&[&path("bad.toml"), "--ndjson=-", "once", "."], &report)),
+        (
+            64,
+            "a file and a command",
+            stdin(&[&path("bad.toml"), "--ndjson=-", "once", "."], &report),
+        ),
         (78, "two stores", stdin(&["--ndjson=-", "--store=x"], &report)),
         (78, "a bad URL", stdin(&["--opensearch=nonsense"], &report)),
         (78, "a bad configuration file", stdin(&["--config", &path("bad.toml")], &report)),
         (78, "a store that is none", stdin(&["--store", &path("not-a-store")], &report)),
-        (78, "a CA file that is none", stdin(&["--opensearch=https://h", "--ca-file", &path("not-a-store")], &report)),
+        (
+            78,
+            "a CA file that is none",
+            stdin(&["--opensearch=https://h", "--ca-file", &path("not-a-store")], &report),
+        ),
         (78, "a missing store to report on", stdin(&["report", "--store", &path("missing")], b"")),
         (0, "help", stdin(&["--help"], b"")),
     ] {
@@ -128,7 +154,11 @@ fn errors_name_the_file_and_the_reason() {
     fs::write(&file, &packed[..packed.len() / 2]).expect("written");
     let ended = run([Path::new("--ndjson=-"), &file]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(65), ""));
-    assert!(ended.log.contains("cut.xml.gz") && ended.log.contains("gzip archive is broken"), "{}", ended.log);
+    assert!(
+        ended.log.contains("cut.xml.gz") && ended.log.contains("gzip archive is broken"),
+        "{}",
+        ended.log
+    );
 }
 
 /// Names of files and texts in reports are a stranger's.
@@ -136,11 +166,17 @@ fn errors_name_the_file_and_the_reason() {
 fn nothing_from_a_stranger_reaches_the_terminal_as_a_command() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("a\x1b[31m\nb.eml");
-    fs::write(&file, b"From: x\x1b]0;owned\x07@example.org\nSubject: \x1b[2J\n\n\x1b[31mhello").expect("written");
+    fs::write(&file, b"From: x\x1b]0;owned\x07@example.org\nSubject: \x1b[2J\n\n\x1b[31mhello")
+        .expect("written");
     let ended = run([Path::new("--ndjson=-"), &file]);
     assert_eq!(ended.code, Some(65));
     assert!(!ended.log.trim_end().contains(['\x1b', '\x07']), "{:?}", ended.log);
-    assert_eq!(ended.log.lines().filter(|line| line.contains("b.eml")).count(), 1, "{:?}", ended.log);
+    assert_eq!(
+        ended.log.lines().filter(|line| line.contains("b.eml")).count(),
+        1,
+        "{:?}",
+        ended.log
+    );
 }
 
 #[test]

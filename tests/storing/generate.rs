@@ -33,17 +33,28 @@ fn the_reference_in_contrib_is_what_generate_prints() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/email-report-processor.toml");
     let kept = fs::read_to_string(file).expect("readable");
     let command = "email-report-processor generate settings > contrib/email-report-processor.toml";
-    assert!(kept == generated(&["settings"]), "the flags have changed since it was made; make it anew: {command}");
+    assert!(
+        kept == generated(&["settings"]),
+        "the flags have changed since it was made; make it anew: {command}"
+    );
 }
 
 #[test]
 fn the_reference_without_comment_signs_sets_every_setting() {
-    let is_setting = |line: &&str| line.starts_with('#') && !line.starts_with("# ") && !line.starts_with("##");
+    let is_setting =
+        |line: &&str| line.starts_with('#') && !line.starts_with("# ") && !line.starts_with("##");
     let reference = generated(&["settings"]);
-    let settings: Vec<&str> =
-        reference.lines().filter(is_setting).map(|line| &line[1..]).filter(|l| !l.is_empty()).collect();
+    let settings: Vec<&str> = reference
+        .lines()
+        .filter(is_setting)
+        .map(|line| &line[1..])
+        .filter(|l| !l.is_empty())
+        .collect();
     let names: Vec<String> = Settings::NAMES.iter().map(|name| name.replace('_', "-")).collect();
-    assert_eq!(settings.iter().filter_map(|line| line.split(" = ").next()).collect::<Vec<_>>(), names);
+    assert_eq!(
+        settings.iter().filter_map(|line| line.split(" = ").next()).collect::<Vec<_>>(),
+        names
+    );
     toml::from_str::<Settings>(&settings.join("\n")).expect("settings");
     // As it is, it sets nothing.
     assert!(toml::from_str::<toml::Table>(&reference).expect("TOML").is_empty());
@@ -67,7 +78,13 @@ fn man_pages_are_there_for_the_program_and_each_command() {
     expected.sort();
     assert_eq!(names, expected);
     let page = fs::read_to_string(out.join("email-report-processor-watch.1")).expect("readable");
-    for text in ["NFS", r"\-\-bulk\-bytes", "Size of a bulk request", "ERP_BULK_BYTES", "75 store unreachable"] {
+    for text in [
+        "NFS",
+        r"\-\-bulk\-bytes",
+        "Size of a bulk request",
+        "ERP_BULK_BYTES",
+        "75 store unreachable",
+    ] {
         assert!(page.contains(text), "{text:?} is missing in {page}");
     }
     assert!(generated(&["man"]).contains(&page));
@@ -80,7 +97,10 @@ fn bash_completes_the_flags_that_a_command_uses() {
         assert!(words.iter().any(|word| word == flag), "{flag} is missing in {words:?}");
     }
     let words = completed(&["report", "--"]);
-    assert!(words.contains(&"--store".into()) && !words.contains(&"--opensearch".into()), "{words:?}");
+    assert!(
+        words.contains(&"--store".into()) && !words.contains(&"--opensearch".into()),
+        "{words:?}"
+    );
     let words = completed(&["w"]);
     assert_eq!(words, ["watch"]);
 }
@@ -88,10 +108,15 @@ fn bash_completes_the_flags_that_a_command_uses() {
 #[test]
 fn what_is_hidden_stays_hidden() {
     let command = cli::command();
-    let hidden: Vec<&str> =
-        command.get_arguments().filter(|arg| arg.is_hide_set()).filter_map(|arg| arg.get_long()).collect();
+    let hidden: Vec<&str> = command
+        .get_arguments()
+        .filter(|arg| arg.is_hide_set())
+        .filter_map(|arg| arg.get_long())
+        .collect();
     assert!(hidden.contains(&"dedup-since"), "{hidden:?}");
-    for arguments in [&["man"][..], &["completions", "bash"], &["completions", "fish"], &["completions", "zsh"]] {
+    for arguments in
+        [&["man"][..], &["completions", "bash"], &["completions", "fish"], &["completions", "zsh"]]
+    {
         // In man pages a hyphen is written with a backslash.
         let text = generated(arguments).replace('\\', "");
         assert!(text.contains("dmarc-index"));
@@ -99,12 +124,17 @@ fn what_is_hidden_stays_hidden() {
             assert!(!text.contains(word), "{word} in {arguments:?}");
         }
     }
-    assert_eq!(run(["--dedup-since=1d", "/nosuch"]).code, Some(64), "it is accepted, the file is what is wrong");
+    assert_eq!(
+        run(["--dedup-since=1d", "/nosuch"]).code,
+        Some(64),
+        "it is accepted, the file is what is wrong"
+    );
 }
 
 #[test]
 fn generate_takes_no_flag_of_a_store() {
-    for arguments in [["generate", "settings", "--store=x"], ["--store=x", "generate", "settings"]] {
+    for arguments in [["generate", "settings", "--store=x"], ["--store=x", "generate", "settings"]]
+    {
         assert_eq!(run(arguments).code, Some(64), "{arguments:?}");
     }
 }

@@ -12,7 +12,10 @@ fn once(maildir: &TestMaildir) -> Ended {
     let mut command = Command::new("timeout");
     command.arg("20");
     let inner = program(
-        ["once", "--unrecognized=fail", "--store"].iter().map(Path::new).chain([store.as_path(), maildir.path()]),
+        ["once", "--unrecognized=fail", "--store"]
+            .iter()
+            .map(Path::new)
+            .chain([store.as_path(), maildir.path()]),
     );
     run_command(below(command, &inner))
 }
@@ -20,8 +23,13 @@ fn once(maildir: &TestMaildir) -> Ended {
 /// The contents of all files in a folder below, without the header on top.
 fn bodies(maildir: &TestMaildir, folder: &str) -> BTreeSet<String> {
     let names = maildir.names(folder);
-    let read = |name: &String| fs::read_to_string(maildir.path().join(folder).join(name)).expect("read");
-    names.iter().map(read).map(|text| text.split_once('\n').expect("a header").1.to_owned()).collect()
+    let read =
+        |name: &String| fs::read_to_string(maildir.path().join(folder).join(name)).expect("read");
+    names
+        .iter()
+        .map(read)
+        .map(|text| text.split_once('\n').expect("a header").1.to_owned())
+        .collect()
 }
 
 #[test]
@@ -31,7 +39,10 @@ fn unreadable_mails_saved_under_their_subjects_are_all_kept() {
     let mut expected = BTreeSet::new();
     for n in 10..30 {
         let text = letter.clone() + &format!("{n}\n");
-        maildir.deliver(&format!("Report domain: example.org Submitter: a Report-ID: {n}.eml"), text.as_bytes());
+        maildir.deliver(
+            &format!("Report domain: example.org Submitter: a Report-ID: {n}.eml"),
+            text.as_bytes(),
+        );
         expected.insert(text);
     }
     assert_eq!(once(&maildir).code, Some(0));
@@ -63,8 +74,12 @@ fn what_is_no_regular_file_is_told_once_and_left() {
 }
 
 fn import(place: &Path, arguments: &[&str]) -> Ended {
-    let mut command =
-        program(["import", "--settle", "--store"].iter().map(Path::new).chain([place.join("store").as_path()]));
+    let mut command = program(
+        ["import", "--settle", "--store"]
+            .iter()
+            .map(Path::new)
+            .chain([place.join("store").as_path()]),
+    );
     command.args(arguments).env("XDG_STATE_HOME", place.join("state"));
     run_command(command)
 }
@@ -111,8 +126,11 @@ fn failing_mails_are_all_delivered() {
     let maildir = TestMaildir::new();
     let letter = fixture("letter.eml");
     for n in 0..1000 {
-        fs::write(maildir.path().join(format!("new/{n}.mx")), [&letter, format!("{n}\n").as_bytes()].concat())
-            .expect("written");
+        fs::write(
+            maildir.path().join(format!("new/{n}.mx")),
+            [&letter, format!("{n}\n").as_bytes()].concat(),
+        )
+        .expect("written");
     }
     let ended = once(&maildir);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
@@ -130,7 +148,8 @@ fn an_inbox_is_left_alone_unless_it_is_meant() {
     maildir.deliver("report", &fixture("dmarc/rfc7489.xml"));
     let store = maildir.path().join("store");
     let once = |more: &[&str]| {
-        let fixed = ["once", "--store"].iter().map(Path::new).chain([store.as_path(), maildir.path()]);
+        let fixed =
+            ["once", "--store"].iter().map(Path::new).chain([store.as_path(), maildir.path()]);
         let mut command = program(fixed);
         command.args(more);
         run_command(command)
@@ -138,9 +157,17 @@ fn an_inbox_is_left_alone_unless_it_is_meant() {
     let refused = once(&[]);
     assert_eq!(refused.code, Some(64), "{}", refused.log);
     assert!(refused.log.contains("looks like an inbox: 12 of the 13 mails"), "{}", refused.log);
-    assert_eq!((maildir.count("new"), maildir.count(".failed/new"), store.exists()), (13, 0, false));
+    assert_eq!(
+        (maildir.count("new"), maildir.count(".failed/new"), store.exists()),
+        (13, 0, false)
+    );
     let kept = once(&["--unrecognized=keep"]);
-    assert_eq!((kept.code, maildir.count("new"), maildir.count("cur")), (Some(0), 12, 1), "{}", kept.log);
+    assert_eq!(
+        (kept.code, maildir.count("new"), maildir.count("cur")),
+        (Some(0), 12, 1),
+        "{}",
+        kept.log
+    );
     assert!(kept.summary().contains("12 without. "), "{}", kept.log);
     let meant = once(&["--unrecognized=fail"]);
     assert_eq!((meant.code, maildir.count(".failed/new")), (Some(0), 12), "{}", meant.log);
@@ -166,7 +193,12 @@ fn the_mistake_is_named_and_the_other_folder_is_stored() {
     }
     let watched = run([Path::new("watch"), Path::new("--ndjson=/dev/null"), file.as_path()]);
     assert_eq!(watched.code, Some(64), "{}", watched.log);
-    let both = run([Path::new("once"), Path::new("--ndjson=/dev/null"), Path::new("/nonexistent"), maildir.path()]);
+    let both = run([
+        Path::new("once"),
+        Path::new("--ndjson=/dev/null"),
+        Path::new("/nonexistent"),
+        maildir.path(),
+    ]);
     assert_eq!((both.code, maildir.count("cur")), (Some(64), 1), "{}", both.log);
 }
 
@@ -176,8 +208,15 @@ fn a_mail_without_report_is_told_by_subject_and_sender() {
     maildir.deliver("1.mx", b"From: Shop <shop@example.org>\nSubject: Lunch?\n\nToday?\n");
     maildir.deliver("2.mx", &fixture("dmarc/rfc7489.xml"));
     let store = maildir.path().join("store");
-    let ended = run(["once", "-v", "--store"].iter().map(Path::new).chain([store.as_path(), maildir.path()]));
-    assert!(ended.log.contains(r#"new/1.mx ("Lunch?" from shop@example.org) holds no report"#), "{}", ended.log);
+    let ended = run(["once", "-v", "--store"]
+        .iter()
+        .map(Path::new)
+        .chain([store.as_path(), maildir.path()]));
+    assert!(
+        ended.log.contains(r#"new/1.mx ("Lunch?" from shop@example.org) holds no report"#),
+        "{}",
+        ended.log
+    );
     assert!(ended.log.contains("; moved to .failed"), "{}", ended.log);
     let stored = "stored Reporter Example → example.org, 2 records, 1 Sep 2026, out of ";
     assert!(ended.log.contains(stored) && ended.log.contains("new/2.mx\n"), "{}", ended.log);
@@ -190,7 +229,9 @@ fn failed_mails_are_tried_again() {
     maildir.deliver("1.mx", &report);
     let store = maildir.path().join("store");
     let once = |limit: &str| {
-        let mut command = program(["once", "--store"].iter().map(Path::new).chain([store.as_path(), maildir.path()]));
+        let mut command = program(
+            ["once", "--store"].iter().map(Path::new).chain([store.as_path(), maildir.path()]),
+        );
         command.arg(format!("--limit-mail-bytes={limit}"));
         run_command(command)
     };
@@ -201,5 +242,8 @@ fn failed_mails_are_tried_again() {
     assert!(retried.log.contains(": 1 mail back in new/"), "{}", retried.log);
     assert_eq!(fs::read(maildir.path().join("new/1.mx")).expect("read"), report);
     once("1MiB");
-    assert_eq!((maildir.count("cur"), maildir.count(".failed/new"), maildir.count("new")), (1, 0, 0));
+    assert_eq!(
+        (maildir.count("cur"), maildir.count(".failed/new"), maildir.count("new")),
+        (1, 0, 0)
+    );
 }

@@ -12,11 +12,23 @@ use serde_json::{Value, json};
 static SHARED: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
 
 /// Arguments of a mode with indices named after the test.
-fn arguments(mode: &str, url: &str, test: &str, maildir: &TestMaildir, further: &[&str]) -> Vec<String> {
+fn arguments(
+    mode: &str,
+    url: &str,
+    test: &str,
+    maildir: &TestMaildir,
+    further: &[&str],
+) -> Vec<String> {
     let indices = [format!("--dmarc-index={test}-dmarc"), format!("--tlsrpt-index={test}-tlsrpt")];
     let further = further.iter().map(|argument| (*argument).to_owned());
     let path = maildir.path().to_str().expect("UTF-8").to_owned();
-    [mode, "--opensearch", url].map(str::to_owned).into_iter().chain(indices).chain(further).chain([path]).collect()
+    [mode, "--opensearch", url]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(indices)
+        .chain(further)
+        .chain([path])
+        .collect()
 }
 
 fn block(server: &OpenSearch, index: &str, block: &str, is_on: bool) {
@@ -41,7 +53,8 @@ fn an_index_in_trouble_holds_up_its_own_mails_only() {
     let of_tls = corpus.iter().filter(|mail| matches!(mail.content, Content::Tls(_))).count();
     server.put("/own-tlsrpt", &json!({}));
     block(server, "own-tlsrpt", "index.blocks.write", true);
-    let mut running = Running::start(arguments("once", &server.url, "own", &maildir, &["--give-up-after=2m"]));
+    let mut running =
+        Running::start(arguments("once", &server.url, "own", &maildir, &["--give-up-after=2m"]));
     wait_until("all others", Duration::from_mins(1), || maildir.count("new") <= of_tls);
     running.wait_for_log("part of the store unavailable");
     assert!(running.is_running());
@@ -51,16 +64,22 @@ fn an_index_in_trouble_holds_up_its_own_mails_only() {
     assert_eq!(server.count("own-tlsrpt"), corpus.manifest().tls.policies);
     let log = running.log();
     let lines = |text: &str| log.lines().filter(|line| line.contains(text)).count();
-    assert_eq!((lines("part of the store unavailable"), lines("part of the store available again")), (1, 1), "{log}");
+    assert_eq!(
+        (lines("part of the store unavailable"), lines("part of the store available again")),
+        (1, 1),
+        "{log}"
+    );
 }
 
-/// Large mails are read one at a time: one that waits for its index holds up none for another index.
+/// Large mails are read one at a time: one that waits for its index holds up none for another
+/// index.
 #[test]
 fn a_large_mail_that_waits_aside_holds_up_no_other() {
     let Some(server) = SHARED.as_ref() else { return };
     let corpus = Corpus::new(60);
     let large = |is_wanted: fn(&Content) -> bool| {
-        let mut mail = corpus.iter().find(|mail| is_wanted(&mail.content)).expect("one of each kind");
+        let mut mail =
+            corpus.iter().find(|mail| is_wanted(&mail.content)).expect("one of each kind");
         // Empty lines at the end mean nothing.
         mail.bytes.extend(b"\n".repeat(1 << 20));
         mail
@@ -106,7 +125,13 @@ fn a_watcher_takes_up_what_it_left_once_the_index_is_back() {
     let (maildir, records) = dmarc_mails(800);
     server.put("/back-dmarc", &json!({}));
     block(server, "back-dmarc", "index.blocks.write", true);
-    let running = Running::start(arguments("watch", &server.url, "back", &maildir, &["-v", "--bulk-bytes=64KiB"]));
+    let running = Running::start(arguments(
+        "watch",
+        &server.url,
+        "back",
+        &maildir,
+        &["-v", "--bulk-bytes=64KiB"],
+    ));
     running.wait_for_log("are left until it is back");
     block(server, "back-dmarc", "index.blocks.write", false);
     wait_for_all(&maildir, Duration::from_secs(30));
@@ -130,13 +155,19 @@ fn waits(server: &OpenSearch, name: &str) {
 
 fn fails(server: &OpenSearch, name: &str, more: &[&str]) {
     let (ended, maildir, delivered) = store_in_trouble(server, name, more);
-    assert_eq!((ended.code, maildir.count(".failed/new")), (Some(0), delivered), "{name}: {}", ended.log);
+    assert_eq!(
+        (ended.code, maildir.count(".failed/new")),
+        (Some(0), delivered),
+        "{name}: {}",
+        ended.log
+    );
 }
 
 #[test]
 fn what_is_the_matter_of_an_index_waits() {
     let Some(server) = SHARED.as_ref() else { return };
-    let aliases = ["a", "b"].map(|index| json!({ "add": { "index": index, "alias": "alias-dmarc" } }));
+    let aliases =
+        ["a", "b"].map(|index| json!({ "add": { "index": index, "alias": "alias-dmarc" } }));
     ["a", "b"].iter().for_each(|index| drop(server.put(&format!("/{index}"), &json!({}))));
     server.request("POST", "/_aliases", Some(&json!({ "actions": aliases })));
     waits(server, "alias");
@@ -153,7 +184,9 @@ fn what_is_the_matter_of_an_index_waits() {
         server.put(&format!("/{name}-dmarc"), &json!({ "settings": { limit: value } }));
         waits(server, name);
     }
-    for (name, setting) in [("readonly", "read_only"), ("flood", "read_only_allow_delete"), ("write", "write")] {
+    for (name, setting) in
+        [("readonly", "read_only"), ("flood", "read_only_allow_delete"), ("write", "write")]
+    {
         server.put(&format!("/{name}-dmarc"), &json!({}));
         block(server, &format!("{name}-dmarc"), &format!("index.blocks.{setting}"), true);
         waits(server, name);
@@ -161,7 +194,8 @@ fn what_is_the_matter_of_an_index_waits() {
     let missing = json!({ "settings": { "index.default_pipeline": "nowhere" } });
     server.put("/nopipe-dmarc", &missing);
     waits(server, "nopipe");
-    let (name, nested) = ("nested", json!({ "processors": [{ "pipeline": { "name": "nowhere" } }] }));
+    let (name, nested) =
+        ("nested", json!({ "processors": [{ "pipeline": { "name": "nowhere" } }] }));
     server.put(&format!("/_ingest/pipeline/{name}"), &nested);
     server.put("/nested-dmarc", &json!({ "settings": { "index.default_pipeline": name } }));
     waits(server, name);
@@ -172,8 +206,10 @@ fn what_is_the_matter_of_an_index_waits() {
 fn an_index_that_can_not_be_made_waits() {
     let Some(server) = OpenSearch::start(&[]) else { return };
     server.put("/there", &json!({}));
-    let settings =
-        [("shards", "cluster.max_shards_per_node", json!(1)), ("auto", "action.auto_create_index", json!("false"))];
+    let settings = [
+        ("shards", "cluster.max_shards_per_node", json!(1)),
+        ("auto", "action.auto_create_index", json!("false")),
+    ];
     for (name, setting, value) in settings {
         server.put("/_cluster/settings", &json!({ "persistent": { setting: value } }));
         waits(&server, name);
@@ -198,7 +234,10 @@ fn what_is_the_matter_of_a_document_fails_its_mail() {
     let processors = [
         ("fail", json!({ "fail": { "message": "not this" } })),
         ("convert", json!({ "convert": { "field": "nowhere", "type": "integer" } })),
-        ("date", json!({ "date": { "field": "feedback.report_metadata.report_id", "formats": ["yyyy"] } })),
+        (
+            "date",
+            json!({ "date": { "field": "feedback.report_metadata.report_id", "formats": ["yyyy"] } }),
+        ),
         ("script", json!({ "script": { "source": "ctx.dmarc.pass.b = 1" } })),
     ];
     for (name, processor) in processors {
@@ -231,7 +270,11 @@ fn settings_of_an_administrators_template_are_kept_and_named() {
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert!(ended.log.contains("house-rules"), "{}", ended.log);
     let index = &server.get("/admin-dmarc/_settings")["admin-dmarc"]["settings"]["index"];
-    assert_eq!((&index["number_of_shards"], &index["number_of_replicas"]), (&json!("3"), &json!("0")), "{index}");
+    assert_eq!(
+        (&index["number_of_shards"], &index["number_of_replicas"]),
+        (&json!("3"), &json!("0")),
+        "{index}"
+    );
     let (again, _) = dmarc_mails(5);
     let ended = run(arguments("once", &server.url, "admin", &again, &[]));
     assert!(!ended.log.contains("template"), "{}", ended.log);

@@ -26,7 +26,12 @@ fn watch(url: &str, test: &str, maildir: &Path, more: &[&str]) -> Vec<String> {
     let indices = [format!("--dmarc-index={test}-dmarc"), format!("--tlsrpt-index={test}-tlsrpt")];
     let fixed = ["watch", "--opensearch", url].map(str::to_owned);
     let more = more.iter().map(|argument| (*argument).to_owned());
-    fixed.into_iter().chain(indices).chain(more).chain([maildir.to_str().expect("UTF-8").to_owned()]).collect()
+    fixed
+        .into_iter()
+        .chain(indices)
+        .chain(more)
+        .chain([maildir.to_str().expect("UTF-8").to_owned()])
+        .collect()
 }
 
 /// Mails with a report, and how many documents they give.
@@ -57,26 +62,37 @@ fn dovecot(arguments: &[&str], input: &[u8]) -> String {
 #[test]
 fn beside_dovecot() {
     let Some(server) = SHARED.as_ref() else { return };
-    if !["/usr/lib/dovecot/dovecot-lda", "/usr/libexec/dovecot/dovecot-lda"].iter().any(|lda| Path::new(lda).exists()) {
+    if !["/usr/lib/dovecot/dovecot-lda", "/usr/libexec/dovecot/dovecot-lda"]
+        .iter()
+        .any(|lda| Path::new(lda).exists())
+    {
         skip("there is no Dovecot here");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
     // Dovecot reads as another user where root runs the tests.
-    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("readable");
+    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("readable");
     let dir = folder.path().to_str().expect("UTF-8");
     dovecot(&["setup", dir, "Reports"], b"");
-    let running = Running::start(watch(&server.url, "dovecot", &folder.path().join("Maildir/.Reports"), &[]));
+    let running =
+        Running::start(watch(&server.url, "dovecot", &folder.path().join("Maildir/.Reports"), &[]));
     running.wait_for_log("watching");
 
     let (mails, documents) = reports(&Corpus::new(30));
     for mail in &mails {
         dovecot(&["deliver", dir, "Reports"], &mail.bytes);
     }
-    dovecot(&["deliver", dir, "Reports"], b"From: somebody@example.org\nSubject: hello\n\nno report\n");
-    let in_new = || fs::read_dir(folder.path().join("Maildir/.Reports/new")).expect("a folder").count();
+    dovecot(
+        &["deliver", dir, "Reports"],
+        b"From: somebody@example.org\nSubject: hello\n\nno report\n",
+    );
+    let in_new =
+        || fs::read_dir(folder.path().join("Maildir/.Reports/new")).expect("a folder").count();
     wait_until("all mails to be taken", LONG, || in_new() == 0);
-    wait_until("the failed one", LONG, || folder.path().join("Maildir/.Reports.failed/new").exists());
+    wait_until("the failed one", LONG, || {
+        folder.path().join("Maildir/.Reports.failed/new").exists()
+    });
     let (code, log) = running.stop();
     assert_eq!(code, Some(0), "{log}");
 
@@ -85,7 +101,8 @@ fn beside_dovecot() {
     assert_eq!(flags.lines().count(), mails.len());
     assert!(flags.lines().all(|line| line.split('\t').nth(1) == Some("\\Seen")), "{flags}");
     assert_eq!(dovecot(&["flags", dir, "Reports.failed"], b""), "1\t\thello\n");
-    let reason = dovecot(&["fetch-header", dir, "Reports.failed", "X-Email-Report-Processor-Error"], b"");
+    let reason =
+        dovecot(&["fetch-header", dir, "Reports.failed", "X-Email-Report-Processor-Error"], b"");
     assert!(reason.starts_with("holds no report"), "{reason}");
     assert_eq!(dovecot(&["errors", dir], b""), "");
 }
@@ -107,9 +124,11 @@ fn a_burst_that_overflows_the_event_queue() {
             fs::write(&tmp, &mail.bytes).expect("written");
             fs::hard_link(&tmp, maildir.path().join(format!("original-{n}"))).expect("linked");
         } else {
-            fs::hard_link(maildir.path().join(format!("original-{}", n % mails.len())), &tmp).expect("linked");
+            fs::hard_link(maildir.path().join(format!("original-{}", n % mails.len())), &tmp)
+                .expect("linked");
         }
-        fs::rename(&tmp, maildir.path().join("new").join(format!("{}.M{n}.mx", mail.time))).expect("delivered");
+        fs::rename(&tmp, maildir.path().join("new").join(format!("{}.M{n}.mx", mail.time)))
+            .expect("delivered");
     }
     running.signal(Signal::CONT);
     wait_until("everything to be stored", Duration::from_mins(5), || maildir.count("new") == 0);
@@ -151,7 +170,8 @@ fn an_outage_is_sat_out() {
     assert!(after.0 < before.0 + 4096, "memory grew from {} to {} KiB", before.0, after.0);
     assert_eq!(maildir.count("new"), mails.len() - 1);
 
-    let server = OpenSearch::start(&["--data", data_flag, "--port", &port]).expect("the second time, too");
+    let server =
+        OpenSearch::start(&["--data", data_flag, "--port", &port]).expect("the second time, too");
     let back = Instant::now();
     wait_until("work to go on", LONG, || maildir.count("cur") > 1);
     let resumed = back.elapsed();
@@ -193,7 +213,10 @@ fn two_watchers_and_a_third_program_share_a_maildir() {
     let manifest = corpus.manifest();
     let delivery = thread::scope(|scope| {
         let delivery = scope.spawn(|| maildir.deliver_all(corpus.iter()));
-        let once: Vec<_> = arguments.iter().map(|a| if a == "watch" { "once".to_owned() } else { a.clone() }).collect();
+        let once: Vec<_> = arguments
+            .iter()
+            .map(|a| if a == "watch" { "once".to_owned() } else { a.clone() })
+            .collect();
         for _ in 0..3 {
             let ended = run(&once);
             assert_eq!(ended.code, Some(0), "{}", ended.log);
@@ -209,7 +232,10 @@ fn two_watchers_and_a_third_program_share_a_maildir() {
     assert_eq!(stored(server, "shared"), manifest.documents);
     assert_eq!(server.sum("shared-dmarc", "feedback.record.row.count"), manifest.dmarc.count_sum);
     let no_reports = usize::try_from(manifest.junk + manifest.broken).expect("small");
-    assert_eq!((maildir.count("cur"), maildir.count(".failed/new")), (corpus.len() - no_reports, no_reports));
+    assert_eq!(
+        (maildir.count("cur"), maildir.count(".failed/new")),
+        (corpus.len() - no_reports, no_reports)
+    );
     assert_eq!((maildir.count("tmp"), maildir.count(".failed/tmp")), (0, 0));
 }
 
@@ -223,14 +249,19 @@ fn maildirs_may_appear_later_and_be_replaced() {
     for (mail, name) in mails.iter().take(2).zip(["a", "b"]) {
         let _ = fs::rename(&maildir, folder.path().join("old"));
         let made = folder.path().join("made");
-        ["new", "cur", "tmp"].iter().for_each(|part| fs::create_dir_all(made.join(part)).expect("a folder"));
+        ["new", "cur", "tmp"]
+            .iter()
+            .for_each(|part| fs::create_dir_all(made.join(part)).expect("a folder"));
         fs::write(made.join("new").join(name), &mail.bytes).expect("written");
         fs::rename(&made, &maildir).expect("renamed");
         wait_until("the mail", LONG, || maildir.join("cur").join(format!("{name}:2,S")).exists());
         // Events come for the new folder, too: no full read is due for minutes.
         fs::write(maildir.join("tmp").join(name), &mails[3].bytes).expect("written");
-        fs::rename(maildir.join("tmp").join(name), maildir.join("new").join(format!("{name}2"))).expect("renamed");
-        wait_until("the mail", Duration::from_secs(3), || maildir.join("cur").join(format!("{name}2:2,S")).exists());
+        fs::rename(maildir.join("tmp").join(name), maildir.join("new").join(format!("{name}2")))
+            .expect("renamed");
+        wait_until("the mail", Duration::from_secs(3), || {
+            maildir.join("cur").join(format!("{name}2:2,S")).exists()
+        });
     }
 }
 
@@ -267,8 +298,16 @@ fn mail_of_other_kinds_can_stay() {
     maildir.deliver("letter", b"From: a@example.org\nSubject: hello\n\nno report\n");
     running.wait_for_log("holds no report");
     thread::sleep(Duration::from_secs(3));
-    assert_eq!((maildir.names("new"), maildir.count(".failed/new")), (vec!["letter".to_owned()], 0));
-    assert_eq!(running.log().matches("holds no report").count(), 1, "read again and again: {}", running.log());
+    assert_eq!(
+        (maildir.names("new"), maildir.count(".failed/new")),
+        (vec!["letter".to_owned()], 0)
+    );
+    assert_eq!(
+        running.log().matches("holds no report").count(),
+        1,
+        "read again and again: {}",
+        running.log()
+    );
 }
 
 /// Another program takes mails away while they are listed and read.
@@ -279,8 +318,12 @@ fn a_mail_that_is_taken_away_by_another_program_is_not_counted() {
     for n in 0..3000 {
         maildir.deliver(&format!("{n}.mx"), &mails[0].bytes);
     }
-    let mut running =
-        Running::start([Path::new("once"), Path::new("--threads=1"), Path::new("--ndjson=/dev/null"), maildir.path()]);
+    let mut running = Running::start([
+        Path::new("once"),
+        Path::new("--threads=1"),
+        Path::new("--ndjson=/dev/null"),
+        maildir.path(),
+    ]);
     // The listing goes on in pieces, so that some are gone before they are read.
     let taken = maildir
         .names("new")
@@ -288,8 +331,17 @@ fn a_mail_that_is_taken_away_by_another_program_is_not_counted() {
         .filter(|name| fs::remove_file(maildir.path().join("new").join(name)).is_ok())
         .count();
     assert_eq!(running.wait(), Some(0), "{}", running.log());
-    assert!(!running.log().contains("WARN") && !running.log().contains("ERROR"), "{}", running.log());
-    assert_eq!((maildir.count("new"), maildir.count("cur") + taken), (0, 3000), "{}", running.log());
+    assert!(
+        !running.log().contains("WARN") && !running.log().contains("ERROR"),
+        "{}",
+        running.log()
+    );
+    assert_eq!(
+        (maildir.count("new"), maildir.count("cur") + taken),
+        (0, 3000),
+        "{}",
+        running.log()
+    );
 }
 
 /// The time from delivery to `cur/`: the mail is moved only when the store has acknowledged it. Not
@@ -319,5 +371,11 @@ fn latency() {
         .collect();
     times.sort();
     let at = |percent: usize| times[times.len() * percent / 100];
-    eprintln!("{} mails: p50 {:?}, p99 {:?}, max {:?}", times.len(), at(50), at(99), times[times.len() - 1]);
+    eprintln!(
+        "{} mails: p50 {:?}, p99 {:?}, max {:?}",
+        times.len(),
+        at(50),
+        at(99),
+        times[times.len() - 1]
+    );
 }

@@ -1,7 +1,7 @@
 //! A search for the worst mail: mails of 1 MiB that are changed at random, those that take more
 //! time or more memory than their ancestors being changed further. A short one runs with the tests;
-//! `ERP_SEARCH_SECONDS=3600 cargo test --release --test storing
-//! -- --ignored --nocapture worst` is the long one, and holds the program to its promise: 1 s and 256 MiB.
+//! `ERP_SEARCH_SECONDS=3600 cargo test --release --test storing -- --ignored --nocapture worst` is
+//! the long one, and holds the program to its promise: 1 s and 256 MiB.
 
 use std::{
     env, fs,
@@ -32,8 +32,14 @@ fn cost(mails: &[Vec<u8>], threads: usize) -> Cost {
         fs::write(maildir.path().join(format!("new/{n}.worst")), mail).expect("written");
     }
     let path = |name: &str| maildir.path().join(name).display().to_string();
-    let mut running =
-        Running::start(["once", "--ndjson", &path("documents"), "--threads", &threads.to_string(), &path("")]);
+    let mut running = Running::start([
+        "once",
+        "--ndjson",
+        &path("documents"),
+        "--threads",
+        &threads.to_string(),
+        &path(""),
+    ]);
     let mut cost = Cost::default();
     let started = Instant::now();
     let stat = format!("/proc/{}/stat", running.pid().as_raw_pid());
@@ -120,7 +126,10 @@ fn no_worst_case_is_found_in_hours() {
         let (node, worst) = search(seed, Duration::from_secs(seconds / 2), goal);
         let together = cost(&vec![node.mail(); 20], 64);
         println!("20 of them, 64 threads: {together:?}");
-        assert!(worst.memory_kib < MEMORY_KIB && together.memory_kib < MEMORY_KIB, "{worst:?} {together:?} {node:?}");
+        assert!(
+            worst.memory_kib < MEMORY_KIB && together.memory_kib < MEMORY_KIB,
+            "{worst:?} {together:?} {node:?}"
+        );
         assert!(worst.seconds < 1.0, "{worst:?} {node:?}");
     }
 }

@@ -3,7 +3,11 @@
 //! Beside it come `DIR.manifest.json` with the sums, which is also printed, and
 //! `DIR.expected.jsonl` with one line a mail.
 
-#![allow(dead_code, unused_imports, reason = "what it shares with the tests has more than it needs")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "what it shares with the tests has more than it needs"
+)]
 
 mod corpus;
 mod mail;

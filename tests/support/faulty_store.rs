@@ -131,7 +131,8 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
         }
         let mut words = line.split(' ');
         let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let answer = if path.starts_with("/_bulk") { bulk(state, &body) } else { Some(other(method, path)) };
+        let answer =
+            if path.starts_with("/_bulk") { bulk(state, &body) } else { Some(other(method, path)) };
         let Some(answer) = answer else { break };
         stream.write_all(&answer.head())?;
         stream.write_all(&answer.body[..answer.sent])?;
@@ -180,8 +181,11 @@ impl Answer {
 
     fn head(&self) -> Vec<u8> {
         let length = self.body.len();
-        format!("HTTP/1.1 {} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n", self.status)
-            .into_bytes()
+        format!(
+            "HTTP/1.1 {} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n",
+            self.status
+        )
+        .into_bytes()
     }
 }
 
@@ -189,7 +193,8 @@ impl Answer {
 fn other(method: &str, path: &str) -> Answer {
     let indices = || path.trim_start_matches('/').split('/').next().unwrap_or_default().split(',');
     let body = if path.contains("/_settings") && method == "GET" {
-        let of_index = |name: &str| (name.to_owned(), json!({ "settings": { "index": { "uuid": name } } }));
+        let of_index =
+            |name: &str| (name.to_owned(), json!({ "settings": { "index": { "uuid": name } } }));
         Value::Object(indices().map(of_index).collect())
     } else if method == "GET" && path.starts_with("/_index_template/") {
         return Answer::new(404, b"{}".to_vec());
@@ -211,7 +216,9 @@ fn bulk(state: &Mutex<State>, body: &str) -> Option<Answer> {
     let fault = state.plan.requests.pop_front().unwrap_or(RequestFault::None);
     match fault {
         RequestFault::RequestLost => return None,
-        RequestFault::Status(status) => return Some(Answer::new(status, b"<html>not now</html>".to_vec())),
+        RequestFault::Status(status) => {
+            return Some(Answer::new(status, b"<html>not now</html>".to_vec()));
+        }
         _ => {}
     }
     let lines: Vec<&str> = body.lines().collect();
@@ -253,8 +260,12 @@ impl State {
                 json!({ "create": { "status": 201 } })
             }
             DocumentFault::Busy => error(429, "rejected_execution_exception", "rejected execution"),
-            DocumentFault::Blocked => error(403, "cluster_block_exception", "index blocked by: FORBIDDEN/8"),
-            DocumentFault::Away => error(503, "unavailable_shards_exception", "primary shard is not active"),
+            DocumentFault::Blocked => {
+                error(403, "cluster_block_exception", "index blocked by: FORBIDDEN/8")
+            }
+            DocumentFault::Away => {
+                error(503, "unavailable_shards_exception", "primary shard is not active")
+            }
         }
     }
 

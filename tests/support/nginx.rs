@@ -45,7 +45,8 @@ pub enum Requests {
     Bulk,
 }
 
-const FAULTS: [Fault; 5] = [Fault::Unavailable, Fault::Page, Fault::Redirect, Fault::Slow, Fault::Impatient];
+const FAULTS: [Fault; 5] =
+    [Fault::Unavailable, Fault::Page, Fault::Redirect, Fault::Slow, Fault::Impatient];
 
 impl Fault {
     fn directive(self) -> &'static str {
@@ -114,7 +115,12 @@ pub struct Nginx {
 impl Nginx {
     /// Starts nginx with the certificate of this name, before the server at `backend` (host and
     /// port). Nothing, and the test is skipped, where it is missing.
-    pub fn start(certificates: &Certificates, certificate: &str, access: Access, backend: &str) -> Option<Nginx> {
+    pub fn start(
+        certificates: &Certificates,
+        certificate: &str,
+        access: Access,
+        backend: &str,
+    ) -> Option<Nginx> {
         // Debian keeps it where only root's PATH leads to.
         let programs = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
         let Some(program) = programs.into_iter().find(|program| Path::new(program).exists()) else {
@@ -122,11 +128,18 @@ impl Nginx {
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");
-        let tls = [certificates.file(&format!("{certificate}.pem")), certificates.file(&format!("{certificate}.key"))];
+        let tls = [
+            certificates.file(&format!("{certificate}.pem")),
+            certificates.file(&format!("{certificate}.key")),
+        ];
         // The port that was free a moment ago may be taken by another test.
         for _ in 0..5 {
             let port = free_port();
-            fs::write(folder.path().join("conf"), config(folder.path(), port, &tls, access, backend)).expect("written");
+            fs::write(
+                folder.path().join("conf"),
+                config(folder.path(), port, &tls, access, backend),
+            )
+            .expect("written");
             // setpriv becomes nginx; what is left of a killed test must not stay behind.
             let mut child = Command::new("setpriv")
                 .args(["--pdeathsig", "KILL", program, "-e", "log", "-c", "conf", "-p"])
@@ -146,7 +159,10 @@ impl Nginx {
             let _ = child.kill();
             let _ = child.wait();
         }
-        panic!("nginx does not start: {}", fs::read_to_string(folder.path().join("log")).unwrap_or_default());
+        panic!(
+            "nginx does not start: {}",
+            fs::read_to_string(folder.path().join("log")).unwrap_or_default()
+        );
     }
 
     /// Its address, as for `--opensearch`.
@@ -187,20 +203,34 @@ fn fault_file(folder: &Path, fault: Fault, requests: Requests) -> PathBuf {
     folder.join(format!("{fault:?}-{requests:?}"))
 }
 
-fn config(folder: &Path, port: u16, [certificate, key]: &[PathBuf; 2], access: Access, backend: &str) -> String {
+fn config(
+    folder: &Path,
+    port: u16,
+    [certificate, key]: &[PathBuf; 2],
+    access: Access,
+    backend: &str,
+) -> String {
     // Nothing is reread for a fault: nginx looks for its file at each request.
     let faults = |requests: &[Requests]| {
         let all = requests.iter().flat_map(|requests| FAULTS.map(|fault| (fault, *requests)));
         let switches = all.map(|(fault, requests)| {
-            format!("if (-f {}) {{ {} }}", fault_file(folder, fault, requests).display(), fault.directive())
+            format!(
+                "if (-f {}) {{ {} }}",
+                fault_file(folder, fault, requests).display(),
+                fault.directive()
+            )
         });
         switches.collect::<Vec<_>>().join("\n")
     };
-    let (faults_of_all, faults_of_bulk) = (faults(&[Requests::All]), faults(&[Requests::All, Requests::Bulk]));
+    let (faults_of_all, faults_of_bulk) =
+        (faults(&[Requests::All]), faults(&[Requests::All, Requests::Bulk]));
     let (allowed, check) = match access {
         Access::Anybody => (String::new(), ""),
         Access::User(user, password) => {
-            let output = Command::new("openssl").args(["passwd", "-apr1", password]).output().expect("openssl runs");
+            let output = Command::new("openssl")
+                .args(["passwd", "-apr1", password])
+                .output()
+                .expect("openssl runs");
             let hash = String::from_utf8(output.stdout).expect("UTF-8");
             fs::write(folder.join("htpasswd"), format!("{user}:{hash}")).expect("written");
             (String::new(), "auth_basic OpenSearch; auth_basic_user_file htpasswd;")

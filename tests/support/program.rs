@@ -64,7 +64,9 @@ impl Ended {
     pub fn summary(&self) -> &str {
         self.log
             .lines()
-            .rfind(|line| [" mail: ", " mails: ", " mails. "].iter().any(|part| line.contains(part)))
+            .rfind(|line| {
+                [" mail: ", " mails: ", " mails. "].iter().any(|part| line.contains(part))
+            })
             .unwrap_or_else(|| panic!("no summary: {}", self.log))
     }
 }
@@ -80,7 +82,10 @@ pub fn run_command(mut command: Command) -> Ended {
 }
 
 /// Runs the program with this on standard input.
-pub fn run_with_input<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>, input: &[u8]) -> Ended {
+pub fn run_with_input<A: AsRef<std::ffi::OsStr>>(
+    arguments: impl IntoIterator<Item = A>,
+    input: &[u8],
+) -> Ended {
     let mut child = program(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -130,7 +135,9 @@ impl Running {
 
     /// Waits until the log has this text.
     pub fn wait_for_log(&self, text: &str) {
-        wait_until(&format!("{text:?} in the log"), Duration::from_secs(30), || self.log().contains(text));
+        wait_until(&format!("{text:?} in the log"), Duration::from_secs(30), || {
+            self.log().contains(text)
+        });
     }
 
     /// Waits for the end and gives the exit code.
@@ -160,7 +167,11 @@ impl Running {
         let (started, mut peak) = (Instant::now(), 0);
         while self.is_running() {
             peak = self.memory().map_or(peak, |(_, high)| high.max(peak));
-            assert!(started.elapsed() < Duration::from_mins(3), "it takes for ever: {}", self.log());
+            assert!(
+                started.elapsed() < Duration::from_mins(3),
+                "it takes for ever: {}",
+                self.log()
+            );
             thread::sleep(Duration::from_millis(1));
         }
         peak
@@ -188,7 +199,8 @@ pub fn wait_until(what: &str, at_most: Duration, mut is_true: impl FnMut() -> bo
     }
 }
 
-/// Waits until `new/` is empty. How long that takes is the machine's matter; nothing may stand still for so long.
+/// Waits until `new/` is empty. How long that takes is the machine's matter; nothing may stand
+/// still for so long.
 pub fn wait_for_all(maildir: &TestMaildir, standstill: Duration) {
     let (mut left, mut since) = (usize::MAX, Instant::now());
     while left > 0 {
@@ -196,7 +208,10 @@ pub fn wait_for_all(maildir: &TestMaildir, standstill: Duration) {
         if now < left {
             (left, since) = (now, Instant::now());
         }
-        assert!(since.elapsed() < standstill, "{left} mails have stayed in new/ for {standstill:?}");
+        assert!(
+            since.elapsed() < standstill,
+            "{left} mails have stayed in new/ for {standstill:?}"
+        );
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -209,7 +224,9 @@ pub struct TestMaildir {
 impl TestMaildir {
     pub fn new() -> TestMaildir {
         let maildir = TestMaildir { folder: tempfile::tempdir().expect("a folder") };
-        ["new", "cur", "tmp"].iter().for_each(|name| fs::create_dir(maildir.path().join(name)).expect("a folder"));
+        ["new", "cur", "tmp"]
+            .iter()
+            .for_each(|name| fs::create_dir(maildir.path().join(name)).expect("a folder"));
         maildir
     }
 
@@ -236,8 +253,9 @@ impl TestMaildir {
     /// The names in a folder below, in order.
     pub fn names(&self, folder: &str) -> Vec<String> {
         let Ok(files) = fs::read_dir(self.path().join(folder)) else { return Vec::new() };
-        let mut names: Vec<_> =
-            files.map(|file| file.expect("a file").file_name().into_string().expect("UTF-8")).collect();
+        let mut names: Vec<_> = files
+            .map(|file| file.expect("a file").file_name().into_string().expect("UTF-8"))
+            .collect();
         names.sort();
         names
     }

@@ -22,7 +22,8 @@ impl Rng {
 
     /// A number below `n`.
     pub fn below(&mut self, n: u64) -> u64 {
-        u64::try_from((u128::from(self.next()) * u128::from(n)) >> 64).expect("the product's upper half fits")
+        u64::try_from((u128::from(self.next()) * u128::from(n)) >> 64)
+            .expect("the product's upper half fits")
     }
 
     /// An index below `n`.

@@ -28,7 +28,11 @@ pub fn skip(reason: &str) -> bool {
     eprintln!("SKIPPED: {reason}");
     if let Some(file) = std::env::var_os(SKIPPED) {
         let line = format!("{}: {reason}\n", thread::current().name().unwrap_or("a test"));
-        let mut file = fs::File::options().append(true).create(true).open(file).expect("the list of skipped tests");
+        let mut file = fs::File::options()
+            .append(true)
+            .create(true)
+            .open(file)
+            .expect("the list of skipped tests");
         // In one piece, since others write to it, too.
         file.write_all(line.as_bytes()).expect("written");
     }
@@ -121,7 +125,8 @@ impl OpenSearch {
             Some(body) => agent.run(request.body(body.to_string()).expect("a request")),
             None => agent.run(request.body(()).expect("a request")),
         };
-        let text = answer.expect("an answer").body_mut().with_config().limit(1 << 30).read_to_string();
+        let text =
+            answer.expect("an answer").body_mut().with_config().limit(1 << 30).read_to_string();
         serde_json::from_str(&text.expect("UTF-8")).expect("JSON")
     }
 
@@ -138,14 +143,21 @@ impl OpenSearch {
     /// How many documents an index holds, after a refresh.
     pub fn count(&self, index: &str) -> u64 {
         self.request("POST", &format!("/{index}/_refresh?ignore_unavailable=true"), None);
-        self.get(&format!("/{index}/_count?ignore_unavailable=true"))["count"].as_u64().expect("a count")
+        self.get(&format!("/{index}/_count?ignore_unavailable=true"))["count"]
+            .as_u64()
+            .expect("a count")
     }
 
     /// The sum of a field over an index.
     pub fn sum(&self, index: &str, field: &str) -> u64 {
-        let query = serde_json::json!({ "size": 0, "aggs": { "sum": { "sum": { "field": field } } } });
+        let query =
+            serde_json::json!({ "size": 0, "aggs": { "sum": { "sum": { "field": field } } } });
         let answer = self.request("POST", &format!("/{index}/_search"), Some(&query));
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sums in tests are small")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "sums in tests are small"
+        )]
         let sum = answer["aggregations"]["sum"]["value"].as_f64().expect("a sum") as u64;
         sum
     }
@@ -160,9 +172,9 @@ impl OpenSearch {
             if hits.is_empty() {
                 return all;
             }
-            all.extend(
-                hits.drain(..).map(|mut hit| (hit["_id"].as_str().expect("an id").to_owned(), hit["_source"].take())),
-            );
+            all.extend(hits.drain(..).map(|mut hit| {
+                (hit["_id"].as_str().expect("an id").to_owned(), hit["_source"].take())
+            }));
             let next = serde_json::json!({ "scroll": "1m", "scroll_id": page["_scroll_id"] });
             page = self.request("POST", "/_search/scroll", Some(&next));
         }

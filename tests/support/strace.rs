@@ -6,7 +6,10 @@ use super::{program::below, server::skip};
 
 /// True if strace is here and may trace; if not, the test is skipped.
 pub fn works() -> bool {
-    let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
+    let works = Command::new("strace")
+        .args(["-qq", "-o", "/dev/null", "true"])
+        .stderr(Stdio::null())
+        .status();
     works.is_ok_and(|status| status.success()) || !skip("there is no strace here that may trace")
 }
 

@@ -12,7 +12,9 @@ pub type Sums = [u64; 5];
 /// The sums of an SQLite store.
 pub fn in_sqlite(store: &Path) -> Sums {
     let connection = Connection::open(store).expect("a store");
-    let one = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0)).expect(sql).unsigned_abs();
+    let one = |sql: &str| {
+        connection.query_row(sql, (), |row| row.get::<_, i64>(0)).expect(sql).unsigned_abs()
+    };
     [
         one("SELECT count(*) FROM dmarc_reports"),
         one("SELECT count(*) FROM dmarc_records"),

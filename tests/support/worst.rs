@@ -201,7 +201,8 @@ impl Node {
             return;
         }
         if rng.chance(8) {
-            let inner = Box::new(std::mem::replace(self, Node::Text { pieces: Vec::new(), times: 1 }));
+            let inner =
+                Box::new(std::mem::replace(self, Node::Text { pieces: Vec::new(), times: 1 }));
             *self = match rng.index(4) {
                 0 => Node::Gzip(inner),
                 1 => Node::Parts {
@@ -236,10 +237,12 @@ impl Node {
                 2 | 3 => one.mutate(rng),
                 _ => other.mutate(rng),
             },
-            Node::Latin1(node) | Node::Utf16(node) | Node::Gzip(node) | Node::Base64(node) => match rng.index(10) {
-                0 => *self = (**node).clone(),
-                _ => node.mutate(rng),
-            },
+            Node::Latin1(node) | Node::Utf16(node) | Node::Gzip(node) | Node::Base64(node) => {
+                match rng.index(10) {
+                    0 => *self = (**node).clone(),
+                    _ => node.mutate(rng),
+                }
+            }
         }
     }
 
@@ -262,13 +265,17 @@ impl Node {
             }
             Node::Utf16(node) => {
                 let text = node.bytes(room / 2);
-                [0xFF, 0xFE].into_iter().chain(text.into_iter().flat_map(|byte| [byte, 0])).collect()
+                [0xFF, 0xFE]
+                    .into_iter()
+                    .chain(text.into_iter().flat_map(|byte| [byte, 0]))
+                    .collect()
             }
             Node::Gzip(node) => gzip(&node.bytes(room)),
             Node::Zip { node, members, stored } => {
                 let bytes = node.bytes(room / members);
                 let names: Vec<String> = (0..*members).map(|n| n.to_string()).collect();
-                let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), bytes.as_slice())).collect();
+                let files: Vec<(&str, &[u8])> =
+                    names.iter().map(|name| (name.as_str(), bytes.as_slice())).collect();
                 if *stored { zip_stored(&files) } else { zip(&files) }
             }
             Node::Base64(node) => base64(&node.bytes(room / 4 * 3)).into_bytes(),
@@ -286,7 +293,13 @@ impl Node {
             let bytes = match self {
                 Node::Parts { .. } => mail(&String::from_utf8_lossy(&self.bytes(room))),
                 Node::Text { .. } | Node::Both(..) => self.bytes(room),
-                _ => mail(&String::from_utf8_lossy(&parts("application/octet-stream", true, &self.bytes(room), 1, 0))),
+                _ => mail(&String::from_utf8_lossy(&parts(
+                    "application/octet-stream",
+                    true,
+                    &self.bytes(room),
+                    1,
+                    0,
+                ))),
             };
             if bytes.len() <= MAIL_BYTES || room < 1024 {
                 return bytes;

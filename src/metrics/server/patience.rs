@@ -1,4 +1,5 @@
-//! Patience: what clients that never ask, or never listen, can cost: few connections, for a short time.
+//! Patience: what clients that never ask, or never listen, can cost: few connections, for a short
+//! time.
 
 use std::{
     future::Future,
@@ -69,7 +70,11 @@ pub(super) struct Connection {
 
 impl Connection {
     /// What came of an attempt, or an error if it has to wait and patience is at its end.
-    fn unless_late<T>(&mut self, context: &mut Context, attempt: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn unless_late<T>(
+        &mut self,
+        context: &mut Context,
+        attempt: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if attempt.is_pending() && self.patience.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
@@ -78,14 +83,22 @@ impl Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context, into: &mut ReadBuf) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context,
+        into: &mut ReadBuf,
+    ) -> Poll<io::Result<()>> {
         let attempt = Pin::new(&mut self.stream).poll_read(context, into);
         self.unless_late(context, attempt)
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let attempt = Pin::new(&mut self.stream).poll_write(context, bytes);
         if attempt.is_ready() {
             self.patience.as_mut().reset(Instant::now() + PATIENCE);

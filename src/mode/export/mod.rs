@@ -1,4 +1,5 @@
-//! `export`: the records, policies and failures of an SQLite store as JSON lines, those that `--ndjson` writes, or as a table.
+//! `export`: the records, policies and failures of an SQLite store as JSON lines, those that
+//! `--ndjson` writes, or as a table.
 
 mod output;
 mod table;
@@ -116,7 +117,10 @@ impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Written { dmarc_reports, tls_reports, failure_reports, records, policies } = self;
         let reports = dmarc_reports + tls_reports + failure_reports;
-        write!(f, "{reports} reports ({dmarc_reports} DMARC, {tls_reports} TLS, {failure_reports} failure), ")?;
+        write!(
+            f,
+            "{reports} reports ({dmarc_reports} DMARC, {tls_reports} TLS, {failure_reports} failure), "
+        )?;
         write!(f, "{records} records, {policies} policies")
     }
 }
@@ -148,19 +152,28 @@ pub(super) fn run(flags: &cli::ExportFlags, store: &Path, quiet: bool) -> Result
     let stop = Arc::new(Stop::default());
     let output = match file {
         Some(path) if is_part_of(store, path) => {
-            return Err(Failure::usage(format!("{} is the store, it is not overwritten", path.display())));
+            return Err(Failure::usage(format!(
+                "{} is the store, it is not overwritten",
+                path.display()
+            )));
         }
         Some(path) => {
-            // So that what was begun is put away. Without a file there is nothing to put away, and the signal may kill.
+            // So that what was begun is put away. Without a file there is nothing to put away, and
+            // the signal may kill.
             stop.on_signals(false)?;
             Output::named(path).map_err(|error| Failure::path(path, &error))?
         }
         None => Output::standard(),
     };
     // Lines and a bar on one terminal would be a mess.
-    let bar = if quiet || file.is_none() && io::stdout().is_terminal() { ProgressBar::hidden() } else { bar() };
+    let bar = if quiet || file.is_none() && io::stdout().is_terminal() {
+        ProgressBar::hidden()
+    } else {
+        bar()
+    };
     if !bar.is_hidden() {
-        let lengths = kinds.iter().map(|kind| reports.count(*kind)).collect::<rusqlite::Result<Vec<u64>>>();
+        let lengths =
+            kinds.iter().map(|kind| reports.count(*kind)).collect::<rusqlite::Result<Vec<u64>>>();
         bar.set_length(lengths.map_err(read)?.iter().sum());
     }
     let written = write(&reports, kinds, flags.format, output, |documents| {
@@ -174,7 +187,9 @@ pub(super) fn run(flags: &cli::ExportFlags, store: &Path, quiet: bool) -> Result
             Ok(Exit::Ok)
         }
         // Whoever reads it has seen enough.
-        Err(Break::Write(error)) if file.is_none() && error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
+        Err(Break::Write(error)) if file.is_none() && error.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(Exit::Ok)
+        }
         Err(Break::Write(error)) => {
             let path = file.unwrap_or(Path::new("standard output")).to_owned();
             Err(ExportError::Write { path, error }.into())
@@ -248,7 +263,8 @@ fn write_lines(portion: &Portion, line: &mut Vec<u8>, out: &mut impl Write) -> i
 
 /// True if this names the store's file or one that SQLite keeps beside it, under whatever name.
 fn is_part_of(store: &Path, path: &Path) -> bool {
-    let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    let identity =
+        |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
     let Some(named) = identity(path) else { return false };
     ["", "-wal", "-shm"].iter().any(|ending| {
         let mut part = store.as_os_str().to_owned();

@@ -1,4 +1,5 @@
-//! Output: where an export is written to. A file appears under its name when it is complete and on disk, never before.
+//! Output: where an export is written to. A file appears under its name when it is complete and on
+//! disk, never before.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},

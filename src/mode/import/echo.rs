@@ -1,4 +1,5 @@
-//! Echo: a terminal shows Ctrl-C as `^C` in the line below a progress bar, which then can't be taken away. It is told not to.
+//! Echo: a terminal shows Ctrl-C as `^C` in the line below a progress bar, which then can't be
+//! taken away. It is told not to.
 
 use std::io;
 
@@ -11,8 +12,8 @@ use rustix::{
 pub(super) struct Quiet(Termios);
 
 impl Quiet {
-    /// Nothing where standard error is no terminal, or one that belongs to another program for now: to change it would
-    /// stop this one.
+    /// Nothing where standard error is no terminal, or one that belongs to another program for now:
+    /// to change it would stop this one.
     pub(super) fn terminal() -> Option<Quiet> {
         let stderr = io::stderr();
         if tcgetpgrp(&stderr).ok()? != getpgrp() {

@@ -112,7 +112,11 @@ impl Feeder<'_> {
                     if let Err(error) = fed {
                         self.trouble(&what, &error);
                     }
-                    if self.run.stop.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                    if self.run.stop.is_asked() {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
                 });
             }
         }
@@ -156,7 +160,11 @@ impl Feeder<'_> {
         if let Some(tag) = self.take_up_file(key, metadata.len()) {
             // What lies in cur/ is in a reader's hands: it is read and never moved.
             let is_new = entry.folder() == Folder::New;
-            let origin = if self.import.settle && is_new { Origin::Maildir(entry) } else { Origin::File(path) };
+            let origin = if self.import.settle && is_new {
+                Origin::Maildir(entry)
+            } else {
+                Origin::File(path)
+            };
             self.run.pipeline.submit(Mail { origin, tag, bytes: None });
         }
         Ok(())
@@ -178,7 +186,11 @@ impl Feeder<'_> {
         let metadata = fs::metadata(path)?;
         let size = metadata.len();
         let name = absolute(path)?;
-        let key = FileKey::new(name.as_os_str().as_bytes(), size, (metadata.mtime(), metadata.mtime_nsec()));
+        let key = FileKey::new(
+            name.as_os_str().as_bytes(),
+            size,
+            (metadata.mtime(), metadata.mtime_nsec()),
+        );
         let before = self.counters.bytes.load(Relaxed);
         let (is_finished, byte) = {
             let state = self.state.lock();
@@ -202,7 +214,11 @@ impl Feeder<'_> {
         match shape {
             Shape::Single(_) => {
                 let tag = self.state.lock().journal.file(key);
-                self.run.pipeline.submit(Mail { origin: Origin::File(path.to_owned()), tag, bytes: None });
+                self.run.pipeline.submit(Mail {
+                    origin: Origin::File(path.to_owned()),
+                    tag,
+                    bytes: None,
+                });
             }
             Shape::Unpacked(from) => {
                 let tag = self.state.lock().journal.file(key);
@@ -226,7 +242,8 @@ impl Feeder<'_> {
         self.fed.found += 1;
         let at = self.begin("standard input".into(), None);
         let counters = self.counters;
-        let read = Stdin::open(&self.run.stop).and_then(|from| archive::look(Counting { from, counters }));
+        let read =
+            Stdin::open(&self.run.stop).and_then(|from| archive::look(Counting { from, counters }));
         let read = read.and_then(|shape| match shape {
             Shape::Single(from) | Shape::Unpacked(from) => self.single(from, &at),
             Shape::Mbox(from) => Ok(self.mbox(from, &at, 0)),
@@ -249,7 +266,8 @@ impl Feeder<'_> {
         Ok(true)
     }
 
-    /// All mails of an mbox that stands at byte `position`. False if it was not gone through to its end.
+    /// All mails of an mbox that stands at byte `position`. False if it was not gone through to its
+    /// end.
     fn mbox(&mut self, from: Box<dyn BufRead + '_>, at: &Spot, position: u64) -> bool {
         let mut mbox = Mbox::new(from, position, self.limit);
         while let Some(mail) = mbox.next() {
@@ -260,7 +278,11 @@ impl Feeder<'_> {
                 Ok(mail) => {
                     let (begin, end) = (at.place.within(mail.offset), at.place.within(mail.end));
                     let tag = self.state.lock().journal.mail(at.stream, begin, end);
-                    self.submit(format!("{}, mail at byte {}", at.name, mail.offset), tag, mail.bytes);
+                    self.submit(
+                        format!("{}, mail at byte {}", at.name, mail.offset),
+                        tag,
+                        mail.bytes,
+                    );
                 }
                 Err(error) => {
                     self.broken(at, &format!("{}, byte {}", at.name, mbox.position()), &error);
@@ -271,15 +293,16 @@ impl Feeder<'_> {
         true
     }
 
-    /// All files of a tar archive that were not finished before. What is broken is passed over. False if it was not
-    /// gone through to its end.
+    /// All files of a tar archive that were not finished before. What is broken is passed over.
+    /// False if it was not gone through to its end.
     fn tar(&mut self, from: Box<dyn Read + '_>, at: &Spot) -> bool {
         let mut blocks = Blocks::new(from);
         loop {
             let read = self.members(&mut blocks, at);
             let Err(error) = read else { return read.unwrap_or(true) };
             self.broken(at, &format!("{}, byte {}", at.name, blocks.position()), &error);
-            // Behind a broken header there may be whole ones. Where reading itself fails, that was just told.
+            // Behind a broken header there may be whole ones. Where reading itself fails, that was
+            // just told.
             if !blocks.find_header().unwrap_or(false) {
                 return true;
             }
@@ -298,7 +321,8 @@ impl Feeder<'_> {
             let byte = begin + member.raw_header_position();
             let (place, behind) = (at.place.within(byte), at.place.within(byte + 1));
             let resume = self.state.lock().journal.resume(at.stream, &place);
-            let is_mail = member.header().entry_type().is_file() && !is_bookkeeping(&member.path_bytes());
+            let is_mail =
+                member.header().entry_type().is_file() && !is_bookkeeping(&member.path_bytes());
             if resume >= behind || !is_mail {
                 self.state.lock().journal.reach(at.stream, place, behind);
                 continue;
@@ -318,7 +342,8 @@ impl Feeder<'_> {
         Ok(true)
     }
 
-    /// One member of an archive; an mbox from this `byte` on. False if it was not gone through to its end.
+    /// One member of an archive; an mbox from this `byte` on. False if it was not gone through to
+    /// its end.
     fn member(&mut self, member: impl Read, at: &Spot, byte: u64) -> io::Result<bool> {
         match archive::look(member)? {
             Shape::Single(from) | Shape::Unpacked(from) => self.single(from, at),
@@ -326,7 +351,9 @@ impl Feeder<'_> {
                 io::copy(&mut from.by_ref().take(byte), &mut io::sink())?;
                 Ok(self.mbox(from, at, byte))
             }
-            Shape::Tar(_) if at.depth >= NESTING => Err(io::Error::other("too many archives in each other")),
+            Shape::Tar(_) if at.depth >= NESTING => {
+                Err(io::Error::other("too many archives in each other"))
+            }
             Shape::Tar(from) => Ok(self.tar(from, at)),
         }
     }

@@ -1,4 +1,5 @@
-//! `import`: what people have kept over the years, at full speed. By default the source is only read.
+//! `import`: what people have kept over the years, at full speed. By default the source is only
+//! read.
 
 mod echo;
 mod feed;
@@ -99,7 +100,10 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
 }
 
 /// Counts and remembers what was settled; tells of single mails with `--verbose` only.
-fn observer(state: Arc<Mutex<Remembered>>, counters: Arc<Counters>) -> impl FnMut(&[(Settlement, Moved)]) {
+fn observer(
+    state: Arc<Mutex<Remembered>>,
+    counters: Arc<Counters>,
+) -> impl FnMut(&[(Settlement, Moved)]) {
     move |settled| {
         if enabled!(Level::DEBUG) {
             ingest::log(settled);
@@ -127,7 +131,11 @@ fn refuse_wrong_paths(import: &cli::ImportFlags) -> Result<(), Failure> {
 }
 
 /// What earlier imports into the same store have finished; nothing if that is no help.
-fn journal(import: &cli::ImportFlags, period: Option<&Range<i64>>, sink: &Arc<dyn Sink>) -> Option<Journal> {
+fn journal(
+    import: &cli::ImportFlags,
+    period: Option<&Range<i64>>,
+    sink: &Arc<dyn Sink>,
+) -> Option<Journal> {
     // What "30 days ago" left out is not what it leaves out tomorrow.
     if [import.period.since, import.period.until].into_iter().flatten().any(Moment::is_relative) {
         return None;
@@ -138,32 +146,50 @@ fn journal(import: &cli::ImportFlags, period: Option<&Range<i64>>, sink: &Arc<dy
 }
 
 /// Says what the summary line does not.
-fn tell(import: &cli::ImportFlags, fed: &Fed, finished: &Finished, state: &Remembered, quiet: bool) {
+fn tell(
+    import: &cli::ImportFlags,
+    fed: &Fed,
+    finished: &Finished,
+    state: &Remembered,
+    quiet: bool,
+) {
     if fed.finished > 0 {
-        info!("{} files were finished by an earlier import and not read again (--fresh reads them)", fed.finished);
+        info!(
+            "{} files were finished by an earlier import and not read again (--fresh reads them)",
+            fed.finished
+        );
     }
     state.log_reasons();
     if import.dry_run {
         info!("dry run: nothing was stored");
     }
     if finished.reason.is_none() && fed.found == 0 {
-        let hint = if import.recursive { "" } else { "; --recursive reads the folders in a Maildir, too" };
+        let hint =
+            if import.recursive { "" } else { "; --recursive reads the folders in a Maildir, too" };
         warn!("nothing was found to import{hint}");
     }
     let failed = finished.totals.failed;
     if quiet && failed > 0 {
-        warn!("{failed} of {} mails can't be read; --errors FILE lists them", finished.totals.mails());
+        warn!(
+            "{failed} of {} mails can't be read; --errors FILE lists them",
+            finished.totals.mails()
+        );
     }
 }
 
 /// How far an import came, and whether the next one begins there.
 fn stopped_at(counters: &Counters, is_remembered: bool) -> String {
-    let share =
-        counters.percent().map_or_else(|| " before the end, as asked".into(), |percent| format!(" at {percent} %"));
-    format!("stopped{share}{}", if is_remembered { "; the same command goes on from there" } else { "" })
+    let share = counters
+        .percent()
+        .map_or_else(|| " before the end, as asked".into(), |percent| format!(" at {percent} %"));
+    format!(
+        "stopped{share}{}",
+        if is_remembered { "; the same command goes on from there" } else { "" }
+    )
 }
 
-/// One journal a store and period: what was passed over because of its period is finished for that period only.
+/// One journal a store and period: what was passed over because of its period is finished for that
+/// period only.
 fn journal_name(identity: &Identity, period: Option<&Range<i64>>) -> String {
     let hash = Sha256::digest(format!("{} {period:?}", identity.name));
     format!("import-{}.journal", hex(&hash[..8]))

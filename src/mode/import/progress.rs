@@ -93,12 +93,15 @@ impl Progress {
     pub(super) fn start(counters: Arc<Counters>, show: Show) -> std::io::Result<Progress> {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new().name("progress".into()).spawn(move || {
-            let bar = (show == Show::Bar).then(|| logging::bars().add(ProgressBar::new(0).with_style(style(COUNTING))));
+            let bar = (show == Show::Bar)
+                .then(|| logging::bars().add(ProgressBar::new(0).with_style(style(COUNTING))));
             let _quiet = bar.as_ref().and_then(|_| Quiet::terminal());
             let interval = if bar.is_some() { DRAW_INTERVAL } else { LOG_INTERVAL };
             let mut rates = Rates::new();
             let mut is_known = false;
-            while show != Show::Nothing && stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+            while show != Show::Nothing
+                && stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout)
+            {
                 let line = rates.line(&counters);
                 if let Some(bar) = &bar {
                     if !is_known && counters.total_known.load(Relaxed) {

@@ -58,7 +58,11 @@ impl Remembered {
             Outcome::Failed(reason) => self.unusable(origin, "failed", reason),
             Outcome::Unrecognized(reason) => self.unusable(origin, "unrecognized", reason),
             Outcome::Stored if tally.lost > 0 => {
-                self.unusable(origin, "incomplete", &format!("{} records can't be read", tally.lost));
+                self.unusable(
+                    origin,
+                    "incomplete",
+                    &format!("{} records can't be read", tally.lost),
+                );
             }
             Outcome::Stored | Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
         }

@@ -18,11 +18,15 @@ pub(super) struct Elsewhere {
     is_closed: bool,
 }
 
-/// The first of these places, other than `store`, where reports are stored, or may be for all that this user may see.
+/// The first of these places, other than `store`, where reports are stored, or may be for all that
+/// this user may see.
 pub(super) fn find(store: &Path, places: &[PathBuf]) -> Option<Elsewhere> {
-    let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    let identity =
+        |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
     let here = identity(store);
-    let mut others = places.iter().filter(|place| *place != store && (here.is_none() || identity(place) != here));
+    let mut others = places
+        .iter()
+        .filter(|place| *place != store && (here.is_none() || identity(place) != here));
     others.find_map(|place| look(place))
 }
 
@@ -41,8 +45,11 @@ impl fmt::Display for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let path = self.store.display().to_string();
         let path = sanitize::line(&path);
-        let (is, sudo) =
-            if self.is_closed { ("may be another that only its owner can read", "sudo ") } else { ("is another", "") };
+        let (is, sudo) = if self.is_closed {
+            ("may be another that only its owner can read", "sudo ")
+        } else {
+            ("is another", "")
+        };
         write!(f, "there {is}: {sudo}email-report-processor report --store {}", quoted(&path))
     }
 }
@@ -50,7 +57,11 @@ impl fmt::Display for Elsewhere {
 /// A word for the shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
-    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

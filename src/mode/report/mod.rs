@@ -1,4 +1,5 @@
-//! Report: the mode that tells, from a store, how a domain's mail fared: as tables for a person, or as JSON.
+//! Report: the mode that tells, from a store, how a domain's mail fared: as tables for a person, or
+//! as JSON.
 
 mod elsewhere;
 mod text;
@@ -145,7 +146,9 @@ fn open(options: &ReportOptions) -> Result<Reader, ReportError> {
             _ => None,
         };
         match elsewhere {
-            Some(other) => ReportError::Missing { path: options.store.clone(), elsewhere: other.to_string() },
+            Some(other) => {
+                ReportError::Missing { path: options.store.clone(), elsewhere: other.to_string() }
+            }
             None => error.into(),
         }
     })

@@ -1,18 +1,22 @@
-//! Text: the answer as tables, for 80 columns, without borders, so that it can be read and searched when it is piped.
+//! Text: the answer as tables, for 80 columns, without borders, so that it can be read and searched
+//! when it is piped.
 
 use std::{
     borrow::Cow,
     io::{self, Write},
 };
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle, Width};
+use comfy_table::{
+    Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle, Width,
+};
 
 use super::ReportJson;
 use crate::{
     moment::day,
     sanitize,
     sqlite::summary::{
-        Counted, Dmarc, Domain, FailureDomain, Failures, Messages, RawResult, Source, Summary, Tls, TlsPolicy,
+        Counted, Dmarc, Domain, FailureDomain, Failures, Messages, RawResult, Source, Summary, Tls,
+        TlsPolicy,
     },
 };
 
@@ -41,14 +45,21 @@ fn nothing(answer: &ReportJson) -> String {
     let Summary { newest, newest_of_all, .. } = answer.summary;
     match (newest, newest_of_all, &answer.elsewhere) {
         (Some(newest), _, _) => format!("No reports; newest report here: {}", day(*newest)),
-        (None, Some(newest), _) => format!("No reports; newest report here, on another domain: {}", day(*newest)),
-        (None, None, Some(elsewhere)) => format!("No reports. This store is empty, but {elsewhere}"),
+        (None, Some(newest), _) => {
+            format!("No reports; newest report here, on another domain: {}", day(*newest))
+        }
+        (None, None, Some(elsewhere)) => {
+            format!("No reports. This store is empty, but {elsewhere}")
+        }
         (None, None, None) => "No reports. This store is empty.".into(),
     }
 }
 
 fn heading(answer: &ReportJson) -> String {
-    let domain = answer.domain.map(|domain| format!(" on {} and below", sanitize::line(domain))).unwrap_or_default();
+    let domain = answer
+        .domain
+        .map(|domain| format!(" on {} and below", sanitize::line(domain)))
+        .unwrap_or_default();
     let period = match (&answer.since, &answer.until) {
         (None, None) => " of all time".into(),
         (Some(since), None) => format!(" that begin at {since} or later"),
@@ -77,11 +88,13 @@ fn dmarc(dmarc: &Dmarc, out: &mut impl Write) -> io::Result<()> {
     for Source { source_ip, messages, spf, dkim } in &dmarc.sources {
         let mut lines = Vec::new();
         for (mechanism, results) in [("SPF", spf), ("DKIM", dkim)] {
-            lines.extend(results.iter().take(DETAILS).map(|RawResult { domain, result, messages }| {
-                let result = name_or(result.as_deref().unwrap_or_default(), "(no result)");
-                let domain = name_or(domain.as_deref().unwrap_or_default(), "(no domain)");
-                format!("{mechanism} {result} {domain} {messages}")
-            }));
+            lines.extend(results.iter().take(DETAILS).map(
+                |RawResult { domain, result, messages }| {
+                    let result = name_or(result.as_deref().unwrap_or_default(), "(no result)");
+                    let domain = name_or(domain.as_deref().unwrap_or_default(), "(no domain)");
+                    format!("{mechanism} {result} {domain} {messages}")
+                },
+            ));
         }
         let name = name_or(source_ip.as_deref().unwrap_or_default(), "(no address)");
         sources.add(&name, lines, numbers(messages));
@@ -95,16 +108,30 @@ fn tls(tls: &Tls, out: &mut impl Write) -> io::Result<()> {
     if tls.reports == 0 {
         return Ok(());
     }
-    let numbers = |good: u64, bad: u64| [good.to_string(), bad.to_string(), share(good, good.saturating_add(bad))];
+    let numbers = |good: u64, bad: u64| {
+        [good.to_string(), bad.to_string(), share(good, good.saturating_add(bad))]
+    };
     let mut policies = Rows::new("TLS policy", ["Succeeded", "Failed", "Success"]);
-    for TlsPolicy { policy_domain, policy_type, successful_sessions, failed_sessions, failures, .. } in &tls.policies {
+    for TlsPolicy {
+        policy_domain,
+        policy_type,
+        successful_sessions,
+        failed_sessions,
+        failures,
+        ..
+    } in &tls.policies
+    {
         let domain = name_or(policy_domain, "(no domain)");
         let kind = name_or(policy_type.as_deref().unwrap_or_default(), "(no type)");
         let failures = failures.iter().take(DETAILS).map(|failure| {
             let result = name_or(failure.result_type.as_deref().unwrap_or_default(), "(no reason)");
             format!("{result} {}", failure.sessions)
         });
-        policies.add(&format!("{domain} {kind}"), failures, numbers(*successful_sessions, *failed_sessions));
+        policies.add(
+            &format!("{domain} {kind}"),
+            failures,
+            numbers(*successful_sessions, *failed_sessions),
+        );
     }
     policies.omitted(tls.policies_omitted);
     policies.add("All", [], numbers(tls.successful_sessions, tls.failed_sessions));
@@ -118,11 +145,17 @@ fn failures(failures: &Failures, out: &mut impl Write) -> io::Result<()> {
     }
     let numbers = |messages: u64, reports: u64| [messages.to_string(), reports.to_string()];
     let mut domains = Rows::new("Domain", ["Messages", "Reports"]);
-    for FailureDomain { domain, reports, messages, sources, auth_failures, delivery_results } in &failures.domains {
-        let details = [("source", sources), ("failure", auth_failures), ("delivery", delivery_results)];
+    for FailureDomain { domain, reports, messages, sources, auth_failures, delivery_results } in
+        &failures.domains
+    {
+        let details =
+            [("source", sources), ("failure", auth_failures), ("delivery", delivery_results)];
         let details = details.into_iter().flat_map(|(kind, list)| {
             list.iter().take(DETAILS).map(move |Counted { value, messages }| {
-                format!("{kind} {} {messages}", name_or(value.as_deref().unwrap_or_default(), "(not said)"))
+                format!(
+                    "{kind} {} {messages}",
+                    name_or(value.as_deref().unwrap_or_default(), "(not said)")
+                )
             })
         });
         domains.add(&name_or(domain, "(no domain)"), details, numbers(*messages, *reports));
@@ -141,7 +174,8 @@ fn numbers(messages: &Messages) -> [String; 4] {
     [all.to_string(), share(pass, all), share(spf_aligned, all), share(dkim_aligned, all)]
 }
 
-/// Lines below a name. `pass` (RFC 9990) is counted with `none`: both mean that the mails were left alone.
+/// Lines below a name. `pass` (RFC 9990) is counted with `none`: both mean that the mails were left
+/// alone.
 fn disposition(messages: &Messages) -> impl Iterator<Item = String> {
     let d = &messages.disposition;
     let done = [
@@ -150,7 +184,9 @@ fn disposition(messages: &Messages) -> impl Iterator<Item = String> {
         ("reject", d.reject),
         ("other disposition", d.other),
     ];
-    done.into_iter().filter(|(_, number)| *number > 0).map(|(name, number)| format!("{name} {number}"))
+    done.into_iter()
+        .filter(|(_, number)| *number > 0)
+        .map(|(name, number)| format!("{name} {number}"))
 }
 
 /// Per cent, rounded down: 100.0% means all.
@@ -166,7 +202,8 @@ fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{ending}")
 }
 
-/// A table whose rows have lines below their names, as long as they are: in the column of names they would be broken.
+/// A table whose rows have lines below their names, as long as they are: in the column of names
+/// they would be broken.
 struct Rows {
     table: Table,
     /// The lines; in the table each is represented by [`BELOW`] and its number.
@@ -180,15 +217,20 @@ impl Rows {
     fn new<const N: usize>(names: &str, header: [&str; N]) -> Rows {
         let mut table = Table::new();
         table
-            .load_style(TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-')))
+            .load_style(
+                TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-')),
+            )
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(WIDTH)
             .set_header([names].into_iter().chain(header));
         for (n, column) in table.column_iter_mut().enumerate() {
             if n == 0 {
-                column.set_padding((0, 1)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(NAMES)));
+                column
+                    .set_padding((0, 1))
+                    .set_constraint(ColumnConstraint::Absolute(Width::Fixed(NAMES)));
             } else {
-                // The same in all tables, so that they stand below each other: a blank and "100.0%".
+                // The same in all tables, so that they stand below each other: a blank and
+                // "100.0%".
                 column.set_padding((1, 0)).set_cell_alignment(CellAlignment::Right);
                 column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(7)));
             }
@@ -197,7 +239,12 @@ impl Rows {
     }
 
     /// A row: a name with lines about it below, and numbers.
-    fn add<const N: usize>(&mut self, name: &str, below: impl IntoIterator<Item = String>, numbers: [String; N]) {
+    fn add<const N: usize>(
+        &mut self,
+        name: &str,
+        below: impl IntoIterator<Item = String>,
+        numbers: [String; N],
+    ) {
         let mut name = name.replace(BELOW, " ");
         for line in below {
             name.extend(["\n", &BELOW.to_string(), &self.below.len().to_string()]);
@@ -215,7 +262,9 @@ impl Rows {
     fn print(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out)?;
         for line in self.table.trim_fmt().lines() {
-            let below = line.strip_prefix(BELOW).and_then(|number| self.below.get(number.parse::<usize>().ok()?));
+            let below = line
+                .strip_prefix(BELOW)
+                .and_then(|number| self.below.get(number.parse::<usize>().ok()?));
             match below {
                 Some(below) => writeln!(out, "  {below}")?,
                 None => writeln!(out, "{line}")?,

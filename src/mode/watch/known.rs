@@ -24,7 +24,8 @@ struct Mails {
     kept: HashSet<Entry>,
     /// Mails that were left, or could not be read or moved.
     stuck: HashSet<Entry>,
-    /// Such mails of an earlier turn: what is stuck was to be tried again while they were still under way.
+    /// Such mails of an earlier turn: what is stuck was to be tried again while they were still
+    /// under way.
     late: Vec<Entry>,
     /// How often what is stuck was to be tried again.
     turn: u64,
@@ -101,7 +102,9 @@ mod tests {
     #[test]
     fn a_mail_that_is_left_after_the_stuck_ones_were_freed_is_taken_up_again() {
         let folder = tempfile::tempdir().expect("a folder");
-        ["new", "cur"].iter().for_each(|part| fs::create_dir(folder.path().join(part)).expect("a folder"));
+        ["new", "cur"]
+            .iter()
+            .for_each(|part| fs::create_dir(folder.path().join(part)).expect("a folder"));
         let maildir = Maildir::open(folder.path()).expect("a Maildir");
         let entry = |name: &str| maildir.entry(Folder::New, name.into()).expect("a mail");
         let (early, late) = (entry("early"), entry("late"));

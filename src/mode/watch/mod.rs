@@ -1,8 +1,9 @@
 //! `watch`: day and night beside the mail server. Each report is stored as it is delivered.
 //!
-//! One thread reads `new/` whenever something may be there: at the start, after an event, after the kernel lost events, when
-//! the folder was replaced, and every few minutes in any case. What is under way is remembered by name, so that reading the
-//! folder again costs nothing; memory is bounded by what the pipeline takes up, not by what lies in the folder.
+//! One thread reads `new/` whenever something may be there: at the start, after an event, after the
+//! kernel lost events, when the folder was replaced, and every few minutes in any case. What is
+//! under way is remembered by name, so that reading the folder again costs nothing; memory is
+//! bounded by what the pipeline takes up, not by what lies in the folder.
 
 mod known;
 mod shown;
@@ -49,7 +50,8 @@ pub(super) fn run(watch: &cli::WatchFlags, typed: &Typed) -> Result<Exit, Failur
     let stop = Arc::new(Stop::default());
     stop.on_signals(true)?;
     // Events come with absolute paths.
-    let absolute = |path: &PathBuf| path::absolute(path).map_err(|error| Failure::path(path, &error));
+    let absolute =
+        |path: &PathBuf| path::absolute(path).map_err(|error| Failure::path(path, &error));
     let paths = watch.maildirs.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
     let purpose = Purpose { on_trouble: OnTrouble::Leave, ..Purpose::default() };
     let config = typed.config(&purpose)?;
@@ -98,7 +100,11 @@ pub(super) fn run(watch: &cli::WatchFlags, typed: &Typed) -> Result<Exit, Failur
 }
 
 /// Opens the store and starts the pipeline.
-fn start(config: Config, stop: &Arc<Stop>, metrics: &Metrics) -> Result<(Ingest, Arc<Known>), Failure> {
+fn start(
+    config: Config,
+    stop: &Arc<Stop>,
+    metrics: &Metrics,
+) -> Result<(Ingest, Arc<Known>), Failure> {
     let known = Arc::new(Known::default());
     let observe = {
         let (known, metrics) = (Arc::clone(&known), metrics.clone());
@@ -124,8 +130,9 @@ struct Served {
 fn serve(asked: Option<SocketAddr>, shown: &Arc<Shown>) -> Result<Served, Failure> {
     let Some(address) = asked else { return Ok(Served::default()) };
     let shown = Arc::clone(shown);
-    let server = Server::start(address, shown)
-        .map_err(|error| Failure::new(Exit::Configuration, format_args!("metrics at {address}: {error}")))?;
+    let server = Server::start(address, shown).map_err(|error| {
+        Failure::new(Exit::Configuration, format_args!("metrics at {address}: {error}"))
+    })?;
     info!("metrics at http://{}/metrics", server.address());
     Ok(Served { asked, _server: Some(server) })
 }
@@ -161,7 +168,11 @@ impl Watcher {
         let events = if poll.is_some() {
             None
         } else {
-            FolderWatch::new().inspect_err(|error| warn!("no events, folders are read every few seconds: {error}")).ok()
+            FolderWatch::new()
+                .inspect_err(|error| {
+                    warn!("no events, folders are read every few seconds: {error}")
+                })
+                .ok()
         };
         let folders = maildirs.iter().map(|path| Watched {
             path: path.clone(),
@@ -249,12 +260,16 @@ impl Watcher {
         let folder = &mut rest[0];
         if identity.is_some() && before.iter().any(|other| other.identity == identity) {
             // The same Maildir by another name: it has one watch, and each mail is read once.
-            (folder.identity, folder.maildir, folder.has_events, folder.seen) = (None, None, false, true);
+            (folder.identity, folder.maildir, folder.has_events, folder.seen) =
+                (None, None, false, true);
             return;
         }
         if folder.seen && !replaced && identity == folder.identity {
-            // It may have been away for the moment in which it was to be watched, or there was no watch left.
-            if let (Some(_), false, Some(events)) = (&folder.maildir, folder.has_events, &mut self.events) {
+            // It may have been away for the moment in which it was to be watched, or there was no
+            // watch left.
+            if let (Some(_), false, Some(events)) =
+                (&folder.maildir, folder.has_events, &mut self.events)
+            {
                 folder.has_events = events.watch(&folder.new).is_ok();
                 folder.last_read = folder.last_read.filter(|_| !folder.has_events);
             }
@@ -287,7 +302,11 @@ impl Watcher {
     /// Does what the news of a folder and the time ask for.
     fn heed(&mut self, n: usize) -> io::Result<()> {
         // Asked first, since asking takes the answer away.
-        let news = self.events.as_ref().map(|events| events.take(&self.folders[n].new)).unwrap_or_default();
+        let news = self
+            .events
+            .as_ref()
+            .map(|events| events.take(&self.folders[n].new))
+            .unwrap_or_default();
         let News { names, more, replaced } = news;
         if replaced {
             self.look_for_folder(n, true);
@@ -297,9 +316,9 @@ impl Watcher {
         let is_due = more || folder.last_read.is_none_or(|last| last.elapsed() >= interval);
         match folder.maildir.clone() {
             Some(maildir) if is_due => self.read(n, &maildir),
-            Some(maildir) => {
-                self.take_up_all(names.into_iter().filter_map(|name| maildir.entry(Folder::New, name).map(Ok)))
-            }
+            Some(maildir) => self.take_up_all(
+                names.into_iter().filter_map(|name| maildir.entry(Folder::New, name).map(Ok)),
+            ),
             None => Ok(()),
         }
     }
@@ -318,7 +337,8 @@ impl Watcher {
         self.take_up_all(maildir.entries(Folder::New)?)
     }
 
-    /// Takes up those that are not yet under way, until they all are or something else is to be done.
+    /// Takes up those that are not yet under way, until they all are or something else is to be
+    /// done.
     fn take_up_all(&mut self, entries: impl Iterator<Item = io::Result<Entry>>) -> io::Result<()> {
         for entry in entries {
             let entry = entry?;

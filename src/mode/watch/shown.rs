@@ -62,16 +62,21 @@ impl Shown {
     }
 }
 
-/// Age of the oldest mail in `new/`, by the time of delivery that stands at the beginning of its name, or else by the file's.
+/// Age of the oldest mail in `new/`, by the time of delivery that stands at the beginning of its
+/// name, or else by the file's.
 fn oldest_in(maildir: &Path) -> Option<Duration> {
     let delivered = |file: fs::DirEntry| {
         let name = file.file_name();
-        let seconds = name.to_str().and_then(|name| name.split('.').next()).and_then(|seconds| seconds.parse().ok());
+        let seconds = name
+            .to_str()
+            .and_then(|name| name.split('.').next())
+            .and_then(|seconds| seconds.parse().ok());
         match seconds {
             Some(seconds) => Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u32::into(seconds))),
             None => file.metadata().ok()?.modified().ok(),
         }
     };
-    let oldest = fs::read_dir(maildir.join("new")).ok()?.filter_map(|file| delivered(file.ok()?)).min()?;
+    let oldest =
+        fs::read_dir(maildir.join("new")).ok()?.filter_map(|file| delivered(file.ok()?)).min()?;
     SystemTime::now().duration_since(oldest).ok()
 }

@@ -1,4 +1,5 @@
-//! Service: what systemd is told (`sd_notify(3)`): ready, reloading, stopping, still alive. Without systemd, nothing.
+//! Service: what systemd is told (`sd_notify(3)`): ready, reloading, stopping, still alive. Without
+//! systemd, nothing.
 
 use std::time::{Duration, Instant};
 

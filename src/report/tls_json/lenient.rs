@@ -12,8 +12,9 @@ use serde::{
 
 use crate::report::Text;
 
-/// Declares a struct whose members are read leniently: by folded name, a second one of the same name wins, unknown ones
-/// ignored. A field's name is the member's, with `_` for `-`. What stands in an object's place and is none is passed over.
+/// Declares a struct whose members are read leniently: by folded name, a second one of the same
+/// name wins, unknown ones ignored. A field's name is the member's, with `_` for `-`. What stands
+/// in an object's place and is none is passed over.
 macro_rules! lenient {
     ($(#[$doc:meta])* $visibility:vis $name:ident { $($field:ident: $type:ty = $key:literal $(| $alias:literal)*,)* }) => {
         $(#[$doc])*
@@ -99,12 +100,14 @@ pub(super) trait Present {
     fn is_present(&self) -> bool;
 }
 
-/// An object in a list. What is there instead takes a pointer's room, however large the object would be.
+/// An object in a list. What is there instead takes a pointer's room, however large the object
+/// would be.
 pub(super) struct Slot<T>(pub(super) Option<Box<T>>);
 
 impl<'de, T: Present + Deserialize<'de>> Deserialize<'de> for Slot<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(deserializer).map(|object| Slot(object.is_present().then(|| Box::new(object))))
+        T::deserialize(deserializer)
+            .map(|object| Slot(object.is_present().then(|| Box::new(object))))
     }
 }
 
@@ -127,7 +130,10 @@ impl<'de> Deserialize<'de> for FoldedName {
                 formatter.write_str("a member name")
             }
             fn visit_str<E: Error>(self, name: &str) -> Result<FoldedName, E> {
-                let folded = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase());
+                let folded = name
+                    .chars()
+                    .filter(char::is_ascii_alphanumeric)
+                    .map(|c| c.to_ascii_lowercase());
                 let dashed = |c| match c {
                     '-' => '_',
                     '_' => '-',

@@ -1,7 +1,7 @@
 //! From JSON to an SMTP TLS report (RFC 8460 section 4.4).
 //!
-//! Member names are compared without regard to case, `_` and `-`; numbers may be text, lists may be one text.
-//! Members that RFC 8460 does not know are passed over without being kept in memory.
+//! Member names are compared without regard to case, `_` and `-`; numbers may be text, lists may be
+//! one text. Members that RFC 8460 does not know are passed over without being kept in memory.
 
 mod lenient;
 mod raw;
@@ -14,14 +14,16 @@ use raw::RawReport;
 
 const FORMAT: &str = "SMTP TLS report";
 
-/// Objects in one report, whatever limits were set: an empty one takes two bytes as text and about 200 in memory.
+/// Objects in one report, whatever limits were set: an empty one takes two bytes as text and about
+/// 200 in memory.
 const OBJECTS: usize = 200_000;
 
-/// Commas in one report. A real one has about four for each object; one between numbers takes two bytes as text and 32 in
-/// memory.
+/// Commas in one report. A real one has about four for each object; one between numbers takes two
+/// bytes as text and 32 in memory.
 const COMMAS: usize = 10 * OBJECTS;
 
-/// Refuses a text that would need too much memory: more records, or bytes of JSON, than are left of the limits.
+/// Refuses a text that would need too much memory: more records, or bytes of JSON, than are left of
+/// the limits.
 pub(super) fn check(
     text: &str,
     limits: &Limits,
@@ -42,13 +44,22 @@ pub(super) fn check(
     }
     if memchr::memchr_iter(b',', text.as_bytes()).count() > COMMAS {
         let error = limits.too_many_records();
-        return Err(LimitExceeded { what: "values in a TLS report", value: COMMAS as u64, ..error });
+        return Err(LimitExceeded {
+            what: "values in a TLS report",
+            value: COMMAS as u64,
+            ..error
+        });
     }
     Ok(())
 }
 
-/// Reads the first TLS report in a text that was checked, and says where it ends if something may follow.
-pub(super) fn parse(text: &str, limits: &Limits, repairs: Repairs) -> (Result<TlsReport, Unreadable>, Option<usize>) {
+/// Reads the first TLS report in a text that was checked, and says where it ends if something may
+/// follow.
+pub(super) fn parse(
+    text: &str,
+    limits: &Limits,
+    repairs: Repairs,
+) -> (Result<TlsReport, Unreadable>, Option<usize>) {
     let error = match read(text) {
         Ok((raw, end)) => return (raw.finish(limits, repairs), Some(end)),
         Err(error) => error,
@@ -89,7 +100,8 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
-/// True if the text has a word out of a report's first member names, so that it may have been meant for one.
+/// True if the text has a word out of a report's first member names, so that it may have been meant
+/// for one.
 fn mentions_report(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     ["organi", "report", "policies"].iter().any(|word| text.contains(word))
@@ -101,10 +113,12 @@ fn read(text: &str) -> Result<(RawReport, usize), serde_json::Error> {
     Ok((report, reports.byte_offset()))
 }
 
-/// The text with what is needed to read it, and the repair's name; nothing where that would be guessing.
+/// The text with what is needed to read it, and the repair's name; nothing where that would be
+/// guessing.
 fn mend(text: &str, error: &serde_json::Error) -> Option<(String, &'static str)> {
     if !error.is_eof() {
-        // Long lines that were broken on their way: a line's end may stand in the middle of a value.
+        // Long lines that were broken on their way: a line's end may stand in the middle of a
+        // value.
         let breaks = |c: char| c.is_ascii_control();
         return text.contains(breaks).then(|| (text.replace(breaks, ""), "line-breaks-in-json"));
     }
@@ -130,7 +144,8 @@ fn mend(text: &str, error: &serde_json::Error) -> Option<(String, &'static str)>
     })
 }
 
-/// Where so many bytes of the mended text end in the one that was mended, whose control characters were taken out.
+/// Where so many bytes of the mended text end in the one that was mended, whose control characters
+/// were taken out.
 fn end_before_mending(text: &str, end: usize) -> usize {
     let kept = text.bytes().enumerate().filter(|(_, byte)| !byte.is_ascii_control());
     kept.skip(end).map(|(at, _)| at).next().unwrap_or(text.len())

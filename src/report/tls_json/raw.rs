@@ -114,7 +114,11 @@ impl RawReport {
         let lost = found - policies.len();
         if policies.is_empty() {
             // Without a document nothing would tell of the mail.
-            return Err(if lost == 0 { missing("a policy") } else { Unreadable::all_lost(FORMAT, lost, "policies") });
+            return Err(if lost == 0 {
+                missing("a policy")
+            } else {
+                Unreadable::all_lost(FORMAT, lost, "policies")
+            });
         }
         Ok(TlsReport {
             organization_name,

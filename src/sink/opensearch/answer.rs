@@ -89,9 +89,17 @@ pub fn judge(answer: &Answer, documents: usize) -> Judgement {
         _ => return Judgement::TryAgain(answer.summary()),
     }
     match serde_json::from_slice::<Bulk>(&answer.body) {
-        Ok(bulk) if bulk.items.len() == documents => Judgement::Judged(bulk.items.into_iter().map(verdict).collect()),
-        Ok(bulk) => Judgement::TryAgain(format!("{} items in the answer for {documents} documents", bulk.items.len())),
-        Err(error) => Judgement::TryAgain(format!("not the answer to a bulk request ({error}): {}", answer.summary())),
+        Ok(bulk) if bulk.items.len() == documents => {
+            Judgement::Judged(bulk.items.into_iter().map(verdict).collect())
+        }
+        Ok(bulk) => Judgement::TryAgain(format!(
+            "{} items in the answer for {documents} documents",
+            bulk.items.len()
+        )),
+        Err(error) => Judgement::TryAgain(format!(
+            "not the answer to a bulk request ({error}): {}",
+            answer.summary()
+        )),
     }
 }
 
@@ -112,26 +120,32 @@ fn verdict(item: BulkItem) -> Verdict {
     }
 }
 
-/// Errors by which the document itself is at fault. Status 400 alone says nothing: it also comes when the index is closed
-/// (`index_closed_exception`), an alias has no write index (`illegal_argument_exception`), the cluster has no room for
-/// another shard (`validation_exception`), a pipeline is missing (`illegal_argument_exception`) or a limit of the index
-/// is reached, which an administrator may raise. tests/storing/trouble.rs asks the real server for each.
+/// Errors by which the document itself is at fault. Status 400 alone says nothing: it also comes
+/// when the index is closed (`index_closed_exception`), an alias has no write index
+/// (`illegal_argument_exception`), the cluster has no room for another shard
+/// (`validation_exception`), a pipeline is missing (`illegal_argument_exception`) or a limit of the
+/// index is reached, which an administrator may raise. tests/storing/trouble.rs asks the real
+/// server for each.
 fn is_about_the_document(error: &ItemError) -> bool {
     let reason = error.reason.as_deref().unwrap_or_default();
-    let cause = error.caused_by.as_ref().and_then(|cause| cause.reason.as_deref()).unwrap_or_default();
+    let cause =
+        error.caused_by.as_ref().and_then(|cause| cause.reason.as_deref()).unwrap_or_default();
     // `index.mapping.depth.limit` and others come as a mapper's exception, and name the setting.
     if [reason, cause].iter().any(|text| text.contains("index level setting")) {
         return false;
     }
     match error.kind.as_str() {
-        // A value that does not fit the field's type; a field that a strict mapping does not know; a script of the
-        // pipeline that fails on this document.
+        // A value that does not fit the field's type; a field that a strict mapping does not know;
+        // a script of the pipeline that fails on this document.
         "mapper_parsing_exception"
         | "document_parsing_exception"
         | "strict_dynamic_mapping_exception"
         | "script_exception" => true,
-        "illegal_argument_exception" => DOCUMENT_REASONS.iter().any(|start| reason.starts_with(start)),
-        // `fail_processor_exception` and the like. A pipeline that names another one that is missing is not among them.
+        "illegal_argument_exception" => {
+            DOCUMENT_REASONS.iter().any(|start| reason.starts_with(start))
+        }
+        // `fail_processor_exception` and the like. A pipeline that names another one that is
+        // missing is not among them.
         kind => kind.ends_with("processor_exception"),
     }
 }

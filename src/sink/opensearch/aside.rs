@@ -1,8 +1,9 @@
 //! Aside: where documents wait whose index is in trouble, so that those of other indices go on.
 //!
-//! An index that takes nothing (blocked, closed, missing, without write index) is an outage of that index only, with
-//! pauses and patience of its own. A document that is not taken although its index takes others waits here as well, and is
-//! given up after some attempts, which leaves its mail where it is.
+//! An index that takes nothing (blocked, closed, missing, without write index) is an outage of that
+//! index only, with pauses and patience of its own. A document that is not taken although its index
+//! takes others waits here as well, and is given up after some attempts, which leaves its mail
+//! where it is.
 
 use std::{
     collections::VecDeque,
@@ -29,8 +30,8 @@ const MAIL_BYTES: usize = 512;
 /// An index is asked again at least so often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The longest pause once something new waits, since that may be what the index takes: one document alone that it does not take
-/// looks like an outage.
+/// The longest pause once something new waits, since that may be what the index takes: one document
+/// alone that it does not take looks like an outage.
 const PAUSE_BEFORE_NEW: Duration = Duration::from_secs(1);
 
 /// How often something new is looked for.
@@ -49,7 +50,8 @@ pub(super) struct Aside {
     room: usize,
     /// The index took nothing when it was last asked: what comes for it goes here at once.
     in_trouble: AtomicBool,
-    /// Documents that the index judged finally so far: proof that it works, whatever becomes of single documents.
+    /// Documents that the index judged finally so far: proof that it works, whatever becomes of
+    /// single documents.
     judged: AtomicU64,
 }
 
@@ -132,7 +134,10 @@ impl Aside {
         {
             waiting.odd += 1;
             if waiting.odd >= ODD_ATTEMPTS {
-                warn!(index = self.backoff.name(), "a document is not taken, its mail stays where it is: {reason}");
+                warn!(
+                    index = self.backoff.name(),
+                    "a document is not taken, its mail stays where it is: {reason}"
+                );
                 return;
             }
         } else if reason.is_some() {
@@ -183,11 +188,13 @@ impl Aside {
         again
     }
 
-    /// Sends what comes here by `send`, which puts back what is not taken, with pauses, until the end of work.
+    /// Sends what comes here by `send`, which puts back what is not taken, with pauses, until the
+    /// end of work.
     pub(super) fn serve(&self, batch_bytes: usize, send: impl Fn(Vec<Waiting>)) {
         while let Some(reason) = self.wait_for_some() {
             // If not, single documents wait here.
-            let lasted = if self.is_in_trouble() { self.backoff.note(&reason) } else { Duration::ZERO };
+            let lasted =
+                if self.is_in_trouble() { self.backoff.note(&reason) } else { Duration::ZERO };
             if self.backoff.is_hopeless(lasted) {
                 if self.on_trouble != OnTrouble::LeaveOrGiveUp {
                     self.backoff.give_up(&reason);
@@ -202,7 +209,8 @@ impl Aside {
             }
             let judged = self.judged();
             send(self.take(PROBE_ITEMS, batch_bytes));
-            // It takes documents again: all that waits goes, but what it does not take a second time waits for another turn.
+            // It takes documents again: all that waits goes, but what it does not take a second
+            // time waits for another turn.
             let mut turn = self.state.lock().waiting.len();
             while turn > 0 && self.judged() > judged && !self.backoff.stop().is_asked() {
                 let batch = self.take(turn, batch_bytes);
@@ -279,13 +287,16 @@ mod tests {
         stop::Stop,
     };
 
-    /// How long a pause lasts in which something comes, `reason` being why the index has not taken it.
+    /// How long a pause lasts in which something comes, `reason` being why the index has not taken
+    /// it.
     fn pause_in_which_comes(reason: Option<&str>) -> Duration {
-        let backoff = Backoff::new("test".into(), None, Arc::new(Stop::default()), StoreMetrics::default());
+        let backoff =
+            Backoff::new("test".into(), None, Arc::new(Stop::default()), StoreMetrics::default());
         let aside = Aside::new(backoff, OnTrouble::Leave, 1 << 20);
         let (settler, _settlements) = settle::channel();
         let ticket = settler.ticket(Origin::Input("test".into()), 0, &Contents::default(), None);
-        let item = BulkPart { kind: None, bytes: Vec::new(), ends: Vec::new(), pending: ticket.pending() };
+        let item =
+            BulkPart { kind: None, bytes: Vec::new(), ends: Vec::new(), pending: ticket.pending() };
         let started = Instant::now();
         thread::scope(|scope| {
             let pause = scope.spawn(|| aside.pause(Duration::from_secs(3)));
@@ -300,6 +311,9 @@ mod tests {
         let asked_after = pause_in_which_comes(None);
         assert!(asked_after < Duration::from_millis(2500), "{asked_after:?}");
         let asked_after = pause_in_which_comes(Some("not taken"));
-        assert!(asked_after >= Duration::from_secs(3), "what was refused a moment ago can wait: {asked_after:?}");
+        assert!(
+            asked_after >= Duration::from_secs(3),
+            "what was refused a moment ago can wait: {asked_after:?}"
+        );
     }
 }

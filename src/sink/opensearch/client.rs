@@ -18,7 +18,8 @@ use ureq::{
 
 use super::config::{Auth, OpenSearchConfig};
 
-/// Long enough for a bulk request on a node that is busy merging; a node that hangs longer counts as away.
+/// Long enough for a bulk request on a node that is busy merging; a node that hangs longer counts
+/// as away.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// An answer to a bulk request has about 50 bytes a document; no sane one is larger than this.
@@ -133,7 +134,9 @@ impl Client {
             .build()
             .new_agent();
         let authorization = config.auth.as_ref().map(|auth| match auth {
-            Auth::Basic(user, password) => format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))),
+            Auth::Basic(user, password) => {
+                format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
+            }
             Auth::ApiKey(key) => format!("ApiKey {key}"),
         });
         let nodes = config.nodes.clone();
@@ -144,13 +147,25 @@ impl Client {
     ///
     /// # Errors
     /// No node answered. The request may have been carried out all the same.
-    pub fn request(&self, method: &Method, path: &str, content_type: &str, body: &[u8]) -> Result<Answer, Unavailable> {
+    pub fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Answer, Unavailable> {
         let packed = (self.gzip && !body.is_empty()).then(|| gzip(body));
         let first = self.next.load(Ordering::Relaxed);
         let mut last_error = Unavailable::NoAnswer("no node configured".into());
         for turn in 0..self.nodes.len() {
             let node = &self.nodes[(first + turn) % self.nodes.len()];
-            match self.request_to(node, method, path, content_type, packed.as_deref().unwrap_or(body)) {
+            match self.request_to(
+                node,
+                method,
+                path,
+                content_type,
+                packed.as_deref().unwrap_or(body),
+            ) {
                 // A node that is up and can't do it: another may.
                 Ok(answer) if matches!(answer.status, 502..=504) && turn + 1 < self.nodes.len() => {
                     last_error = Unavailable::NotNow(format!("{node}: {}", answer.summary()));
@@ -159,7 +174,12 @@ impl Client {
                 Err(error) => last_error = Unavailable::NoAnswer(no_answer(node, &error)),
             }
             // All threads go on with the next node.
-            let _ = self.next.compare_exchange(first + turn, first + turn + 1, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = self.next.compare_exchange(
+                first + turn,
+                first + turn + 1,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
         }
         Err(last_error)
     }
@@ -221,7 +241,9 @@ impl Client {
 /// Why a node gave no answer, for a person.
 fn no_answer(node: &str, error: &ureq::Error) -> String {
     let reason = match error {
-        ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => "connection refused".into(),
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            "connection refused".into()
+        }
         ureq::Error::HostNotFound => "no host of this name".into(),
         ureq::Error::Timeout(_) => format!("it took too long: {error}"),
         // What an HTTP server says to a client that begins with TLS.

@@ -46,13 +46,15 @@ impl OpenSearchConfig {
     }
 }
 
-/// What becomes of mails for an index in trouble once the place aside is full, and when it was waited for long enough.
+/// What becomes of mails for an index in trouble once the place aside is full, and when it was
+/// waited for long enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnTrouble {
     /// They are waited for, since they can't be given again; in the end work is stopped.
     #[default]
     Wait,
-    /// They are left, and given again once the index is back; in the end it is given up and the others go on.
+    /// They are left, and given again once the index is back; in the end it is given up and the
+    /// others go on.
     LeaveOrGiveUp,
     /// They are left, and given again once the index is back; in the end work is stopped.
     Leave,

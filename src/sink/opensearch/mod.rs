@@ -1,9 +1,10 @@
-//! The OpenSearch sink: documents of many mails in large `_bulk` requests, several under way, every item judged.
+//! The OpenSearch sink: documents of many mails in large `_bulk` requests, several under way, every
+//! item judged.
 //!
-//! Parsers append the bytes of their documents to a [`Queue`]; sender threads take batches, assemble the body and
-//! send it until each document is stored, already there or refused for good. Only documents that may still succeed
-//! are sent again. Documents are written with `create` and an id made from what identifies them, so a request whose answer
-//! was lost can be repeated.
+//! Parsers append the bytes of their documents to a [`Queue`]; sender threads take batches,
+//! assemble the body and send it until each document is stored, already there or refused for good.
+//! Only documents that may still succeed are sent again. Documents are written with `create` and an
+//! id made from what identifies them, so a request whose answer was lost can be repeated.
 
 mod answer;
 mod aside;
@@ -50,7 +51,8 @@ use crate::{
     stop::Stop,
 };
 
-/// Documents of one mail travel together up to this many bytes; those of a huge report are spread over many batches.
+/// Documents of one mail travel together up to this many bytes; those of a huge report are spread
+/// over many batches.
 const ITEM_BYTES: usize = 1 << 20;
 
 /// So many batches may wait for an index in trouble.
@@ -110,16 +112,23 @@ impl OpenSearchSink {
     ///
     /// # Errors
     /// The CA file can't be used, or there is no room for a thread.
-    pub fn start(config: OpenSearchConfig, stop: Arc<Stop>, metrics: StoreMetrics) -> Result<OpenSearchSink, Failure> {
-        let client = Client::new(&config).map_err(|error| Failure::new(Exit::Configuration, error))?;
+    pub fn start(
+        config: OpenSearchConfig,
+        stop: Arc<Stop>,
+        metrics: StoreMetrics,
+    ) -> Result<OpenSearchSink, Failure> {
+        let client =
+            Client::new(&config).map_err(|error| Failure::new(Exit::Configuration, error))?;
         let nodes = config.nodes.join(", ");
         let backoff = Backoff::new(nodes.clone(), config.patience, stop, metrics);
         let aside = |kind| {
-            let backoff = backoff.of_part(format!("index {} of {nodes}", config.target(kind).index));
+            let backoff =
+                backoff.of_part(format!("index {} of {nodes}", config.target(kind).index));
             Aside::new(backoff, config.on_trouble, config.bulk_bytes * BATCHES_ASIDE)
         };
         let shared = Arc::new(Shared {
-            // Two batches wait while two are under way: senders never wait for parsers, and memory stays small.
+            // Two batches wait while two are under way: senders never wait for parsers, and memory
+            // stays small.
             queue: Queue::new(config.bulk_bytes, config.bulk_bytes * 2),
             asides: KINDS.map(aside),
             backoff,
@@ -136,14 +145,24 @@ impl OpenSearchSink {
         });
         let start = |name: &str, job: Box<dyn FnOnce(&Shared) + Send>| {
             let (doing, closing) = (Arc::clone(&shared), Arc::clone(&shared));
-            worker::start(name, Arc::clone(shared.backoff.stop()), move || job(&doing), move || closing.end_if_asked())
+            worker::start(
+                name,
+                Arc::clone(shared.backoff.stop()),
+                move || job(&doing),
+                move || closing.end_if_asked(),
+            )
         };
         let senders = (0..shared.config.in_flight.max(1))
             .map(|n| start(&format!("bulk-{n}"), Box::new(Shared::send_batches)))
             .collect::<Result<_, _>>()?;
         let asides = KINDS
             .into_iter()
-            .map(|kind| start(&format!("aside-{}", kind as usize), Box::new(move |shared| shared.serve_aside(kind))))
+            .map(|kind| {
+                start(
+                    &format!("aside-{}", kind as usize),
+                    Box::new(move |shared| shared.serve_aside(kind)),
+                )
+            })
             .collect::<Result<_, _>>()?;
         Ok(OpenSearchSink { shared, senders: Mutex::new(senders), asides: Mutex::new(asides) })
     }
@@ -171,7 +190,8 @@ impl Shared {
 impl Sink for OpenSearchSink {
     fn accept(&self, contents: Contents, ticket: &Ticket) {
         let shared = &self.shared;
-        // Holds the mail while the queue is waited for, so that it can't count as complete between two pushes.
+        // Holds the mail while the queue is waited for, so that it can't count as complete between
+        // two pushes.
         let whole = ticket.pending();
         let mut kinds = [false; 3];
         contents.reports.iter().for_each(|report| kinds[report.kind() as usize] = true);
@@ -190,7 +210,9 @@ impl Sink for OpenSearchSink {
             bytes.push(b'\n');
         };
         let push = |Chunk { kind, bytes, ends }: Chunk| {
-            shared.queue.push(bytes.len(), BulkPart { kind, bytes, ends, pending: ticket.pending() })
+            shared
+                .queue
+                .push(bytes.len(), BulkPart { kind, bytes, ends, pending: ticket.pending() })
         };
         if lines::chunks(&contents, ITEM_BYTES.min(shared.config.bulk_bytes), write, push).is_ok() {
             whole.acknowledge(Acknowledgement::default());
@@ -207,10 +229,14 @@ impl Sink for OpenSearchSink {
         if shared.prepare().is_err() {
             return None;
         }
-        let path = format!("/{indices}/_settings?filter_path=*.settings.index.uuid&ignore_unavailable=true");
+        let path = format!(
+            "/{indices}/_settings?filter_path=*.settings.index.uuid&ignore_unavailable=true"
+        );
         let answer = shared.client.get(&path).ok().filter(|answer| answer.status == 200)?;
         let found: BTreeMap<String, Value> = serde_json::from_slice(&answer.body).ok()?;
-        let incarnation = found.iter().map(|(name, index)| format!("{name} {}", index["settings"]["index"]["uuid"]));
+        let incarnation = found
+            .iter()
+            .map(|(name, index)| format!("{name} {}", index["settings"]["index"]["uuid"]));
         let incarnation = incarnation.collect::<Vec<_>>().join(" ");
         let name = format!("{} {indices}", shared.config.nodes.join(","));
         (!found.is_empty()).then_some(Identity { name, incarnation })
@@ -249,6 +275,10 @@ fn join(threads: &Mutex<Vec<JoinHandle<()>>>) {
 /// `{"create":{"_index":"…","pipeline":"…","_id":"`, ready for an id.
 fn action(target: &Target) -> Vec<u8> {
     let text = |text: &str| Value::from(text).to_string();
-    let pipeline = target.pipeline.as_deref().map(|name| format!(r#""pipeline":{},"#, text(name))).unwrap_or_default();
+    let pipeline = target
+        .pipeline
+        .as_deref()
+        .map(|name| format!(r#""pipeline":{},"#, text(name)))
+        .unwrap_or_default();
     format!(r#"{{"create":{{"_index":{},{pipeline}"_id":""#, text(&target.index)).into_bytes()
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// No request is made smaller than this because of its size; one document it always holds.
 const SMALLEST: usize = 4 << 10;
 
-/// Bytes of a request, as the node was seen to take them. Shared by all senders and remembered from batch to batch.
+/// Bytes of a request, as the node was seen to take them. Shared by all senders and remembered from
+/// batch to batch.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// No request is larger for now.
@@ -38,7 +39,8 @@ impl Pace {
         self.now.fetch_min(half, Ordering::Relaxed);
     }
 
-    /// A request of this size was taken: the next may be twice as large, if this one was about as large as allowed.
+    /// A request of this size was taken: the next may be twice as large, if this one was about as
+    /// large as allowed.
     pub(super) fn taken(&self, bytes: usize) {
         let now = self.bytes();
         if now < usize::MAX && bytes >= now / 2 {

@@ -1,5 +1,5 @@
-//! Preparing: what is looked at, once, before the first documents are sent: pipelines, templates, and whether an import left an
-//! index relaxed.
+//! Preparing: what is looked at, once, before the first documents are sent: pipelines, templates,
+//! and whether an import left an index relaxed.
 
 use std::{mem, sync::atomic::Ordering};
 
@@ -45,7 +45,8 @@ impl Shared {
         self.tune(index)
     }
 
-    /// With its pipeline missing, each document would be refused with a status that speaks of the document.
+    /// With its pipeline missing, each document would be refused with a status that speaks of the
+    /// document.
     fn require_pipeline(&self, pipeline: &str) -> Result<(), Unavailable> {
         let answer = self.client.get(&format!("/_ingest/pipeline/{pipeline}"))?;
         if answer.status == 404 { Err(Unavailable::NoPipeline(pipeline.into())) } else { Ok(()) }
@@ -58,9 +59,8 @@ impl Shared {
         let present = match answer.status {
             404 => None,
             200 => {
-                let body: Value = serde_json::from_slice(&answer.body).map_err(|error| Unavailable::NotATemplate {
-                    error: error.to_string(),
-                    answer: answer.summary(),
+                let body: Value = serde_json::from_slice(&answer.body).map_err(|error| {
+                    Unavailable::NotATemplate { error: error.to_string(), answer: answer.summary() }
                 })?;
                 body["index_templates"].get(0).map(|found| found["index_template"].clone())
             }
@@ -72,7 +72,9 @@ impl Shared {
         };
         match template::decide(present.as_ref()) {
             template::Decision::Keep => {}
-            template::Decision::KeepChanged => info!(%index, "index template was changed by hand, left as it is"),
+            template::Decision::KeepChanged => {
+                info!(%index, "index template was changed by hand, left as it is")
+            }
             template::Decision::Install => {
                 let mut ours = template::template(kind, index);
                 if present.is_none() {
@@ -90,7 +92,8 @@ impl Shared {
         Ok(true)
     }
 
-    /// Relaxes the refresh of an index for an import, or restores it where an import left it relaxed.
+    /// Relaxes the refresh of an index for an import, or restores it where an import left it
+    /// relaxed.
     fn tune(&self, index: &str) -> Result<(), Unavailable> {
         match self.config.import {
             Some(ImportTuning { tune }) => {
@@ -108,10 +111,12 @@ impl Shared {
         }
     }
 
-    /// Of the templates that match, the cluster follows the one of the highest priority alone. Where that was an
-    /// administrator's until now, its settings (shards, replicas) go into ours, and a line says so.
+    /// Of the templates that match, the cluster follows the one of the highest priority alone.
+    /// Where that was an administrator's until now, its settings (shards, replicas) go into ours,
+    /// and a line says so.
     fn respect_others(&self, index: &str, ours: &mut Value) -> Result<(), Unavailable> {
-        let answer = self.client.post(&format!("/_index_template/_simulate_index/{index}"), &Value::Null)?;
+        let answer =
+            self.client.post(&format!("/_index_template/_simulate_index/{index}"), &Value::Null)?;
         let theirs: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if answer.status != 200 || !theirs["template"].is_object() {
             return Ok(());

@@ -17,7 +17,8 @@ use crate::{metrics::RequestResult, settle::Acknowledgement, stop::Stopped};
 /// The parts of the answer that are looked at; the others would be many times as long.
 const BULK_PATH: &str = "/_bulk?filter_path=items.create.status,items.create.error";
 
-/// A store that answered so recently is there: no need to ask for the sake of mails without documents.
+/// A store that answered so recently is there: no need to ask for the sake of mails without
+/// documents.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// What came of one request.
@@ -67,7 +68,9 @@ impl Shared {
                 let judged = item.kind.map_or(0, |kind| judged[kind as usize]);
                 let waiting = Waiting::new(item, judged);
                 match waiting.item.kind {
-                    Some(kind) if self.aside(kind).is_in_trouble() => self.aside(kind).put(waiting, None),
+                    Some(kind) if self.aside(kind).is_in_trouble() => {
+                        self.aside(kind).put(waiting, None)
+                    }
                     _ => batch.push(waiting),
                 }
             }
@@ -91,8 +94,12 @@ impl Shared {
         }
         for waiting in batch.items.into_iter().flatten() {
             match waiting.item.kind {
-                Some(kind) => self.aside(kind).put(waiting, batch.refused_by[kind as usize].as_deref()),
-                None if self.wait_until_there().is_ok() => waiting.item.pending.acknowledge(waiting.answer),
+                Some(kind) => {
+                    self.aside(kind).put(waiting, batch.refused_by[kind as usize].as_deref())
+                }
+                None if self.wait_until_there().is_ok() => {
+                    waiting.item.pending.acknowledge(waiting.answer)
+                }
                 None => {}
             }
         }
@@ -143,11 +150,15 @@ impl Shared {
         let (result, attempt) = match outcome {
             Judgement::Judged(verdicts) => {
                 let all = verdicts.iter().all(Verdict::is_final);
-                // Whatever is said of single documents, the store is there; unless it has too much to do.
+                // Whatever is said of single documents, the store is there; unless it has too much
+                // to do.
                 if verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Busy(_))) {
                     self.answered();
                 }
-                (if all { RequestResult::ok } else { RequestResult::partial }, Attempt::Judged(verdicts))
+                (
+                    if all { RequestResult::ok } else { RequestResult::partial },
+                    Attempt::Judged(verdicts),
+                )
             }
             Judgement::TooLarge if documents > 1 => {
                 self.pace.too_large(body.len());
@@ -155,22 +166,33 @@ impl Shared {
                 (RequestResult::failed, Attempt::Smaller(None))
             }
             Judgement::TooLarge => {
-                let verdict = Verdict::Refused("larger than the node takes (http.max_content_length)".into());
+                let verdict =
+                    Verdict::Refused("larger than the node takes (http.max_content_length)".into());
                 (RequestResult::failed, Attempt::Judged(vec![verdict]))
             }
-            // A body that alone is more than the node's indexing pressure allows would be refused for ever.
+            // A body that alone is more than the node's indexing pressure allows would be refused
+            // for ever.
             Judgement::Busy(reason) if documents > 1 => {
                 self.pace.too_much(body.len());
                 (RequestResult::failed, Attempt::Smaller(Some(reason)))
             }
-            Judgement::Busy(reason) | Judgement::TryAgain(reason) => (RequestResult::failed, Attempt::Failed(reason)),
+            Judgement::Busy(reason) | Judgement::TryAgain(reason) => {
+                (RequestResult::failed, Attempt::Failed(reason))
+            }
         };
         self.backoff.metrics().request(result, lasted);
         attempt
     }
 
-    /// Takes in one verdict a document; adds to `again` those that a busy node is to be sent again, and says why.
-    fn take_in(&self, batch: &mut Batch, part: Places, verdicts: Vec<Verdict>, again: &mut Places) -> Option<String> {
+    /// Takes in one verdict a document; adds to `again` those that a busy node is to be sent again,
+    /// and says why.
+    fn take_in(
+        &self,
+        batch: &mut Batch,
+        part: Places,
+        verdicts: Vec<Verdict>,
+        again: &mut Places,
+    ) -> Option<String> {
         let mut busy = None;
         let mut judged = [0; 3];
         for ((n, document), verdict) in part.into_iter().zip(verdicts) {
@@ -205,7 +227,8 @@ impl Shared {
         busy
     }
 
-    /// Waits until the store answers, so that a mail without documents does not move while it is away.
+    /// Waits until the store answers, so that a mail without documents does not move while it is
+    /// away.
     fn wait_until_there(&self) -> Result<(), Stopped> {
         loop {
             let answered = *self.answered.lock();
@@ -248,7 +271,9 @@ impl Batch {
     }
 
     fn document(&self, (item, document): (usize, usize)) -> &[u8] {
-        self.items[item].as_ref().map_or(&[][..], |waiting| &waiting.item.bytes[waiting.item.document(document)])
+        self.items[item]
+            .as_ref()
+            .map_or(&[][..], |waiting| &waiting.item.bytes[waiting.item.document(document)])
     }
 
     /// How many of these documents fit into a request of so many bytes: one at least.

@@ -1,5 +1,5 @@
-//! The index templates: mappings for the documents, installed where they are missing or of an older version of
-//! this program. What an administrator changed is never touched.
+//! The index templates: mappings for the documents, installed where they are missing or of an older
+//! version of this program. What an administrator changed is never touched.
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -53,7 +53,8 @@ pub fn template(kind: Kind, index: &str) -> Value {
     template
 }
 
-/// Takes settings of another template into ours, which is then ours as we leave it. Which ones, for a person.
+/// Takes settings of another template into ours, which is then ours as we leave it. Which ones, for
+/// a person.
 pub fn take_settings(ours: &mut Value, theirs: &Value) -> String {
     let mut taken = Vec::new();
     merge(&mut ours["template"]["settings"], theirs, "", &mut taken);
@@ -85,8 +86,8 @@ pub fn decide(present: Option<&Value>) -> Decision {
     }
 }
 
-/// Checksum of all but `_meta` and what the cluster adds by itself (`"composed_of": []`); the members of objects
-/// are sorted in `serde_json`'s values.
+/// Checksum of all but `_meta` and what the cluster adds by itself (`"composed_of": []`); the
+/// members of objects are sorted in `serde_json`'s values.
 fn checksum(template: &Value) -> String {
     let mut content = template.clone();
     if let Some(content) = content.as_object_mut() {
@@ -96,7 +97,8 @@ fn checksum(template: &Value) -> String {
     hex(&Sha256::digest(content.to_string())[..8])
 }
 
-/// Searchable as it is, and under `.keyword`, where OpenSearch's own dynamic mapping puts it and dashboards look.
+/// Searchable as it is, and under `.keyword`, where OpenSearch's own dynamic mapping puts it and
+/// dashboards look.
 fn text() -> Value {
     let keyword = json!({ "type": "keyword", "ignore_above": 8000 });
     json!({ "type": "keyword", "ignore_above": 8000, "fields": { "keyword": keyword } })
@@ -129,7 +131,8 @@ fn shared_properties() -> Value {
 fn dmarc_properties() -> Value {
     let epoch = json!({ "type": "date", "format": "epoch_second" });
     let dkim_result = object(texts(&["domain", "selector", "result", "human_result"]), Value::Null);
-    let dkim: Map<String, Value> = (0..DKIM_RESULTS).map(|n| (n.to_string(), dkim_result.clone())).collect();
+    let dkim: Map<String, Value> =
+        (0..DKIM_RESULTS).map(|n| (n.to_string(), dkim_result.clone())).collect();
     let metadata = object(
         texts(&["org_name", "email", "extra_contact_info", "report_id", "error", "generator"]),
         json!({ "date_range": { "properties": { "begin": epoch, "end": epoch } } }),
@@ -160,7 +163,8 @@ fn dmarc_properties() -> Value {
         texts(&["version"]),
         json!({ "report_metadata": metadata, "policy_published": policy_published, "record": record }),
     );
-    properties["dmarc"] = json!({ "properties": { "pass": bool, "spf_aligned": bool, "dkim_aligned": bool } });
+    properties["dmarc"] =
+        json!({ "properties": { "pass": bool, "spf_aligned": bool, "dkim_aligned": bool } });
     properties
 }
 
@@ -183,7 +187,8 @@ fn tls_properties() -> Value {
     for (name, mapping) in texts(&["organization-name", "contact-info", "report-id"]) {
         properties[name] = mapping;
     }
-    properties["date-range"] = json!({ "properties": { "start-datetime": date, "end-datetime": date } });
+    properties["date-range"] =
+        json!({ "properties": { "start-datetime": date, "end-datetime": date } });
     properties["policies"] = json!({ "properties": {
         "policy": object(texts(&["policy-type", "policy-string", "policy-domain", "mx-host"]), Value::Null),
         "summary": { "properties": { "total-successful-session-count": long, "total-failure-session-count": long } },
@@ -247,7 +252,11 @@ mod tests {
 
         let mut older = ours.clone();
         older["version"] = json!(VERSION - 1);
-        assert_eq!(decide(Some(&older)), Decision::KeepChanged, "the version is part of the checksum");
+        assert_eq!(
+            decide(Some(&older)),
+            Decision::KeepChanged,
+            "the version is part of the checksum"
+        );
         older["_meta"]["checksum"] = json!(checksum(&older));
         assert_eq!(decide(Some(&older)), Decision::Install);
 

@@ -1,5 +1,6 @@
-//! Tuning: an index's refresh is relaxed while an import lasts. What it was before stands in the index itself, in `_meta` of its
-//! mapping, so that after a crash the next run of any mode can restore it.
+//! Tuning: an index's refresh is relaxed while an import lasts. What it was before stands in the
+//! index itself, in `_meta` of its mapping, so that after a crash the next run of any mode can
+//! restore it.
 
 use serde_json::{Value, json};
 use tracing::{debug, info};
@@ -12,7 +13,8 @@ const RELAXED: &str = "60s";
 /// The member of `_meta` with what was before.
 const NOTE: &str = "email-report-processor-refresh-interval-before";
 
-/// Makes the index, so that there is something to be tuned. One that exists, or an alias, is left alone.
+/// Makes the index, so that there is something to be tuned. One that exists, or an alias, is left
+/// alone.
 ///
 /// # Errors
 /// The store can't be reached.
@@ -35,14 +37,18 @@ pub(super) fn relax(client: &Client, index: &str) -> Result<Option<Value>, Unava
     let answer = client.get(&format!("/{index}/_settings?filter_path={shown}"))?;
     let settings: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if settings.get(index).is_none() {
-        // Missing, or an alias or data stream: which of the indices behind it are written to is not ours to guess.
+        // Missing, or an alias or data stream: which of the indices behind it are written to is not
+        // ours to guess.
         return Ok(None);
     }
     let found = meta(client, index)?;
     let before = match found.get(NOTE) {
         Some(before) => before.clone(),
-        // It is somebody's own choice, or that of an import which has ended since the settings were read.
-        None if settings[index]["settings"]["index"]["refresh_interval"] == RELAXED => return Ok(None),
+        // It is somebody's own choice, or that of an import which has ended since the settings were
+        // read.
+        None if settings[index]["settings"]["index"]["refresh_interval"] == RELAXED => {
+            return Ok(None);
+        }
         None => settings[index]["settings"]["index"]["refresh_interval"].clone(),
     };
     if found.get(NOTE).is_none() && !write_note(client, index, found, Some(&before))? {
@@ -65,16 +71,21 @@ fn keep_note(client: &Client, index: &str, before: &Value) -> Result<(), Unavail
     Ok(())
 }
 
-/// Restores the refresh, if it was left relaxed: if there is a note, or if this run relaxed it and knows what was `before`.
+/// Restores the refresh, if it was left relaxed: if there is a note, or if this run relaxed it and
+/// knows what was `before`.
 ///
 /// # Errors
 /// The store can't be reached.
-pub(super) fn restore(client: &Client, index: &str, before: Option<&Value>) -> Result<(), Unavailable> {
+pub(super) fn restore(
+    client: &Client,
+    index: &str,
+    before: Option<&Value>,
+) -> Result<(), Unavailable> {
     let found = meta(client, index)?;
     let Some(before) = before.or(found.get(NOTE)).cloned() else { return Ok(()) };
     if set(client, index, &before)? && write_note(client, index, found, None)? {
-        // An import that has just begun relaxes after its note, and then looks whether the note is still there. If it did so
-        // before the note went, this sees it.
+        // An import that has just begun relaxes after its note, and then looks whether the note is
+        // still there. If it did so before the note went, this sees it.
         if refresh_interval(client, index)? == RELAXED && before != RELAXED {
             return keep_note(client, index, &before);
         }
@@ -86,7 +97,8 @@ pub(super) fn restore(client: &Client, index: &str, before: Option<&Value>) -> R
 
 /// The setting now; null if there is none.
 fn refresh_interval(client: &Client, index: &str) -> Result<Value, Unavailable> {
-    let answer = client.get(&format!("/{index}/_settings?filter_path=*.settings.index.refresh_interval"))?;
+    let answer =
+        client.get(&format!("/{index}/_settings?filter_path=*.settings.index.refresh_interval"))?;
     let settings: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     Ok(settings[index]["settings"]["index"]["refresh_interval"].clone())
 }
@@ -100,7 +112,12 @@ fn meta(client: &Client, index: &str) -> Result<Value, Unavailable> {
 }
 
 /// Notes what was before, or takes the note away. True if that was allowed.
-fn write_note(client: &Client, index: &str, mut meta: Value, before: Option<&Value>) -> Result<bool, Unavailable> {
+fn write_note(
+    client: &Client,
+    index: &str,
+    mut meta: Value,
+    before: Option<&Value>,
+) -> Result<bool, Unavailable> {
     match before {
         Some(before) => meta[NOTE] = before.clone(),
         None => {

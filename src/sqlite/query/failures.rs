@@ -1,4 +1,5 @@
-//! Failures: what failure reports say, in numbers. Each report is about one mail, or stands for several.
+//! Failures: what failure reports say, in numbers. Each report is about one mail, or stands for
+//! several.
 
 use std::collections::HashMap;
 
@@ -56,7 +57,12 @@ impl Snapshot<'_> {
         );
         self.list(&sql, |row| {
             let (domain, reports) = (row.get("domain")?, number(row, "reports")?);
-            Ok(FailureDomain { domain, reports, messages: number(row, "messages")?, ..FailureDomain::default() })
+            Ok(FailureDomain {
+                domain,
+                reports,
+                messages: number(row, "messages")?,
+                ..FailureDomain::default()
+            })
         })
     }
 

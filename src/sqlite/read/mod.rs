@@ -1,7 +1,9 @@
-//! Read: the reports themselves, out of the tables again, so that their documents are those that another store was given.
+//! Read: the reports themselves, out of the tables again, so that their documents are those that
+//! another store was given.
 //!
-//! All is of one moment, even while reports come in, and in an order that stays: by the beginning of their periods, and
-//! those that begin together as they were stored. A long report is handed out in portions, so that memory stays flat.
+//! All is of one moment, even while reports come in, and in an order that stays: by the beginning
+//! of their periods, and those that begin together as they were stored. A long report is handed out
+//! in portions, so that memory stays flat.
 
 mod rows;
 
@@ -31,7 +33,8 @@ const RECORDS: [&str; 4] = [
 
 const POLICIES: &str = "SELECT * FROM p WHERE report = :report ORDER BY policy";
 
-const FAILURE_DETAILS: &str = "SELECT * FROM tls_failure_details WHERE report = ? ORDER BY policy, n";
+const FAILURE_DETAILS: &str =
+    "SELECT * FROM tls_failure_details WHERE report = ? ORDER BY policy, n";
 
 /// The selected reports at one moment.
 pub struct Reports<'c> {
@@ -58,8 +61,8 @@ impl Portion {
 }
 
 impl Reader {
-    /// The selected reports, as they are now. Until this is dropped SQLite keeps them for it, and its write-ahead log
-    /// grows by what is stored meanwhile.
+    /// The selected reports, as they are now. Until this is dropped SQLite keeps them for it, and
+    /// its write-ahead log grows by what is stored meanwhile.
     ///
     /// # Errors
     /// SQLite can't read the file.
@@ -76,7 +79,9 @@ impl Reports<'_> {
     pub fn count(&self, kind: Kind) -> Result<u64> {
         let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
         let sql = match kind {
-            Kind::Dmarc => format!("{DMARC_REPORTS} SELECT count(*) FROM r JOIN dmarc_records d ON d.report = r.id"),
+            Kind::Dmarc => format!(
+                "{DMARC_REPORTS} SELECT count(*) FROM r JOIN dmarc_records d ON d.report = r.id"
+            ),
             Kind::Tls => format!("{TLS_POLICIES} SELECT count(*) FROM p"),
             Kind::Failure => format!("{FAILURES} SELECT count(*) FROM f"),
         };
@@ -88,16 +93,23 @@ impl Reports<'_> {
     ///
     /// # Errors
     /// SQLite can't read the file, or a portion was refused.
-    pub fn each<E: From<Error>>(&self, kind: Kind, mut take: impl FnMut(&Portion) -> Result<(), E>) -> Result<(), E> {
+    pub fn each<E: From<Error>>(
+        &self,
+        kind: Kind,
+        mut take: impl FnMut(&Portion) -> Result<(), E>,
+    ) -> Result<(), E> {
         let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
         let sql = match kind {
             Kind::Dmarc => format!("{DMARC_REPORTS} SELECT id FROM r ORDER BY period_begin, id"),
             // Those of which a policy is selected.
-            Kind::Tls => format!("{TLS_POLICIES} SELECT DISTINCT report FROM p ORDER BY period_begin, report"),
+            Kind::Tls => format!(
+                "{TLS_POLICIES} SELECT DISTINCT report FROM p ORDER BY period_begin, report"
+            ),
             Kind::Failure => format!("{FAILURES} SELECT id FROM f ORDER BY arrival, id"),
         };
         let mut statement = transaction.prepare(&sql)?;
-        let mut ids = statement.query(named_params! { ":since": since, ":until": until, ":domain": domain })?;
+        let mut ids = statement
+            .query(named_params! { ":since": since, ":until": until, ":domain": domain })?;
         while let Some(row) = ids.next()? {
             match kind {
                 Kind::Dmarc => self.dmarc(row.get(0)?, &mut take)?,
@@ -108,15 +120,22 @@ impl Reports<'_> {
         Ok(())
     }
 
-    fn dmarc<E: From<Error>>(&self, id: i64, take: &mut impl FnMut(&Portion) -> Result<(), E>) -> Result<(), E> {
-        let mut report = self.snapshot.transaction.prepare_cached("SELECT * FROM dmarc_reports WHERE id = ?")?;
-        let mut read = |id| report.query_row([id], |row| Ok((dmarc_head(row)?, received(row)?, key(row)?)));
+    fn dmarc<E: From<Error>>(
+        &self,
+        id: i64,
+        take: &mut impl FnMut(&Portion) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut report =
+            self.snapshot.transaction.prepare_cached("SELECT * FROM dmarc_reports WHERE id = ?")?;
+        let mut read =
+            |id| report.query_row([id], |row| Ok((dmarc_head(row)?, received(row)?, key(row)?)));
         let (head, received, key) = read(id)?;
         records(&self.snapshot.transaction, RECORDS, id, |records| {
             in_portions(records, |other, parts, records, is_first| {
                 let other = other.map(&mut read).transpose()?;
-                let (head, received) =
-                    other.as_ref().map_or((&head, &received), |(head, received, _)| (head, received));
+                let (head, received) = other
+                    .as_ref()
+                    .map_or((&head, &received), |(head, received, _)| (head, received));
                 let report = Report::Aggregate(AggregateReport { records, ..head.clone() });
                 let ids = Ids { key: key.clone(), parts };
                 take(&Portion { report, ids, received: received.clone(), is_first })
@@ -124,26 +143,42 @@ impl Reports<'_> {
         })
     }
 
-    fn tls<E: From<Error>>(&self, id: i64, take: &mut impl FnMut(&Portion) -> Result<(), E>) -> Result<(), E> {
+    fn tls<E: From<Error>>(
+        &self,
+        id: i64,
+        take: &mut impl FnMut(&Portion) -> Result<(), E>,
+    ) -> Result<(), E> {
         let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
         let mut report = transaction.prepare_cached("SELECT * FROM tls_reports WHERE id = ?")?;
-        let mut read = |id| report.query_row([id], |row| Ok((tls_head(row)?, received(row)?, key(row)?)));
+        let mut read =
+            |id| report.query_row([id], |row| Ok((tls_head(row)?, received(row)?, key(row)?)));
         let (head, received, key) = read(id)?;
-        let params = named_params! { ":since": since, ":until": until, ":domain": domain, ":report": id };
-        policies(transaction, [&format!("{TLS_POLICIES} {POLICIES}"), FAILURE_DETAILS], params, id, |policies| {
-            in_portions(policies, |other, parts, policies, is_first| {
-                let other = other.map(&mut read).transpose()?;
-                let (head, received) =
-                    other.as_ref().map_or((&head, &received), |(head, received, _)| (head, received));
-                let report = Report::Tls(TlsReport { policies, ..head.clone() });
-                let ids = Ids { key: key.clone(), parts };
-                take(&Portion { report, ids, received: received.clone(), is_first })
-            })
-        })
+        let params =
+            named_params! { ":since": since, ":until": until, ":domain": domain, ":report": id };
+        policies(
+            transaction,
+            [&format!("{TLS_POLICIES} {POLICIES}"), FAILURE_DETAILS],
+            params,
+            id,
+            |policies| {
+                in_portions(policies, |other, parts, policies, is_first| {
+                    let other = other.map(&mut read).transpose()?;
+                    let (head, received) = other
+                        .as_ref()
+                        .map_or((&head, &received), |(head, received, _)| (head, received));
+                    let report = Report::Tls(TlsReport { policies, ..head.clone() });
+                    let ids = Ids { key: key.clone(), parts };
+                    take(&Portion { report, ids, received: received.clone(), is_first })
+                })
+            },
+        )
     }
 
     fn failure(&self, id: i64) -> Result<Portion> {
-        let mut failure = self.snapshot.transaction.prepare_cached("SELECT * FROM dmarc_failures WHERE id = ?")?;
+        let mut failure = self
+            .snapshot
+            .transaction
+            .prepare_cached("SELECT * FROM dmarc_failures WHERE id = ?")?;
         failure.query_row([id], |row| {
             let report = Report::Failure(failure_report(row)?);
             Ok(Portion {
@@ -156,8 +191,8 @@ impl Reports<'_> {
     }
 }
 
-/// The records of a report with what identifies each, read by these statements (see [`RECORDS`]): four walks side by side
-/// through tables of the same order.
+/// The records of a report with what identifies each, read by these statements (see [`RECORDS`]):
+/// four walks side by side through tables of the same order.
 pub(super) fn records<T, E: From<Error>>(
     connection: &Connection,
     [records, reasons, spf, dkim]: [&str; 4],
@@ -168,7 +203,8 @@ pub(super) fn records<T, E: From<Error>>(
     let (mut records, mut reasons) = (prepare(records)?, prepare(reasons)?);
     let (mut spf, mut dkim) = (prepare(spf)?, prepare(dkim)?);
     let part = |row: &Row| count(row, "record");
-    let mut reasons = reasons.query_map([report], |row| Ok((part(row)?, override_reason(row)?)))?.peekable();
+    let mut reasons =
+        reasons.query_map([report], |row| Ok((part(row)?, override_reason(row)?)))?.peekable();
     let mut spf = spf.query_map([report], |row| Ok((part(row)?, spf_result(row)?)))?.peekable();
     let mut dkim = dkim.query_map([report], |row| Ok((part(row)?, dkim_result(row)?)))?.peekable();
     let mut records = records.query_map([report], |row| {
@@ -189,9 +225,11 @@ pub(super) fn policies<T, E: From<Error>>(
     report: i64,
     take: impl FnOnce(&mut dyn Iterator<Item = Result<Part<PolicyResult>>>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let (mut policies, mut details) = (connection.prepare_cached(policies)?, connection.prepare_cached(details)?);
+    let (mut policies, mut details) =
+        (connection.prepare_cached(policies)?, connection.prepare_cached(details)?);
     let part = |row: &Row| count(row, "policy");
-    let mut details = details.query_map([report], |row| Ok((part(row)?, failure_detail(row)?)))?.peekable();
+    let mut details =
+        details.query_map([report], |row| Ok((part(row)?, failure_detail(row)?)))?.peekable();
     let mut policies = policies.query_map(params, |row| {
         let (part, mut result) = (part(row)?, policy(row)?);
         result.failure_details = parts(&mut details, part)?;
@@ -228,7 +266,10 @@ fn in_portions<T, E: From<Error>>(
 }
 
 /// What belongs to this record or policy. What belongs to smaller ones is passed over.
-fn parts<T>(rows: &mut Peekable<impl Iterator<Item = Result<(u64, T)>>>, part: u64) -> Result<Vec<T>> {
+fn parts<T>(
+    rows: &mut Peekable<impl Iterator<Item = Result<(u64, T)>>>,
+    part: u64,
+) -> Result<Vec<T>> {
     let mut parts = Vec::new();
     while let Some(row) = rows.next_if(|row| row.as_ref().map_or(true, |(of, _)| *of <= part)) {
         let (of, one) = row?;

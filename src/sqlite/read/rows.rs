@@ -10,8 +10,8 @@ use crate::{
     report::{
         AggregateReport, FailureReport, Key, Period, Repairs, Text, TlsReport,
         aggregate::{
-            AuthResults, DkimResult, Identifiers, Metadata, OverrideReason, PolicyEvaluated, PolicyPublished, Record,
-            Row as RecordRow, SpfResult,
+            AuthResults, DkimResult, Identifiers, Metadata, OverrideReason, PolicyEvaluated,
+            PolicyPublished, Record, Row as RecordRow, SpfResult,
         },
         failure::ReportedMessage,
         rfc3339,
@@ -149,7 +149,9 @@ pub(in crate::sqlite) fn failure_report(row: &Row) -> Result<FailureReport> {
         original_rcpt_to: list(row, "original_rcpt_to")?,
         original_envelope_id: text(row, "original_envelope_id")?,
         reporting_mta: text(row, "reporting_mta")?,
-        incidents: row.get::<_, Option<i64>>("incidents")?.and_then(|number| number.try_into().ok()),
+        incidents: row
+            .get::<_, Option<i64>>("incidents")?
+            .and_then(|number| number.try_into().ok()),
         dkim_domain: text(row, "dkim_domain")?,
         dkim_selector: text(row, "dkim_selector")?,
         dkim_identity: text(row, "dkim_identity")?,

@@ -8,7 +8,11 @@ fn archives_cut_off_anywhere_are_refused() {
     let (gzip, zip) = (gzip(&dmarc()), zip(&[("a.xml", &dmarc())]));
     // Two bytes are the mark by which gzip is known, four for zip.
     for length in (2..gzip.len()).step_by(7).chain(gzip.len() - 9..gzip.len()) {
-        assert_eq!(failure(&gzip[..length]), "gzip archive is broken: it is cut off", "at {length}");
+        assert_eq!(
+            failure(&gzip[..length]),
+            "gzip archive is broken: it is cut off",
+            "at {length}"
+        );
     }
     for length in (4..zip.len()).step_by(7).chain(zip.len() - 22..zip.len()) {
         assert!(failure(&zip[..length]).starts_with("zip archive is broken"), "at {length}");
@@ -42,9 +46,21 @@ fn reports_cut_off_are_refused_even_among_good_ones() {
 #[test]
 fn what_a_report_cannot_do_without_is_named() {
     let text = String::from_utf8(dmarc()).unwrap();
-    assert_eq!(failure(text.replace("report_id", "other").as_bytes()), "DMARC report without report_id");
-    assert_eq!(failure(text.replace("date_range", "other").as_bytes()), "DMARC report without date_range");
+    assert_eq!(
+        failure(text.replace("report_id", "other").as_bytes()),
+        "DMARC report without report_id"
+    );
+    assert_eq!(
+        failure(text.replace("date_range", "other").as_bytes()),
+        "DMARC report without date_range"
+    );
     let text = String::from_utf8(tls()).unwrap();
-    assert_eq!(failure(text.replace("date-range", "other").as_bytes()), "SMTP TLS report without date-range");
-    assert_eq!(failure(text.replace("\"policies\"", "\"other\"").as_bytes()), "SMTP TLS report without policies");
+    assert_eq!(
+        failure(text.replace("date-range", "other").as_bytes()),
+        "SMTP TLS report without date-range"
+    );
+    assert_eq!(
+        failure(text.replace("\"policies\"", "\"other\"").as_bytes()),
+        "SMTP TLS report without policies"
+    );
 }

@@ -10,7 +10,10 @@ use crate::support::{
 
 #[test]
 fn all_reports_of_a_json_list_are_read() {
-    let (one, another) = (String::from_utf8(tls()).unwrap(), String::from_utf8(tls()).unwrap().replace(TLS_ID, "two"));
+    let (one, another) = (
+        String::from_utf8(tls()).unwrap(),
+        String::from_utf8(tls()).unwrap().replace(TLS_ID, "two"),
+    );
     let broken = one.replacen(": \"", ": \"\n", 1);
     for text in [
         format!("[{one}, {another}]"),
@@ -32,7 +35,11 @@ fn all_reports_of_a_json_list_are_read() {
     let cut = format!("[{one}, {}", &another[..another.len() / 2]);
     let contents = read(cut.as_bytes());
     assert_eq!(contents.reports.len(), 1);
-    assert!(contents.complaint().unwrap().starts_with("SMTP TLS report is broken"), "{:?}", contents.complaint());
+    assert!(
+        contents.complaint().unwrap().starts_with("SMTP TLS report is broken"),
+        "{:?}",
+        contents.complaint()
+    );
 }
 
 #[test]
@@ -54,7 +61,10 @@ fn a_report_without_a_readable_record_is_refused() {
     assert_eq!(failure(text.as_bytes()), "DMARC report is broken: none of 2 records can be read");
     let text = r#"{"organization-name":"a","report-id":"b","date-range":{"start-datetime":"2016-04-01T00:00:00Z",
         "end-datetime":"2016-04-01T23:59:59Z"},"policies":[{"a":1},"b"]}"#;
-    assert_eq!(failure(text.as_bytes()), "SMTP TLS report is broken: none of 2 policies can be read");
+    assert_eq!(
+        failure(text.as_bytes()),
+        "SMTP TLS report is broken: none of 2 policies can be read"
+    );
 }
 
 /// Point and three digits may be a fraction or thousands: the record is lost rather than counted
@@ -88,8 +98,17 @@ fn what_is_left_out_is_noted() {
         assert_eq!(repairs(&many(101)), ["results-cut"], "{element}");
     }
     let long = format!("<reason>{}</reason></policy_evaluated>", "x".repeat(5000));
-    assert_eq!(repairs(&text.replacen("</policy_evaluated>", &long, 1)), ["value-cut", "reason-as-text"]);
-    let errors = |count| text.replacen("<date_range>", &format!("{}<date_range>", "<error>x</error>".repeat(count)), 1);
+    assert_eq!(
+        repairs(&text.replacen("</policy_evaluated>", &long, 1)),
+        ["value-cut", "reason-as-text"]
+    );
+    let errors = |count| {
+        text.replacen(
+            "<date_range>",
+            &format!("{}<date_range>", "<error>x</error>".repeat(count)),
+            1,
+        )
+    };
     assert_eq!(repairs(&errors(19)), [""; 0]);
     assert_eq!(repairs(&errors(20)), ["errors-cut"]);
     assert_eq!(repairs(&text.replacen("<pct>", "<pct>x", 1)), ["pct-unreadable"]);
@@ -115,22 +134,29 @@ fn an_extension_does_not_stand_for_the_real_element() {
         documents(&contents)
     };
     let expected = read(&report);
-    for (element, foreign) in
-        [("<count>", "<y:count>99</y:count>"), ("<source_ip>", "<y:source_ip>192.0.2.99</y:source_ip>")]
-    {
+    for (element, foreign) in [
+        ("<count>", "<y:count>99</y:count>"),
+        ("<source_ip>", "<y:source_ip>192.0.2.99</y:source_ip>"),
+    ] {
         let before = report.replace(element, &format!("{foreign}{element}"));
         let end = element.replace('<', "</");
         let behind = report.replace(&end, &format!("{end}{foreign}"));
         assert!(before != report && behind != report);
-        assert_eq!((read(&before), read(&behind)), (expected.clone(), expected.clone()), "{foreign}");
+        assert_eq!(
+            (read(&before), read(&behind)),
+            (expected.clone(), expected.clone()),
+            "{foreign}"
+        );
     }
 }
 
 #[test]
 fn what_the_reporter_does_not_say_is_neither_true_nor_false() {
     let report = String::from_utf8(fixture("dmarc/rfc9990.xml")).expect("UTF-8");
-    let (begin, end) =
-        (report.find("<policy_evaluated>").expect("there"), report.find("</policy_evaluated>").expect("there"));
+    let (begin, end) = (
+        report.find("<policy_evaluated>").expect("there"),
+        report.find("</policy_evaluated>").expect("there"),
+    );
     let without = report[..begin].to_owned() + &report[end + "</policy_evaluated>".len()..];
     let contents = message::read(without.as_bytes(), &Limits::default());
     let (_, document) = documents(&contents).remove(0);

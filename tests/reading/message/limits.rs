@@ -33,14 +33,21 @@ fn bombs_are_refused() {
     assert_eq!(limit(&zip(&[("a", &zeros)]), &lenient), "unpacked-bytes");
     // Each member is small enough, all together are not, side by side or in an archive each.
     let third = vec![b' '; 2 << 20];
-    assert_eq!(limit(&zip(&[("a", &third), ("b", &third), ("c", &third)]), &lenient), "unpacked-bytes");
+    assert_eq!(
+        limit(&zip(&[("a", &third), ("b", &third), ("c", &third)]), &lenient),
+        "unpacked-bytes"
+    );
     let packed = gzip(&third);
-    assert_eq!(limit(&zip(&[("a", &packed), ("b", &packed), ("c", &packed)]), &lenient), "unpacked-bytes");
+    assert_eq!(
+        limit(&zip(&[("a", &packed), ("b", &packed), ("c", &packed)]), &lenient),
+        "unpacked-bytes"
+    );
 }
 
 #[test]
 fn archives_in_archives_are_refused_beyond_the_limit() {
-    let nested = |levels, pack: fn(&[u8]) -> Vec<u8>| (0..levels).fold(dmarc(), |inner, _| pack(&inner));
+    let nested =
+        |levels, pack: fn(&[u8]) -> Vec<u8>| (0..levels).fold(dmarc(), |inner, _| pack(&inner));
     let limits = Limits::default();
     for pack in [gzip, |inner: &[u8]| zip(&[("a.zip", inner)])] {
         assert_eq!(ids(&nested(limits.nesting, pack)), [DMARC_ID]);
@@ -54,8 +61,10 @@ fn archives_in_archives_are_refused_beyond_the_limit() {
 fn a_tree_of_archives_ends_in_bounded_time() {
     let mut archive = dmarc();
     for _ in 0..6 {
-        let files: Vec<(String, &[u8])> = (0..16).map(|n| (format!("{n}.zip"), archive.as_slice())).collect();
-        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+        let files: Vec<(String, &[u8])> =
+            (0..16).map(|n| (format!("{n}.zip"), archive.as_slice())).collect();
+        let files: Vec<(&str, &[u8])> =
+            files.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
         archive = zip(&files);
         if archive.len() > 4 << 20 {
             break;
@@ -90,17 +99,21 @@ fn too_many_parts_members_records_and_levels_of_xml() {
     let parts = vec![part("text/plain", "x"); 20];
     assert_eq!(limit(&mail(&multipart("multipart/mixed", "=_b", &parts)), &limits), "parts");
     let names: Vec<String> = (0..11).map(|n| format!("{n}.xml")).collect();
-    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
+    let files: Vec<(&str, &[u8])> =
+        names.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
     assert_eq!(limit(&zip(&files), &limits), "members");
     assert_eq!(limit(&gzip(b"x").repeat(11), &limits), "members");
     let text = String::from_utf8(dmarc()).unwrap();
-    let records =
-        text.replace("</feedback>", &"<record><row><count>1</count></row></record>".repeat(9)) + "</feedback>";
+    let records = text
+        .replace("</feedback>", &"<record><row><count>1</count></row></record>".repeat(9))
+        + "</feedback>";
     assert_eq!(limit(records.as_bytes(), &limits), "records");
-    let deep = text.replace("</version>", &format!("{}{}</version>", "<a>".repeat(20), "</a>".repeat(20)));
+    let deep =
+        text.replace("</version>", &format!("{}{}</version>", "<a>".repeat(20), "</a>".repeat(20)));
     assert_eq!(limit(deep.as_bytes(), &limits), "xml-depth");
-    let policies =
-        String::from_utf8(tls()).unwrap().replace("\"policies\": [", &format!("\"policies\": [{}", "{},".repeat(11)));
+    let policies = String::from_utf8(tls())
+        .unwrap()
+        .replace("\"policies\": [", &format!("\"policies\": [{}", "{},".repeat(11)));
     assert_eq!(limit(policies.as_bytes(), &limits), "records");
 }
 
@@ -122,7 +135,11 @@ fn the_size_of_documents_is_told_beforehand() {
         };
         assert!(refused(5), "{}", sources.len());
         assert!(!refused(20), "{}", sources.len());
-        assert!(sources.len() / documents.len() * 250_000 < 512 << 20, "{}", sources.len() / documents.len());
+        assert!(
+            sources.len() / documents.len() * 250_000 < 512 << 20,
+            "{}",
+            sources.len() / documents.len()
+        );
     }
 }
 
@@ -134,7 +151,10 @@ fn headers_pieces_of_xml_and_values_of_json_are_limited() {
     let field = mail(&part(&format!("text/xml{}", ";a*1=b".repeat(1000)), &text));
     assert_eq!(limit(&field, &limits), "header-bytes");
     let short_parts = vec![part(&format!("text/plain; a={}", "b".repeat(1000)), "x"); 30];
-    assert_eq!(limit(&mail(&multipart("multipart/mixed", "=_b", &short_parts)), &limits), "header-bytes");
+    assert_eq!(
+        limit(&mail(&multipart("multipart/mixed", "=_b", &short_parts)), &limits),
+        "header-bytes"
+    );
     let pieces = text.replace("</version>", &format!("</version>{}", "<a/>".repeat(20_000)));
     assert_eq!(limit(pieces.as_bytes(), &limits), "records");
     let values = String::from_utf8(tls())
@@ -159,12 +179,16 @@ fn too_large_mails_are_not_looked_into() {
 fn pathological_input_is_answered_quickly() {
     let mut rng = Rng::new(7, 0);
     let noise: Vec<u8> = (0..1 << 20).map(|_| rng.next().to_le_bytes()[0]).collect();
-    let multiparts: Vec<String> =
-        (0..3000).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect();
+    let multiparts: Vec<String> = (0..3000)
+        .map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"))
+        .collect();
     let mails = "Content-Type: message/rfc822\n\n".repeat(3000);
     let inputs = [
         ("noise", noise.clone()),
-        ("noise in base64", mail(&part("application/zip\nContent-Transfer-Encoding: base64", &base64(&noise)))),
+        (
+            "noise in base64",
+            mail(&part("application/zip\nContent-Transfer-Encoding: base64", &base64(&noise))),
+        ),
         ("multiparts in multiparts", multiparts.concat().into_bytes()),
         ("mails in mails", mails.into_bytes()),
         ("open elements", [b"<feedback>".as_slice(), &b"<a>".repeat(300_000)].concat()),
@@ -174,7 +198,15 @@ fn pathological_input_is_answered_quickly() {
         ("entities", [b"<feedback><version>".as_slice(), &b"&lol;".repeat(200_000)].concat()),
         ("attributes", [b"<feedback ".as_slice(), &b"a=\"b\" ".repeat(200_000), b">"].concat()),
         ("comments", [b"<feedback>".as_slice(), &b"<!-- ".repeat(200_000)].concat()),
-        ("doctype", [b"<!DOCTYPE a [".as_slice(), &b"<!ENTITY a \"&a;&a;\">".repeat(50_000), b"]><feedback>"].concat()),
+        (
+            "doctype",
+            [
+                b"<!DOCTYPE a [".as_slice(),
+                &b"<!ENTITY a \"&a;&a;\">".repeat(50_000),
+                b"]><feedback>",
+            ]
+            .concat(),
+        ),
         ("lists", [b"{\"policies\":".as_slice(), &b"[".repeat(1 << 20)].concat()),
         ("objects", b"{\"policies\":".repeat(100_000)),
         ("headers", b"Subject: a\n".repeat(100_000)),

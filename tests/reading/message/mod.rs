@@ -55,7 +55,13 @@ fn whole_mails_as_reporters_send_them() {
 
 #[test]
 fn lines_may_end_in_crlf() {
-    for name in ["dmarc/zip.eml", "dmarc/gzip.eml", "tls/report.eml", "dmarc/rfc7489.xml", "tls/rfc8460.json"] {
+    for name in [
+        "dmarc/zip.eml",
+        "dmarc/gzip.eml",
+        "tls/report.eml",
+        "dmarc/rfc7489.xml",
+        "tls/rfc8460.json",
+    ] {
         let crlf = String::from_utf8(fixture(name)).unwrap().replace('\n', "\r\n");
         assert_eq!(read(crlf.as_bytes()).reports.len(), 1, "{name}");
     }
@@ -65,21 +71,40 @@ fn lines_may_end_in_crlf() {
 #[test]
 fn a_from_line_of_an_mbox_may_stand_on_top() {
     let quoted = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace('=', "=3D");
-    let part = |bytes: &[u8]| part("text/xml\nContent-Transfer-Encoding: quoted-printable", &quoted(bytes));
+    let part = |bytes: &[u8]| {
+        part("text/xml\nContent-Transfer-Encoding: quoted-printable", &quoted(bytes))
+    };
     let another = String::from_utf8(dmarc()).unwrap().replace(DMARC_ID, "another");
-    let two = mail(&multipart("multipart/mixed", "=_b", &[part(&dmarc()), part(another.as_bytes())]));
-    let (envelope, error) = ("From a@b.example  Wed Sep  2 04:10:00 2026\n", "X-Email-Report-Processor-Error: x\n");
-    for top in [envelope, &format!(">{envelope}"), &format!("{envelope}>{envelope}"), &format!("{error}{envelope}")] {
-        for (top, mail) in [(top.to_owned(), mail(&part(&dmarc()))), (top.replace('\n', "\r\n"), crlf(&two))] {
+    let two =
+        mail(&multipart("multipart/mixed", "=_b", &[part(&dmarc()), part(another.as_bytes())]));
+    let (envelope, error) =
+        ("From a@b.example  Wed Sep  2 04:10:00 2026\n", "X-Email-Report-Processor-Error: x\n");
+    for top in [
+        envelope,
+        &format!(">{envelope}"),
+        &format!("{envelope}>{envelope}"),
+        &format!("{error}{envelope}"),
+    ] {
+        for (top, mail) in
+            [(top.to_owned(), mail(&part(&dmarc()))), (top.replace('\n', "\r\n"), crlf(&two))]
+        {
             let with_top = [top.as_bytes(), &mail].concat();
             let (plain, found) = (read(&mail), read(&with_top));
             assert_eq!(found.complaint(), None, "{top}");
-            assert_eq!((&found.received, &found.reports), (&plain.received, &plain.reports), "{top}");
+            assert_eq!(
+                (&found.received, &found.reports),
+                (&plain.received, &plain.reports),
+                "{top}"
+            );
             assert_eq!(found.received.from.as_deref(), Some("noreply@reporter.example"));
             let within = attachment("application/octet-stream", "a.eml", &with_top);
             assert_eq!(ids(&self::mail(&within)), ids(&mail));
             assert_eq!(
-                ids(&self::mail(&attachment("application/zip", "a.zip", &zip(&[("a.eml", &with_top)])))),
+                ids(&self::mail(&attachment(
+                    "application/zip",
+                    "a.zip",
+                    &zip(&[("a.eml", &with_top)])
+                ))),
                 ids(&mail)
             );
             let attached = self::part("message/rfc822", std::str::from_utf8(&with_top).unwrap());
@@ -108,8 +133,14 @@ fn bare_files() {
 
 #[test]
 fn the_bytes_count_and_not_the_declared_type_or_name() {
-    let types =
-        ["application/octet-stream", "application/zip", "application/gzip", "text/plain", "text/xml", "image/png"];
+    let types = [
+        "application/octet-stream",
+        "application/zip",
+        "application/gzip",
+        "text/plain",
+        "text/xml",
+        "image/png",
+    ];
     for content_type in types {
         for bytes in [dmarc(), gzip(&dmarc()), zip(&[("no ending", &dmarc())])] {
             let file = attachment(content_type, "report.pdf", &bytes);
@@ -141,8 +172,14 @@ fn a_report_in_an_html_part_is_found() {
 fn several_reports_in_one_archive_or_mail() {
     let other = fixture("dmarc/several-results.xml");
     let archive = zip(&[("a.xml", &dmarc()), ("b.xml", &other)]);
-    assert_eq!(ids(&mail(&attachment("application/zip", "two.zip", &archive))), [DMARC_ID, "several-1"]);
-    let parts = [attachment("text/xml", "a.xml", &dmarc()), attachment("application/gzip", "b.gz", &gzip(&tls()))];
+    assert_eq!(
+        ids(&mail(&attachment("application/zip", "two.zip", &archive))),
+        [DMARC_ID, "several-1"]
+    );
+    let parts = [
+        attachment("text/xml", "a.xml", &dmarc()),
+        attachment("application/gzip", "b.gz", &gzip(&tls())),
+    ];
     assert_eq!(ids(&mail(&multipart("multipart/mixed", "=_b", &parts))), [DMARC_ID, TLS_ID]);
 }
 
@@ -171,15 +208,21 @@ fn received_is_told_of_the_outer_mail() {
 #[test]
 fn other_encodings() {
     let utf8 = String::from_utf8(fixture("dmarc/non-ascii.xml")).unwrap();
-    let utf16: Vec<u8> = [0xFEFF].into_iter().chain(utf8.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> =
+        [0xFEFF].into_iter().chain(utf8.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let with_mark = [b"\xEF\xBB\xBF".as_slice(), utf8.as_bytes()].concat();
     let western = utf8.replace(" — 株式会社例", "").replace("UTF-8", "ISO-8859-1");
     let western: Vec<u8> = western.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
     for bytes in [with_mark, utf16, western] {
         for mail in [mail(&attachment("text/xml", "a.xml", &bytes)), gzip(&bytes), bytes.clone()] {
             let contents = read(&mail);
-            let [Report::Aggregate(report)] = contents.reports.as_slice() else { panic!("{contents:?}") };
-            assert!(report.metadata.org_name.as_deref().unwrap().starts_with("Bücher & Söhne"), "{report:?}");
+            let [Report::Aggregate(report)] = contents.reports.as_slice() else {
+                panic!("{contents:?}")
+            };
+            assert!(
+                report.metadata.org_name.as_deref().unwrap().starts_with("Bücher & Söhne"),
+                "{report:?}"
+            );
         }
     }
 }
@@ -193,7 +236,11 @@ fn letters_and_other_mail_are_something_else() {
         mail(&part("text/html", html)),
         mail(&attachment("text/html", "page.html", html.as_bytes())),
         mail(&attachment("application/zip", "page.zip", &zip(&[("page.html", html.as_bytes())]))),
-        mail(&attachment("application/zip", "invoice.zip", &zip(&[("invoice.exe", b"MZ\x90\0\x03")]))),
+        mail(&attachment(
+            "application/zip",
+            "invoice.zip",
+            &zip(&[("invoice.exe", b"MZ\x90\0\x03")]),
+        )),
         mail(&attachment("application/gzip", "notes.gz", &gzip(b"just notes"))),
         mail(&attachment("text/xml", "rss.xml", b"<?xml version=\"1.0\"?><rss><channel/></rss>")),
         mail(&attachment("application/json", "a.json", b"{\"a\": 1}")),
@@ -213,7 +260,12 @@ fn letters_and_other_mail_are_something_else() {
 
 #[test]
 fn a_letter_with_a_report_is_a_report() {
-    let junk = attachment("application/zip", "invoice.zip", &zip(&[("invoice.exe", b"MZ\x90\0\x03")]));
-    let mail = mail(&multipart("multipart/mixed", "=_b", &[junk, attachment("text/xml", "a.xml", &dmarc())]));
+    let junk =
+        attachment("application/zip", "invoice.zip", &zip(&[("invoice.exe", b"MZ\x90\0\x03")]));
+    let mail = mail(&multipart(
+        "multipart/mixed",
+        "=_b",
+        &[junk, attachment("text/xml", "a.xml", &dmarc())],
+    ));
     assert_eq!(ids(&mail), [DMARC_ID]);
 }

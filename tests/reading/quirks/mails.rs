@@ -32,7 +32,11 @@ fn mails() -> Vec<Quirk> {
         quirk("mail-forwarded.eml").has("/received/message_id", "mail-forwarded@reporter.example"),
         quirk("mail-forwarded-base64.eml"),
         quirk("mail-digest.eml").documents(2),
-        quirk("mail-several-reports.eml").documents(2).nth_has(1, "/report-id", "quirk-mail-several-reports-2"),
+        quirk("mail-several-reports.eml").documents(2).nth_has(
+            1,
+            "/report-id",
+            "quirk-mail-several-reports-2",
+        ),
         quirk("mail-html-beside.eml"),
         quirk("mail-declared-html.eml"),
         quirk("mail-no-closing-boundary.eml"),
@@ -85,7 +89,10 @@ fn gzips() -> Vec<Quirk> {
         ),
         built("zlib-for-gzip", zlib(&plain("zlib-for-gzip"))).repairs(&["zlib-for-gzip"]),
         built("several-reports-in-a-gzip", {
-            gzip(&[plain("several-reports-in-a-gzip"), plain("several-reports-in-a-gzip-2")].concat())
+            gzip(
+                &[plain("several-reports-in-a-gzip"), plain("several-reports-in-a-gzip-2")]
+                    .concat(),
+            )
         })
         .documents(2),
         built("gzip-of-unused", gzip(b"unused")).refused("holds no report"),
@@ -94,9 +101,18 @@ fn gzips() -> Vec<Quirk> {
 
 fn zips() -> Vec<Quirk> {
     vec![
-        built("zip-named-gzip", mail("report.xml.gz", &zip(&[("r.xml", &plain("zip-named-gzip"))]))),
-        built("zip-with-folders", zip(&[("a/", b""), ("a/b/", b""), ("a/b/r.xml", &plain("zip-with-folders"))])),
-        built("zip-with-data-descriptor", zip_with_data_descriptor("r.xml", &plain("zip-with-data-descriptor"))),
+        built(
+            "zip-named-gzip",
+            mail("report.xml.gz", &zip(&[("r.xml", &plain("zip-named-gzip"))])),
+        ),
+        built(
+            "zip-with-folders",
+            zip(&[("a/", b""), ("a/b/", b""), ("a/b/r.xml", &plain("zip-with-folders"))]),
+        ),
+        built(
+            "zip-with-data-descriptor",
+            zip_with_data_descriptor("r.xml", &plain("zip-with-data-descriptor")),
+        ),
         built("zip-of-gzip", zip(&[("r.xml.gz", &gzip(&plain("zip-of-gzip")))])),
         built(
             "zip-with-junk",
@@ -116,8 +132,15 @@ fn zips() -> Vec<Quirk> {
             ]),
         )
         .documents(2)
-        .nth_has(1, "/feedback/report_metadata/report_id", "quirk-several-reports-in-an-archive-2"),
-        built("mail-in-an-archive", zip(&[("report.eml", &mail("r.gz", &gzip(&plain("mail-in-an-archive"))))])),
+        .nth_has(
+            1,
+            "/feedback/report_metadata/report_id",
+            "quirk-several-reports-in-an-archive-2",
+        ),
+        built(
+            "mail-in-an-archive",
+            zip(&[("report.eml", &mail("r.gz", &gzip(&plain("mail-in-an-archive"))))]),
+        ),
     ]
 }
 
@@ -135,12 +158,14 @@ fn broken_archives() -> Vec<Quirk> {
     let zip_of = |name: &str| zip(&[("r.xml", &plain(name))]);
     let checksum = gzip_of("gzip-wrong-checksum").len() - 8;
     vec![
-        built("gzip-cut-off", cut(gzip_of("gzip-cut-off"), 40)).refused("gzip archive is broken: it is cut off"),
+        built("gzip-cut-off", cut(gzip_of("gzip-cut-off"), 40))
+            .refused("gzip archive is broken: it is cut off"),
         built("gzip-without-checksum", cut(gzip_of("gzip-without-checksum"), 8))
             .refused("gzip archive is broken: it is cut off"),
         built("gzip-wrong-checksum", flipped(gzip_of("gzip-wrong-checksum"), checksum))
             .refused("gzip archive is broken"),
         built("zip-cut-off", cut(zip_of("zip-cut-off"), 60)).refused("zip archive is broken"),
-        built("zip-wrong-checksum", flipped(zip_of("zip-wrong-checksum"), 60)).refused("zip archive is broken"),
+        built("zip-wrong-checksum", flipped(zip_of("zip-wrong-checksum"), 60))
+            .refused("zip archive is broken"),
     ]
 }

@@ -35,7 +35,15 @@ struct Quirk {
 }
 
 fn quirk(fixture: &'static str) -> Quirk {
-    Quirk { fixture, bytes: None, repairs: &[], documents: 1, lost: 0, has: Vec::new(), refused: None }
+    Quirk {
+        fixture,
+        bytes: None,
+        repairs: &[],
+        documents: 1,
+        lost: 0,
+        has: Vec::new(),
+        refused: None,
+    }
 }
 
 /// A binary fixture, built here.
@@ -83,7 +91,10 @@ impl Quirk {
         if let Some(expected) = self.refused {
             let complaint = complaint.unwrap_or_default();
             if !contents.reports.is_empty() || !complaint.contains(expected) {
-                return Err(format!("refused with {complaint:?}, {} reports", contents.reports.len()));
+                return Err(format!(
+                    "refused with {complaint:?}, {} reports",
+                    contents.reports.len()
+                ));
             }
             return Ok(());
         }
@@ -91,8 +102,9 @@ impl Quirk {
             return Err(complaint);
         }
         let sources = read::documents(&contents).into_iter().map(|(_, source)| source);
-        let documents: Vec<Value> =
-            sources.map(|source| serde_json::from_str(&source).expect("a document is JSON")).collect();
+        let documents: Vec<Value> = sources
+            .map(|source| serde_json::from_str(&source).expect("a document is JSON"))
+            .collect();
         let repairs: BTreeSet<&str> =
             contents.reports.iter().flat_map(|report| report.repairs().names()).copied().collect();
         if repairs != self.repairs.iter().copied().collect() {
@@ -103,7 +115,9 @@ impl Quirk {
             return Err(format!("{} documents, {lost} lost", documents.len()));
         }
         for document in &documents {
-            let id = document.pointer("/feedback/report_metadata/report_id").or_else(|| document.get("report-id"));
+            let id = document
+                .pointer("/feedback/report_metadata/report_id")
+                .or_else(|| document.get("report-id"));
             let id = id.and_then(Value::as_str).unwrap_or_default();
             if !id.strip_prefix("quirk-").is_some_and(|id| id.starts_with(self.name())) {
                 return Err(format!("report id {id:?}"));
@@ -114,7 +128,10 @@ impl Quirk {
             }
         }
         for (n, path, expected) in &self.has {
-            let found = documents.get(*n).and_then(|document| document.pointer(path)).unwrap_or(&Value::Null);
+            let found = documents
+                .get(*n)
+                .and_then(|document| document.pointer(path))
+                .unwrap_or(&Value::Null);
             if found != expected {
                 return Err(format!("document {n} has {found} at {path}, not {expected}"));
             }
@@ -167,7 +184,10 @@ fn keys_do_not_depend_on_spelling_and_way() {
     };
     let one = plain("key");
     let text = String::from_utf8(one.clone()).expect("UTF-8");
-    assert_eq!(key(&one), key(&mail(&attachment("application/gzip", "report.xml.gz", &gzip(&one)))));
+    assert_eq!(
+        key(&one),
+        key(&mail(&attachment("application/gzip", "report.xml.gz", &gzip(&one))))
+    );
     for (what, other) in [
         (">example.org<", ">Example.ORG.<"),
         (">Reporter<", ">REPORTER<"),
@@ -193,7 +213,11 @@ fn every_fixture_has_an_entry() {
     let named: BTreeSet<&str> = quirks().iter().map(|quirk| quirk.fixture).collect();
     for entry in fs::read_dir("tests/fixtures/quirks").expect("the fixtures") {
         let name = entry.expect("a fixture").file_name();
-        assert!(named.contains(name.to_str().expect("a plain name")), "no entry for {}", name.display());
+        assert!(
+            named.contains(name.to_str().expect("a plain name")),
+            "no entry for {}",
+            name.display()
+        );
     }
 }
 

@@ -60,16 +60,21 @@ fn names_and_values() -> Vec<Quirk> {
             .repairs(&["count-as-text"])
             .has(SUMMARY, summary())
             .has("/policies/failure-details/0/failed-session-count", 2),
-        quirk("tls-count-unreadable.json")
-            .repairs(&["count-unreadable"])
-            .has(SUMMARY, json!({ "total-successful-session-count": 0, "total-failure-session-count": 2 })),
+        quirk("tls-count-unreadable.json").repairs(&["count-unreadable"]).has(
+            SUMMARY,
+            json!({ "total-successful-session-count": 0, "total-failure-session-count": 2 }),
+        ),
         quirk("tls-null-values.json")
             .has("/contact-info", Value::Null)
             .has("/policies/failure-details/0/receiving-ip", Value::Null),
-        quirk("tls-missing-details.json")
-            .has(DETAILS, json!([{ "result-type": "certificate-expired", "failed-session-count": 2 }])),
+        quirk("tls-missing-details.json").has(
+            DETAILS,
+            json!([{ "result-type": "certificate-expired", "failed-session-count": 2 }]),
+        ),
         quirk("tls-failure-details-null.json").has(DETAILS, Value::Null).has(SUMMARY, summary()),
-        quirk("tls-failure-details-object.json").repairs(&["object-for-list"]).has(DETAILS, details()),
+        quirk("tls-failure-details-object.json")
+            .repairs(&["object-for-list"])
+            .has(DETAILS, details()),
         quirk("tls-date-without-zone.json")
             .repairs(&["date-format"])
             .has("/date-range/start-datetime", "2023-10-02T00:00:00Z"),
@@ -87,7 +92,9 @@ fn whole_texts() -> Vec<Quirk> {
         quirk("tls-extension-members.json").has(POLICY, policy()),
         quirk("tls-byte-order-mark.json"),
         quirk("tls-text-before-json.json").repairs(&["text-before-json"]),
-        quirk("tls-missing-end-brackets.json").repairs(&["missing-end-brackets"]).has(DETAILS, details()),
+        quirk("tls-missing-end-brackets.json")
+            .repairs(&["missing-end-brackets"])
+            .has(DETAILS, details()),
         quirk("tls-cut-off-in-a-policy.json").refused("EOF while parsing"),
         quirk("tls-line-breaks-in-json.json")
             .repairs(&["line-breaks-in-json"])

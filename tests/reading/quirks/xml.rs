@@ -17,7 +17,16 @@ const SPF: &str = "/feedback/record/auth_results/spf";
 const DKIM: &str = "/feedback/record/auth_results/dkim";
 
 pub fn quirks() -> Vec<Quirk> {
-    let all = [encodings(), around_the_report(), markup(), names(), values(), results(), heads(), times_and_numbers()];
+    let all = [
+        encodings(),
+        around_the_report(),
+        markup(),
+        names(),
+        values(),
+        results(),
+        heads(),
+        times_and_numbers(),
+    ];
     all.into_iter().flatten().collect()
 }
 
@@ -31,8 +40,10 @@ fn encodings() -> Vec<Quirk> {
         quirk("utf-16.xml").repairs(&["utf-16"]).has(ORG, "Reporter"),
         quirk("utf-16-without-bom.xml").repairs(&["utf-16"]).has(ORG, "Reporter"),
         quirk("byte-order-mark.xml"),
-        quirk("control-characters.xml")
-            .has(REASON, json!({ "type": "local_policy", "comment": "arc=pass\u{7}as[2].d=example.net" })),
+        quirk("control-characters.xml").has(
+            REASON,
+            json!({ "type": "local_policy", "comment": "arc=pass\u{7}as[2].d=example.net" }),
+        ),
     ]
 }
 
@@ -56,9 +67,11 @@ fn around_the_report() -> Vec<Quirk> {
             "quirk-two-reports-in-a-text-2",
         ),
         quirk("missing-root-end-tag.xml").repairs(&["missing-root-end-tag"]),
-        quirk("missing-end-tags-of-lists.xml").repairs(&["records-in-a-list", "missing-root-end-tag"]),
+        quirk("missing-end-tags-of-lists.xml")
+            .repairs(&["records-in-a-list", "missing-root-end-tag"]),
         quirk("half-an-end-tag.xml").repairs(&["missing-root-end-tag"]),
-        quirk("cut-off-in-a-record.xml").refused("cut off inside feedback/record/auth_results/dkim/result"),
+        quirk("cut-off-in-a-record.xml")
+            .refused("cut off inside feedback/record/auth_results/dkim/result"),
         quirk("cut-off-before-the-records.xml").refused("cut off inside feedback"),
         quirk("cut-off-in-a-start-tag.xml").refused("cut off inside feedback"),
         quirk("not-a-report.xml").refused("XML without a feedback element"),
@@ -79,8 +92,13 @@ fn markup() -> Vec<Quirk> {
             .repairs(&["markup-in-value"])
             .has(REASON, json!({ "type": "other", "comment": "see the policy" })),
         quirk("cdata.xml").has(ORG, "Smith & <Sons>"),
-        quirk("missing-end-tag.xml").repairs(&["missing-end-tag"]).has(SOURCE_IP, "192.0.2.1").has(COUNT, 3),
-        quirk("stray-end-tag.xml").repairs(&["stray-end-tag"]).has(DKIM, json!({ "0": dkim_pass() })),
+        quirk("missing-end-tag.xml")
+            .repairs(&["missing-end-tag"])
+            .has(SOURCE_IP, "192.0.2.1")
+            .has(COUNT, 3),
+        quirk("stray-end-tag.xml")
+            .repairs(&["stray-end-tag"])
+            .has(DKIM, json!({ "0": dkim_pass() })),
         quirk("comments-and-instructions.xml"),
     ]
 }
@@ -96,13 +114,25 @@ fn names() -> Vec<Quirk> {
         quirk("namespace-unknown.xml"),
         quirk("namespace-prefix.xml").has(HEADER_FROM, "example.org"),
         quirk("namespace-prefix-undeclared.xml").has(HEADER_FROM, "example.org"),
-        quirk("extension-elements.xml").has("/feedback/policy_published/domain", "example.org").has(SPF, spf_fail()),
-        quirk("element-name-case.xml").repairs(&["element-name"]).has(SPF, spf_fail()).has(COUNT, 3),
-        quirk("element-name-camel.xml").repairs(&["element-name"]).has(SPF, spf_fail()).has(COUNT, 3),
-        quirk("element-name-hyphen.xml").repairs(&["element-name"]).has(SPF, spf_fail()).has(COUNT, 3),
+        quirk("extension-elements.xml")
+            .has("/feedback/policy_published/domain", "example.org")
+            .has(SPF, spf_fail()),
+        quirk("element-name-case.xml")
+            .repairs(&["element-name"])
+            .has(SPF, spf_fail())
+            .has(COUNT, 3),
+        quirk("element-name-camel.xml")
+            .repairs(&["element-name"])
+            .has(SPF, spf_fail())
+            .has(COUNT, 3),
+        quirk("element-name-hyphen.xml")
+            .repairs(&["element-name"])
+            .has(SPF, spf_fail())
+            .has(COUNT, 3),
         quirk("identities.xml").repairs(&["element-name"]).has(HEADER_FROM, "example.org"),
         quirk("records-in-a-list.xml").repairs(&["records-in-a-list"]).has(COUNT, 3),
-        quirk("pre-rfc-draft.xml").has(DKIM, json!({ "0": { "domain": "example.org", "result": "pass" } })),
+        quirk("pre-rfc-draft.xml")
+            .has(DKIM, json!({ "0": { "domain": "example.org", "result": "pass" } })),
     ]
 }
 
@@ -128,7 +158,10 @@ fn values() -> Vec<Quirk> {
             .has(BEGIN, 1_696_204_800),
         quirk("invented-results.xml")
             .has(SPF, json!({ "domain": "bounce.example.net", "result": "hardfail" }))
-            .has(DKIM, json!({ "0": { "domain": "example.org", "selector": "s1", "result": "unknown" } })),
+            .has(
+                DKIM,
+                json!({ "0": { "domain": "example.org", "selector": "s1", "result": "unknown" } }),
+            ),
         quirk("empty-elements.xml")
             .has(POLICY, json!({ "domain": "example.org", "aspf": "r", "p": "reject" }))
             .has("/feedback/report_metadata/email", Value::Null),
@@ -137,7 +170,9 @@ fn values() -> Vec<Quirk> {
             .has("/feedback/record/identifiers", json!({}))
             .has(DKIM, json!({ "0": { "domain": "example.org", "result": "pass" } })),
         quirk("empty-auth-results.xml").has("/feedback/record/auth_results", json!({})),
-        quirk("missing-policy-evaluated.xml").has(EVALUATED, json!({})).has("/dmarc/pass", Value::Null),
+        quirk("missing-policy-evaluated.xml")
+            .has(EVALUATED, json!({}))
+            .has("/dmarc/pass", Value::Null),
         quirk("missing-policy-published.xml").has(POLICY, json!({})).has(COUNT, 3),
         quirk("repeated-element.xml").repairs(&["repeated-element"]).has(ORG, "Reporter"),
         quirk("repeated-element-empty.xml").has(ORG, "Reporter"),
@@ -199,9 +234,18 @@ fn heads() -> Vec<Quirk> {
 
 fn times_and_numbers() -> Vec<Quirk> {
     vec![
-        quirk("date-float.xml").repairs(&["date-format"]).has(BEGIN, 1_696_204_800).has(END, 1_696_291_199),
-        quirk("date-iso.xml").repairs(&["date-format"]).has(BEGIN, 1_696_204_800).has(END, 1_696_291_199),
-        quirk("date-of-mail.xml").repairs(&["date-format"]).has(BEGIN, 1_696_204_800).has(END, 1_696_291_199),
+        quirk("date-float.xml")
+            .repairs(&["date-format"])
+            .has(BEGIN, 1_696_204_800)
+            .has(END, 1_696_291_199),
+        quirk("date-iso.xml")
+            .repairs(&["date-format"])
+            .has(BEGIN, 1_696_204_800)
+            .has(END, 1_696_291_199),
+        quirk("date-of-mail.xml")
+            .repairs(&["date-format"])
+            .has(BEGIN, 1_696_204_800)
+            .has(END, 1_696_291_199),
         quirk("date-milliseconds.xml")
             .repairs(&["date-format"])
             .has(BEGIN, 1_696_204_800)
@@ -209,7 +253,10 @@ fn times_and_numbers() -> Vec<Quirk> {
             .has("/@timestamp", "2023-10-02T00:00:00Z"),
         quirk("period-of-zero.xml").has(BEGIN, 1_696_204_800).has(END, 1_696_204_800),
         quirk("period-of-a-week.xml").has(END, 1_696_809_599),
-        quirk("period-reversed.xml").repairs(&["period-reversed"]).has(BEGIN, 1_696_204_800).has(END, 1_696_291_199),
+        quirk("period-reversed.xml")
+            .repairs(&["period-reversed"])
+            .has(BEGIN, 1_696_204_800)
+            .has(END, 1_696_291_199),
         quirk("count-format.xml").repairs(&["count-format"]).has(COUNT, 1234),
         quirk("count-float.xml").repairs(&["count-format"]).has(COUNT, 7),
         quirk("count-zero.xml").has(COUNT, 0),
@@ -218,7 +265,10 @@ fn times_and_numbers() -> Vec<Quirk> {
         quirk("ipv4-mapped.xml").repairs(&["ipv4-mapped"]).has(SOURCE_IP, "192.0.2.1"),
         quirk("ipv6-in-brackets.xml").repairs(&["source-ip-form"]).has(SOURCE_IP, "2001:db8::1"),
         quirk("ip-with-prefix-length.xml").repairs(&["source-ip-form"]).has(SOURCE_IP, "192.0.2.1"),
-        quirk("host-name-for-ip.xml").repairs(&["source-ip-unreadable"]).has(SOURCE_IP, Value::Null).has(COUNT, 3),
+        quirk("host-name-for-ip.xml")
+            .repairs(&["source-ip-unreadable"])
+            .has(SOURCE_IP, Value::Null)
+            .has(COUNT, 3),
         quirk("source-ip-empty.xml")
             .repairs(&["source-ip-unreadable"])
             .documents(2)

@@ -35,7 +35,10 @@ fn the_output_shown_is_what_the_program_prints() {
     assert_eq!(run(["once", "--store", store, path]).code, Some(0));
     let printed = run(["report", "--store", store, "--top", "5"]).stdout;
     let shown = block("What it looks like:");
-    assert!(shown.lines().count() >= 6 && printed.contains(&shown), "README shows\n{shown}\nof\n{printed}");
+    assert!(
+        shown.lines().count() >= 6 && printed.contains(&shown),
+        "README shows\n{shown}\nof\n{printed}"
+    );
 }
 
 #[test]
@@ -44,7 +47,8 @@ fn the_program_takes_every_command_shown() {
     for line in readme().lines() {
         let Some((before, command)) = line.split_once("email-report-processor ") else { continue };
         let before = before.trim_end_matches("sudo ");
-        let is_code = line.starts_with("    ") || before.ends_with('`') || before.ends_with("/bin/");
+        let is_code =
+            line.starts_with("    ") || before.ends_with('`') || before.ends_with("/bin/");
         if !is_code {
             continue;
         }

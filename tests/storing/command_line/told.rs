@@ -46,11 +46,23 @@ fn each_stored_mail_is_told_by_what_it_brought() {
         run(["once", &store, &path].into_iter().chain(verbose.iter().copied())).log
     };
     let log = once(&["-v"]);
-    assert!(log.contains("stored google.com → example.org, 12 records, 25 Nov 2026, out of "), "{log}");
+    assert!(
+        log.contains("stored google.com → example.org, 12 records, 25 Nov 2026, out of "),
+        "{log}"
+    );
     let log = once(&["-v"]);
-    assert!(log.contains("stored google.com → example.org, 12 records, 25 Nov 2026 (nothing new), out of"), "{log}");
+    assert!(
+        log.contains(
+            "stored google.com → example.org, 12 records, 25 Nov 2026 (nothing new), out of"
+        ),
+        "{log}"
+    );
     let log = once(&[]);
-    assert!(!log.contains("google.com") && log.contains("1 mail: 1 with reports (1 DMARC). Nothing new"), "{log}");
+    assert!(
+        !log.contains("google.com")
+            && log.contains("1 mail: 1 with reports (1 DMARC). Nothing new"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -71,7 +83,8 @@ fn import_says_why_reports_were_passed_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     for day in 0..2 {
-        fs::write(path(&format!("{day}.xml")), report("google.com", BEGIN + day * 86400, 1)).expect("written");
+        fs::write(path(&format!("{day}.xml")), report("google.com", BEGIN + day * 86400, 1))
+            .expect("written");
     }
     let import = |flags: &[&str]| {
         let mut command = program(["import", &path("0.xml"), &path("1.xml")]);
@@ -81,20 +94,27 @@ fn import_says_why_reports_were_passed_over() {
     for (flags, expected) in [
         (&["--since=2030-01-01"][..], "Nothing new in FILE. 2 reports are older than --since."),
         (&["--until=2026-11-24"], "Nothing new in FILE. 2 reports are newer than --until."),
-        (&["--since=2026-11-26", "--until=2026-11-26"], "1 report is outside of --since and --until."),
+        (
+            &["--since=2026-11-26", "--until=2026-11-26"],
+            "1 report is outside of --since and --until.",
+        ),
     ] {
         let log = import(flags);
         let expected = expected.replace("FILE", &path("state/reports.sqlite"));
         assert!(log.contains(&expected), "{flags:?}: {log}");
     }
     let log = import(&["-v"]);
-    assert!(log.contains("stored google.com → example.org, 1 record, 25 Nov 2026, out of"), "{log}");
+    assert!(
+        log.contains("stored google.com → example.org, 1 record, 25 Nov 2026, out of"),
+        "{log}"
+    );
 }
 
 /// On a terminal that `script` makes.
 #[test]
 fn ctrl_c_leaves_nothing_on_the_terminal() {
-    let import = format!("{} import --ndjson /dev/null -", env!("CARGO_BIN_EXE_email-report-processor"));
+    let import =
+        format!("{} import --ndjson /dev/null -", env!("CARGO_BIN_EXE_email-report-processor"));
     let mut child = Command::new("script")
         .args(["--quiet", "--command", &import, "/dev/null"])
         .env("ERP_CONFIG", "/dev/null")
@@ -117,7 +137,10 @@ fn ctrl_c_leaves_nothing_on_the_terminal() {
         }
     }
     child.wait().expect("an end");
-    assert!(shown.contains("stopped before the end, as asked") && !shown.contains("^C"), "{shown:?}");
+    assert!(
+        shown.contains("stopped before the end, as asked") && !shown.contains("^C"),
+        "{shown:?}"
+    );
 }
 
 #[test]
@@ -126,10 +149,15 @@ fn mail_of_another_kind_is_told_without_guesses() {
     maildir.deliver("letter", b"From: shop@example.org\nSubject: Lunch?\n\nhello\n");
     let path = maildir.path().to_str().expect("UTF-8").to_owned();
     let log = run(["once", &store(&maildir), &path]).log;
-    let expected = format!("{path}/new/letter (\"Lunch?\" from shop@example.org) holds no report; moved to .failed\n");
+    let expected = format!(
+        "{path}/new/letter (\"Lunch?\" from shop@example.org) holds no report; moved to .failed\n"
+    );
     assert!(log.contains(&expected), "{log}");
     let log = run(["import", &store(&maildir), &format!("{path}/.failed")]).log;
-    assert!(log.contains("1 × holds no report") && log.contains("--errors FILE lists the mails\n"), "{log}");
+    assert!(
+        log.contains("1 × holds no report") && log.contains("--errors FILE lists the mails\n"),
+        "{log}"
+    );
 }
 
 #[test]

@@ -35,7 +35,8 @@ fn exit_code(mut command: Command) -> Option<i32> {
 fn noisy_maildir(reports: &[Mail]) -> TestMaildir {
     let maildir = TestMaildir::new();
     for (n, mail) in reports.iter().enumerate() {
-        maildir.deliver(&format!("{n}.letter"), b"From: a@example.org\nSubject: hello\n\nno report\n");
+        maildir
+            .deliver(&format!("{n}.letter"), b"From: a@example.org\nSubject: hello\n\nno report\n");
         maildir.deliver(&mail.name, &mail.bytes);
     }
     maildir
@@ -65,7 +66,13 @@ fn once_does_all_its_work_without_a_log() {
 fn import_does_all_its_work_without_a_log() {
     let mails = reports(60);
     let import = |maildir: &TestMaildir, lines: &Path| {
-        program([Path::new("import"), Path::new("-v"), Path::new("--ndjson"), lines, maildir.path()])
+        program([
+            Path::new("import"),
+            Path::new("-v"),
+            Path::new("--ndjson"),
+            lines,
+            maildir.path(),
+        ])
     };
     let documents = mails.iter().map(|mail| mail.content.len()).sum::<usize>();
     let with_log = noisy_maildir(&mails);
@@ -96,7 +103,8 @@ fn watch_goes_on_without_a_log() {
         // The shell tells the process id, since a pipeline's is not the program's.
         let pid = maildir.path().join("pid");
         let inner = format!("sh -c 'echo $$ >{}; exec \"$@\"' sh \"$@\"", pid.display());
-        let mut shell = shell(&script.replace("exec \"$@\"", "\"$@\"").replace("\"$@\"", &inner), &watch);
+        let mut shell =
+            shell(&script.replace("exec \"$@\"", "\"$@\"").replace("\"$@\"", &inner), &watch);
         let child = shell.stdout(Stdio::piped()).spawn().expect("it starts");
         wait_until(&format!("all mails, {how}"), LONG, || maildir.count("new") == 0);
         maildir.deliver("later", &mails[0].bytes);
@@ -119,7 +127,10 @@ fn the_journal_is_believed_only_if_standard_error_is_the_journal() {
         log.as_file().set_len(0).expect("emptied");
         let mut command = program(["once", "/nowhere"]);
         command.env("JOURNAL_STREAM", format!("{}:{inode}", file.dev()));
-        command.stderr(File::options().append(true).open(log.path()).expect("a file")).status().expect("it runs");
+        command
+            .stderr(File::options().append(true).open(log.path()).expect("a file"))
+            .status()
+            .expect("it runs");
         let text = fs::read_to_string(log.path()).expect("text");
         assert_eq!(text.starts_with("<3>"), expected, "{text}");
     }

@@ -40,7 +40,9 @@ fn a_relative_path_is_watched_like_any_other() {
     for relative in [".", "../Maildir", "./"] {
         let folder = tempfile::tempdir().expect("a folder");
         let maildir = folder.path().join("Maildir");
-        ["new", "cur", "tmp"].iter().for_each(|part| fs::create_dir_all(maildir.join(part)).expect("a folder"));
+        ["new", "cur", "tmp"]
+            .iter()
+            .for_each(|part| fs::create_dir_all(maildir.join(part)).expect("a folder"));
         let mut command = program(["watch", "--ndjson", "../lines", relative]);
         command.current_dir(&maildir);
         let running = Running::start_command(command);
@@ -75,11 +77,17 @@ fn get(address: &str, path: &str) -> Option<(u16, String)> {
 fn idle_and_slow_clients_and_few_handles_leave_the_daemon_working() {
     let maildir = TestMaildir::new();
     let store = maildir.path().join("store");
-    let of =
-        program([Path::new("watch"), Path::new("--metrics=127.0.0.1:0"), Path::new("--store"), &store, maildir.path()]);
+    let of = program([
+        Path::new("watch"),
+        Path::new("--metrics=127.0.0.1:0"),
+        Path::new("--store"),
+        &store,
+        maildir.path(),
+    ]);
     let running = Running::start_command(shell(r#"ulimit -n 64; exec "$@""#, &of));
     let address = metrics_at(&running);
-    let mut idle: Vec<_> = (0..120).map(|_| TcpStream::connect(&address).expect("connected")).collect();
+    let mut idle: Vec<_> =
+        (0..120).map(|_| TcpStream::connect(&address).expect("connected")).collect();
     for slow in idle.iter_mut().step_by(2) {
         let _ = slow.write_all(b"GET /metrics HTTP/1.1\r\nX-Slow: ");
     }
@@ -93,7 +101,9 @@ fn idle_and_slow_clients_and_few_handles_leave_the_daemon_working() {
     drop(idle.split_off(60));
     let asked = Instant::now();
     // Those that hang on are turned out in groups, each after its patience.
-    wait_until("an answer", Duration::from_mins(1), || get(&address, "/metrics").is_some_and(|(code, _)| code == 200));
+    wait_until("an answer", Duration::from_mins(1), || {
+        get(&address, "/metrics").is_some_and(|(code, _)| code == 200)
+    });
     eprintln!("answered after {:?}", asked.elapsed());
     drop(idle);
     assert!(get(&address, "/healthz").is_some());
@@ -131,11 +141,16 @@ fn metrics_tell_what_happens() {
         ("erp_store_available", 1),
     ] {
         let line = format!("{name} {value}\n");
-        assert!(value == 0 && name.contains("outcome") || metrics.contains(&line), "no {line} in\n{metrics}");
+        assert!(
+            value == 0 && name.contains("outcome") || metrics.contains(&line),
+            "no {line} in\n{metrics}"
+        );
     }
-    for name in
-        ["erp_bulk_requests_total{result=\"ok\"}", "erp_store_latency_seconds_bucket", "erp_oldest_mail_age_seconds"]
-    {
+    for name in [
+        "erp_bulk_requests_total{result=\"ok\"}",
+        "erp_store_latency_seconds_bucket",
+        "erp_oldest_mail_age_seconds",
+    ] {
         assert!(metrics.contains(name), "no {name} in\n{metrics}");
     }
     assert_eq!(get(&address, "/healthz"), Some((200, "ok\n".to_owned())));
@@ -147,14 +162,21 @@ fn systemd_hears_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
     socket.set_read_timeout(Some(LONG)).expect("a timeout");
-    let mut command = program([Path::new("watch"), Path::new("--store"), &folder.path().join("store"), maildir.path()]);
+    let mut command = program([
+        Path::new("watch"),
+        Path::new("--store"),
+        &folder.path().join("store"),
+        maildir.path(),
+    ]);
     command.env("NOTIFY_SOCKET", folder.path().join("notify")).env("WATCHDOG_USEC", "3000000");
     let running = Running::start_command(command);
     let mut heard = String::new();
     let mut hear_until = |wanted: &str| {
         let mut buffer = [0; 4096];
         while !heard.contains(wanted) {
-            let length = socket.recv(&mut buffer).unwrap_or_else(|error| panic!("no {wanted} in {heard:?}: {error}"));
+            let length = socket
+                .recv(&mut buffer)
+                .unwrap_or_else(|error| panic!("no {wanted} in {heard:?}: {error}"));
             heard += std::str::from_utf8(&buffer[..length]).expect("UTF-8");
             heard.push('\n');
         }
@@ -193,8 +215,13 @@ fn a_folder_made_anew_with_the_same_inode_is_noticed() {
     let maildirs = [TestMaildir::new(), TestMaildir::new()];
     let lines = tempfile::NamedTempFile::new().expect("a file");
     let [first, second] = &maildirs;
-    let running =
-        Running::start([Path::new("watch"), Path::new("--ndjson"), lines.path(), first.path(), second.path()]);
+    let running = Running::start([
+        Path::new("watch"),
+        Path::new("--ndjson"),
+        lines.path(),
+        first.path(),
+        second.path(),
+    ]);
     wait_until("both", LONG, || running.log().matches("watching").count() == 2);
     let mails = reports(10);
     remake(first.path(), || {});
@@ -211,7 +238,12 @@ fn a_folder_made_anew_with_the_same_inode_is_noticed() {
         }
     });
     let of_second = format!("watching maildir={}", second.path().display());
-    assert_eq!(running.log().matches(&of_second).count(), 1, "only the folder concerned: {}", running.log());
+    assert_eq!(
+        running.log().matches(&of_second).count(),
+        1,
+        "only the folder concerned: {}",
+        running.log()
+    );
 }
 
 /// A delivery does not read the whole folder, however much stays in it. Not a test, a measurement.
@@ -222,8 +254,11 @@ fn kept_mail() {
     let lines = tempfile::NamedTempFile::new().expect("a file");
     let kept: usize = std::env::var("KEPT").map_or(200_000, |kept| kept.parse().expect("a number"));
     for n in 0..kept {
-        fs::write(maildir.path().join("new").join(format!("{n}.kept")), "Subject: hello\n\nno report\n")
-            .expect("written");
+        fs::write(
+            maildir.path().join("new").join(format!("{n}.kept")),
+            "Subject: hello\n\nno report\n",
+        )
+        .expect("written");
     }
     let running = Running::start([
         Path::new("watch"),
@@ -234,9 +269,15 @@ fn kept_mail() {
         maildir.path(),
     ]);
     let cpu = || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", running.pid().as_raw_nonzero())).expect("it runs");
-        let fields: Vec<u64> =
-            stat.rsplit(") ").next().expect("fields").split(' ').map(|f| f.parse().unwrap_or(0)).collect();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", running.pid().as_raw_nonzero()))
+            .expect("it runs");
+        let fields: Vec<u64> = stat
+            .rsplit(") ")
+            .next()
+            .expect("fields")
+            .split(' ')
+            .map(|f| f.parse().unwrap_or(0))
+            .collect();
         fields[11] + fields[12]
     };
     let mut last = u64::MAX;

@@ -47,8 +47,12 @@ fn after_a_reload_in_an_outage_all_is_well_when_the_store_is_back() {
     };
     let maildir = TestMaildir::new();
     let url = format!("--opensearch=http://127.0.0.1:{port}");
-    let running =
-        Running::start([Path::new("watch"), Path::new("--metrics=127.0.0.1:0"), Path::new(&url), maildir.path()]);
+    let running = Running::start([
+        Path::new("watch"),
+        Path::new("--metrics=127.0.0.1:0"),
+        Path::new(&url),
+        maildir.path(),
+    ]);
     let address = metrics_at(&running);
     let mails = reports(10);
     maildir.deliver("1", &mails[0].bytes);
@@ -57,7 +61,9 @@ fn after_a_reload_in_an_outage_all_is_well_when_the_store_is_back() {
     running.signal(Signal::HUP);
     running.wait_for_log("settings read again");
     // The port is the same, though the system chose it.
-    wait_until("the outage to be seen again", LONG, || get(&address, "/healthz").is_some_and(|(code, _)| code == 503));
+    wait_until("the outage to be seen again", LONG, || {
+        get(&address, "/healthz").is_some_and(|(code, _)| code == 503)
+    });
     let Some(_server) = OpenSearch::start(&["--data", data, "--port", &port]) else { return };
     wait_until("the mail", LONG, || maildir.count("cur") == 1);
     wait_until("health", LONG, || get(&address, "/healthz").is_some_and(|(code, _)| code == 200));
@@ -67,7 +73,8 @@ fn after_a_reload_in_an_outage_all_is_well_when_the_store_is_back() {
 fn settings_that_do_not_work_leave_the_old_ones() {
     let maildir = TestMaildir::new();
     let folder = tempfile::tempdir().expect("a folder");
-    let (config, lines, more) = (folder.path().join("config"), folder.path().join("lines"), folder.path().join("more"));
+    let (config, lines, more) =
+        (folder.path().join("config"), folder.path().join("lines"), folder.path().join("more"));
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = taken.local_addr().expect("an address");
     let set = |text: &str| fs::write(&config, text).expect("written");

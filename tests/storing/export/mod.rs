@@ -36,7 +36,13 @@ impl Setup {
         let setup = Setup { folder: tempfile::tempdir().expect("a folder"), maildir };
         let (maildir, store) = (setup.maildir.path(), &setup.store());
         // A generated report of 100,000 records is larger than what is taken by default.
-        let stored = run(["once".as_ref(), maildir, "--store".as_ref(), store, "--limit-unpacked-bytes=1GiB".as_ref()]);
+        let stored = run([
+            "once".as_ref(),
+            maildir,
+            "--store".as_ref(),
+            store,
+            "--limit-unpacked-bytes=1GiB".as_ref(),
+        ]);
         assert_eq!(stored.code, Some(0), "{}", stored.log);
         setup
     }
@@ -51,7 +57,10 @@ impl Setup {
 
     fn arguments<'a>(&self, more: &[&'a str]) -> Vec<std::borrow::Cow<'a, str>> {
         let store = self.store().into_os_string().into_string().expect("UTF-8");
-        ["export".into(), "--store".into(), store.into()].into_iter().chain(more.iter().map(|a| (*a).into())).collect()
+        ["export".into(), "--store".into(), store.into()]
+            .into_iter()
+            .chain(more.iter().map(|a| (*a).into()))
+            .collect()
     }
 
     fn run(&self, more: &[&str]) -> Ended {
@@ -111,7 +120,10 @@ fn lines_are_those_of_ndjson() {
 
     let (tls, dmarc): (Vec<_>, Vec<_>) = theirs.into_iter().partition(is_tls);
     assert_eq!(sorted(values(&setup.export(&["--kind", "tls"]))), sorted(tls));
-    assert_eq!(sorted(values(&setup.export(&["--kind", "dmarc", "--format", "ndjson"]))), sorted(dmarc));
+    assert_eq!(
+        sorted(values(&setup.export(&["--kind", "dmarc", "--format", "ndjson"]))),
+        sorted(dmarc)
+    );
     assert_eq!(setup.export(&[]), setup.export(&["--output", "-"]), "the order stays");
 }
 
@@ -160,14 +172,20 @@ fn rows_are_the_records_and_policies() {
         assert_eq!(row["header_from"], record["identifiers"]["header_from"]);
         assert_eq!(row["pass"], document["dmarc"]["pass"].to_string());
         let dkim = record["auth_results"]["dkim"].as_object().map_or(0, serde_json::Map::len);
-        assert_eq!(row["dkim_results"].split("; ").filter(|result| !result.is_empty()).count(), dkim);
+        assert_eq!(
+            row["dkim_results"].split("; ").filter(|result| !result.is_empty()).count(),
+            dkim
+        );
     }
 
     let rows = table(&setup.export(&["--format", "csv", "--kind", "tls"]));
     assert_eq!(rows.len() as u64, sums.tls.policies);
     assert_eq!(sum(&rows, "total_successful_session_count"), sums.tls.successful);
     assert_eq!(sum(&rows, "total_failure_session_count"), sums.tls.failed);
-    let details = rows.iter().flat_map(|row| row["failure_details"].split("; ")).filter(|detail| !detail.is_empty());
+    let details = rows
+        .iter()
+        .flat_map(|row| row["failure_details"].split("; "))
+        .filter(|detail| !detail.is_empty());
     assert_eq!(details.count() as u64, sums.tls.failure_details);
 }
 
@@ -177,7 +195,10 @@ fn failure_reports() {
     let maildir = TestMaildir::new();
     for file in fs::read_dir(folder).expect("fixtures") {
         let file = file.expect("a file");
-        maildir.deliver(file.file_name().to_str().expect("UTF-8"), &fs::read(file.path()).expect("a file"));
+        maildir.deliver(
+            file.file_name().to_str().expect("UTF-8"),
+            &fs::read(file.path()).expect("a file"),
+        );
     }
     let setup = Setup::of(maildir);
     let ours = values(&setup.export(&["--kind", "failure"]));
@@ -189,11 +210,17 @@ fn failure_reports() {
     for (row, document) in rows.iter().zip(&ours) {
         let failure = &document["failure"];
         assert_eq!(row["feedback_type"], failure["feedback_type"].as_str().unwrap_or_default());
-        assert_eq!(row["message_subject"], failure["message"]["subject"].as_str().unwrap_or_default());
+        assert_eq!(
+            row["message_subject"],
+            failure["message"]["subject"].as_str().unwrap_or_default()
+        );
         assert_eq!(row["arrival_date"], failure["arrival_date"].as_str().unwrap_or_default());
         assert!(!row["message_headers"].contains('\n'));
     }
-    let domain = ours.iter().find_map(|document| document["failure"]["reported_domain"].as_str()).expect("a domain");
+    let domain = ours
+        .iter()
+        .find_map(|document| document["failure"]["reported_domain"].as_str())
+        .expect("a domain");
     assert!(!setup.export(&["--kind", "failure", "--domain", domain]).is_empty());
     assert_eq!(setup.export(&["--kind", "failure", "--domain", "nowhere.example"]), "");
 }
@@ -209,17 +236,21 @@ fn filters() {
     };
     let begin = |document: &Value| document["@timestamp"].as_str().expect("a time").to_owned();
     let (first, last) = ("2026-09-10", "2026-09-19");
-    let in_period = select(&|document| (first..="2026-09-19T23:59:59Z").contains(&begin(document).as_str()));
+    let in_period =
+        select(&|document| (first..="2026-09-19T23:59:59Z").contains(&begin(document).as_str()));
     assert_eq!(sorted(values(&setup.export(&["--since", first, "--until", last]))), in_period);
 
     let of = |document: &Value| {
-        let policies =
-            (&document["policies"]["policy"]["policy-domain"], &document["feedback"]["policy_published"]["domain"]);
+        let policies = (
+            &document["policies"]["policy"]["policy-domain"],
+            &document["feedback"]["policy_published"]["domain"],
+        );
         let domain = if is_tls(document) { policies.0 } else { policies.1 };
         domain.as_str().unwrap_or_default().to_ascii_lowercase()
     };
     let domain = of(all.iter().find(|document| is_tls(document)).expect("a TLS report"));
-    let of_domain = select(&|document| of(document) == domain || of(document).ends_with(&format!(".{domain}")));
+    let of_domain =
+        select(&|document| of(document) == domain || of(document).ends_with(&format!(".{domain}")));
     assert_eq!(sorted(values(&setup.export(&["--domain", &domain.to_uppercase()]))), of_domain);
     let rows = table(&setup.export(&["--domain", &domain, "--format", "csv"]));
     assert_eq!(rows.len(), of_domain.iter().filter(|line| !line.contains("\"policies\"")).count());
@@ -245,8 +276,14 @@ const TRAPS: &str = "<?xml version=\"1.0\"?><feedback><version>=1+1</version><re
 #[test]
 fn no_cell_computes_or_moves_a_cursor() {
     let maildir = TestMaildir::new();
-    maildir
-        .deliver("trap", &mail::mail(&mail::attachment("application/gzip", "r.xml.gz", &mail::gzip(TRAPS.as_bytes()))));
+    maildir.deliver(
+        "trap",
+        &mail::mail(&mail::attachment(
+            "application/gzip",
+            "r.xml.gz",
+            &mail::gzip(TRAPS.as_bytes()),
+        )),
+    );
     let setup = Setup::of(maildir);
     let csv = setup.export(&["--format", "csv"]);
     let rows = table(&csv);
@@ -276,7 +313,10 @@ fn no_cell_computes_or_moves_a_cursor() {
         // As a program sees it that splits at semicolons whatever the quotes say.
         for part in cell.split(';') {
             let part = part.trim_start();
-            assert!(!part.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']), "{column}: {cell}");
+            assert!(
+                !part.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']),
+                "{column}: {cell}"
+            );
         }
         assert!(!cell.contains(|c: char| c.is_control() || c == '\u{202e}'), "{column}: {cell:?}");
     }
@@ -290,7 +330,11 @@ fn no_cell_computes_or_moves_a_cursor() {
 fn a_store_that_is_not_there_is_named() {
     let missing = run(["export", "--store", "/nonexistent/reports.sqlite"]);
     assert_eq!(missing.code, Some(78));
-    assert!(missing.log.contains("there is no store /nonexistent/reports.sqlite"), "{}", missing.log);
+    assert!(
+        missing.log.contains("there is no store /nonexistent/reports.sqlite"),
+        "{}",
+        missing.log
+    );
     let elsewhere = run(["export", "--opensearch", "http://localhost:9200"]);
     assert_eq!(elsewhere.code, Some(64));
     assert!(elsewhere.log.contains("--store FILE"), "{}", elsewhere.log);

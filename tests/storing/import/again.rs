@@ -28,14 +28,25 @@ fn a_second_import_reads_nothing_again_unless_told_or_the_store_is_another() {
     assert!(!again.summary().contains("with reports"), "{}", again.summary());
 
     // A mail reader sets flags; that is still the same mail.
-    let one = fs::read_dir(maildir.join("new")).expect("a folder").next().expect("a mail").expect("a mail");
-    fs::rename(one.path(), maildir.join("cur").join(one.file_name().into_string().expect("UTF-8") + ":2,FS"))
-        .expect("moved");
+    let one = fs::read_dir(maildir.join("new"))
+        .expect("a folder")
+        .next()
+        .expect("a mail")
+        .expect("a mail");
+    fs::rename(
+        one.path(),
+        maildir.join("cur").join(one.file_name().into_string().expect("UTF-8") + ":2,FS"),
+    )
+    .expect("moved");
     let flagged = place.import(&both);
     assert!(!flagged.summary().contains("with reports"), "{}", flagged.summary());
 
     let fresh = place.import(&[both[0], "--fresh"]);
-    assert!(fresh.summary().contains(&format!("all {} rows were there", manifest.documents)), "{}", fresh.summary());
+    assert!(
+        fresh.summary().contains(&format!("all {} rows were there", manifest.documents)),
+        "{}",
+        fresh.summary()
+    );
 
     for file in ["store", "store-wal", "store-shm"] {
         let _ = fs::remove_file(place.path(file));
@@ -62,14 +73,17 @@ fn copy(place: &Place, from: &str, to: &str) {
 fn an_earlier_copy_of_the_store_put_back_voids_the_journal() {
     let place = Place::new();
     let [tiny, first, all] = ["tiny", "first", "all"].map(|name| place.path(name));
-    let write = |mails, to: &Path| Corpus::new(mails).write(Format::Files, to, |_| {}).expect("written");
+    let write =
+        |mails, to: &Path| Corpus::new(mails).write(Format::Files, to, |_| {}).expect("written");
     write(10, &tiny);
     write(30, &first);
     let manifest = write(60, &all);
     place.import(&[text(&tiny)]);
     // Something looks at the store, so that its log stays.
     let reader = Connection::open(place.path("store")).expect("the store");
-    reader.query_row("SELECT count(*) FROM dmarc_records", (), |row| row.get::<_, i64>(0)).expect("a number");
+    reader
+        .query_row("SELECT count(*) FROM dmarc_records", (), |row| row.get::<_, i64>(0))
+        .expect("a number");
     place.import(&[text(&first)]);
     copy(&place, "store", "copy");
     drop(reader);
@@ -103,7 +117,9 @@ fn killed_ten_times_it_ends_with_the_same() {
     for format in [Format::Maildir, Format::Mbox] {
         let place = Place::new();
         let source = place.path("source");
-        let manifest = Corpus { seed: 7, ..Corpus::new(4000) }.write(format, &source, |_| {}).expect("written");
+        let manifest = Corpus { seed: 7, ..Corpus::new(4000) }
+            .write(format, &source, |_| {})
+            .expect("written");
         for n in 0..10 {
             let running = Running::start_command(place.command(&[text(&source)]));
             // Different moments, from before the store is there to late in the run.
@@ -120,15 +136,21 @@ fn killed_ten_times_it_ends_with_the_same() {
 fn stopped_politely_it_goes_on_where_it_was() {
     let place = Place::new();
     let mbox = place.path("mbox");
-    let manifest = Corpus { seed: 8, ..Corpus::new(6000) }.write(Format::Mbox, &mbox, |_| {}).expect("written");
+    let manifest = Corpus { seed: 8, ..Corpus::new(6000) }
+        .write(Format::Mbox, &mbox, |_| {})
+        .expect("written");
     let mut running = Running::start_command(place.command(&[text(&mbox)]));
     wait_until("something stored", Duration::from_secs(30), || {
-        place.path("store").exists() && place.path("store-wal").metadata().is_ok_and(|wal| wal.len() > 2_000_000)
+        place.path("store").exists()
+            && place.path("store-wal").metadata().is_ok_and(|wal| wal.len() > 2_000_000)
     });
     running.signal(Signal::INT);
     assert_eq!(running.wait(), Some(75), "{}", running.log());
     let before = place.sums();
-    assert!(before[0] > 0 && before[0] < manifest.dmarc.reports, "stopped too early or too late: {before:?}");
+    assert!(
+        before[0] > 0 && before[0] < manifest.dmarc.reports,
+        "stopped too early or too late: {before:?}"
+    );
     let ended = place.import(&[text(&mbox)]);
     assert_eq!(place.sums(), expected(&manifest), "{}", ended.log);
     let mails: u64 = ended

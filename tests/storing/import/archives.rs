@@ -16,7 +16,8 @@ use crate::support::{
 /// An mbox of its own reports.
 fn mbox(place: &Place, seed: u64, mails: usize) -> (Vec<u8>, Manifest) {
     let path = place.path("mbox");
-    let manifest = Corpus { seed, ..Corpus::new(mails) }.write(Format::Mbox, &path, |_| {}).expect("written");
+    let manifest =
+        Corpus { seed, ..Corpus::new(mails) }.write(Format::Mbox, &path, |_| {}).expect("written");
     (fs::read(path).expect("read"), manifest)
 }
 
@@ -54,7 +55,10 @@ fn a_member_that_is_cut_off_is_told_every_time_and_hides_nothing() {
         let line = listed.lines().find(|line| line.contains("unread")).expect("listed");
         assert!(line.contains("old.tar, a.mbox.gz, byte "), "{line}");
         let numbers = place.sums();
-        assert!(numbers[0] > known_last.dmarc.reports && numbers[0] < known.dmarc.reports + known_last.dmarc.reports);
+        assert!(
+            numbers[0] > known_last.dmarc.reports
+                && numbers[0] < known.dmarc.reports + known_last.dmarc.reports
+        );
     }
     fs::write(&archive, whole).expect("written");
     place.import(&[text(&archive)]);
@@ -65,7 +69,8 @@ fn a_member_that_is_cut_off_is_told_every_time_and_hides_nothing() {
 fn a_broken_header_and_a_torn_end_cost_their_members_only() {
     let place = Place::new();
     let parts: Vec<_> = (0..3).map(|n| mbox(&place, 30 + n, 60)).collect();
-    let members = ["a", "b", "c"].into_iter().zip(&parts).map(|(name, (bytes, _))| (name, &bytes[..]));
+    let members =
+        ["a", "b", "c"].into_iter().zip(&parts).map(|(name, (bytes, _))| (name, &bytes[..]));
     let mut archive = tar(&members.collect::<Vec<_>>());
     let second = 512 + parts[0].0.len().next_multiple_of(512);
     archive[second] ^= 1;
@@ -74,7 +79,11 @@ fn a_broken_header_and_a_torn_end_cost_their_members_only() {
     for run in 0..2 {
         let ended = place.import(&[text(&path)]);
         assert_eq!(ended.code, Some(65), "run {run}: {}", ended.log);
-        assert!(ended.log.contains("old.tar, byte ") && ended.log.contains("checksum"), "{}", ended.log);
+        assert!(
+            ended.log.contains("old.tar, byte ") && ended.log.contains("checksum"),
+            "{}",
+            ended.log
+        );
         assert_eq!(place.sums().to_vec(), sum(&[&parts[0].1, &parts[2].1]));
     }
 
@@ -134,8 +143,11 @@ fn interrupted_within_members_it_ends_with_the_same() {
     let parts: Vec<_> = (0..3).map(|n| mbox(&place, 40 + n, 300)).collect();
     let inner = gzip(&tar(&[("b.mbox", &parts[1].0), ("c.mbox.gz", &gzip(&parts[2].0))]));
     let archive = place.path("old.tar");
-    fs::write(&archive, tar(&[("a.mbox", &parts[0].0), ("inner.tar.gz", &inner)])).expect("written");
-    for (n, signal) in [Signal::INT, Signal::KILL, Signal::INT, Signal::INT, Signal::KILL].into_iter().enumerate() {
+    fs::write(&archive, tar(&[("a.mbox", &parts[0].0), ("inner.tar.gz", &inner)]))
+        .expect("written");
+    for (n, signal) in
+        [Signal::INT, Signal::KILL, Signal::INT, Signal::INT, Signal::KILL].into_iter().enumerate()
+    {
         let mut running = Running::start_command(place.command(&[text(&archive)]));
         thread::sleep(Duration::from_millis(80 + 90 * n as u64));
         if running.is_running() {
@@ -144,7 +156,12 @@ fn interrupted_within_members_it_ends_with_the_same() {
         }
     }
     let ended = place.import(&[text(&archive)]);
-    assert_eq!(place.sums().to_vec(), sum(&parts.iter().map(|part| &part.1).collect::<Vec<_>>()), "{}", ended.log);
+    assert_eq!(
+        place.sums().to_vec(),
+        sum(&parts.iter().map(|part| &part.1).collect::<Vec<_>>()),
+        "{}",
+        ended.log
+    );
     let again = place.import(&[text(&archive)]);
     assert!(again.log.contains("1 files were finished"), "{}", again.log);
 }
@@ -157,7 +174,11 @@ fn what_went_wrong_is_said_in_plain_words() {
     let path = place.path("mbox");
     let quiet = place.import(&["--quiet", text(&path)]);
     assert_eq!(quiet.code, Some(65));
-    assert!(quiet.log.contains(&format!("{} of {} mails can't be read", known.broken, known.mails)), "{}", quiet.log);
+    assert!(
+        quiet.log.contains(&format!("{} of {} mails can't be read", known.broken, known.mails)),
+        "{}",
+        quiet.log
+    );
     let settle = place.import(&["--settle", text(&path)]);
     assert_eq!(settle.code, Some(64));
     assert!(settle.log.contains("--settle moves the mails of Maildirs"), "{}", settle.log);
@@ -181,7 +202,8 @@ fn what_went_wrong_is_said_in_plain_words() {
     assert_eq!(stopped.code, Some(75), "{}", stopped.log);
     assert!(stopped.log.contains("standard output was closed by its reader"), "{}", stopped.log);
     for format in ["csv", "ndjson"] {
-        let ended = head(&format!("export --format {format} --store {}", place.path("store").display()));
+        let ended =
+            head(&format!("export --format {format} --store {}", place.path("store").display()));
         assert_eq!((ended.code, ended.log.as_str()), (Some(0), ""), "{format}");
     }
     assert!(!mbox.is_empty());
@@ -201,7 +223,8 @@ fn a_line_file_that_is_rotated_away_gets_no_more_lines() {
     let mut deliver = |n: usize| {
         let mail = mails.next().expect("enough");
         fs::write(maildir.join(format!("tmp/{n}")), &mail.bytes).expect("written");
-        fs::rename(maildir.join(format!("tmp/{n}")), maildir.join(format!("new/{n}"))).expect("moved");
+        fs::rename(maildir.join(format!("tmp/{n}")), maildir.join(format!("new/{n}")))
+            .expect("moved");
         wait_until("the mail is settled", Duration::from_secs(20), || {
             fs::read_dir(maildir.join("cur")).expect("a folder").count() == n
         });
@@ -210,7 +233,9 @@ fn a_line_file_that_is_rotated_away_gets_no_more_lines() {
     let count = || {
         let text = fs::read_to_string(&lines).unwrap_or_default();
         text.lines()
-            .inspect(|line| assert!(serde_json::from_str::<Value>(line).is_ok(), "no whole line: {line}"))
+            .inspect(|line| {
+                assert!(serde_json::from_str::<Value>(line).is_ok(), "no whole line: {line}")
+            })
             .count()
     };
     let first = deliver(1);

@@ -92,15 +92,24 @@ fn every_form_gives_the_same() {
 
     let broken = manifest.broken;
     assert!(broken > 0 && manifest.junk > 0);
-    for source in
-        ["Maildir", "archive.mbox", "files", "a.tar", "a.tar.gz", "a.tar.zst", "b.mbox.gz", "b.mbox.zst", "outer.tar"]
-    {
+    for source in [
+        "Maildir",
+        "archive.mbox",
+        "files",
+        "a.tar",
+        "a.tar.gz",
+        "a.tar.zst",
+        "b.mbox.gz",
+        "b.mbox.zst",
+        "outer.tar",
+    ] {
         let place = Place::new();
         let ended = place.import(&[text(&sources.path(source))]);
         assert_eq!(ended.code, Some(65), "{source}: {}", ended.log);
         assert_eq!(place.sums(), expected(&manifest), "{source}");
         let times = if source == "outer.tar" { 2 } else { 1 };
-        let failed = format!("{} without, {} that can't be read", manifest.junk * times, broken * times);
+        let failed =
+            format!("{} without, {} that can't be read", manifest.junk * times, broken * times);
         assert!(ended.summary().contains(&failed), "{source}: {}", ended.summary());
     }
     // Nothing of the source was moved.
@@ -120,8 +129,12 @@ fn every_form_gives_the_same() {
 fn maildirs_with_their_folders() {
     let place = Place::new();
     let (inbox, sub) = (place.path("Maildir"), place.path("Maildir/.Reports"));
-    let first = Corpus { seed: 1, ..Corpus::new(50) }.write(Format::Maildir, &inbox, |_| {}).expect("written");
-    let second = Corpus { seed: 2, ..Corpus::new(50) }.write(Format::Maildir, &sub, |_| {}).expect("written");
+    let first = Corpus { seed: 1, ..Corpus::new(50) }
+        .write(Format::Maildir, &inbox, |_| {})
+        .expect("written");
+    let second = Corpus { seed: 2, ..Corpus::new(50) }
+        .write(Format::Maildir, &sub, |_| {})
+        .expect("written");
     // Half of them were read already.
     for (n, mail) in fs::read_dir(inbox.join("new")).expect("a folder").enumerate() {
         let mail = mail.expect("a mail");
@@ -159,7 +172,11 @@ fn failures_are_listed_and_grouped() {
     assert_eq!(lines.len() as u64, manifest.junk + manifest.broken);
     let failed = lines.iter().filter(|line| line["outcome"] == "failed").count() as u64;
     assert_eq!(failed, manifest.broken);
-    assert!(lines.iter().all(|line| line["mail"].as_str().is_some_and(|mail| mail.contains("Maildir/new/"))));
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["mail"].as_str().is_some_and(|mail| mail.contains("Maildir/new/")))
+    );
     assert!(ended.log.contains(&format!("{} × holds no report", manifest.junk)), "{}", ended.log);
 }
 
@@ -173,7 +190,8 @@ fn only_the_period_asked_for() {
         let begin = document["@timestamp"].as_str().expect("a time");
         ("2026-09-10".."2026-09-20").contains(&&begin[..10])
     };
-    let wanted = corpus.iter().filter(|mail| mail.documents().first().is_some_and(in_period)).count();
+    let wanted =
+        corpus.iter().filter(|mail| mail.documents().first().is_some_and(in_period)).count();
     assert!(wanted > 20 && wanted < 300);
     let ended = place.import(&[text(&maildir), "--since=2026-09-10", "--until=2026-09-19"]);
     let numbers = place.sums();
@@ -192,7 +210,11 @@ fn a_dry_run_stores_nothing() {
     let maildir = place.path("Maildir");
     let manifest = Corpus::new(100).write(Format::Maildir, &maildir, |_| {}).expect("written");
     let ended = place.import(&[text(&maildir), "--dry-run"]);
-    assert!(ended.summary().contains(&format!(" {} rows new in no store", manifest.documents)), "{}", ended.summary());
+    assert!(
+        ended.summary().contains(&format!(" {} rows new in no store", manifest.documents)),
+        "{}",
+        ended.summary()
+    );
     assert!(!place.path("store").exists() && !place.path("state").exists());
     place.import(&[text(&maildir)]);
     assert_eq!(place.sums(), expected(&manifest));
@@ -204,7 +226,9 @@ fn memory_does_not_grow_with_the_archive() {
     let peak = |mails| {
         let place = Place::new();
         let mbox = place.path("mbox");
-        Corpus { seed: 9, ..Corpus::new(mails) }.write(Format::Mbox, &mbox, |_| {}).expect("written");
+        Corpus { seed: 9, ..Corpus::new(mails) }
+            .write(Format::Mbox, &mbox, |_| {})
+            .expect("written");
         let mut running = Running::start_command(place.command(&[text(&mbox), "--quiet"]));
         let peak = running.peak_memory();
         assert_eq!(running.wait(), Some(65), "{}", running.log());
@@ -221,19 +245,24 @@ fn opensearch_is_relaxed_for_the_import_and_restored_even_after_a_crash() {
     let Some(server) = OpenSearch::start(&[]) else { return };
     let place = Place::new();
     let maildir = place.path("Maildir");
-    let manifest = Corpus { seed: 10, ..Corpus::new(3000) }.write(Format::Maildir, &maildir, |_| {}).expect("written");
+    let manifest = Corpus { seed: 10, ..Corpus::new(3000) }
+        .write(Format::Maildir, &maildir, |_| {})
+        .expect("written");
     let import = |more: &[&str]| {
         let mut command = program(["import", "--opensearch", &server.url, "--bulk-bytes=128KiB"]);
         command.args(more).arg(&maildir).env("STATE_DIRECTORY", place.path("state"));
         command
     };
     let interval = |index: &str| {
-        server.get(&format!("/{index}/_settings"))[index]["settings"]["index"]["refresh_interval"].clone()
+        server.get(&format!("/{index}/_settings"))[index]["settings"]["index"]["refresh_interval"]
+            .clone()
     };
     server.put("/dmarc-reports", &json!({ "settings": { "index": { "refresh_interval": "7s" } } }));
 
     let running = Running::start_command(import(&[]));
-    wait_until("the relaxed refresh", Duration::from_secs(30), || interval("tlsrpt-reports") == "60s");
+    wait_until("the relaxed refresh", Duration::from_secs(30), || {
+        interval("tlsrpt-reports") == "60s"
+    });
     wait_until("some documents", Duration::from_secs(30), || server.count("dmarc-reports") > 100);
     running.signal(Signal::KILL);
     drop(running);
@@ -242,7 +271,8 @@ fn opensearch_is_relaxed_for_the_import_and_restored_even_after_a_crash() {
     // The next run of any mode.
     let mut mail = tempfile::NamedTempFile::new().expect("a file");
     mail.write_all(b"From: a@example.org\nSubject: hello\n\nno report\n").expect("written");
-    let other = run_command(program([Path::new("--opensearch"), Path::new(&server.url), mail.path()]));
+    let other =
+        run_command(program([Path::new("--opensearch"), Path::new(&server.url), mail.path()]));
     assert_eq!(other.code, Some(65), "{}", other.log);
     assert_eq!((interval("dmarc-reports"), interval("tlsrpt-reports")), (json!("7s"), Value::Null));
 

@@ -21,7 +21,11 @@ fn gzip_that_unpacks_to_10_gb() {
     let mut bomb = b"\x1F\x8B\x08\0\0\0\0\0\0\x03".to_vec();
     bomb.extend(block.repeat(1000));
     bomb.extend(b"\x03\0\0\0\0\0\0\0\0\0");
-    refused_bytes("10 GB in gzip", "unpacked-bytes", &mail(&attachment("application/gzip", "bomb.gz", &bomb)));
+    refused_bytes(
+        "10 GB in gzip",
+        "unpacked-bytes",
+        &mail(&attachment("application/gzip", "bomb.gz", &bomb)),
+    );
 }
 
 /// Many entries of the directory that name the same file.
@@ -51,20 +55,32 @@ fn zip_with_entries_that_overlap() {
         file.write_all(&mail(&attachment("application/zip", "bomb.zip", &bomb)))
     });
     let reason = fate.refused.expect("refused");
-    assert!(reason.contains("(--limit-") || reason.starts_with("zip archive is broken"), "{reason}");
+    assert!(
+        reason.contains("(--limit-") || reason.starts_with("zip archive is broken"),
+        "{reason}"
+    );
 }
 
 #[test]
 fn zips_in_zips() {
     let deep = (0..1000).fold(METADATA.as_bytes().to_vec(), |inner, _| zip(&[("a.zip", &inner)]));
-    refused_bytes("1,000 zips in each other", "nesting", &mail(&attachment("application/zip", "bomb.zip", &deep)));
+    refused_bytes(
+        "1,000 zips in each other",
+        "nesting",
+        &mail(&attachment("application/zip", "bomb.zip", &deep)),
+    );
     // Sixteen in each of sixteen in each of ….
     let wide = (0..5).fold(compressible(1 << 20), |inner, _| {
         let names: Vec<String> = (0..16).map(|n| format!("{n}.zip")).collect();
-        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), inner.as_slice())).collect();
+        let files: Vec<(&str, &[u8])> =
+            names.iter().map(|name| (name.as_str(), inner.as_slice())).collect();
         if inner.len() > 1 << 20 { inner } else { zip(&files) }
     });
-    refused_bytes("a tree of zips", "unpacked-bytes", &mail(&attachment("application/zip", "bomb.zip", &wide)));
+    refused_bytes(
+        "a tree of zips",
+        "unpacked-bytes",
+        &mail(&attachment("application/zip", "bomb.zip", &wide)),
+    );
 }
 
 #[test]
@@ -82,9 +98,13 @@ fn many_attachments_full_of_values() {
     let mut rng = Rng::new(3, 0);
     let mut report = METADATA.to_owned();
     while report.len() < 60 << 20 {
-        let value = format!("{:x}{:x}{:x}{:x}", rng.next(), rng.next(), rng.next(), rng.next()).repeat(60);
+        let value =
+            format!("{:x}{:x}{:x}{:x}", rng.next(), rng.next(), rng.next(), rng.next()).repeat(60);
         let results = format!("<dkim><selector>{value}</selector></dkim>");
-        let _ = write!(report, "<record><row><count>1</count></row><auth_results>{results}</auth_results></record>");
+        let _ = write!(
+            report,
+            "<record><row><count>1</count></row><auth_results>{results}</auth_results></record>"
+        );
     }
     report += "</feedback>";
     let attached = attachment("application/gzip", "a.gz", &gzip(report.as_bytes()));
@@ -100,10 +120,19 @@ fn many_attachments_full_of_values() {
 #[test]
 fn many_members_of_gzip_and_zip() {
     let many = gzip(b"").repeat(500_000);
-    refused_bytes("500,000 gzip members", "members", &mail(&attachment("application/gzip", "a.gz", &many)));
+    refused_bytes(
+        "500,000 gzip members",
+        "members",
+        &mail(&attachment("application/gzip", "a.gz", &many)),
+    );
     let names: Vec<String> = (0..50_000).map(|n| n.to_string()).collect();
-    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
-    refused_bytes("50,000 files in a zip", "members", &mail(&attachment("application/zip", "a.zip", &zip(&files))));
+    let files: Vec<(&str, &[u8])> =
+        names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
+    refused_bytes(
+        "50,000 files in a zip",
+        "members",
+        &mail(&attachment("application/zip", "a.zip", &zip(&files))),
+    );
 }
 
 /// The directory of a zip archive: its entries, nothing behind them.
@@ -160,7 +189,11 @@ fn zip_with_a_long_directory() {
         ("a million claimed", zip_that_claims(3, u16::MAX, Some(1_000_000))),
         ("65,535 claimed", zip_that_claims(3, u16::MAX, None)),
     ] {
-        refused_bytes(name, "members", &mail(&attachment("application/gzip", "a.zip.gz", &gzip(&archive))));
+        refused_bytes(
+            name,
+            "members",
+            &mail(&attachment("application/gzip", "a.zip.gz", &gzip(&archive))),
+        );
     }
 }
 
@@ -170,12 +203,15 @@ fn zip64() {
     let report = format!("{METADATA}{RECORD}</feedback>");
     let plain = zip(&[("a.xml", report.as_bytes())]);
     let end = memchr::memmem::rfind(&plain, b"PK\x05\x06").expect("an end");
-    let directory = u64::from(u32::from_le_bytes(plain[end + 16..end + 20].try_into().expect("four")));
+    let directory =
+        u64::from(u32::from_le_bytes(plain[end + 16..end + 20].try_into().expect("four")));
     let mut archive = plain[..end].to_vec();
     add_end_of_zip64(&mut archive, 1, end as u64 - directory, directory);
     let mut tail = plain[end..].to_vec();
     tail[8..20].fill(0xFF);
     archive.extend(tail);
-    let fate = read("zip64", |file| file.write_all(&mail(&attachment("application/zip", "a.zip", &archive))));
+    let fate = read("zip64", |file| {
+        file.write_all(&mail(&attachment("application/zip", "a.zip", &archive)))
+    });
     assert_eq!((fate.refused, fate.documents.lines().count()), (None, 1));
 }

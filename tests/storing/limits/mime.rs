@@ -17,9 +17,15 @@ fn mails_in_mails() {
 
 #[test]
 fn multiparts_in_multiparts() {
-    let nested = (0..100_000).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"));
-    refused_bytes("100,000 multiparts in each other", "nesting", nested.collect::<String>().as_bytes());
-    let boundaries = (0..100_000).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n"));
+    let nested =
+        (0..100_000).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"));
+    refused_bytes(
+        "100,000 multiparts in each other",
+        "nesting",
+        nested.collect::<String>().as_bytes(),
+    );
+    let boundaries =
+        (0..100_000).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n"));
     let delimited = format!("--b\n{}", boundaries.collect::<Vec<_>>().join("\n--b\n"));
     let bomb = mail(&part("multipart/mixed; boundary=b", &delimited));
     refused_bytes("100,000 multiparts without a part", "parts", &bomb);
@@ -31,7 +37,9 @@ fn many_parts() {
     refused_bytes("parts of nothing", "parts", &parts);
     refused("almost boundaries", "header-bytes", |file| {
         let boundary = "-".repeat(4000);
-        file.write_all(&mail(&format!("Content-Type: multipart/mixed; boundary=\"{boundary}x\"\n\n")))?;
+        file.write_all(&mail(&format!(
+            "Content-Type: multipart/mixed; boundary=\"{boundary}x\"\n\n"
+        )))?;
         repeat(file, b"-", 30 << 20)?;
         // A boundary that is short enough is no better.
         file.write_all(format!("\n--{boundary}x\nA: {}", "a".repeat(2 << 20)).as_bytes())

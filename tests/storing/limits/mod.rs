@@ -36,7 +36,11 @@ fn read(name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Fat
 }
 
 /// [`read`] with other limits.
-fn read_within(name: &str, limits: &[&str], write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Fate {
+fn read_within(
+    name: &str,
+    limits: &[&str],
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Fate {
     let maildir = TestMaildir::new();
     let file = File::create(maildir.path().join("new/1.bomb")).expect("a file");
     let mut file = BufWriter::new(file);
@@ -52,7 +56,8 @@ fn read_within(name: &str, limits: &[&str], write: impl FnOnce(&mut dyn Write) -
     assert_eq!(running.wait(), Some(0), "{name}: {}", running.log());
     assert!(highest < MEMORY_KIB, "{name}: {} MiB", highest >> 10);
     assert_eq!(maildir.count("new"), 0, "{name}: {}", running.log());
-    let refused = fs::read_dir(maildir.path().join(".failed/new")).ok().and_then(|mut folder| folder.next());
+    let refused =
+        fs::read_dir(maildir.path().join(".failed/new")).ok().and_then(|mut folder| folder.next());
     let refused = refused.map(|file| first_line(&file.expect("a file").path()));
     if let Some(line) = &refused {
         println!("    {line}");
@@ -132,13 +137,17 @@ fn compressible(bytes: usize) -> Vec<u8> {
 fn little_mails_that_make_gigabytes_of_documents() {
     let records = RECORD.repeat(2_500);
     let errors = format!("<error>{}</error>", "x".repeat(4096)).repeat(200);
-    let report = METADATA.replace("<date_range>", &format!("{errors}<date_range>")) + &records + "</feedback>";
+    let report = METADATA.replace("<date_range>", &format!("{errors}<date_range>"))
+        + &records
+        + "</feedback>";
     let bomb = mail(&attachment("application/gzip", "a.gz", &gzip(report.as_bytes())));
     // Twenty are kept, 200 MB in all.
     refused_within("200 errors", "document-bytes", &["--limit-document-bytes", "100MB"], &bomb);
     let errors = format!("<error>{}</error>", "&quot;".repeat(4096)).repeat(20);
     let records = RECORD.repeat(10_000);
-    let report = METADATA.replace("<date_range>", &format!("{errors}<date_range>")) + &records + "</feedback>";
+    let report = METADATA.replace("<date_range>", &format!("{errors}<date_range>"))
+        + &records
+        + "</feedback>";
     refused_bytes(
         "20 errors",
         "document-bytes",
@@ -160,7 +169,10 @@ fn many_large_mails_at_once() {
     let mut report = METADATA.to_owned();
     while report.len() < 50 << 20 {
         let value = format!("{:x}", rng.next()).repeat(250);
-        let _ = write!(report, "<record><row><count>1</count></row><identifiers><header_from>{value}</header_from>");
+        let _ = write!(
+            report,
+            "<record><row><count>1</count></row><identifiers><header_from>{value}</header_from>"
+        );
         report += "</identifiers></record>";
         report += &RECORD.repeat(60);
     }
@@ -173,11 +185,15 @@ fn many_large_mails_at_once() {
         let path = maildir.path().to_str().expect("UTF-8");
         let documents = maildir.path().join("documents");
         let documents = documents.to_str().expect("UTF-8");
-        let mut running = Running::start(["once", "--ndjson", documents, "--threads", threads, path]);
+        let mut running =
+            Running::start(["once", "--ndjson", documents, "--threads", threads, path]);
         let highest = running.peak_memory();
         println!("8 mails of {} KiB, {threads} threads: {} MiB", mail.len() >> 10, highest >> 10);
         assert_eq!(running.wait(), Some(0), "{}", running.log());
-        assert_eq!((maildir.count("new"), maildir.count("cur") + maildir.count(".failed/new")), (0, 8));
+        assert_eq!(
+            (maildir.count("new"), maildir.count("cur") + maildir.count(".failed/new")),
+            (0, 8)
+        );
         assert!(highest < MEMORY_KIB, "{} MiB", highest >> 10);
     }
 }

@@ -32,7 +32,11 @@ fn entities_are_never_resolved() {
         .replace("Bomber", "&lol39;&file;&pipe;&net;");
     let fate = read("entities", |file| file.write_all(&mail(&part("text/xml", &xml))));
     assert_eq!(fate.refused, None);
-    assert!(fate.documents.contains("\"org_name\":\"&lol39;&file;&pipe;&net;\""), "{}", fate.documents);
+    assert!(
+        fate.documents.contains("\"org_name\":\"&lol39;&file;&pipe;&net;\""),
+        "{}",
+        fate.documents
+    );
     assert!(fate.documents.contains("unknown-entity"));
     assert_eq!(listener.accept().expect_err("nobody calls").kind(), io::ErrorKind::WouldBlock);
 }
@@ -91,8 +95,13 @@ fn xml_with_one_huge_thing() {
         ("roots", "</feedback>", "<feedback>", "<a>"),
         ("small reports", "</feedback>", "<feedback><a></feedback>", ""),
     ] {
-        let bomb =
-            mail_of("text/xml", &format!("{METADATA}{front}"), piece, &format!("{back}{RECORD}</feedback>"), BIG);
+        let bomb = mail_of(
+            "text/xml",
+            &format!("{METADATA}{front}"),
+            piece,
+            &format!("{back}{RECORD}</feedback>"),
+            BIG,
+        );
         // Whether it is read or refused, within the memory.
         read(&format!("{} MiB of {name}", BIG >> 20), |file| file.write_all(&bomb));
     }
@@ -105,10 +114,20 @@ const TLS: &str = "{\"organization-name\":\"Bomber\",\"report-id\":\"bomb\",\"da
 #[test]
 fn json() {
     let front = format!("{TLS}\"policies\":");
-    refused_bytes("deep JSON", "xml-depth", &mail_of("application/json", &front, "[", "", 10 << 20));
+    refused_bytes(
+        "deep JSON",
+        "xml-depth",
+        &mail_of("application/json", &front, "[", "", 10 << 20),
+    );
     let policies = mail_of("application/json", &format!("{front}[{{}}"), ",{}", "]}", 3_000_000);
     refused_bytes("1,000,000 policies", "records", &policies);
-    let big = mail_of("application/json", &format!("{TLS}\"a\":\""), "a", "\",\"policies\":[]}", 17 << 20);
+    let big = mail_of(
+        "application/json",
+        &format!("{TLS}\"a\":\""),
+        "a",
+        "\",\"policies\":[]}",
+        17 << 20,
+    );
     refused_bytes("a large JSON value", "unpacked-bytes", &big);
     for (name, front, piece, back) in [
         ("a value", "\"contact-info\":\"", "a", "\","),
@@ -117,7 +136,12 @@ fn json() {
         ("a name", "\"", "a-", "\":1,"),
         ("a number", "\"contact-info\":", "1", ","),
         ("unknown lists", "\"a\":[1", ",[]", "],"),
-        ("texts in a list", "\"policies\":[{\"policy\":{\"policy-string\":[\"\"", ",\"\"", "]}}],\"b\":1,"),
+        (
+            "texts in a list",
+            "\"policies\":[{\"policy\":{\"policy-string\":[\"\"",
+            ",\"\"",
+            "]}}],\"b\":1,",
+        ),
         ("nulls in a list", "\"policies\":[null", ",null", "],\"b\":1,"),
         ("numbers in a list", "\"policies\":[1", ",1", "],\"b\":1,"),
         ("line breaks in a text", "\"contact-info\":\"", "a\n", "\","),

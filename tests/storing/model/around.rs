@@ -20,12 +20,14 @@ pub fn sqlite_lines(store: &Path) -> Result<Vec<String>, String> {
         return Ok(Vec::new());
     }
     let connection = rusqlite::Connection::open(store).expect("a file");
-    let whole: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).expect("an answer");
+    let whole: String =
+        connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).expect("an answer");
     if whole != "ok" {
         return Err(format!("integrity_check: {whole}"));
     }
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).expect("a number");
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
+        .expect("a number");
     drop(connection);
     if tables == 0 {
         // The program died before it made them.

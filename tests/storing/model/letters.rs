@@ -30,7 +30,8 @@ struct Stock {
 }
 
 static STOCK: LazyLock<Stock> = LazyLock::new(|| {
-    let mut stock = Stock { dmarc: Vec::new(), large: Vec::new(), tls: Vec::new(), junk: Vec::new() };
+    let mut stock =
+        Stock { dmarc: Vec::new(), large: Vec::new(), tls: Vec::new(), junk: Vec::new() };
     for mail in Corpus::new(1000).iter() {
         let shelf = match (&mail.content, mail.content.len()) {
             (Content::Dmarc(_), 1..=6) => &mut stock.dmarc,
@@ -101,17 +102,23 @@ fn bytes(kind: Kind, n: usize) -> Vec<u8> {
                 .into()
         }
         Kind::SameId => {
-            let report = String::from_utf8(mail::fixture("dmarc/several-results.xml")).expect("UTF-8");
+            let report =
+                String::from_utf8(mail::fixture("dmarc/several-results.xml")).expect("UTF-8");
             let (before, rest) = report.split_once("<count>").expect("a count");
             let report = format!("{before}<count>{}{rest}", n + 1);
-            mail::mail(&mail::attachment("application/gzip", "same.xml.gz", &mail::gzip(report.as_bytes())))
+            mail::mail(&mail::attachment(
+                "application/gzip",
+                "same.xml.gz",
+                &mail::gzip(report.as_bytes()),
+            ))
         }
         Kind::Broken => mail::mail(&cut_off(n)),
         Kind::Mixed => {
             let report = String::from_utf8(mail::fixture("dmarc/rfc7489.xml")).expect("UTF-8");
             let (before, rest) = report.split_once("<report_id>").expect("an id");
             let report = format!("{before}<report_id>mixed-{n}-{rest}");
-            let good = mail::attachment("application/gzip", "good.xml.gz", &mail::gzip(report.as_bytes()));
+            let good =
+                mail::attachment("application/gzip", "good.xml.gz", &mail::gzip(report.as_bytes()));
             mail::mail(&mail::multipart("multipart/mixed", "b", &[good, cut_off(n)]))
         }
     }

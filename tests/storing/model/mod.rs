@@ -22,18 +22,24 @@ use crate::support::strace;
 const CASES: u32 = 24;
 
 fn number(variable: &str) -> Option<u32> {
-    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} must be a number")))
+    std::env::var(variable)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} must be a number")))
 }
 
 #[test]
 fn whatever_happens_every_promise_holds() {
     let cases = number("ERP_MODEL_CASES").unwrap_or(CASES);
     let seed = number("ERP_MODEL_SEED").unwrap_or(1);
-    let config = Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
+    let config =
+        Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
     let mut bytes = [0; 32];
     bytes[..4].copy_from_slice(&seed.to_le_bytes());
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let told = runner.run(&Story::strategy(), |story| Stage::play(&story).map(drop).map_err(TestCaseError::fail));
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let told = runner.run(&Story::strategy(), |story| {
+        Stage::play(&story).map(drop).map_err(TestCaseError::fail)
+    });
     match told {
         Ok(()) => {}
         Err(TestError::Fail(reason, story)) => panic!("seed {seed}: {reason}\n\n{story}"),
@@ -58,8 +64,17 @@ fn killed_at_every_system_call_that_changes_something() {
     if !strace::works() {
         return;
     }
-    let kinds = [Kind::Dmarc, Kind::Broken, Kind::Tls, Kind::Junk, Kind::Failure, Kind::Broken, Kind::Mixed];
-    let letter = |kind: &Kind| Letter { kind: *kind, name: Name::Dovecot, refused: false, comes: 0 };
+    let kinds = [
+        Kind::Dmarc,
+        Kind::Broken,
+        Kind::Tls,
+        Kind::Junk,
+        Kind::Failure,
+        Kind::Broken,
+        Kind::Mixed,
+    ];
+    let letter =
+        |kind: &Kind| Letter { kind: *kind, name: Name::Dovecot, refused: false, comes: 0 };
     // In CI every one at first, then fewer and fewer.
     let all = number("ERP_MODEL_CASES").is_some();
     let mut points = 0;
@@ -73,8 +88,20 @@ fn killed_at_every_system_call_that_changes_something() {
             let mut at = 1;
             loop {
                 let end = End::KilledAtCall(calls, at);
-                let run = Run { mode, requests: vec![], documents: vec![], away: false, end, company: None };
-                let story = Story { sink, letters: kinds.iter().map(letter).collect(), runs: vec![run], last: mode };
+                let run = Run {
+                    mode,
+                    requests: vec![],
+                    documents: vec![],
+                    away: false,
+                    end,
+                    company: None,
+                };
+                let story = Story {
+                    sink,
+                    letters: kinds.iter().map(letter).collect(),
+                    runs: vec![run],
+                    last: mode,
+                };
                 match Stage::play(&story) {
                     Ok(true) => points += 1,
                     // It came to its end before.

@@ -92,7 +92,9 @@ impl<'s> Stage<'s> {
         let mut command = program(words);
         command.env("STATE_DIRECTORY", self.path("state"));
         match self.story.sink {
-            Sink::OpenSearch => command.args(["--bulk-bytes=4KiB", "--opensearch", &self.store.url]),
+            Sink::OpenSearch => {
+                command.args(["--bulk-bytes=4KiB", "--opensearch", &self.store.url])
+            }
             Sink::Sqlite => command.arg("--store").arg(self.path("store")),
             Sink::NdJson => command.arg("--ndjson").arg(self.path("lines")),
         };
@@ -125,7 +127,11 @@ impl<'s> Stage<'s> {
         self.was_killed |= code.is_none();
         if code.is_none() && self.story.sink == Sink::NdJson {
             // What it was killed at, not acknowledged yet, may be half in the file.
-            let mut lines = fs::File::options().append(true).create(true).open(self.path("lines")).expect("opened");
+            let mut lines = fs::File::options()
+                .append(true)
+                .create(true)
+                .open(self.path("lines"))
+                .expect("opened");
             lines.write_all(b"{\"feedback\":{\"version").expect("written");
         }
         let log = running.log();
@@ -162,7 +168,9 @@ impl<'s> Stage<'s> {
             command = killed_at(&command, calls, at);
         }
         if let Some(letter) = letter {
-            command.stdin(Stdio::from(fs::File::open(self.path_of_input(letter)).expect("just written")));
+            command.stdin(Stdio::from(
+                fs::File::open(self.path_of_input(letter)).expect("just written"),
+            ));
         }
         self.store.plan(plan, || {
             let running = Running::start_command(command);
@@ -183,7 +191,8 @@ impl<'s> Stage<'s> {
             Company::Once => Some(Running::start_command(self.command(Mode::Once, "300ms"))),
             Company::Reader => {
                 let name = self.maildir.names("new").into_iter().next()?;
-                let (new, cur) = (self.maildir.path().join("new").join(&name), self.maildir.path().join("cur"));
+                let (new, cur) =
+                    (self.maildir.path().join("new").join(&name), self.maildir.path().join("cur"));
                 let content = fs::read(&new).ok()?;
                 if fs::rename(&new, cur.join(format!("{name}:2,S"))).is_ok() {
                     self.taken.push(content);
@@ -196,17 +205,27 @@ impl<'s> Stage<'s> {
     /// Brings about the end; the exit code, or nothing if it was killed.
     fn end_of(&self, run: &Run, running: &mut Running) -> Option<i32> {
         let started = Instant::now();
-        let moved =
-            || self.maildir.count("cur") + self.maildir.count(".failed/tmp") + self.maildir.count(".failed/new");
+        let moved = || {
+            self.maildir.count("cur")
+                + self.maildir.count(".failed/tmp")
+                + self.maildir.count(".failed/new")
+        };
         let before = moved();
         // None that ended by itself meanwhile is reaped yet, so its number is still its own.
         match run.end {
             End::KilledAfter(ms) | End::Terminated(ms) => {
                 thread::sleep(Duration::from_millis(ms));
-                running.signal(if matches!(run.end, End::Terminated(_)) { Signal::TERM } else { Signal::KILL });
+                running.signal(if matches!(run.end, End::Terminated(_)) {
+                    Signal::TERM
+                } else {
+                    Signal::KILL
+                });
             }
             End::KilledAtMove(n) => {
-                while moved() < before + n && running.is_running() && started.elapsed() < WATCH_AT_MOST {
+                while moved() < before + n
+                    && running.is_running()
+                    && started.elapsed() < WATCH_AT_MOST
+                {
                     thread::sleep(Duration::from_micros(100));
                 }
                 if running.is_running() {
@@ -235,7 +254,14 @@ impl<'s> Stage<'s> {
     fn end(&mut self) -> Result<(), String> {
         let mut log = String::new();
         for mode in [self.story.last, Mode::Once] {
-            let run = Run { mode, requests: vec![], documents: vec![], away: false, end: End::Natural, company: None };
+            let run = Run {
+                mode,
+                requests: vec![],
+                documents: vec![],
+                away: false,
+                end: End::Natural,
+                company: None,
+            };
             let mut command = self.command(mode, "20s");
             if let Mode::Stdin(letter) = mode {
                 let input = self.path_of_input(letter % self.mails.len());

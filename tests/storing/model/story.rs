@@ -121,12 +121,8 @@ impl Story {
             4 => Just(Sink::OpenSearch), 2 => Just(Sink::Sqlite), 1 => Just(Sink::NdJson),
         ];
         // What comes first is made shorter first.
-        (vec(letter(), 1..12), vec(run(), 1..4), sink, mode()).prop_map(|(letters, runs, sink, last)| Story {
-            sink,
-            letters,
-            runs,
-            last,
-        })
+        (vec(letter(), 1..12), vec(run(), 1..4), sink, mode())
+            .prop_map(|(letters, runs, sink, last)| Story { sink, letters, runs, last })
     }
 
     /// The numbers of the letters that come before (even) or during (odd) a run, whose number is
@@ -147,12 +143,8 @@ fn letter() -> impl Strategy<Value = Letter> {
         5 => Just(Name::Dovecot), 1 => Just(Name::Prose), 1 => Just(Name::Clock),
         1 => Just(Name::Comma),
     ];
-    (kind, name, prop::bool::weighted(0.1), 0..6_usize).prop_map(|(kind, name, refused, comes)| Letter {
-        kind,
-        name,
-        refused,
-        comes,
-    })
+    (kind, name, prop::bool::weighted(0.1), 0..6_usize)
+        .prop_map(|(kind, name, refused, comes)| Letter { kind, name, refused, comes })
 }
 
 fn mode() -> impl Strategy<Value = Mode> {
@@ -181,10 +173,17 @@ fn run() -> impl Strategy<Value = Run> {
         2 => (0..120_u64).prop_map(End::KilledAfter),
         1 => (0..120_u64).prop_map(End::Terminated),
     ];
-    let company = option::weighted(0.3, prop_oneof![2 => Just(Company::Once), 1 => Just(Company::Reader)]);
-    (mode(), vec(request, 0..4), vec(document, 0..6), prop::bool::weighted(0.05), end, company).prop_map(
-        |(mode, requests, documents, away, end, company)| Run { mode, requests, documents, away, end, company },
-    )
+    let company =
+        option::weighted(0.3, prop_oneof![2 => Just(Company::Once), 1 => Just(Company::Reader)]);
+    (mode(), vec(request, 0..4), vec(document, 0..6), prop::bool::weighted(0.05), end, company)
+        .prop_map(|(mode, requests, documents, away, end, company)| Run {
+            mode,
+            requests,
+            documents,
+            away,
+            end,
+            company,
+        })
 }
 
 impl fmt::Display for Story {
@@ -193,7 +192,12 @@ impl fmt::Display for Story {
         for (n, run) in self.runs.iter().enumerate() {
             for (when, word) in [(2 * n, "Before"), (2 * n + 1, "During")] {
                 for letter in self.coming(when) {
-                    writeln!(f, "{word} run {} comes letter {letter}: {}.", n + 1, self.letters[letter])?;
+                    writeln!(
+                        f,
+                        "{word} run {} comes letter {letter}: {}.",
+                        n + 1,
+                        self.letters[letter]
+                    )?;
                 }
             }
             writeln!(f, "Run {}: {run}.", n + 1)?;
@@ -242,7 +246,9 @@ impl fmt::Display for Run {
         }
         match self.end {
             End::Natural => Ok(()),
-            End::KilledAtRequest(n, moment) => write!(f, ", killed {moment:?} request {n} is carried out"),
+            End::KilledAtRequest(n, moment) => {
+                write!(f, ", killed {moment:?} request {n} is carried out")
+            }
             End::KilledAtMove(n) => write!(f, ", killed when {n} mails have left new/"),
             End::KilledAfter(ms) => write!(f, ", killed after {ms} ms"),
             End::Terminated(ms) => write!(f, ", SIGTERM after {ms} ms"),

@@ -16,7 +16,12 @@ fn a_missing_pipeline_holds_mails_back() {
     let Some(server) = SHARED.as_ref() else { return };
     let maildir = TestMaildir::new();
     maildir.deliver_all(Corpus::new(20).iter());
-    let ended = run(once(&server.url, "nopipe", &maildir, &["--dmarc-pipeline=nowhere", "--give-up-after=1s"]));
+    let ended = run(once(
+        &server.url,
+        "nopipe",
+        &maildir,
+        &["--dmarc-pipeline=nowhere", "--give-up-after=1s"],
+    ));
     assert_eq!((ended.code, maildir.count("new")), (Some(75), 20), "{}", ended.log);
     assert!(ended.log.contains("there is no ingest pipeline nowhere"), "{}", ended.log);
 }
@@ -30,12 +35,19 @@ fn an_ingest_pipeline_sees_the_documents() {
     }
     let maildir = TestMaildir::new();
     maildir.deliver_all(Corpus::new(50).iter());
-    let ended =
-        run(once(&server.url, "piped", &maildir, &["--dmarc-pipeline=mark-dmarc", "--tlsrpt-pipeline=mark-tlsrpt"]));
+    let ended = run(once(
+        &server.url,
+        "piped",
+        &maildir,
+        &["--dmarc-pipeline=mark-dmarc", "--tlsrpt-pipeline=mark-tlsrpt"],
+    ));
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     for kind in ["dmarc", "tlsrpt"] {
         let documents = server.documents(&format!("piped-{kind}"));
-        assert!(!documents.is_empty() && documents.iter().all(|(_, document)| document["seen_by"] == kind));
+        assert!(
+            !documents.is_empty()
+                && documents.iter().all(|(_, document)| document["seen_by"] == kind)
+        );
     }
 }
 
@@ -91,7 +103,8 @@ fn fields_are_searchable_as_the_old_dashboards_ask() {
         let buckets = answer["aggregations"]["values"]["buckets"].as_array();
         assert!(buckets.is_some_and(|buckets| !buckets.is_empty()), "{field}: {answer}");
     }
-    let in_network = json!({ "query": { "term": { "feedback.record.row.source_ip": "0.0.0.0/0" } } });
+    let in_network =
+        json!({ "query": { "term": { "feedback.record.row.source_ip": "0.0.0.0/0" } } });
     let answer = server.request("POST", "/fields-dmarc/_search", Some(&in_network));
     assert!(answer["hits"]["total"]["value"].as_u64() > Some(0), "{answer}");
     let begin = "feedback.report_metadata.date_range.begin";
@@ -106,7 +119,10 @@ fn failure_reports_have_an_index_of_their_own() {
     let maildir = TestMaildir::new();
     let reports = fs::read_dir(tests_folder().join("fixtures/failure")).expect("fixtures");
     for report in reports.map(|report| report.expect("a fixture")) {
-        maildir.deliver(&report.file_name().to_string_lossy(), &fs::read(report.path()).expect("read"));
+        maildir.deliver(
+            &report.file_name().to_string_lossy(),
+            &fs::read(report.path()).expect("read"),
+        );
     }
     let delivered = maildir.count("new");
     let ended = run(once(&server.url, "arf", &maildir, &["--failures-index=arf-failures"]));

@@ -60,10 +60,18 @@ fn every_document_arrives_once_and_unchanged() {
     maildir.deliver_all(corpus.iter().filter(|mail| !mail.content.is_empty()));
     let second = run(once(&server.url, "all", &maildir, &[]));
     assert_eq!(second.code, Some(0), "{}", second.log);
-    assert!(second.summary().contains(&format!("all {} rows were there", manifest.documents)), "{}", second.summary());
+    assert!(
+        second.summary().contains(&format!("all {} rows were there", manifest.documents)),
+        "{}",
+        second.summary()
+    );
     assert_eq!(server.count("all-dmarc") + server.count("all-tlsrpt"), manifest.documents);
     assert_eq!(maildir.count("new"), 0);
-    assert!(!second.log.contains("template"), "the template just installed is taken for another: {}", second.log);
+    assert!(
+        !second.log.contains("template"),
+        "the template just installed is taken for another: {}",
+        second.log
+    );
 }
 
 #[test]
@@ -106,7 +114,8 @@ fn a_node_killed_in_the_middle_costs_nothing() {
     let waiting = maildir.count("new");
     assert!(waiting > 0, "it was killed too late to mean anything");
 
-    let server = OpenSearch::start(&["--data", data_flag, "--port", &port]).expect("the second time, too");
+    let server =
+        OpenSearch::start(&["--data", data_flag, "--port", &port]).expect("the second time, too");
     assert_eq!(running.wait(), Some(0), "{}", running.log());
     assert!(running.log().contains("store available again"));
     assert_eq!(server.count("killed-dmarc"), manifest.dmarc.records);
@@ -129,7 +138,8 @@ fn the_program_killed_in_the_middle_costs_nothing() {
         wait_until("some progress", Duration::from_secs(30), || gone() >= kill_at);
         running.signal(rustix::process::Signal::KILL);
         drop(running);
-        let all: Vec<_> = ["new", "cur", ".failed/new"].iter().flat_map(|folder| maildir.names(folder)).collect();
+        let all: Vec<_> =
+            ["new", "cur", ".failed/new"].iter().flat_map(|folder| maildir.names(folder)).collect();
         let mut unique: Vec<_> = all.iter().map(|name| name.split([',', ':']).next()).collect();
         unique.sort_unstable();
         // A failed mail is delivered before the original goes; only a crash between the two leaves
@@ -157,7 +167,9 @@ fn a_blocked_index_holds_mails_back() {
         server.put(&format!("/{index}-dmarc/_settings"), &json!({ block: true }));
         let maildir = TestMaildir::new();
         maildir.deliver_all(
-            corpus.iter().filter(|mail| matches!(mail.content, crate::support::corpus::Content::Dmarc(_))),
+            corpus
+                .iter()
+                .filter(|mail| matches!(mail.content, crate::support::corpus::Content::Dmarc(_))),
         );
         let delivered = maildir.count("new");
         let blocked = run(once(&server.url, index, &maildir, &["--give-up-after=1s"]));
@@ -181,7 +193,8 @@ fn a_document_refused_for_good_fails_its_mail_only() {
     let corpus = Corpus::new(20);
     maildir.deliver_all(corpus.iter().filter(|mail| !mail.content.is_empty()));
     let delivered = maildir.count("new");
-    let report = fs::read_to_string(tests_folder().join("fixtures/dmarc/rfc7489.xml")).expect("a fixture");
+    let report =
+        fs::read_to_string(tests_folder().join("fixtures/dmarc/rfc7489.xml")).expect("a fixture");
     let (before, id) = report.split_once("<report_id>").expect("an id");
     let (_, after) = id.split_once("</report_id>").expect("its end");
     let refused = format!("{before}<report_id>refuse-me</report_id>{after}");
@@ -190,9 +203,13 @@ fn a_document_refused_for_good_fails_its_mail_only() {
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!((maildir.count("new"), maildir.count("cur")), (0, delivered));
     let failed = &maildir.names(".failed/new")[0];
-    let text = fs::read_to_string(maildir.path().join(".failed/new").join(failed)).expect("the failed mail");
+    let text = fs::read_to_string(maildir.path().join(".failed/new").join(failed))
+        .expect("the failed mail");
     let (header, rest) = text.split_once('\n').expect("two lines");
-    assert!(header.starts_with("X-Email-Report-Processor-Error: refused by the store: "), "{header}");
+    assert!(
+        header.starts_with("X-Email-Report-Processor-Error: refused by the store: "),
+        "{header}"
+    );
     assert!(header.contains("not this one"), "{header}");
     assert_eq!(rest, refused);
 }
@@ -216,7 +233,11 @@ fn a_node_that_takes_little_at_once_gets_little_at_once() {
 /// are more than it takes at once.
 #[test]
 fn an_overloaded_node_gets_everything_in_the_end() {
-    let busy = ["thread_pool.write.size=1", "thread_pool.write.queue_size=1", "indexing_pressure.memory.limit=40kb"];
+    let busy = [
+        "thread_pool.write.size=1",
+        "thread_pool.write.queue_size=1",
+        "indexing_pressure.memory.limit=40kb",
+    ];
     let Some(server) = OpenSearch::start(&busy) else { return };
     let corpus = Corpus::new(500);
     let manifest = corpus.manifest();
@@ -225,7 +246,11 @@ fn an_overloaded_node_gets_everything_in_the_end() {
     let more = ["--bulk-in-flight=16", "--bulk-bytes=50KiB", "--give-up-after=2m", "-v"];
     let ended = run(once(&server.url, "busy", &maildir, &more));
     assert_eq!((ended.code, maildir.count("new")), (Some(0), 0), "{}", ended.log);
-    assert!(ended.log.contains("rejected_execution") || ended.log.contains("429"), "it was never busy: {}", ended.log);
+    assert!(
+        ended.log.contains("rejected_execution") || ended.log.contains("429"),
+        "it was never busy: {}",
+        ended.log
+    );
     assert_eq!(server.count("busy-dmarc"), manifest.dmarc.records);
     assert_eq!(server.count("busy-tlsrpt"), manifest.tls.policies);
 }
@@ -249,10 +274,16 @@ fn one_mail_alone_is_stored_at_once() {
     let Some(server) = SHARED.as_ref() else { return };
     let corpus = Corpus::new(10);
     let mail = corpus.iter().find(|mail| !mail.content.is_empty()).expect("a report");
-    let piped = ["--opensearch", &server.url, "--dmarc-index=lone-dmarc", "--tlsrpt-index=lone-tlsrpt"];
+    let piped =
+        ["--opensearch", &server.url, "--dmarc-index=lone-dmarc", "--tlsrpt-index=lone-tlsrpt"];
     let started = Instant::now();
     let ended = run_with_input(piped, &mail.bytes);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_eq!(ended.log.lines().filter(|line| !line.contains("template")).count(), 0, "{}", ended.log);
+    assert_eq!(
+        ended.log.lines().filter(|line| !line.contains("template")).count(),
+        0,
+        "{}",
+        ended.log
+    );
     eprintln!("one mail on standard input took {:?}", started.elapsed());
 }

@@ -15,7 +15,11 @@ fn a_certificate_of_the_named_authority_is_trusted() {
 fn a_certificate_of_an_unknown_authority_is_not_trusted() {
     let Some(setting) = Setting::new("unknown", "here", Access::Anybody) else { return };
     setting.assert_all_stay(&ended(&mut setting.once(&[GIVE_UP])), "certificate");
-    assert_eq!(setting.nginx.requests(), "", "something was sent over a connection that is not trusted");
+    assert_eq!(
+        setting.nginx.requests(),
+        "",
+        "something was sent over a connection that is not trusted"
+    );
 
     // The system's own authorities, where this one is one of them.
     let mut with_system = setting.once(&[]);

@@ -14,7 +14,12 @@ use crate::support::{
 
 /// Runs into trouble, sees that nothing is lost in it, and ends the trouble: the same run must then
 /// store everything once.
-fn sit_out(setting: &Setting, requests: Requests, begin: impl FnOnce(&Setting), end: impl FnOnce(&Setting)) -> String {
+fn sit_out(
+    setting: &Setting,
+    requests: Requests,
+    begin: impl FnOnce(&Setting),
+    end: impl FnOnce(&Setting),
+) -> String {
     let assert_mails_wait = || match requests {
         Requests::All => setting.assert_untouched(),
         Requests::Bulk => setting.assert_documents_wait(),
@@ -42,7 +47,8 @@ fn sit_out_fault(name: &'static str, fault: Fault, requests: Requests, reason: &
     assert!(log.contains(reason), "no {reason:?} in {log}");
     assert!(!setting.nginx.requests().contains("/elsewhere"), "a redirect was followed");
     // What was looked for in vain at first must not be missing for ever.
-    let template = setting.node.get(&format!("/_index_template/email-report-processor-{name}-dmarc"));
+    let template =
+        setting.node.get(&format!("/_index_template/email-report-processor-{name}-dmarc"));
     assert!(template["index_templates"].is_array(), "{template}\n{log}");
 }
 
@@ -58,12 +64,22 @@ fn nginx_says_503_to_bulk_requests() {
 
 #[test]
 fn nginx_answers_with_a_page() {
-    sit_out_fault("page", Fault::Page, Requests::All, "answers, but is not OpenSearch (a web page, status 200)");
+    sit_out_fault(
+        "page",
+        Fault::Page,
+        Requests::All,
+        "answers, but is not OpenSearch (a web page, status 200)",
+    );
 }
 
 #[test]
 fn nginx_answers_bulk_requests_with_a_page() {
-    sit_out_fault("page-bulk", Fault::Page, Requests::Bulk, "answers, but is not OpenSearch (a web page, status 200)");
+    sit_out_fault(
+        "page-bulk",
+        Fault::Page,
+        Requests::Bulk,
+        "answers, but is not OpenSearch (a web page, status 200)",
+    );
 }
 
 #[test]
@@ -93,8 +109,10 @@ fn sit_out_answer_fault(name: &'static str, fault: AnswerFault, reason: &str) {
     );
     assert!(log.contains(reason), "no {reason:?} in {log}");
     // `all 9 rows were there`, or `3 rows new in …, 6 were there`
-    let before = log.rsplit_once(" were there").unwrap_or_else(|| panic!("no duplicates in {log}")).0;
-    let number = before.trim_end_matches(" rows").rsplit(' ').next().and_then(|number| number.parse().ok());
+    let before =
+        log.rsplit_once(" were there").unwrap_or_else(|| panic!("no duplicates in {log}")).0;
+    let number =
+        before.trim_end_matches(" rows").rsplit(' ').next().and_then(|number| number.parse().ok());
     assert!(number.is_some_and(|known: u64| known >= stored), "{stored} were stored unseen: {log}");
 }
 
@@ -136,7 +154,11 @@ fn the_backend_is_gone() {
     let data = tempfile::tempdir().expect("a folder");
     let data = data.path().to_str().expect("UTF-8");
     let port = free_port().to_string();
-    let Some(nginx) = Nginx::start(certificates, "here", Access::Anybody, &format!("127.0.0.1:{port}")) else { return };
+    let Some(nginx) =
+        Nginx::start(certificates, "here", Access::Anybody, &format!("127.0.0.1:{port}"))
+    else {
+        return;
+    };
     let corpus = Corpus::new(200);
     let maildir = TestMaildir::new();
     maildir.deliver_all(corpus.iter());
@@ -149,18 +171,24 @@ fn the_backend_is_gone() {
     let Some(node) = OpenSearch::start(&["--data", data, "--port", &port]) else { return };
     assert_eq!(running.wait(), Some(0), "{}", running.log());
     assert_eq!(maildir.count("new"), 0);
-    assert_eq!(node.count("dmarc-reports") + node.count("tlsrpt-reports"), corpus.manifest().documents);
+    assert_eq!(
+        node.count("dmarc-reports") + node.count("tlsrpt-reports"),
+        corpus.manifest().documents
+    );
 }
 
 /// A proxy that is told the next node, where one is in trouble.
 #[test]
 fn the_next_proxy_steps_in() {
     let Some(setting) = Setting::new("second", "here", Access::Anybody) else { return };
-    let Some(sick) = Nginx::start(setting.certificates, "here", Access::Anybody, &setting.faulty_proxy.address) else {
+    let Some(sick) =
+        Nginx::start(setting.certificates, "here", Access::Anybody, &setting.faulty_proxy.address)
+    else {
         return;
     };
     sick.set(Fault::Unavailable, Requests::All, true);
-    let mut command = program(["once", "--opensearch", &sick.url(), "--opensearch", &setting.nginx.url()]);
+    let mut command =
+        program(["once", "--opensearch", &sick.url(), "--opensearch", &setting.nginx.url()]);
     command
         .args(["--dmarc-index=second-dmarc", "--tlsrpt-index=second-tlsrpt", "--ca-file"])
         .args([setting.certificates.file("ca.pem"), setting.maildir.path().to_owned()]);

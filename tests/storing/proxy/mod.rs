@@ -40,7 +40,15 @@ impl Setting {
         let corpus = Corpus::new(60);
         let maildir = TestMaildir::new();
         maildir.deliver_all(corpus.iter());
-        Some(Setting { node, nginx, faulty_proxy, certificates, maildir, manifest: corpus.manifest(), name })
+        Some(Setting {
+            node,
+            nginx,
+            faulty_proxy,
+            certificates,
+            maildir,
+            manifest: corpus.manifest(),
+            name,
+        })
     }
 
     /// nginx waits for an answer that comes late, but not that long.
@@ -72,7 +80,8 @@ impl Setting {
     }
 
     fn stored(&self) -> u64 {
-        self.node.count(&format!("{}-dmarc", self.name)) + self.node.count(&format!("{}-tlsrpt", self.name))
+        self.node.count(&format!("{}-dmarc", self.name))
+            + self.node.count(&format!("{}-tlsrpt", self.name))
     }
 
     /// The run ended well, and every document is there once.
@@ -82,7 +91,10 @@ impl Setting {
         let counts = self.node.sum(&format!("{}-dmarc", self.name), "feedback.record.row.count");
         assert_eq!(counts, self.manifest.dmarc.count_sum);
         let failed = usize::try_from(self.manifest.junk + self.manifest.broken).expect("small");
-        assert_eq!((self.maildir.count("cur"), self.maildir.count(".failed/new")), (self.mails() - failed, failed));
+        assert_eq!(
+            (self.maildir.count("cur"), self.maildir.count(".failed/new")),
+            (self.mails() - failed, failed)
+        );
     }
 
     /// The run gave up for this reason: every mail stays, and not even mail that is no report was
@@ -101,10 +113,14 @@ impl Setting {
     /// The store answers, but to requests with documents: mails without any may be moved, should
     /// they travel alone.
     fn assert_documents_wait(&self) {
-        let [new, cur, failed] = ["new", "cur", ".failed/new"].map(|folder| self.maildir.count(folder));
+        let [new, cur, failed] =
+            ["new", "cur", ".failed/new"].map(|folder| self.maildir.count(folder));
         assert_eq!((new + failed, cur), (self.mails(), 0));
         let without = usize::try_from(self.manifest.junk + self.manifest.broken).expect("small");
-        assert!(failed <= without, "{failed} mails of which {without} have no documents were moved");
+        assert!(
+            failed <= without,
+            "{failed} mails of which {without} have no documents were moved"
+        );
     }
 }
 

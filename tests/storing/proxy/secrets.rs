@@ -36,8 +36,12 @@ fn password_forms() -> [String; 2] {
 
 #[test]
 fn a_password_comes_from_a_file_the_environment_or_systemd() {
-    for (name, source) in [("pass-file", "file"), ("pass-env", "environment"), ("pass-cred", "credential")] {
-        let Some(setting) = Setting::new(name, "here", Access::User(USER, PASSWORD)) else { return };
+    for (name, source) in
+        [("pass-file", "file"), ("pass-env", "environment"), ("pass-cred", "credential")]
+    {
+        let Some(setting) = Setting::new(name, "here", Access::User(USER, PASSWORD)) else {
+            return;
+        };
         let (folder, file) = secret_file("opensearch-password", PASSWORD);
         let mut command = setting.trusting(&["--opensearch-user", USER]);
         match source {
@@ -53,7 +57,9 @@ fn a_password_comes_from_a_file_the_environment_or_systemd() {
 
 #[test]
 fn an_api_key_comes_from_a_file_the_environment_or_systemd() {
-    for (name, source) in [("key-file", "file"), ("key-env", "environment"), ("key-cred", "credential")] {
+    for (name, source) in
+        [("key-file", "file"), ("key-env", "environment"), ("key-cred", "credential")]
+    {
         let Some(setting) = Setting::new(name, "here", Access::ApiKey(KEY)) else { return };
         let (folder, file) = secret_file("opensearch-api-key", KEY);
         let mut command = setting.trusting(&[]);
@@ -70,10 +76,17 @@ fn an_api_key_comes_from_a_file_the_environment_or_systemd() {
 
 #[test]
 fn with_a_wrong_secret_or_none_every_mail_stays() {
-    let Some(setting) = Setting::new("denied", "here", Access::User(USER, PASSWORD)) else { return };
+    let Some(setting) = Setting::new("denied", "here", Access::User(USER, PASSWORD)) else {
+        return;
+    };
     let (_folder, wrong) = secret_file("opensearch-password", "wrong-password");
-    let refused =
-        ended(&mut setting.trusting(&[GIVE_UP, "--opensearch-user", USER, "--opensearch-password-file", &wrong]));
+    let refused = ended(&mut setting.trusting(&[
+        GIVE_UP,
+        "--opensearch-user",
+        USER,
+        "--opensearch-password-file",
+        &wrong,
+    ]));
     setting.assert_all_stay(&refused, "401");
     assert_secret(&refused.log, &["wrong-password"]);
     setting.assert_all_stay(&ended(&mut setting.trusting(&[GIVE_UP])), "401");
@@ -101,10 +114,17 @@ fn a_secret_that_can_not_be_sent_is_not_told() {
 /// Other users see the command line of every process.
 #[test]
 fn secrets_are_not_on_the_command_line_of_a_running_program() {
-    let Some(setting) = Setting::new("cmdline", "here", Access::User(USER, PASSWORD)) else { return };
+    let Some(setting) = Setting::new("cmdline", "here", Access::User(USER, PASSWORD)) else {
+        return;
+    };
     let (_folder, file) = secret_file("opensearch-password", PASSWORD);
-    let command =
-        setting.trusting(&["--give-up-after=1m", "--opensearch-user", USER, "--opensearch-password-file", &file]);
+    let command = setting.trusting(&[
+        "--give-up-after=1m",
+        "--opensearch-user",
+        USER,
+        "--opensearch-password-file",
+        &file,
+    ]);
     setting.nginx.set(Fault::Unavailable, Requests::All, true);
     let mut running = Running::start_command(command);
     running.wait_for_log("store unavailable");

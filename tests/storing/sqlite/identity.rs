@@ -41,7 +41,10 @@ fn feedback(policy: &str, rows: &[(&str, u64)]) -> String {
 
 /// The mail that brings these texts in one attachment.
 fn letter(xml: &str) -> Contents {
-    let contents = message::read(&mail(&attachment("text/xml", "report.xml", xml.as_bytes())), &Limits::default());
+    let contents = message::read(
+        &mail(&attachment("text/xml", "report.xml", xml.as_bytes())),
+        &Limits::default(),
+    );
     assert_eq!(contents.complaint(), None);
     contents
 }
@@ -71,13 +74,15 @@ fn a_report_split_over_two_mails_is_stored_whole() {
 #[test]
 fn a_corrected_report_is_stored_beside_the_first() {
     let (_folder, path) = folder();
-    let [first, corrected] = [1, 5].map(|count| feedback("none", &[("192.0.2.1", count), ("192.0.2.2", 7)]));
+    let [first, corrected] =
+        [1, 5].map(|count| feedback("none", &[("192.0.2.1", count), ("192.0.2.2", 7)]));
     assert_eq!(stored(&path, [&first, &corrected]), [(2, 0), (1, 1)]);
 }
 
 #[test]
 fn a_stranger_who_guesses_an_id_keeps_nothing_out() {
-    let [ours, theirs] = [feedback("reject", &[("192.0.2.1", 10)]), feedback("none", &[("198.51.100.1", 1)])];
+    let [ours, theirs] =
+        [feedback("reject", &[("192.0.2.1", 10)]), feedback("none", &[("198.51.100.1", 1)])];
     for order in [[&ours, &theirs], [&theirs, &ours]] {
         let (_folder, path) = folder();
         assert_eq!(stored(&path, order.map(String::as_str)), [(1, 0), (1, 0)]);
@@ -93,9 +98,13 @@ fn a_stranger_who_guesses_an_id_keeps_nothing_out() {
 fn shown(path: &Path, source: &str) -> [Value; 3] {
     let exported = run(["export", "--store", path.to_str().expect("UTF-8")]);
     assert_eq!(exported.code, Some(0), "{}", exported.log);
-    let documents: Vec<Value> =
-        exported.stdout.lines().map(|line| serde_json::from_str(line).expect("a document")).collect();
-    let of_source = |document: &&Value| document["feedback"]["record"]["row"]["source_ip"] == source;
+    let documents: Vec<Value> = exported
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a document"))
+        .collect();
+    let of_source =
+        |document: &&Value| document["feedback"]["record"]["row"]["source_ip"] == source;
     let found: Vec<_> = documents.iter().filter(of_source).collect();
     let [document] = found.as_slice() else { panic!("{} documents of {source}", found.len()) };
     [
@@ -110,10 +119,13 @@ fn shown(path: &Path, source: &str) -> [Value; 3] {
 #[test]
 fn each_record_is_shown_with_the_mail_that_brought_it() {
     let ours = feedback("none", &[("192.0.2.1", 10), ("192.0.2.2", 1)]);
-    let theirs = feedback("none", &[("192.0.2.1", 10), ("198.51.100.1", 1)]).replace("a@reporter", "b@stranger");
+    let theirs = feedback("none", &[("192.0.2.1", 10), ("198.51.100.1", 1)])
+        .replace("a@reporter", "b@stranger");
     let sent = |xml: &str, id: &str, verdict: &str, from: &str| {
-        let header = format!("Authentication-Results: mx.example.org; dmarc={verdict} header.from={from}\n");
-        let mail = String::from_utf8(mail(&attachment("text/xml", "report.xml", xml.as_bytes()))).expect("UTF-8");
+        let header =
+            format!("Authentication-Results: mx.example.org; dmarc={verdict} header.from={from}\n");
+        let mail = String::from_utf8(mail(&attachment("text/xml", "report.xml", xml.as_bytes())))
+            .expect("UTF-8");
         header + &mail.replace("test.1@reporter.example", id)
     };
     let mails = [
@@ -126,14 +138,23 @@ fn each_record_is_shown_with_the_mail_that_brought_it() {
         for n in [order[0], order[1], order[0], order[1]] {
             let file = folder.path().join("mail.eml");
             fs::write(&file, &mails[n]).expect("written");
-            let ended = run(["--store", store_argument, "--authserv-id=mx.example.org", file.to_str().expect("UTF-8")]);
+            let ended = run([
+                "--store",
+                store_argument,
+                "--authserv-id=mx.example.org",
+                file.to_str().expect("UTF-8"),
+            ]);
             assert_eq!(ended.code, Some(0), "{}", ended.log);
         }
         assert_eq!(messages(&path), 12, "nothing twice");
         let [id, authentic, email] = shown(&path, "192.0.2.2");
         assert_eq!(
             (id, authentic, email),
-            ("ours@reporter.example".into(), "reporter.example".into(), "a@reporter.example".into())
+            (
+                "ours@reporter.example".into(),
+                "reporter.example".into(),
+                "a@reporter.example".into()
+            )
         );
         let [id, authentic, email] = shown(&path, "198.51.100.1");
         assert_eq!(
@@ -186,10 +207,18 @@ fn ids(report: &Report) -> Vec<String> {
 
 #[test]
 fn ids_are_frozen() {
-    let dmarc = letter(&feedback("none", &[("192.0.2.1", 4), ("2001:db8::1", 300), ("192.0.2.1", 4)]));
-    let tls = message::read(&fs::read("tests/fixtures/tls/rfc8460.json").expect("a report"), &Limits::default());
-    let failure = message::read(&fs::read("tests/fixtures/failure/complete.eml").expect("a mail"), &Limits::default());
-    let found: Vec<String> = [dmarc, tls, failure].iter().flat_map(|one| ids(&one.reports[0])).collect();
+    let dmarc =
+        letter(&feedback("none", &[("192.0.2.1", 4), ("2001:db8::1", 300), ("192.0.2.1", 4)]));
+    let tls = message::read(
+        &fs::read("tests/fixtures/tls/rfc8460.json").expect("a report"),
+        &Limits::default(),
+    );
+    let failure = message::read(
+        &fs::read("tests/fixtures/failure/complete.eml").expect("a mail"),
+        &Limits::default(),
+    );
+    let found: Vec<String> =
+        [dmarc, tls, failure].iter().flat_map(|one| ids(&one.reports[0])).collect();
     assert_eq!(found, FROZEN, "a store would get everything a second time");
 }
 
@@ -220,21 +249,30 @@ fn views_show_the_ids_of_documents() {
     let (_folder, path) = folder();
     store(&path, [super::mail([super::full_dmarc(), super::full_tls()])]);
     let connection = Connection::open(&path).expect("the store");
-    let mut statement = connection.prepare("SELECT id FROM dmarc UNION SELECT id FROM tls").expect("views");
-    let found: Result<BTreeSet<String>, _> = statement.query_map((), |row| row.get(0)).expect("read").collect();
+    let mut statement =
+        connection.prepare("SELECT id FROM dmarc UNION SELECT id FROM tls").expect("views");
+    let found: Result<BTreeSet<String>, _> =
+        statement.query_map((), |row| row.get(0)).expect("read").collect();
     let expected = ids(&super::full_dmarc()).into_iter().chain(ids(&super::full_tls()));
     assert_eq!(found, Ok(expected.collect()));
 }
 
 /// The mails of tests/fixtures/store-….sqlite, which earlier versions made.
 fn mails_of_older_stores() -> Vec<Contents> {
-    let demo = fs::read_dir("contrib/demo/mails").expect("mails").map(|entry| entry.expect("a mail").path());
+    let demo = fs::read_dir("contrib/demo/mails")
+        .expect("mails")
+        .map(|entry| entry.expect("a mail").path());
     let mut demo: Vec<_> = demo.collect();
     demo.sort();
     demo.truncate(20);
-    let failures = ["complete", "headers-only"].map(|name| format!("tests/fixtures/failure/{name}.eml").into());
+    let failures = ["complete", "headers-only"]
+        .map(|name| format!("tests/fixtures/failure/{name}.eml").into());
     let read = |path| message::read(&fs::read(path).expect("a mail"), &Limits::default());
-    demo.into_iter().chain(failures).map(read).filter(|contents| !contents.reports.is_empty()).collect()
+    demo.into_iter()
+        .chain(failures)
+        .map(read)
+        .filter(|contents| !contents.reports.is_empty())
+        .collect()
 }
 
 #[test]
@@ -275,7 +313,8 @@ fn keeps_its_rows_and_knows_them_again(older: &str) {
     );
     let schema = |path: &Path| {
         let connection = Connection::open(path).expect("the store");
-        let sql = "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
+        let sql =
+            "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
         connection.query_row(sql, (), |row| row.get::<_, String>(0)).expect("a schema")
     };
     assert_eq!(schema(&path), schema(&fresh));

@@ -1,4 +1,5 @@
-//! The mode `report` with many rows: each has what belongs to it, and all together cost one walk through the store.
+//! The mode `report` with many rows: each has what belongs to it, and all together cost one walk
+//! through the store.
 
 use std::time::Instant;
 
@@ -21,7 +22,8 @@ fn each_policy_has_its_own_failures() {
     many.policies = (0..20)
         .map(|n| {
             let domain = format!("d{n}.example");
-            let ways: Vec<_> = names.iter().zip(1..=n).map(|(name, count)| (name.as_str(), count)).collect();
+            let ways: Vec<_> =
+                names.iter().zip(1..=n).map(|(name, count)| (name.as_str(), count)).collect();
             policy(&domain, if n % 2 == 0 { "sts" } else { "tlsa" }, 100 - n, &ways)
         })
         .collect();
@@ -47,10 +49,13 @@ fn many_rows_take_little_longer_than_one() {
     let (_folder, path) = folder();
     let names = || (0..ROWS).flat_map(|a| (0..ROWS).map(move |b| (a, b)));
     let addresses: Vec<String> = names().map(|(a, b)| format!("192.0.{a}.{b}")).collect();
-    let records: Vec<_> = addresses.iter().map(|source| (source.as_str(), 1, "none", "pass", "fail")).collect();
+    let records: Vec<_> =
+        addresses.iter().map(|source| (source.as_str(), 1, "none", "pass", "fail")).collect();
     let mut sessions = tls("tls", 0);
     if let Report::Tls(tls) = &mut sessions {
-        tls.policies = names().map(|(a, b)| policy(&format!("d{a}.d{b}.example"), "sts", 1, &[("x", 1)])).collect();
+        tls.policies = names()
+            .map(|(a, b)| policy(&format!("d{a}.d{b}.example"), "sts", 1, &[("x", 1)]))
+            .collect();
     }
     store(&path, [mail([report_on("example.org", 0, &records), sessions])]);
     let shortest = |top: usize| {

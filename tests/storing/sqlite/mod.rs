@@ -46,8 +46,8 @@ struct Setup {
 impl Setup {
     fn open(path: &Path, patience: Option<Duration>) -> Setup {
         let stop = Arc::new(Stop::default());
-        let sink =
-            SqliteSink::open(path, patience, Arc::clone(&stop), StoreMetrics::default()).expect("the store opens");
+        let sink = SqliteSink::open(path, patience, Arc::clone(&stop), StoreMetrics::default())
+            .expect("the store opens");
         let (settler, settled) = settle::channel();
         Setup { sink, stop, settler, settled }
     }
@@ -131,18 +131,26 @@ fn every_document_can_be_made_again_from_the_tables() {
     let contents = Contents { received: full_received(), ..mail(all.clone()) };
     let settled = store(&path, [contents]);
     assert_eq!(settled[0].outcome, Outcome::Stored);
-    let expected: Vec<String> = all.iter().flat_map(|report| documents(report, &full_received())).collect();
+    let expected: Vec<String> =
+        all.iter().flat_map(|report| documents(report, &full_received())).collect();
     assert_eq!(settled[0].tally.created, expected.len() as u64);
 
     assert_eq!(in_order(read_back(&path, &Selection::default())), in_order(expected));
-    assert_eq!(number(&path, "SELECT count(*) FROM dmarc_reports WHERE lost = 2 AND stored_at > 1700000000"), 1);
+    assert_eq!(
+        number(
+            &path,
+            "SELECT count(*) FROM dmarc_reports WHERE lost = 2 AND stored_at > 1700000000"
+        ),
+        1
+    );
 }
 
 #[test]
 fn deleting_a_report_deletes_all_of_it() {
     let (_folder, path) = folder();
     store(&path, [mail([full_dmarc(), full_tls()])]);
-    let tables = ["dmarc_records", "dmarc_override_reasons", "dmarc_spf_results", "dmarc_dkim_results"];
+    let tables =
+        ["dmarc_records", "dmarc_override_reasons", "dmarc_spf_results", "dmarc_dkim_results"];
     let tables = tables.iter().chain(&["tls_policies", "tls_failure_details"]);
     let connection = Connection::open(&path).expect("the store");
     let count = |table: &str| number(&path, &format!("SELECT count(*) FROM {table}"));
@@ -150,7 +158,9 @@ fn deleting_a_report_deletes_all_of_it() {
         assert_ne!(count(table), 0, "{table}");
     }
     connection
-        .execute_batch("PRAGMA foreign_keys = on; DELETE FROM dmarc_reports; DELETE FROM tls_reports")
+        .execute_batch(
+            "PRAGMA foreign_keys = on; DELETE FROM dmarc_reports; DELETE FROM tls_reports",
+        )
         .expect("deleted");
     for table in tables {
         assert_eq!(count(table), 0, "{table}");
@@ -211,7 +221,8 @@ fn two_writers_lose_nothing_and_store_nothing_twice() {
         })
     };
     let both = [write((0..REPORTS).collect()), write((0..REPORTS).rev().collect())];
-    let settled: Vec<Settlement> = both.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect();
+    let settled: Vec<Settlement> =
+        both.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect();
     assert!(settled.iter().all(|settlement| settlement.outcome == Outcome::Stored));
     assert_eq!(settled.iter().map(|s| s.tally.created).sum::<u64>(), 20 * REPORTS as u64);
     assert_eq!(settled.iter().map(|s| s.tally.duplicates).sum::<u64>(), 20 * REPORTS as u64);

@@ -27,7 +27,11 @@ fn an_empty_period_names_the_newest_report() {
     assert_eq!(json(&late)["newest_report"], "2024-01-18T00:00:00Z");
     assert_eq!(json(&late)["store"], path.display().to_string());
     let of = |domain: &str| text(&ReportOptions { domain: Some(domain.into()), ..late.clone() });
-    assert!(of("example.org").ends_with("No reports; newest report here: 17 Jan 2024\n"), "{}", of("example.org"));
+    assert!(
+        of("example.org").ends_with("No reports; newest report here: 17 Jan 2024\n"),
+        "{}",
+        of("example.org")
+    );
     let expected = "No reports; newest report here, on another domain: 18 Jan 2024\n";
     assert!(of("nobody.example").ends_with(expected), "{}", of("nobody.example"));
 }
@@ -37,14 +41,23 @@ fn where_there_is_nothing_another_store_is_named() {
     let (folder, path) = folder();
     let (missing, other) = (folder.path().join("missing"), folder.path().join("its folder"));
     let other = other.join("reports.sqlite");
-    let asked = ReportOptions { places: vec![missing, path.clone(), other.clone()], ..options(&path) };
-    let nothing = |asked: &ReportOptions| run(asked, &mut Vec::new()).expect_err("no store").to_string();
+    let asked =
+        ReportOptions { places: vec![missing, path.clone(), other.clone()], ..options(&path) };
+    let nothing =
+        |asked: &ReportOptions| run(asked, &mut Vec::new()).expect_err("no store").to_string();
     assert_eq!(nothing(&asked), format!("there is no store {}", path.display()));
 
     store(&other, []);
-    assert_eq!(nothing(&asked), format!("there is no store {}", path.display()), "the other one is empty");
+    assert_eq!(
+        nothing(&asked),
+        format!("there is no store {}", path.display()),
+        "the other one is empty"
+    );
     store(&path, []);
-    let head = format!("Store: {}\nReports of all time\n\nNo reports. This store is empty", path.display());
+    let head = format!(
+        "Store: {}\nReports of all time\n\nNo reports. This store is empty",
+        path.display()
+    );
     assert_eq!(text(&asked), format!("{head}.\n"));
     assert_eq!(json(&asked)["other_store"], Value::Null);
 

@@ -50,13 +50,20 @@ fn names_that_sqlite_has_other_ideas_about_are_names() {
 fn files_of_others_are_left_alone() {
     let (folder, path) = folder();
     let text = folder.path().join("text");
-    fs::write(&text, "not a database, but long enough to be looked at as if it were one".repeat(100)).expect("written");
+    fs::write(
+        &text,
+        "not a database, but long enough to be looked at as if it were one".repeat(100),
+    )
+    .expect("written");
     let connection = Connection::open(&path).expect("a database");
     connection.execute_batch("CREATE TABLE theirs (x); PRAGMA user_version = 1").expect("a table");
     drop(connection);
     for file in [&text, &path] {
         let before = fs::read(file).expect("read");
-        let expected = format!("{} is not a store of email-report-processor, it is left alone", file.display());
+        let expected = format!(
+            "{} is not a store of email-report-processor, it is left alone",
+            file.display()
+        );
         assert_eq!(refusal(file), expected);
         assert!(matches!(Reader::open(file), Err(OpenError::Foreign(_))));
         assert_eq!(fs::read(file).expect("read"), before);
@@ -67,8 +74,14 @@ fn files_of_others_are_left_alone() {
 fn a_store_of_a_newer_version_is_left_alone() {
     let (_folder, path) = folder();
     drop(Store::open(&path).expect("made"));
-    Connection::open(&path).expect("opened").execute_batch("PRAGMA user_version = 1000").expect("changed");
-    let expected = format!("the store {} was written by a newer version of email-report-processor", path.display());
+    Connection::open(&path)
+        .expect("opened")
+        .execute_batch("PRAGMA user_version = 1000")
+        .expect("changed");
+    let expected = format!(
+        "the store {} was written by a newer version of email-report-processor",
+        path.display()
+    );
     assert_eq!(refusal(&path), expected);
     assert!(matches!(Reader::open(&path), Err(OpenError::Newer(_))));
     assert_eq!(number(&path, "PRAGMA user_version"), 1000);
@@ -103,7 +116,10 @@ fn a_place_where_no_file_can_be_is_told() {
     assert!(error.to_string().starts_with(&expected), "{error}");
     assert_eq!(
         refusal(folder.path()),
-        format!("{} is not a store of email-report-processor, it is left alone", folder.path().display())
+        format!(
+            "{} is not a store of email-report-processor, it is left alone",
+            folder.path().display()
+        )
     );
 }
 

@@ -37,7 +37,8 @@ fn long_dmarc(records: u32) -> Report {
     let mut report = dmarc("long", records);
     let Report::Aggregate(long) = &mut report else { unreachable!() };
     for (n, record) in long.records.iter_mut().enumerate() {
-        let dkim = |i| DkimResult { domain: some(format!("dkim {n} {i}")), ..DkimResult::default() };
+        let dkim =
+            |i| DkimResult { domain: some(format!("dkim {n} {i}")), ..DkimResult::default() };
         let spf = SpfResult { domain: some(format!("spf {n}")), ..SpfResult::default() };
         record.auth_results.dkim = if n % 3 == 0 { vec![dkim(0), dkim(1)] } else { Vec::new() };
         record.auth_results.spf = if n % 4 == 0 { vec![spf] } else { Vec::new() };
@@ -51,7 +52,10 @@ fn long_tls(policies: u32) -> Report {
     let Report::Tls(long) = &mut report else { unreachable!() };
     for (n, policy) in long.policies.iter_mut().enumerate() {
         policy.policy.policy_domain = some(format!("{}.example", ["a", "b", "c"][n % 3]));
-        let detail = FailureDetail { additional_information: some(format!("failure {n}")), ..FailureDetail::default() };
+        let detail = FailureDetail {
+            additional_information: some(format!("failure {n}")),
+            ..FailureDetail::default()
+        };
         policy.failure_details = if n % 2 == 0 { vec![detail] } else { Vec::new() };
     }
     report
@@ -64,8 +68,12 @@ fn a_long_report_comes_in_portions_that_make_the_same_documents() {
         let (_folder, path) = folder();
         let reports = [long_dmarc(records), long_tls(records)];
         store(&path, [received(mail(reports.clone()))]);
-        let expected: Vec<String> = reports.iter().flat_map(|report| documents(report, &full_received())).collect();
-        assert!(in_order(read_back(&path, &Selection::default())) == in_order(expected), "{records}");
+        let expected: Vec<String> =
+            reports.iter().flat_map(|report| documents(report, &full_received())).collect();
+        assert!(
+            in_order(read_back(&path, &Selection::default())) == in_order(expected),
+            "{records}"
+        );
     }
     let (_folder, path) = folder();
     store(&path, [mail([long_dmarc(2500), long_tls(2500)])]);
@@ -103,9 +111,12 @@ fn reports_come_by_their_period() {
         dmarc.metadata.date_range.begin += day * 86400;
         report
     };
-    let [third, first, second, same] = [report("c", 3), report("a", 1), report("b", 2), report("0", 2)];
+    let [third, first, second, same] =
+        [report("c", 3), report("a", 1), report("b", 2), report("0", 2)];
     store(&path, [&third, &first, &second, &same].map(|report| received(mail([report.clone()]))));
-    let expected = [&first, &second, &same, &third].into_iter().flat_map(|report| documents(report, &full_received()));
+    let expected = [&first, &second, &same, &third]
+        .into_iter()
+        .flat_map(|report| documents(report, &full_received()));
     assert_eq!(read_back(&path, &Selection::default()), expected.collect::<Vec<_>>());
 }
 
@@ -138,7 +149,8 @@ fn every_fixture_comes_back_as_the_documents_it_gave() {
         ..ReadOptions::from(Limits::default())
     };
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let files = WalkDir::new(fixtures).sort_by_file_name().into_iter().map(|entry| entry.expect("a file"));
+    let files =
+        WalkDir::new(fixtures).sort_by_file_name().into_iter().map(|entry| entry.expect("a file"));
     let mut kinds = BTreeMap::new();
     for file in files.filter(|entry| entry.file_type().is_file()) {
         let contents = read_with(&fs::read(file.path()).expect("a file"), &options);
@@ -156,7 +168,8 @@ fn every_fixture_comes_back_as_the_documents_it_gave() {
             store(&path, [contents]);
             let mut found = read_back(&path, &Selection::default());
             found.sort();
-            let expected: Vec<String> = expected.iter().map(|(id, document)| format!("{id} {document}")).collect();
+            let expected: Vec<String> =
+                expected.iter().map(|(id, document)| format!("{id} {document}")).collect();
             assert_eq!(found.join("\n"), expected.join("\n"), "{}", file.path().display());
         }
     }
@@ -172,6 +185,7 @@ fn a_value_that_somebody_spoiled_is_told_and_not_left_out() {
     connection.execute("UPDATE dmarc_records SET source_ip = 'nonsense'", ()).expect("spoiled");
     let mut reader = Reader::open(&path).expect("the store");
     let reports = reader.reports(&Selection::default()).expect("a snapshot");
-    let error = reports.each(Kind::Dmarc, |_| Ok::<_, rusqlite::Error>(())).expect_err("no address");
+    let error =
+        reports.each(Kind::Dmarc, |_| Ok::<_, rusqlite::Error>(())).expect_err("no address");
     assert!(error.to_string().contains("invalid IP address"), "{error}");
 }

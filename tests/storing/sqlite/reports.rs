@@ -7,8 +7,8 @@ use email_report_processor::{
     report::{
         AggregateReport, Period, Repairs, Report, Text, TlsReport,
         aggregate::{
-            AuthResults, DkimResult, Identifiers, Metadata, OverrideReason, PolicyEvaluated, PolicyPublished, Record,
-            Row, SpfResult,
+            AuthResults, DkimResult, Identifiers, Metadata, OverrideReason, PolicyEvaluated,
+            PolicyPublished, Record, Row, SpfResult,
         },
         tls::{FailureDetail, Policy, PolicyResult, Summary},
     },
@@ -31,7 +31,10 @@ pub fn dmarc(id: &str, records: u32) -> Report {
             date_range: Period { begin: BEGIN, end: BEGIN + 86399 },
             ..Metadata::default()
         },
-        policy_published: PolicyPublished { domain: text("example.org"), ..PolicyPublished::default() },
+        policy_published: PolicyPublished {
+            domain: text("example.org"),
+            ..PolicyPublished::default()
+        },
         records: (0..records).map(record).collect(),
         ..AggregateReport::default()
     })
@@ -39,7 +42,11 @@ pub fn dmarc(id: &str, records: u32) -> Report {
 
 /// A record with little in it, another for each number.
 pub fn record(n: u32) -> Record {
-    let row = Row { source_ip: Some(IpAddr::V4(n.into())), count: 1, policy_evaluated: PolicyEvaluated::default() };
+    let row = Row {
+        source_ip: Some(IpAddr::V4(n.into())),
+        count: 1,
+        policy_evaluated: PolicyEvaluated::default(),
+    };
     Record { row, identifiers: Identifiers::default(), auth_results: AuthResults::default() }
 }
 
@@ -124,7 +131,10 @@ fn full_record(number: u32, source_ip: &str, results: u32) -> Record {
             envelope_from: name("envelope_from", 0),
             envelope_to: name("envelope_to", 0),
         },
-        auth_results: AuthResults { spf: (0..results).map(spf).collect(), dkim: (0..results).map(dkim).collect() },
+        auth_results: AuthResults {
+            spf: (0..results).map(spf).collect(),
+            dkim: (0..results).map(dkim).collect(),
+        },
     }
 }
 
@@ -170,6 +180,10 @@ pub fn full_received() -> Received {
         message_id: text("id@reporter.example"),
         at: Some("2024-01-16T04:05:06Z".into()),
         from: text("noreply@reporter.example"),
-        authenticated: Some(Authenticated { pass: true, dkim: vec!["example.net".into()], ..Authenticated::default() }),
+        authenticated: Some(Authenticated {
+            pass: true,
+            dkim: vec!["example.net".into()],
+            ..Authenticated::default()
+        }),
     }
 }

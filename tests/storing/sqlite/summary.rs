@@ -42,7 +42,11 @@ fn some(text: &str) -> Option<Text> {
 
 /// A report of a domain, some days after the first, with one record a `(source, messages,
 /// disposition, spf, dkim)`.
-pub(super) fn report_on(domain: &str, days: i64, records: &[(&str, u64, &str, &str, &str)]) -> Report {
+pub(super) fn report_on(
+    domain: &str,
+    days: i64,
+    records: &[(&str, u64, &str, &str, &str)],
+) -> Report {
     let mut report = dmarc(&format!("{domain} {days}"), 0);
     let Report::Aggregate(dmarc) = &mut report else { unreachable!() };
     dmarc.policy_published.domain = some(domain);
@@ -55,21 +59,31 @@ pub(super) fn report_on(domain: &str, days: i64, records: &[(&str, u64, &str, &s
         record.row.policy_evaluated.spf = some(spf);
         record.row.policy_evaluated.dkim = some(dkim);
         // Twice the same, as from two signatures: its messages are to be counted once.
-        let result = DkimResult { domain: some(domain), result: some(dkim), ..DkimResult::default() };
+        let result =
+            DkimResult { domain: some(domain), result: some(dkim), ..DkimResult::default() };
         record.auth_results.dkim = vec![result.clone(), result];
-        record.auth_results.spf =
-            vec![SpfResult { domain: some("bounce.example"), result: some(spf), ..SpfResult::default() }];
+        record.auth_results.spf = vec![SpfResult {
+            domain: some("bounce.example"),
+            result: some(spf),
+            ..SpfResult::default()
+        }];
         dmarc.records.push(record);
     }
     report
 }
 
-pub(super) fn policy(domain: &str, kind: &str, good: u64, failures: &[(&str, u64)]) -> PolicyResult {
+pub(super) fn policy(
+    domain: &str,
+    kind: &str,
+    good: u64,
+    failures: &[(&str, u64)],
+) -> PolicyResult {
     let mut policy = PolicyResult::default();
     policy.policy.policy_domain = some(domain);
     policy.policy.policy_type = some(kind);
     policy.summary.total_successful_session_count = good;
-    policy.summary.total_failure_session_count = failures.iter().map(|(_, sessions)| sessions).sum();
+    policy.summary.total_failure_session_count =
+        failures.iter().map(|(_, sessions)| sessions).sum();
     let detail = |(result, sessions): &(&str, u64)| FailureDetail {
         result_type: some(result),
         failed_session_count: *sessions,
@@ -96,14 +110,19 @@ pub(super) fn example(path: &Path) {
     let mut tls = tls("tls", 0);
     if let Report::Tls(tls) = &mut tls {
         let failures = [("certificate-expired", 7), ("starttls-not-supported", 3)];
-        tls.policies =
-            vec![policy("example.org", "sts", 90, &failures), policy("example.net", "no-policy-found", 5, &[])];
+        tls.policies = vec![
+            policy("example.org", "sts", 90, &failures),
+            policy("example.net", "no-policy-found", 5, &[]),
+        ];
     }
     let reports = [
         report_on(
             "example.org",
             0,
-            &[("192.0.2.1", 1000, "none", "pass", "pass"), ("2001:db8::1", 20, "reject", "fail", "fail")],
+            &[
+                ("192.0.2.1", 1000, "none", "pass", "pass"),
+                ("2001:db8::1", 20, "reject", "fail", "fail"),
+            ],
         ),
         report_on("Example.ORG.", 1, &[("192.0.2.1", 1, "pass", "fail", "pass")]),
         report_on("mail.example.org", 2, &[("192.0.2.2", 5, "quarantine", "softfail", "fail")]),
@@ -209,10 +228,14 @@ fn failure_reports_are_in_the_json_too() {
         "domain": "example.net", "reports": 1, "messages": 4,
         "sources": counted("192.0.2.9"), "auth_failures": failures, "delivery_results": counted("reject")
     });
-    let expected = json!({ "reports": 1, "messages": 4, "domains": [domain], "domains_omitted": 0 });
+    let expected =
+        json!({ "reports": 1, "messages": 4, "domains": [domain], "domains_omitted": 0 });
     assert_eq!(answer["failure"], expected);
     let late = ReportOptions { since: "2024-01-17".parse().ok(), top: 0, ..options(&path) };
-    assert_eq!(json(&late)["failure"], json!({ "reports": 1, "messages": 0, "domains": [], "domains_omitted": 1 }));
+    assert_eq!(
+        json(&late)["failure"],
+        json!({ "reports": 1, "messages": 0, "domains": [], "domains_omitted": 1 })
+    );
 }
 
 #[test]
@@ -221,7 +244,10 @@ fn long_lines_are_whole() {
     let long = "mail-out-1.bounces.a-rather-long-name.example";
     store(&path, [mail([report_on(long, 0, &[("192.0.2.1", 7, "none", "fail", "pass")])])]);
     let text = text(&options(&path));
-    assert!(text.contains(&format!("\n  SPF fail bounce.example 7\n  DKIM pass {long} 7\n")), "{text}");
+    assert!(
+        text.contains(&format!("\n  SPF fail bounce.example 7\n  DKIM pass {long} 7\n")),
+        "{text}"
+    );
 }
 
 #[test]
@@ -231,9 +257,16 @@ fn domains_match_with_what_is_below_them() {
     let names = |domain: &str| {
         let answer = json(&ReportOptions { domain: Some(domain.into()), ..options(&path) });
         let names = |list: &Value, name: &str| -> Vec<String> {
-            list.as_array().expect("a list").iter().map(|item| item[name].as_str().expect("a name").into()).collect()
+            list.as_array()
+                .expect("a list")
+                .iter()
+                .map(|item| item[name].as_str().expect("a name").into())
+                .collect()
         };
-        (names(&answer["dmarc"]["domains"], "domain"), names(&answer["tls"]["policies"], "policy_domain"))
+        (
+            names(&answer["dmarc"]["domains"], "domain"),
+            names(&answer["tls"]["policies"], "policy_domain"),
+        )
     };
     let both = |dmarc: &[&str], tls: &[&str]| {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
@@ -241,7 +274,10 @@ fn domains_match_with_what_is_below_them() {
     };
     assert_eq!(names("Example.org."), both(&["example.org", "mail.example.org"], &["example.org"]));
     assert_eq!(names("mail.example.org"), both(&["mail.example.org"], &[]));
-    assert_eq!(names("org"), both(&["example.org", "mail.example.org", "badexample.org"], &["example.org"]));
+    assert_eq!(
+        names("org"),
+        both(&["example.org", "mail.example.org", "badexample.org"], &["example.org"])
+    );
     assert_eq!(names("%"), both(&[], &[]));
 }
 
@@ -251,7 +287,8 @@ fn a_report_belongs_to_the_period_in_which_its_own_begins() {
     example(&path);
     let reports = |since: Option<&str>, until: Option<&str>| {
         let moment = |text: &str| text.parse().expect(text);
-        let period = ReportOptions { since: since.map(moment), until: until.map(moment), ..options(&path) };
+        let period =
+            ReportOptions { since: since.map(moment), until: until.map(moment), ..options(&path) };
         json(&period)["dmarc"]["reports"].as_u64().expect("a number")
     };
     assert_eq!(reports(None, None), 5);
@@ -287,7 +324,8 @@ fn numbers_are_the_sums_over_the_reports() {
     let mut reports = Vec::new();
     for n in 0_usize..200 {
         let domain = format!("d{}.example", n % 7);
-        let sources: Vec<String> = (0..=n % 5).map(|k| format!("192.0.2.{}", (n * 3 + k) % 11)).collect();
+        let sources: Vec<String> =
+            (0..=n % 5).map(|k| format!("192.0.2.{}", (n * 3 + k) % 11)).collect();
         let records: Vec<_> = sources
             .iter()
             .enumerate()
@@ -310,8 +348,12 @@ fn numbers_are_the_sums_over_the_reports() {
     for source in answer["dmarc"]["sources"].as_array().expect("sources") {
         let address = source["source_ip"].as_str().expect("an address");
         assert_eq!(Some(&read(source)), sums.get(address), "{address}");
-        let of_dkim: u64 =
-            source["dkim"].as_array().expect("results").iter().map(|r| r["messages"].as_u64().expect("n")).sum();
+        let of_dkim: u64 = source["dkim"]
+            .as_array()
+            .expect("results")
+            .iter()
+            .map(|r| r["messages"].as_u64().expect("n"))
+            .sum();
         assert!(of_dkim <= source["messages"].as_u64().expect("messages"), "counted twice");
     }
     assert_eq!(answer["dmarc"]["sources"].as_array().map(Vec::len), Some(sums.len()));
@@ -321,8 +363,10 @@ fn numbers_are_the_sums_over_the_reports() {
     });
     assert_eq!(read(&answer["dmarc"]), all);
     let done = &answer["dmarc"]["disposition"];
-    let done: u64 =
-        ["none", "pass", "quarantine", "reject", "other"].iter().filter_map(|name| done[name].as_u64()).sum();
+    let done: u64 = ["none", "pass", "quarantine", "reject", "other"]
+        .iter()
+        .filter_map(|name| done[name].as_u64())
+        .sum();
     assert_eq!(done, all[0]);
 }
 
@@ -330,7 +374,10 @@ fn numbers_are_the_sums_over_the_reports() {
 fn forged_numbers_break_nothing() {
     let (_folder, path) = folder();
     let huge = ("192.0.2.1", u64::MAX, "none", "pass", "pass");
-    store(&path, [mail([report_on("example.org", 0, &[huge, huge]), report_on("example.net", 0, &[huge])])]);
+    store(
+        &path,
+        [mail([report_on("example.org", 0, &[huge, huge]), report_on("example.net", 0, &[huge])])],
+    );
     assert_eq!(json(&options(&path))["dmarc"]["sources"][0]["messages"], i64::MAX);
     assert!(text(&options(&path)).contains("100.0%"));
 }
@@ -359,7 +406,11 @@ fn nothing_in_a_report_reaches_the_terminal_as_a_command() {
     assert!(tables.lines().all(|line| !line.trim_start().starts_with("All  1 100.0%")), "{tables}");
     let raw = text(&ReportOptions { json: true, ..options(&path) });
     assert!(raw.chars().all(harmless), "{raw:?}");
-    assert_eq!(json(&options(&path))["tls"]["policies"][0]["policy_type"], evil, "the value is the same");
+    assert_eq!(
+        json(&options(&path))["tls"]["policies"][0]["policy_type"],
+        evil,
+        "the value is the same"
+    );
 }
 
 #[test]

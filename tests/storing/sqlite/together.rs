@@ -10,16 +10,20 @@ use crate::support::{
     program::{Running, TestMaildir, program, wait_until},
 };
 
-/// The last line of the journal below `state` that says how far the store had come: token and number of transactions.
+/// The last line of the journal below `state` that says how far the store had come: token and
+/// number of transactions.
 fn progress(state: &Path) -> (String, i64) {
     let mut files = fs::read_dir(state).expect("a state folder");
-    let journal = fs::read_to_string(files.next().expect("a journal").expect("a file").path()).expect("text");
-    let line = journal.lines().rev().find_map(|line| line.strip_prefix("progress ")).expect("progress");
+    let journal =
+        fs::read_to_string(files.next().expect("a journal").expect("a file").path()).expect("text");
+    let line =
+        journal.lines().rev().find_map(|line| line.strip_prefix("progress ")).expect("progress");
     let (token, number) = line.split_once(' ').expect("two words");
     (token.to_owned(), number.parse().expect("a number"))
 }
 
-/// Each import counts its own transactions in the store, whoever else writes there; a watch counts none.
+/// Each import counts its own transactions in the store, whoever else writes there; a watch counts
+/// none.
 #[test]
 fn two_imports_and_a_watch_do_not_disturb_each_other() {
     let (folder, store) = folder();
@@ -50,14 +54,17 @@ fn two_imports_and_a_watch_do_not_disturb_each_other() {
     assert_eq!(watch.stop().0, Some(0));
 
     let connection = Connection::open(&store).expect("the store");
-    let mut rows = connection.prepare("SELECT lower(hex(token)), transactions FROM imports").expect("a question");
+    let mut rows = connection
+        .prepare("SELECT lower(hex(token)), transactions FROM imports")
+        .expect("a question");
     let rows = rows.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).expect("an answer");
     let mut counted: Vec<(String, i64)> = rows.collect::<Result<_, _>>().expect("rows");
     let mut noted = names.map(|name| progress(&path(&format!("{name}-state"))));
     counted.sort();
     noted.sort();
     assert_eq!(counted, noted);
-    let stored = "SELECT (SELECT count(*) FROM dmarc_records) + (SELECT count(*) FROM tls_policies)";
+    let stored =
+        "SELECT (SELECT count(*) FROM dmarc_records) + (SELECT count(*) FROM tls_policies)";
     let stored: i64 = connection.query_row(stored, (), |row| row.get(0)).expect("a number");
     assert_eq!(stored.unsigned_abs(), documents);
     for name in names {

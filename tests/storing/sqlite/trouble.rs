@@ -37,9 +37,15 @@ fn mails_wait_while_the_store_is_locked() {
     setup.give("mail", mail([dmarc("one", 2)]));
     setup.sink.flush();
     // Longer than SQLite's own patience.
-    assert_eq!(setup.settled.recv_timeout(Duration::from_millis(3500)).err(), Some(RecvTimeoutError::Timeout));
+    assert_eq!(
+        setup.settled.recv_timeout(Duration::from_millis(3500)).err(),
+        Some(RecvTimeoutError::Timeout)
+    );
     lock.execute_batch("COMMIT").expect("unlocked");
-    let settled = setup.settled.recv_timeout(Duration::from_secs(20)).expect("settled after the lock is gone");
+    let settled = setup
+        .settled
+        .recv_timeout(Duration::from_secs(20))
+        .expect("settled after the lock is gone");
     assert_eq!(settled.outcome, Outcome::Stored);
     assert!(!setup.stop.is_asked());
     assert_eq!(number(&path, "SELECT count(*) FROM dmarc_records"), 3);
@@ -75,7 +81,8 @@ fn what_the_system_says_is_waited_for() {
     fs::write(&file, "").expect("written");
     for store in [&path, &file.join("reports.db")] {
         let arguments = ["--give-up-after=1s", "--store", store.to_str().expect("UTF-8")];
-        let ended = run_with_input(arguments, &fs::read("tests/fixtures/dmarc/gzip.eml").expect("a mail"));
+        let ended =
+            run_with_input(arguments, &fs::read("tests/fixtures/dmarc/gzip.eml").expect("a mail"));
         assert_eq!(ended.code, Some(75), "{}", ended.log);
     }
     let setup = Setup::open(&path, None);
@@ -106,8 +113,13 @@ fn only_the_report_that_the_tables_refuse_is_refused() {
                    AND (SELECT report_id FROM dmarc_reports WHERE id = NEW.report) = 'bad'
                    BEGIN SELECT RAISE(ABORT, 'not this one'); END";
     connection.execute_batch(trigger).expect("a trigger");
-    let settled =
-        store(&path, [mail([dmarc("good 1", 3), dmarc("bad", 3), dmarc("good 2", 3)]), mail([dmarc("good 3", 3)])]);
+    let settled = store(
+        &path,
+        [
+            mail([dmarc("good 1", 3), dmarc("bad", 3), dmarc("good 2", 3)]),
+            mail([dmarc("good 3", 3)]),
+        ],
+    );
     assert_eq!(settled[0].outcome, Outcome::Failed("refused by the store: not this one".into()));
     assert_eq!((settled[0].tally.created, settled[0].tally.refused), (6, 3));
     assert_eq!(settled[1].outcome, Outcome::Stored);
@@ -175,7 +187,10 @@ fn huge() -> Report {
     let mut report = dmarc("huge", 100_000);
     if let Report::Aggregate(report) = &mut report {
         let name = Some("x".repeat(300).into());
-        report.records.iter_mut().for_each(|record| record.identifiers.header_from.clone_from(&name));
+        report
+            .records
+            .iter_mut()
+            .for_each(|record| record.identifiers.header_from.clone_from(&name));
     }
     report
 }
@@ -198,7 +213,11 @@ fn start_child(path: &Path, limit: &str, huge: bool) -> Child {
 
 /// The reports that were told with this word.
 fn told(lines: &[String], word: &str) -> Vec<String> {
-    lines.iter().filter_map(|line| line.strip_prefix(word)).map(|name| name.trim().to_owned()).collect()
+    lines
+        .iter()
+        .filter_map(|line| line.strip_prefix(word))
+        .map(|name| name.trim().to_owned())
+        .collect()
 }
 
 /// Every one of these reports is in the store, and none is there in part.
@@ -239,12 +258,14 @@ fn a_full_disk_leaves_mails_and_loses_none() {
     let (_folder, path) = folder();
     // 2,000 blocks of 512 or 1,024 bytes: a few hundred reports.
     let output = start_child(&path, "2000", false).wait_with_output().expect("ended");
-    let lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    let lines: Vec<String> =
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
     let (stored, left) = (told(&lines, "stored"), told(&lines, "left"));
     assert!(!stored.is_empty() && !left.is_empty(), "{} stored, {} left", stored.len(), left.len());
     assert_all_whole(&path, &stored);
     // With room again, the rest follows.
-    let again: Vec<_> = stored.iter().chain(&left).map(|name| mail([dmarc(name, RECORDS)])).collect();
+    let again: Vec<_> =
+        stored.iter().chain(&left).map(|name| mail([dmarc(name, RECORDS)])).collect();
     assert!(store(&path, again).iter().all(|settlement| settlement.outcome == Outcome::Stored));
     assert_all_whole(&path, &left);
 }
@@ -253,7 +274,8 @@ fn a_full_disk_leaves_mails_and_loses_none() {
 fn a_disk_that_fills_in_the_midst_of_a_report_is_no_fault_of_the_report() {
     let (_folder, path) = folder();
     let output = start_child(&path, "16000", true).wait_with_output().expect("ended");
-    let lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    let lines: Vec<String> =
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
     assert!(told(&lines, "left").contains(&"huge".to_owned()), "{lines:?}");
     assert_eq!(number(&path, "SELECT count(*) FROM dmarc_reports WHERE report_id = 'huge'"), 0);
 }

@@ -15,11 +15,21 @@ use super::{
     xml::Xml,
 };
 
-const POLICIES: &[(u64, (&str, &str))] =
-    &[(40, ("none", "none")), (25, ("quarantine", "quarantine")), (30, ("reject", "reject")), (5, ("reject", "none"))];
+const POLICIES: &[(u64, (&str, &str))] = &[
+    (40, ("none", "none")),
+    (25, ("quarantine", "quarantine")),
+    (30, ("reject", "reject")),
+    (5, ("reject", "none")),
+];
 
 /// A report of `n` records: its XML and what is to come of it.
-pub(super) fn dmarc(rng: &mut Rng, by: &Reporter, domain: &str, report_id: String, n: u64) -> (String, Dmarc) {
+pub(super) fn dmarc(
+    rng: &mut Rng,
+    by: &Reporter,
+    domain: &str,
+    report_id: String,
+    n: u64,
+) -> (String, Dmarc) {
     let policy = *rng.weighted(POLICIES);
     let begin = START + DAY * i64::try_from(rng.below(DAYS)).expect("a few days");
     let end = begin + DAY - i64::from(by.domain != "enterprise.protection.outlook.com");
@@ -50,7 +60,12 @@ fn metadata(by: &Reporter, report_id: &str) -> Value {
     }))
 }
 
-fn published(rng: &mut Rng, by: &Reporter, domain: &str, (policy, subdomains): (&str, &str)) -> Value {
+fn published(
+    rng: &mut Rng,
+    by: &Reporter,
+    domain: &str,
+    (policy, subdomains): (&str, &str),
+) -> Value {
     let alignment = |rng: &mut Rng| if by.alignment { *rng.of(&["r", "r", "s"]) } else { "" };
     given(json!({
         "domain": domain,
@@ -67,7 +82,8 @@ fn published(rng: &mut Rng, by: &Reporter, domain: &str, (policy, subdomains): (
 }
 
 fn xml(by: &Reporter, metadata: &Value, published: &Value, records: &[Record]) -> String {
-    let mut xml = Xml { out: String::with_capacity(1000 * records.len()), indent: by.indent, depth: 0 };
+    let mut xml =
+        Xml { out: String::with_capacity(1000 * records.len()), indent: by.indent, depth: 0 };
     xml.line(|out| out.push_str(by.prolog));
     xml.line(|out| out.push_str(by.root));
     xml.depth = 1;
@@ -86,7 +102,9 @@ fn xml(by: &Reporter, metadata: &Value, published: &Value, records: &[Record]) -
         metadata["generator"].as_str().iter().for_each(|value| xml.leaf("generator", value));
     });
     xml.within("policy_published", |xml| {
-        for name in ["domain", "adkim", "aspf", "p", "sp", "np", "pct", "fo", "testing", "discovery_method"] {
+        for name in
+            ["domain", "adkim", "aspf", "p", "sp", "np", "pct", "fo", "testing", "discovery_method"]
+        {
             match &published[name] {
                 Value::Null => {}
                 Value::String(value) => xml.leaf(name, value),
@@ -126,18 +144,31 @@ pub(super) fn dmarc_mail(rng: &mut Rng, n: usize, records: u64) -> Mail {
     let body = match by.letter {
         Letter::None => file,
         Letter::Text => {
-            let letter =
-                format!("This is an aggregate report from {}.\n\nReport-ID: {}\n", by.domain, report.report_id);
-            multipart("multipart/mixed", &boundary, &[part("text/plain; charset=utf-8", &letter), file])
+            let letter = format!(
+                "This is an aggregate report from {}.\n\nReport-ID: {}\n",
+                by.domain, report.report_id
+            );
+            multipart(
+                "multipart/mixed",
+                &boundary,
+                &[part("text/plain; charset=utf-8", &letter), file],
+            )
         }
         Letter::Html => {
             let letter = "<div style =\"font-family:Segoe UI; font-size:14px;\">\
                           This is a DMARC aggregate report.</ div ><br />\
                           You're receiving this email because of the 'rua' tag of your DMARC record.";
-            multipart("multipart/mixed", &boundary, &[part("text/html; charset=us-ascii", letter), file])
+            multipart(
+                "multipart/mixed",
+                &boundary,
+                &[part("text/html; charset=us-ascii", letter), file],
+            )
         }
     };
-    let subject = format!("Report domain: {domain} Submitter: {}\n Report-ID: {}", by.domain, report.report_id);
+    let subject = format!(
+        "Report domain: {domain} Submitter: {}\n Report-ID: {}",
+        by.domain, report.report_id
+    );
     let time = report.begin + DAY + 3600 + i64::try_from(rng.below(70_000)).expect("within a day");
     mail(n, by.email, by.domain, &subject, time, &body, Content::Dmarc(report))
 }

@@ -78,7 +78,8 @@ impl Corpus {
     pub fn mail(&self, n: usize) -> Mail {
         let mut rng = Rng::new(self.seed, n as u64);
         let kind = if n < self.mails { rng.below(1000) } else { 0 };
-        let original = (n < self.mails && rng.chance(self.duplicates)).then(|| self.original_before(n, &mut rng));
+        let original = (n < self.mails && rng.chance(self.duplicates))
+            .then(|| self.original_before(n, &mut rng));
         let mut mail = match (original.flatten(), kind) {
             (Some(original), _) => redelivered(self.mail(original), original, &mut rng),
             (None, 0..850) => {
@@ -135,14 +136,26 @@ fn address(rng: &mut Rng) -> String {
     match rng.below(100) {
         0..25 => Ipv6Addr::new(0x2001, 0xDB8, low & 0xFF, 0, 0, 0, 0, low).to_string(),
         25..35 => Ipv4Addr::new(192, 0, 2, low.to_le_bytes()[0]).to_string(),
-        _ => {
-            Ipv4Addr::new(198, 18 + (low.to_le_bytes()[0] & 1), low.to_le_bytes()[1], low.to_le_bytes()[0]).to_string()
-        }
+        _ => Ipv4Addr::new(
+            198,
+            18 + (low.to_le_bytes()[0] & 1),
+            low.to_le_bytes()[1],
+            low.to_le_bytes()[0],
+        )
+        .to_string(),
     }
 }
 
 /// `body` begins with its own header fields.
-fn mail(n: usize, from: &str, host: &str, subject: &str, time: i64, body: &str, content: Content) -> Mail {
+fn mail(
+    n: usize,
+    from: &str,
+    host: &str,
+    subject: &str,
+    time: i64,
+    body: &str,
+    content: Content,
+) -> Mail {
     let date = date(time);
     let message_id = format!("{time}.{n}@{host}");
     let bytes = format!(
@@ -171,7 +184,8 @@ fn redelivered(mut mail: Mail, original: usize, rng: &mut Rng) -> Mail {
     mail.duplicate_of = Some(original);
     if rng.chance(50) {
         mail.time += 60 + i64::try_from(rng.below(DAY.unsigned_abs())).expect("within a day");
-        let hop = format!("Received: from mx2.example.org by mx.example.org; {}\n", date(mail.time));
+        let hop =
+            format!("Received: from mx2.example.org by mx.example.org; {}\n", date(mail.time));
         mail.bytes.splice(0..0, hop.into_bytes());
         mail.received["at"] = json!(rfc3339(mail.time));
     }

@@ -78,24 +78,42 @@ pub(super) fn junk_mail(rng: &mut Rng, n: usize) -> Mail {
             multipart(
                 "multipart/report; report-type=delivery-status",
                 &boundary,
-                &[text, part("message/delivery-status", status), part("message/rfc822", &(returned + &prose(rng)))],
+                &[
+                    text,
+                    part("message/delivery-status", status),
+                    part("message/rfc822", &(returned + &prose(rng))),
+                ],
             )
         }
         "zip" => {
             let spreadsheet = noise(rng, 2000);
             let files = [("readme.txt", prose(rng).into_bytes()), ("invoice.xls", spreadsheet)];
-            let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
+            let files: Vec<(&str, &[u8])> =
+                files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
             let archive = attachment("application/zip", "invoice.zip", &zip(&files));
             multipart("multipart/mixed", &boundary, &[text, archive])
         }
         _ => {
             let picture = [b"\x89PNG\r\n\x1A\n".as_slice(), &noise(rng, 3000)].concat();
-            multipart("multipart/mixed", &boundary, &[text, attachment("image/png", "logo.png", &picture)])
+            multipart(
+                "multipart/mixed",
+                &boundary,
+                &[text, attachment("image/png", "logo.png", &picture)],
+            )
         }
     };
-    let time = START + DAY + i64::try_from(rng.below(DAYS * 86_400)).expect("within the corpus' days");
+    let time =
+        START + DAY + i64::try_from(rng.below(DAYS * 86_400)).expect("within the corpus' days");
     let sender = format!("user{}@partner.example", rng.below(1000));
-    mail(n, &sender, "partner.example", "Re: schedule for next week", time, &body, Content::Junk(what))
+    mail(
+        n,
+        &sender,
+        "partner.example",
+        "Re: schedule for next week",
+        time,
+        &body,
+        Content::Junk(what),
+    )
 }
 
 /// A report whose archive lost its second half or a bit on its way.
@@ -109,6 +127,15 @@ pub(super) fn broken_mail(rng: &mut Rng, n: usize) -> Mail {
         _ => packed[half] ^= 0x10,
     }
     let body = attachment("application/gzip", "mail.ru!example.org!1!2.xml.gz", &packed);
-    let time = START + DAY + i64::try_from(rng.below(DAYS * 86_400)).expect("within the corpus' days");
-    mail(n, PLAIN.email, PLAIN.domain, "Report domain: example.org", time, &body, Content::Broken(what))
+    let time =
+        START + DAY + i64::try_from(rng.below(DAYS * 86_400)).expect("within the corpus' days");
+    mail(
+        n,
+        PLAIN.email,
+        PLAIN.domain,
+        "Report domain: example.org",
+        time,
+        &body,
+        Content::Broken(what),
+    )
 }

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::{super::rng::Rng, address, given, reporters::Reporter, xml::Xml};
 
-const PROVIDERS: &[&str] = &["outlook.example", "hotmail.example", "contoso.example", "fabrikam.example"];
+const PROVIDERS: &[&str] =
+    &["outlook.example", "hotmail.example", "contoso.example", "fabrikam.example"];
 const SENDERS: &[(&str, &str)] = &[
     ("sendgrid.example", "em4321.sendgrid.example"),
     ("ses.example", "eu-west-1.ses.example"),
@@ -44,11 +45,13 @@ fn one_or_many(mut list: Vec<Value>) -> Value {
 impl Record {
     pub(super) fn document(&self) -> Value {
         let verdict = |aligned| if aligned { "pass" } else { "fail" };
-        let reasons = self.reasons.iter().map(|(kind, comment)| given(json!({"type": kind, "comment": comment})));
-        let spf = self
-            .spf
+        let reasons = self
+            .reasons
             .iter()
-            .map(|(domain, scope, result)| given(json!({"domain": domain, "scope": scope, "result": result})));
+            .map(|(kind, comment)| given(json!({"type": kind, "comment": comment})));
+        let spf = self.spf.iter().map(|(domain, scope, result)| {
+            given(json!({"domain": domain, "scope": scope, "result": result}))
+        });
         let dkim: Map<String, Value> = self
             .dkim
             .iter()
@@ -87,18 +90,28 @@ impl Record {
         })
     }
 
-    pub(super) fn random(rng: &mut Rng, by: &Reporter, domain: &str, policy: &'static str) -> Record {
+    pub(super) fn random(
+        rng: &mut Rng,
+        by: &Reporter,
+        domain: &str,
+        policy: &'static str,
+    ) -> Record {
         let legitimate = rng.chance(78);
         let header_from = if rng.chance(93) { domain.to_owned() } else { format!("news.{domain}") };
-        let (dkim, (spf_domain, spf_result)) =
-            if legitimate { own_results(rng, domain, &header_from) } else { strange_results(rng, domain) };
-        let dkim_aligned = dkim.iter().any(|(signer, _, result, _)| *signer == header_from && *result == "pass");
+        let (dkim, (spf_domain, spf_result)) = if legitimate {
+            own_results(rng, domain, &header_from)
+        } else {
+            strange_results(rng, domain)
+        };
+        let dkim_aligned =
+            dkim.iter().any(|(signer, _, result, _)| *signer == header_from && *result == "pass");
         let spf_aligned = spf_result == "pass" && spf_domain == domain;
         let passed = dkim_aligned || spf_aligned;
         let mut reasons = Vec::new();
         if !passed && policy != "none" && rng.chance(20) {
             let comment = *rng.of(&["", "arc=pass", "d=lists.example <trusted> & known"]);
-            reasons.push((*rng.of(&["local_policy", "mailing_list", "trusted_forwarder"]), comment));
+            reasons
+                .push((*rng.of(&["local_policy", "mailing_list", "trusted_forwarder"]), comment));
             if rng.chance(10) {
                 reasons.push(("other", ""));
             }
@@ -177,7 +190,11 @@ impl Record {
 }
 
 /// Results for a mail of the domain's own: DKIM, and domain and result of SPF.
-fn own_results(rng: &mut Rng, domain: &str, header_from: &str) -> (Vec<Dkim>, (String, &'static str)) {
+fn own_results(
+    rng: &mut Rng,
+    domain: &str,
+    header_from: &str,
+) -> (Vec<Dkim>, (String, &'static str)) {
     let (mut dkim, mut spf_domain) = (Vec::new(), domain.to_owned());
     let result = if rng.chance(93) { "pass" } else { *rng.of(&["fail", "temperror", "permerror"]) };
     if rng.chance(96) {

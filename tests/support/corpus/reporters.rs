@@ -192,8 +192,32 @@ pub(super) const DOMAINS: &[(u64, &str)] = &[
 /// Name, domain, sender, contact, indented.
 #[expect(clippy::type_complexity, reason = "a table, its columns named above")]
 pub(super) const TLS_REPORTERS: &[(u64, (&str, &str, &str, &str))] = &[
-    (60, ("Google Inc.", "google.com", "noreply-smtp-tls-reporting@google.com", "smtp-tls-reporting@google.com")),
-    (28, ("Microsoft Corporation", "microsoft.com", "tlsrpt-noreply@microsoft.com", "tlsrpt-noreply@microsoft.com")),
+    (
+        60,
+        (
+            "Google Inc.",
+            "google.com",
+            "noreply-smtp-tls-reporting@google.com",
+            "smtp-tls-reporting@google.com",
+        ),
+    ),
+    (
+        28,
+        (
+            "Microsoft Corporation",
+            "microsoft.com",
+            "tlsrpt-noreply@microsoft.com",
+            "tlsrpt-noreply@microsoft.com",
+        ),
+    ),
     (8, ("Mail.ru", "mail.ru", "tls_support@corp.mail.ru", "tls_support@corp.mail.ru")),
-    (4, ("Nordic Mail AB", "nordicmail.example", "tlsrpt@nordicmail.example", "mailto:tlsrpt@nordicmail.example")),
+    (
+        4,
+        (
+            "Nordic Mail AB",
+            "nordicmail.example",
+            "tlsrpt@nordicmail.example",
+            "mailto:tlsrpt@nordicmail.example",
+        ),
+    ),
 ];

@@ -39,8 +39,11 @@ pub(super) fn tls_mail(rng: &mut Rng, n: usize) -> Mail {
 
     let mut object = report.head.clone();
     object.insert("policies".into(), Value::Array(report.policies.clone()));
-    let text =
-        if submitter == "mail.ru" { serde_json::to_string_pretty(&object) } else { serde_json::to_string(&object) };
+    let text = if submitter == "mail.ru" {
+        serde_json::to_string_pretty(&object)
+    } else {
+        serde_json::to_string(&object)
+    };
     let name = format!("{submitter}!{domain}!{begin}!{}!{n:03}.json", begin + DAY - 1);
     let packed = gzip_named(&name, text.expect("a value is JSON").as_bytes());
     let letter = format!("This is an aggregate TLS report from {submitter}");
@@ -54,12 +57,21 @@ pub(super) fn tls_mail(rng: &mut Rng, n: usize) -> Mail {
         ],
     );
     let body = format!("TLS-Report-Domain: {domain}\nTLS-Report-Submitter: {submitter}\n{body}");
-    let subject = format!("Report Domain: {domain} Submitter: {submitter}\n Report-ID: <{}>", report.report_id);
+    let subject = format!(
+        "Report Domain: {domain} Submitter: {submitter}\n Report-ID: <{}>",
+        report.report_id
+    );
     let time = begin + DAY + 3600 + i64::try_from(rng.below(70_000)).expect("within a day");
     mail(n, sender, submitter, &subject, time, &body, Content::Tls(report))
 }
 
-fn tls(rng: &mut Rng, domain: &str, begin: i64, report_id: String, head: Map<String, Value>) -> Tls {
+fn tls(
+    rng: &mut Rng,
+    domain: &str,
+    begin: i64,
+    report_id: String,
+    head: Map<String, Value>,
+) -> Tls {
     let (mut successful, mut failed, mut failure_details) = (0, 0, 0);
     let policies = (0..*rng.weighted(&[(85, 1), (12, 2), (3, 3)]))
         .map(|k| {

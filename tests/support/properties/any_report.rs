@@ -5,8 +5,8 @@ use email_report_processor::{
     report::{
         AggregateReport, FailureReport, Period, Report, Text, TlsReport,
         aggregate::{
-            AuthResults, DkimResult, Identifiers, Metadata, OverrideReason, PolicyEvaluated, PolicyPublished, Record,
-            Row, SpfResult,
+            AuthResults, DkimResult, Identifiers, Metadata, OverrideReason, PolicyEvaluated,
+            PolicyPublished, Record, Row, SpfResult,
         },
         failure::ReportedMessage,
         tls::{FailureDetail, Policy, PolicyResult, Summary},
@@ -41,7 +41,8 @@ impl Source<'_> {
     }
 
     fn text(&mut self) -> Text {
-        let (text, rest) = self.0.split_at(usize::from(self.byte()).min(self.0.len().saturating_sub(1)));
+        let (text, rest) =
+            self.0.split_at(usize::from(self.byte()).min(self.0.len().saturating_sub(1)));
         self.0 = rest;
         String::from_utf8_lossy(text).into()
     }
@@ -62,8 +63,16 @@ impl Source<'_> {
     fn address(&mut self) -> Option<std::net::IpAddr> {
         match self.byte() % 3 {
             0 => None,
-            1 => Some(std::net::Ipv4Addr::from(u32::try_from(self.number() >> 32).expect("32 bits")).into()),
-            _ => Some(std::net::Ipv6Addr::from(u128::from(self.number()) << 64 | u128::from(self.number())).into()),
+            1 => Some(
+                std::net::Ipv4Addr::from(u32::try_from(self.number() >> 32).expect("32 bits"))
+                    .into(),
+            ),
+            _ => Some(
+                std::net::Ipv6Addr::from(
+                    u128::from(self.number()) << 64 | u128::from(self.number()),
+                )
+                .into(),
+            ),
         }
     }
 }
@@ -101,13 +110,23 @@ fn aggregate_from(from: &mut Source) -> AggregateReport {
         ..PolicyPublished::default()
     };
     let records = from.list(record_from);
-    AggregateReport { version: from.optional(), metadata, policy_published, records, ..AggregateReport::default() }
+    AggregateReport {
+        version: from.optional(),
+        metadata,
+        policy_published,
+        records,
+        ..AggregateReport::default()
+    }
 }
 
 fn record_from(from: &mut Source) -> Record {
-    let reason = |from: &mut Source| OverrideReason { kind: from.optional(), comment: from.optional() };
-    let spf =
-        |from: &mut Source| SpfResult { domain: from.optional(), result: from.optional(), ..SpfResult::default() };
+    let reason =
+        |from: &mut Source| OverrideReason { kind: from.optional(), comment: from.optional() };
+    let spf = |from: &mut Source| SpfResult {
+        domain: from.optional(),
+        result: from.optional(),
+        ..SpfResult::default()
+    };
     let dkim = |from: &mut Source| DkimResult {
         selector: from.optional(),
         human_result: from.optional(),

@@ -23,13 +23,27 @@ pub fn documents(bytes: &[u8]) {
         match &report {
             Report::Aggregate(report) => {
                 let (metadata, record) = (&report.metadata, &report.records[n]);
-                assert_eq!(text("/feedback/report_metadata/org_name"), metadata.org_name.as_deref());
-                assert_eq!(text("/feedback/report_metadata/report_id"), Some(metadata.report_id.as_str()));
-                assert_eq!(text("/feedback/policy_published/domain"), report.policy_published.domain.as_deref());
-                let begin = document.pointer("/feedback/report_metadata/date_range/begin").and_then(Value::as_i64);
+                assert_eq!(
+                    text("/feedback/report_metadata/org_name"),
+                    metadata.org_name.as_deref()
+                );
+                assert_eq!(
+                    text("/feedback/report_metadata/report_id"),
+                    Some(metadata.report_id.as_str())
+                );
+                assert_eq!(
+                    text("/feedback/policy_published/domain"),
+                    report.policy_published.domain.as_deref()
+                );
+                let begin = document
+                    .pointer("/feedback/report_metadata/date_range/begin")
+                    .and_then(Value::as_i64);
                 assert_eq!(begin, Some(metadata.date_range.begin));
                 assert_eq!(number("/feedback/record/row/count"), Some(record.row.count));
-                assert_eq!(text("/feedback/record/identifiers/header_from"), record.identifiers.header_from.as_deref());
+                assert_eq!(
+                    text("/feedback/record/identifiers/header_from"),
+                    record.identifiers.header_from.as_deref()
+                );
                 for (n, dkim) in record.auth_results.dkim.iter().enumerate() {
                     let pointer = format!("/feedback/record/auth_results/dkim/{n}/selector");
                     assert_eq!(text(&pointer), dkim.selector.as_deref());
@@ -41,7 +55,10 @@ pub fn documents(bytes: &[u8]) {
                 let policy = &report.policies[n];
                 assert_eq!(text("/organization-name"), report.organization_name.as_deref());
                 assert_eq!(text("/report-id"), Some(report.report_id.as_str()));
-                assert_eq!(text("/policies/policy/policy-domain"), policy.policy.policy_domain.as_deref());
+                assert_eq!(
+                    text("/policies/policy/policy-domain"),
+                    policy.policy.policy_domain.as_deref()
+                );
                 for (n, detail) in policy.failure_details.iter().enumerate() {
                     let pointer = format!("/policies/failure-details/{n}/failed-session-count");
                     assert_eq!(number(&pointer), Some(detail.failed_session_count));
@@ -50,7 +67,10 @@ pub fn documents(bytes: &[u8]) {
             Report::Failure(report) => {
                 assert_eq!(text("/failure/user_agent"), report.user_agent.as_deref());
                 let headers = report.message.as_ref().map(|message| message.headers.as_str());
-                assert_eq!(text("/failure/message/headers"), headers.filter(|headers| !headers.is_empty()));
+                assert_eq!(
+                    text("/failure/message/headers"),
+                    headers.filter(|headers| !headers.is_empty())
+                );
             }
         }
     }
@@ -64,11 +84,13 @@ fn check_key(report: &Report) {
     match (&mut other, &mut same) {
         (Report::Aggregate(other), Report::Aggregate(same)) => {
             other.metadata.report_id.push('x');
-            same.metadata.org_name = same.metadata.org_name.take().map(|name| name.to_ascii_uppercase());
+            same.metadata.org_name =
+                same.metadata.org_name.take().map(|name| name.to_ascii_uppercase());
         }
         (Report::Tls(other), Report::Tls(same)) => {
             other.report_id.push('x');
-            same.organization_name = same.organization_name.take().map(|name| name.to_ascii_uppercase());
+            same.organization_name =
+                same.organization_name.take().map(|name| name.to_ascii_uppercase());
         }
         (Report::Failure(other), Report::Failure(same)) => {
             let id = other.report_id.take().unwrap_or_default();
@@ -100,13 +122,17 @@ pub fn check_documents(report: &Report, received: &Received, value_bytes: usize)
         again.write_id(n, &mut second_id);
         again.write_source(n, &mut second_source);
         assert_eq!((&second_id, &second_source), (&id, &source), "the same each time");
-        let part = id.strip_prefix(key.as_str().as_bytes()).and_then(|rest| rest.strip_prefix(b"-"));
-        assert!(part.is_some_and(|part| part.len() == 16 && part.iter().all(u8::is_ascii_hexdigit) && part[0] < b'8'));
+        let part =
+            id.strip_prefix(key.as_str().as_bytes()).and_then(|rest| rest.strip_prefix(b"-"));
+        assert!(part.is_some_and(|part| part.len() == 16
+            && part.iter().all(u8::is_ascii_hexdigit)
+            && part[0] < b'8'));
         assert!(ids.insert(id), "ids are unique within a report");
         assert!(!source.iter().any(|byte| matches!(byte, b'\n' | b'\r')), "one line");
         let document: Value = serde_json::from_slice(&source).expect("a document is JSON");
         check_values(&document, value_bytes);
-        let number = |pointer| document.pointer(pointer).and_then(Value::as_u64).map_or(0, u128::from);
+        let number =
+            |pointer| document.pointer(pointer).and_then(Value::as_u64).map_or(0, u128::from);
         mails += number("/feedback/record/row/count");
         sessions += number("/policies/summary/total-successful-session-count");
         sources.push(document);
@@ -117,7 +143,8 @@ pub fn check_documents(report: &Report, received: &Received, value_bytes: usize)
             expected_mails = report.records.iter().map(|record| u128::from(record.row.count)).sum();
         }
         Report::Tls(report) => {
-            let successful = |policy: &PolicyResult| u128::from(policy.summary.total_successful_session_count);
+            let successful =
+                |policy: &PolicyResult| u128::from(policy.summary.total_successful_session_count);
             expected_sessions = report.policies.iter().map(successful).sum();
         }
         Report::Failure(_) => {}
@@ -145,7 +172,9 @@ fn check_values(value: &Value, value_bytes: usize) {
         }
         // Dates are written in 20 bytes whatever the limit, addresses in 39, and numbers as they
         // are.
-        Value::String(text) => assert!(text.len() <= value_bytes.max(40), "{} bytes: {text}", text.len()),
+        Value::String(text) => {
+            assert!(text.len() <= value_bytes.max(40), "{} bytes: {text}", text.len())
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

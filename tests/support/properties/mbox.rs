@@ -26,7 +26,8 @@ pub fn mbox(bytes: &[u8]) {
         assert_eq!(mail.offset, position, "they follow one another");
         assert!(mail.end > mail.offset);
         position = mail.end;
-        let range = usize::try_from(mail.offset).expect("it fits")..usize::try_from(mail.end).expect("it fits");
+        let range = usize::try_from(mail.offset).expect("it fits")
+            ..usize::try_from(mail.end).expect("it fits");
         let expected = unquoted(&bytes[range]);
         // The blank line at the end counts for the limit, since it may be the last thing that is
         // read.

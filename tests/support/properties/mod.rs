@@ -58,7 +58,8 @@ pub fn message(bytes: &[u8]) {
     assert_eq!(contents.complaint(), again.complaint());
     // Authentication changes what is believed, not what is read.
     let strict = message::read_with(bytes, &ReadOptions { require_authenticated: true, ..options });
-    let passed = contents.received.authenticated.as_ref().is_some_and(|authenticated| authenticated.pass);
+    let passed =
+        contents.received.authenticated.as_ref().is_some_and(|authenticated| authenticated.pass);
     if passed {
         assert_eq!(strict.reports, contents.reports);
     } else {
@@ -67,8 +68,14 @@ pub fn message(bytes: &[u8]) {
 }
 
 fn check_contents(contents: &Contents, limits: &Limits) {
-    assert_eq!(contents.is_something_else(), contents.reports.is_empty() && contents.failures.is_empty());
-    assert_eq!(contents.complaint().is_none(), contents.failures.is_empty() && !contents.reports.is_empty());
+    assert_eq!(
+        contents.is_something_else(),
+        contents.reports.is_empty() && contents.failures.is_empty()
+    );
+    assert_eq!(
+        contents.complaint().is_none(),
+        contents.failures.is_empty() && !contents.reports.is_empty()
+    );
     for report in &contents.reports {
         check_report(report, limits);
         check_documents(report, &contents.received, limits.value_bytes);
@@ -80,10 +87,14 @@ pub fn aggregate(bytes: &[u8]) {
     let limits = limits_for(bytes);
     for report in check_text(bytes, &limits) {
         if let Report::Aggregate(report) = report {
-            let copy = report::parse(xml(&report).as_bytes(), &limits).expect("what was read can be written and read");
+            let copy = report::parse(xml(&report).as_bytes(), &limits)
+                .expect("what was read can be written and read");
             let Report::Aggregate(copy) = copy else { panic!("an aggregate report") };
             assert_eq!(copy.metadata, report.metadata);
-            assert_eq!((&copy.version, &copy.policy_published), (&report.version, &report.policy_published));
+            assert_eq!(
+                (&copy.version, &copy.policy_published),
+                (&report.version, &report.policy_published)
+            );
             assert_eq!(copy.records, report.records);
             assert_eq!(copy.lost, 0);
         }
@@ -97,7 +108,8 @@ pub fn tls(bytes: &[u8]) {
         if let Report::Tls(report) = report {
             // All objects are counted as records, and more of them are written than were read.
             let limits = Limits { records: 1000, ..limits.clone() };
-            let copy = report::parse(json(&report).as_bytes(), &limits).expect("what was read can be written and read");
+            let copy = report::parse(json(&report).as_bytes(), &limits)
+                .expect("what was read can be written and read");
             let Report::Tls(copy) = copy else { panic!("a TLS report") };
             let expected = TlsReport { lost: 0, repairs: copy.repairs.clone(), ..report.clone() };
             assert_eq!(copy, expected);
@@ -109,7 +121,11 @@ pub fn tls(bytes: &[u8]) {
 fn check_text(bytes: &[u8], limits: &Limits) -> Vec<Report> {
     let all = report::parse_all(bytes, limits, &Repairs::default());
     assert!(!all.is_empty());
-    assert_eq!(report::parse(bytes, limits).ok(), all[0].as_ref().ok().cloned(), "the first one is the first one");
+    assert_eq!(
+        report::parse(bytes, limits).ok(),
+        all[0].as_ref().ok().cloned(),
+        "the first one is the first one"
+    );
     assert!(all.len() <= limits.members + 1);
     let without_repairs = |reports: &[Result<Report, _>]| -> Vec<Option<Report>> {
         reports.iter().map(|report| report.as_ref().ok().cloned().map(forget_repairs)).collect()
@@ -120,7 +136,8 @@ fn check_text(bytes: &[u8], limits: &Limits) -> Vec<Report> {
         // Zeros between the first characters are the mark of UTF-16.
         && !text.contains(['\0', '\u{FEFF}'])
     {
-        let little: Vec<u8> = [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        let little: Vec<u8> =
+            [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
         let little = report::parse_all(&little, limits, &Repairs::default());
         assert_eq!(without_repairs(&little), without_repairs(&all), "UTF-16 says the same");
     }
@@ -133,9 +150,13 @@ fn check_text(bytes: &[u8], limits: &Limits) -> Vec<Report> {
 
 fn forget_repairs(report: Report) -> Report {
     match report {
-        Report::Aggregate(report) => Report::Aggregate(AggregateReport { repairs: Repairs::default(), ..report }),
+        Report::Aggregate(report) => {
+            Report::Aggregate(AggregateReport { repairs: Repairs::default(), ..report })
+        }
         Report::Tls(report) => Report::Tls(TlsReport { repairs: Repairs::default(), ..report }),
-        Report::Failure(report) => Report::Failure(FailureReport { repairs: Repairs::default(), ..report }),
+        Report::Failure(report) => {
+            Report::Failure(FailureReport { repairs: Repairs::default(), ..report })
+        }
     }
 }
 
@@ -168,18 +189,26 @@ pub fn failure(bytes: &[u8]) {
     let marked = [bytes, b"\n\n", MARK.as_bytes()].concat();
     let without = ReadOptions { limits: limits.clone(), ..ReadOptions::default() };
     let with = ReadOptions { keep_failed_message: true, ..without.clone() };
-    let (kept, left_out) = (message::read_with(&marked, &with), message::read_with(&marked, &without));
+    let (kept, left_out) =
+        (message::read_with(&marked, &with), message::read_with(&marked, &without));
     check_contents(&left_out, &limits);
     check_contents(&kept, &limits);
     assert_eq!(kept.reports.len(), left_out.reports.len());
     for (kept, left_out) in kept.reports.iter().zip(&left_out.reports) {
         assert_eq!(kept.key(), left_out.key());
         let (Report::Failure(kept), Report::Failure(left_out)) = (kept, left_out) else { continue };
-        assert!(left_out.message.as_ref().is_none_or(|message| message.body.is_none()), "personal data");
+        assert!(
+            left_out.message.as_ref().is_none_or(|message| message.body.is_none()),
+            "personal data"
+        );
         let mut source = Vec::new();
-        Documents::new(&Report::Failure(left_out.clone()), &Received::default()).write_source(0, &mut source);
+        Documents::new(&Report::Failure(left_out.clone()), &Received::default())
+            .write_source(0, &mut source);
         if !bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes()) {
-            assert!(!source.windows(MARK.len()).any(|window| window == MARK.as_bytes()), "personal data");
+            assert!(
+                !source.windows(MARK.len()).any(|window| window == MARK.as_bytes()),
+                "personal data"
+            );
         }
         let mut same = kept.clone();
         if let Some(message) = &mut same.message {

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use email_report_processor::report::{self, AggregateReport, Period, Text, TlsReport, aggregate::Record};
+use email_report_processor::report::{
+    self, AggregateReport, Period, Text, TlsReport, aggregate::Record,
+};
 use serde_json::Value;
 
 fn element(out: &mut String, name: &str, value: Option<&Text>) {
@@ -96,14 +98,19 @@ fn record_as_xml(record: &Record, out: &mut String) {
 
 pub fn json(report: &TlsReport) -> String {
     let (begin, end) = dates(report.date_range);
-    let policies: Vec<Value> =
-        report.policies.iter().map(|policy| serde_json::to_value(policy).expect("plain values")).collect();
+    let policies: Vec<Value> = report
+        .policies
+        .iter()
+        .map(|policy| serde_json::to_value(policy).expect("plain values"))
+        .collect();
     let mut object = serde_json::json!({
         "report-id": report.report_id.as_str(),
         "date-range": { "start-datetime": begin, "end-datetime": end },
         "policies": policies,
     });
-    for (name, value) in [("organization-name", &report.organization_name), ("contact-info", &report.contact_info)] {
+    for (name, value) in
+        [("organization-name", &report.organization_name), ("contact-info", &report.contact_info)]
+    {
         if let Some(value) = value {
             object[name] = Value::String(value.to_string());
         }

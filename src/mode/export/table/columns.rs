@@ -1,4 +1,5 @@
-//! Columns: what stands in the first row of a table, for each kind. Dashboards and scripts know these names.
+//! Columns: what stands in the first row of a table, for each kind. Dashboards and scripts know
+//! these names.
 
 pub(super) const DMARC: &[&str] = &[
     "id",

@@ -1,4 +1,5 @@
-//! Table: the records or policies of a store as CSV (RFC 4180), for a spreadsheet: a row each, lists written as one cell.
+//! Table: the records or policies of a store as CSV (RFC 4180), for a spreadsheet: a row each,
+//! lists written as one cell.
 
 mod columns;
 
@@ -47,13 +48,19 @@ impl<W: Write> Table<W> {
         match report {
             Report::Aggregate(report) => {
                 let head = dmarc_head(report, received);
-                (0..).zip(&report.records).try_for_each(|(n, one)| self.row(ids, n, &head, &record(one)))
+                (0..)
+                    .zip(&report.records)
+                    .try_for_each(|(n, one)| self.row(ids, n, &head, &record(one)))
             }
             Report::Tls(report) => {
                 let head = tls_head(report, received);
-                (0..).zip(&report.policies).try_for_each(|(n, one)| self.row(ids, n, &head, &policy(one)))
+                (0..)
+                    .zip(&report.policies)
+                    .try_for_each(|(n, one)| self.row(ids, n, &head, &policy(one)))
             }
-            Report::Failure(report) => self.row(ids, 0, &failure_head(report, received), &failure(report)),
+            Report::Failure(report) => {
+                self.row(ids, 0, &failure_head(report, received), &failure(report))
+            }
         }
     }
 
@@ -61,7 +68,10 @@ impl<W: Write> Table<W> {
         let mut id = Vec::new();
         ids.write(n, &mut id);
         self.out.write_field(id).map_err(plain)?;
-        head.iter().chain(rest).try_for_each(|cell| self.out.write_field(cell.0.as_bytes())).map_err(plain)?;
+        head.iter()
+            .chain(rest)
+            .try_for_each(|cell| self.out.write_field(cell.0.as_bytes()))
+            .map_err(plain)?;
         self.out.write_record(None::<&[u8]>).map_err(plain)
     }
 
@@ -98,7 +108,10 @@ fn time(seconds: i64) -> Cell<'static> {
     text(Some(&rfc3339(seconds).unwrap_or_else(|| seconds.to_string()))).into_owned()
 }
 
-fn list<'r, T: 'r>(items: impl IntoIterator<Item = &'r T>, show: impl Fn(&mut String, &T)) -> Cell<'static> {
+fn list<'r, T: 'r>(
+    items: impl IntoIterator<Item = &'r T>,
+    show: impl Fn(&mut String, &T),
+) -> Cell<'static> {
     let mut all = String::new();
     for item in items {
         if !all.is_empty() {
@@ -255,12 +268,15 @@ fn provenance<'r>(received: &'r Received, repairs: &Repairs) -> [Cell<'r>; 5] {
     ]
 }
 
-/// `true dkim=example.org dkim=example.net spf=example.org`: whether it counts as authentic, and by what.
+/// `true dkim=example.org dkim=example.net spf=example.org`: whether it counts as authentic, and by
+/// what.
 fn authenticated(found: &Authenticated) -> Cell<'static> {
     let mut all = found.pass.to_string();
-    for (name, domains) in
-        [("dkim", found.dkim.as_slice()), ("spf", found.spf.as_slice()), ("dmarc", found.dmarc.as_slice())]
-    {
+    for (name, domains) in [
+        ("dkim", found.dkim.as_slice()),
+        ("spf", found.spf.as_slice()),
+        ("dmarc", found.dmarc.as_slice()),
+    ] {
         for domain in domains {
             add(&mut all, format_args!(" {name}={domain}"));
         }

@@ -1,8 +1,9 @@
 //! The journal of an import: what is finished, so that the next run need not read it again.
 //!
-//! It only saves time: without it, or with an old one, the store recognises everything as a duplicate. It is valid
-//! for one store; recreating the store, or putting back an earlier copy of it, invalidates the journal. Lines are appended
-//! and written out every second without waiting for the disk.
+//! It only saves time: without it, or with an old one, the store recognises everything as a
+//! duplicate. It is valid for one store; recreating the store, or putting back an earlier copy of
+//! it, invalidates the journal. Lines are appended and written out every second without waiting for
+//! the disk.
 
 mod place;
 mod stream;
@@ -23,7 +24,8 @@ use stream::{Section, Stream};
 
 use crate::{settle::Tag, sink::Sink};
 
-/// How a journal begins; the store follows. The number is that of the format: a journal of another one is not read.
+/// How a journal begins; the store follows. The number is that of the format: a journal of another
+/// one is not read.
 const FIRST_LINE: &str = "journal 2 of store ";
 
 /// What is finished, and what is under way.
@@ -48,8 +50,8 @@ enum Owner {
 }
 
 impl Journal {
-    /// Reads the journal in `file` and goes on writing it. It starts empty if it belongs to another store than `store`,
-    /// or if `fresh`. What goes wrong here costs time only, so it is logged.
+    /// Reads the journal in `file` and goes on writing it. It starts empty if it belongs to another
+    /// store than `store`, or if `fresh`. What goes wrong here costs time only, so it is logged.
     pub(super) fn open(file: &Path, store: &str, fresh: bool, sink: Arc<dyn Sink>) -> Journal {
         Journal::try_open(file, store, fresh, sink).unwrap_or_else(|error| {
             warn!(file = %file.display(), "no journal, a next import begins at the start again: {error}");
@@ -66,7 +68,8 @@ impl Journal {
         if out.try_lock().is_err() {
             return Err(io::Error::other("another import into the same store is under way"));
         }
-        let goes_on = !fresh && journal.read(file, store)? && sink.has_come_to(journal.progress.as_deref());
+        let goes_on =
+            !fresh && journal.read(file, store)? && sink.has_come_to(journal.progress.as_deref());
         if !goes_on {
             journal = Journal::default();
             out.set_len(0)?;
@@ -94,7 +97,10 @@ impl Journal {
             }
             let mut words = line.split(' ');
             let (word, key, places) = (words.next(), words.next(), (words.next(), words.next()));
-            let Some(key) = key.filter(|key| key.len() == 32).and_then(|key| u128::from_str_radix(key, 16).ok()) else {
+            let Some(key) = key
+                .filter(|key| key.len() == 32)
+                .and_then(|key| u128::from_str_radix(key, 16).ok())
+            else {
                 continue;
             };
             match (word, places) {
@@ -127,7 +133,10 @@ impl Journal {
     /// Everything in front of this byte of an mbox is settled.
     pub(super) fn byte(&self, key: FileKey) -> u64 {
         let start = Place::default().within(0);
-        self.settled.get(&key).and_then(|settled| settled.behind(&start).numbers().first().copied()).unwrap_or(0)
+        self.settled
+            .get(&key)
+            .and_then(|settled| settled.behind(&start).numbers().first().copied())
+            .unwrap_or(0)
     }
 
     /// The first place of a stream from `place` on that no earlier import has settled.
@@ -167,12 +176,15 @@ impl Journal {
 
     /// All from `begin` to `end` was taken up, or holds no mail.
     pub(super) fn reach(&mut self, stream: Tag, begin: Place, end: Place) {
-        if let Some(section) = self.streams.get_mut(&stream).and_then(|open| open.sections.last_mut()) {
+        if let Some(section) =
+            self.streams.get_mut(&stream).and_then(|open| open.sections.last_mut())
+        {
             section.take_up(begin, end);
         }
     }
 
-    /// What comes next in a stream can't be read: a later import tries that again, and not what comes behind.
+    /// What comes next in a stream can't be read: a later import tries that again, and not what
+    /// comes behind.
     pub(super) fn hold(&mut self, stream: Tag) {
         if let Some(open) = self.streams.get_mut(&stream) {
             open.sections.push(Section::default());
@@ -187,8 +199,8 @@ impl Journal {
         self.close_if_finished(stream);
     }
 
-    /// A mail was settled. Only files of which everything was stored count as finished: others are worth another look by a later
-    /// version. In a stream, it is enough that the mail was not left.
+    /// A mail was settled. Only files of which everything was stored count as finished: others are
+    /// worth another look by a later version. In a stream, it is enough that the mail was not left.
     pub(super) fn settled(&mut self, tag: Tag, stored: bool, left: bool) {
         match self.owners.remove(&tag) {
             Some(Owner::File(key)) if stored => self.write(format_args!("finished {:032x}", key.0)),
@@ -208,9 +220,13 @@ impl Journal {
         let mut lines = Vec::new();
         for stream in self.streams.values_mut() {
             let Some(key) = stream.key else { continue };
-            for section in stream.sections.iter_mut().filter(|section| *section.settled() > section.written) {
+            for section in
+                stream.sections.iter_mut().filter(|section| *section.settled() > section.written)
+            {
                 section.written = section.settled().clone();
-                if let Some(begin) = section.begin.as_ref().filter(|begin| **begin < section.written) {
+                if let Some(begin) =
+                    section.begin.as_ref().filter(|begin| **begin < section.written)
+                {
                     lines.push(format!("settled {:032x} {begin} {};", key.0, section.written));
                 }
             }
@@ -225,8 +241,9 @@ impl Journal {
     }
 
     fn close_if_finished(&mut self, tag: Tag) {
-        let is_finished =
-            |stream: &Stream| stream.ended && matches!(&stream.sections[..], [only] if only.under_way.is_empty());
+        let is_finished = |stream: &Stream| {
+            stream.ended && matches!(&stream.sections[..], [only] if only.under_way.is_empty())
+        };
         if self.streams.get(&tag).is_some_and(is_finished)
             && let Some(Stream { key: Some(key), .. }) = self.streams.remove(&tag)
         {
@@ -243,7 +260,9 @@ impl Journal {
         let progress = self.sink.as_ref().and_then(|sink| sink.progress());
         if let Some(out) = &mut self.out {
             // In front of what was stored by then: a store that lacks it voids all.
-            if let Some(progress) = progress.filter(|progress| self.progress.as_ref() != Some(progress)) {
+            if let Some(progress) =
+                progress.filter(|progress| self.progress.as_ref() != Some(progress))
+            {
                 let _ = writeln!(out, "progress {progress}");
                 self.progress = Some(progress);
             }
@@ -273,7 +292,8 @@ mod tests {
         let open = |store| Journal::open(&file, store, false, Arc::new(Discard));
         let mut journal = open("a");
         let stream = journal.stream(Some(key("mbox")));
-        let tags: Vec<_> = (0..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
+        let tags: Vec<_> =
+            (0..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
         journal.settled(tags[0], true, false);
         journal.settled(tags[2], true, false);
         journal.flush();
@@ -282,12 +302,17 @@ mod tests {
         let mut journal = open("a");
         assert_eq!((journal.byte(key("mbox")), journal.is_finished(key("mbox"))), (10, false));
         let stream = journal.stream(Some(key("mbox")));
-        let tags: Vec<_> = (1..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
+        let tags: Vec<_> =
+            (1..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
         journal.end_stream(stream);
         journal.settled(tags[1], true, false);
         journal.settled(tags[0], false, true);
         journal.flush();
-        assert_eq!(open_copy(&file, "a").byte(key("mbox")), 10, "a mail that was left holds the journal back");
+        assert_eq!(
+            open_copy(&file, "a").byte(key("mbox")),
+            10,
+            "a mail that was left holds the journal back"
+        );
         drop(journal);
 
         let mut journal = open("a");
@@ -318,7 +343,11 @@ mod tests {
     #[test]
     fn what_lies_behind_is_greater_and_a_hold_stays() {
         let place = |text: &str| text.parse::<Place>().expect("numbers");
-        assert!(place("3") < place("3.0") && place("3.70") < place("3.400") && place("3.400.7") < place("4"));
+        assert!(
+            place("3") < place("3.0")
+                && place("3.70") < place("3.400")
+                && place("3.400.7") < place("4")
+        );
         assert_eq!(place("3.400.7").to_string(), "3.400.7");
 
         let folder = tempfile::tempdir().expect("a folder");
@@ -344,7 +373,11 @@ mod tests {
         let resume = |at: &str| journal.resume(stream, &place(at)).to_string();
         assert_eq!(resume("3.0"), "3.400", "a mail that is done");
         assert_eq!(resume("3.400"), "3.400", "a part that could not be read");
-        assert_eq!((resume("5"), resume("7")), ("7.90".into(), "7.90".into()), "what lies behind it");
+        assert_eq!(
+            (resume("5"), resume("7")),
+            ("7.90".into(), "7.90".into()),
+            "what lies behind it"
+        );
         assert_eq!(resume("8"), "8");
     }
 

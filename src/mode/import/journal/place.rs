@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use sha2::{Digest, Sha256};
 
-/// What identifies a file: path, size and time of change. 128 bits of a hash: two files never share one.
+/// What identifies a file: path, size and time of change. 128 bits of a hash: two files never share
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::mode::import) struct FileKey(pub(super) u128);
 
@@ -21,8 +22,9 @@ impl FileKey {
     }
 }
 
-/// Where something begins in a file with many mails: for each archive around it the byte at which the member's header
-/// begins (unpacked), then, in an mbox, the byte of the mail. What lies behind compares as greater.
+/// Where something begins in a file with many mails: for each archive around it the byte at which
+/// the member's header begins (unpacked), then, in an mbox, the byte of the mail. What lies behind
+/// compares as greater.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::mode::import) struct Place(Vec<u64>);
 
@@ -55,7 +57,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// Parts of a file, each by its beginning and what comes behind it; between them is always something.
+/// Parts of a file, each by its beginning and what comes behind it; between them is always
+/// something.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ranges(BTreeMap<Place, Place>);
 

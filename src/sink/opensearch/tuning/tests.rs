@@ -68,7 +68,10 @@ impl Index {
         let what = format!("{self:?}, held {held:?}, after requests in the order {order:?}");
         assert!(self.interval == BEFORE || self.interval == RELAXED, "{what}");
         assert!(self.interval != RELAXED || note.is_some(), "relaxed without a note: {what}");
-        assert!(note.into_iter().chain(held.iter().flatten()).all(|before| before == BEFORE), "{what}");
+        assert!(
+            note.into_iter().chain(held.iter().flatten()).all(|before| before == BEFORE),
+            "{what}"
+        );
         assert_eq!(self.meta["other"], 1, "{what}");
     }
 }
@@ -86,7 +89,9 @@ fn clients(parties: usize, events: &Sender<Event>) -> Vec<Client> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let node = format!("http://{}", listener.local_addr().expect("an address"));
         let events = events.clone();
-        thread::spawn(move || listener.incoming().try_for_each(|stream| serve(party, stream?, &events)));
+        thread::spawn(move || {
+            listener.incoming().try_for_each(|stream| serve(party, stream?, &events))
+        });
         let target = Target { index: "i".into(), pipeline: None };
         Client::new(&OpenSearchConfig {
             nodes: vec![node],
@@ -141,15 +146,16 @@ fn serve(party: usize, mut stream: TcpStream, events: &Sender<Event>) -> io::Res
     }
 }
 
-/// Lets both act on the index. At the n-th request `order[n]` says whose turn it is, as a number among those who want
-/// something; 0 behind its end. Gives what was chosen, and among how many.
+/// Lets both act on the index. At the n-th request `order[n]` says whose turn it is, as a number
+/// among those who want something; 0 behind its end. Gives what was chosen, and among how many.
 fn run(
     clients: &[Client],
     acts: &[Party],
     (sender, events): (&Sender<Event>, &Receiver<Event>),
     (index, order): (&mut Index, &[usize]),
 ) -> Vec<(usize, usize)> {
-    let (mut wanted, mut held, mut chosen, mut served) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut wanted, mut held, mut chosen, mut served) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     thread::scope(|scope| {
         for (client, act) in clients.iter().zip(acts) {
             let sender = sender.clone();
@@ -158,7 +164,9 @@ fn run(
         while held.len() < acts.len() {
             while wanted.len() + held.len() < acts.len() {
                 match events.recv().expect("an event") {
-                    Event::Request(party, request, body, answer) => wanted.push((party, request, body, answer)),
+                    Event::Request(party, request, body, answer) => {
+                        wanted.push((party, request, body, answer))
+                    }
                     Event::Ended(before) => held.push(before),
                 }
             }
@@ -186,7 +194,9 @@ fn every_order(index: &Index, acts: &[Party]) -> usize {
         let chosen = run(&clients, acts, (&sender, &events), (&mut index.clone(), &order));
         orders += 1;
         // The last turn at which another could have come goes to the next one.
-        let Some(at) = chosen.iter().rposition(|(choice, among)| choice + 1 < *among) else { return orders };
+        let Some(at) = chosen.iter().rposition(|(choice, among)| choice + 1 < *among) else {
+            return orders;
+        };
         order = chosen[..at].iter().map(|(choice, _)| *choice).chain([chosen[at].0 + 1]).collect();
     }
 }
