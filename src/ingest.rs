@@ -165,7 +165,7 @@ impl Finished {
                 );
             }
             Some(Reason::ReaderGone) => {
-                info!("standard output was closed by its reader, so the work ended early")
+                info!("standard output was closed by its reader, so the work ended early");
             }
             Some(Reason::Asked) => info!("{stopped}"),
             Some(Reason::Reload) | None => {}

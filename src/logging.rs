@@ -163,7 +163,7 @@ where
         let level = *event.metadata().level();
         match self {
             Style::Terminal if level <= Level::WARN => {
-                write!(writer, "{}: ", level.as_str().to_lowercase())?
+                write!(writer, "{}: ", level.as_str().to_lowercase())?;
             }
             Style::Terminal => {}
             Style::Journal => write!(writer, "<{}>", priority(level))?,

@@ -17,7 +17,7 @@ pub(super) fn run(paths: &[PathBuf]) -> Result<Exit, Failure> {
     for maildir in &maildirs {
         let path = maildir.path().display();
         let mut tell = |file: &std::path::Path, error| {
-            error!("{} can't be moved, it stays there: {error}", file.display())
+            error!("{} can't be moved, it stays there: {error}", file.display());
         };
         match retry(maildir, &mut tell) {
             Ok(retried) => {

@@ -26,10 +26,10 @@ fn documents(mail: &Mail) -> Vec<(String, Value)> {
     match mail.content {
         Content::Dmarc(_) | Content::Tls(_) => assert_eq!(complaint, None, "{}", mail.name),
         Content::Junk(what) => {
-            assert!(contents.is_something_else(), "{}: {what}: {complaint:?}", mail.name)
+            assert!(contents.is_something_else(), "{}: {what}: {complaint:?}", mail.name);
         }
         Content::Broken(what) => {
-            assert_eq!(contents.failures.len(), 1, "{}: {what}: {complaint:?}", mail.name)
+            assert_eq!(contents.failures.len(), 1, "{}: {what}: {complaint:?}", mail.name);
         }
     }
     let parsed = |(id, source): (String, String)| (id, serde_json::from_str(&source).unwrap());

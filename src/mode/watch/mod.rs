@@ -170,7 +170,7 @@ impl Watcher {
         } else {
             FolderWatch::new()
                 .inspect_err(|error| {
-                    warn!("no events, folders are read every few seconds: {error}")
+                    warn!("no events, folders are read every few seconds: {error}");
                 })
                 .ok()
         };

@@ -73,7 +73,7 @@ impl Shared {
         match template::decide(present.as_ref()) {
             template::Decision::Keep => {}
             template::Decision::KeepChanged => {
-                info!(%index, "index template was changed by hand, left as it is")
+                info!(%index, "index template was changed by hand, left as it is");
             }
             template::Decision::Install => {
                 let mut ours = template::template(kind, index);

@@ -69,7 +69,7 @@ impl Shared {
                 let waiting = Waiting::new(item, judged);
                 match waiting.item.kind {
                     Some(kind) if self.aside(kind).is_in_trouble() => {
-                        self.aside(kind).put(waiting, None)
+                        self.aside(kind).put(waiting, None);
                     }
                     _ => batch.push(waiting),
                 }
@@ -95,10 +95,10 @@ impl Shared {
         for waiting in batch.items.into_iter().flatten() {
             match waiting.item.kind {
                 Some(kind) => {
-                    self.aside(kind).put(waiting, batch.refused_by[kind as usize].as_deref())
+                    self.aside(kind).put(waiting, batch.refused_by[kind as usize].as_deref());
                 }
                 None if self.wait_until_there().is_ok() => {
-                    waiting.item.pending.acknowledge(waiting.answer)
+                    waiting.item.pending.acknowledge(waiting.answer);
                 }
                 None => {}
             }

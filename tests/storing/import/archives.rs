@@ -234,7 +234,7 @@ fn a_line_file_that_is_rotated_away_gets_no_more_lines() {
         let text = fs::read_to_string(&lines).unwrap_or_default();
         text.lines()
             .inspect(|line| {
-                assert!(serde_json::from_str::<Value>(line).is_ok(), "no whole line: {line}")
+                assert!(serde_json::from_str::<Value>(line).is_ok(), "no whole line: {line}");
             })
             .count()
     };

@@ -54,7 +54,7 @@ impl Corpus {
                 match (&mut mbox, format) {
                     (Some(file), _) => write_mbox(file, mail)?,
                     (None, Format::Files) => {
-                        fs::write(to.join(format!("{n:06}.eml")), &mail.bytes)?
+                        fs::write(to.join(format!("{n:06}.eml")), &mail.bytes)?;
                     }
                     (None, _) => {
                         let tmp = to.join("tmp").join(&mail.name);

@@ -173,7 +173,7 @@ fn check_values(value: &Value, value_bytes: usize) {
         // Dates are written in 20 bytes whatever the limit, addresses in 39, and numbers as they
         // are.
         Value::String(text) => {
-            assert!(text.len() <= value_bytes.max(40), "{} bytes: {text}", text.len())
+            assert!(text.len() <= value_bytes.max(40), "{} bytes: {text}", text.len());
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }

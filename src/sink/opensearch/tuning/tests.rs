@@ -165,7 +165,7 @@ fn run(
             while wanted.len() + held.len() < acts.len() {
                 match events.recv().expect("an event") {
                     Event::Request(party, request, body, answer) => {
-                        wanted.push((party, request, body, answer))
+                        wanted.push((party, request, body, answer));
                     }
                     Event::Ended(before) => held.push(before),
                 }
