@@ -11,8 +11,10 @@ use std::{
 };
 
 use super::{
-    ERROR_HEADER, Folder, Maildir, is_same, numbered, rename_to_free_name, unique_part,
-    without_colons,
+    ERROR_HEADER, Folder, Maildir,
+    failed::is_same,
+    names::{numbered, unique_part, without_colons},
+    rename::rename_to_free_name,
 };
 use crate::source;
 

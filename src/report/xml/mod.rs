@@ -5,88 +5,21 @@
 //! or do not match, `&` and `<` that were not escaped. Entities other than the five of XML and
 //! character references are never resolved.
 
+mod tag;
+
 use std::borrow::Cow;
 
-use quick_xml::{Error, Reader, errors::SyntaxError, events::Event};
+use quick_xml::{
+    Error, Reader,
+    errors::SyntaxError,
+    events::{BytesStart, Event},
+};
 
+pub(super) use self::tag::Tag;
 use super::{Repairs, Text, Unreadable};
 use crate::limits::{LimitExceeded, Limits};
 
 const FORMAT: &str = "DMARC report";
-
-macro_rules! tags {
-    ($($tag:ident $name:literal)*) => {
-        /// The elements of aggregate reports, by local name, whatever their prefix and case.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Tag {
-            $(#[doc = concat!("`", $name, "`")] $tag,)*
-            /// Any other element.
-            Other,
-        }
-
-        impl Tag {
-            /// All that have a name.
-            const KNOWN: &[(&str, Tag)] = &[$(($name, Tag::$tag),)*];
-
-            fn exact(name: &str) -> Option<Tag> {
-                match name {
-                    $($name => Some(Tag::$tag),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-tags! {
-    Feedback "feedback" Schema "schema" Records "records" Version "version" ReportMetadata "report_metadata" OrgName "org_name" Email "email"
-    ExtraContactInfo "extra_contact_info" ReportId "report_id" DateRange "date_range" Begin "begin" End "end"
-    Error "error" Generator "generator" PolicyPublished "policy_published" Domain "domain" Adkim "adkim" Aspf "aspf"
-    P "p" Sp "sp" Np "np" Pct "pct" Fo "fo" Testing "testing" DiscoveryMethod "discovery_method" Record "record"
-    Row "row" SourceIp "source_ip" Count "count" PolicyEvaluated "policy_evaluated" Disposition "disposition"
-    Dkim "dkim" Spf "spf" Reason "reason" Type "type" Comment "comment" Identifiers "identifiers"
-    HeaderFrom "header_from" EnvelopeFrom "envelope_from" EnvelopeTo "envelope_to" AuthResults "auth_results"
-    Selector "selector" Result "result" HumanResult "human_result" Scope "scope"
-}
-
-impl Tag {
-    /// The tag of a local name.
-    fn of(local: &str, repairs: &mut Repairs) -> Tag {
-        if let Some(tag) = Tag::exact(local) {
-            return tag;
-        }
-        let tag = Tag::respelled(local);
-        if tag.is_some() {
-            repairs.note("element-name");
-        }
-        tag.unwrap_or(Tag::Other)
-    }
-
-    /// Reports with capitals or hyphens in element names exist (`Feedback`, `report-metadata`,
-    /// `reportMetadata`), and some say `identities`; they are rare.
-    fn respelled(name: &str) -> Option<Tag> {
-        if name == "identities" {
-            return Some(Tag::Identifiers);
-        }
-        if name.len() > 32 || !name.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'-') {
-            return None;
-        }
-        let mut snake = Text::default();
-        let mut after_small = false;
-        for character in name.chars() {
-            if after_small && character.is_ascii_uppercase() {
-                snake.push('_');
-            }
-            after_small = character.is_ascii_lowercase();
-            snake.push(if character == '-' { '_' } else { character.to_ascii_lowercase() });
-        }
-        Tag::exact(&snake)
-    }
-
-    fn name(self) -> &'static str {
-        Tag::KNOWN.iter().find(|(_, tag)| *tag == self).map_or("?", |(name, _)| name)
-    }
-}
 
 /// What comes next in the text.
 pub(super) enum Step<'x> {
@@ -185,52 +118,13 @@ impl<'x> Walker<'x> {
             if let Some(tag) = self.reopen.take() {
                 return self.enter(tag);
             }
-            let Some(left) = self.pieces.left.checked_sub(1) else {
-                let error = self.limits.too_many_records();
-                let value = self.pieces.all as u64;
-                return Err(LimitExceeded {
-                    what: "pieces of XML in the reports of a mail",
-                    value,
-                    ..error
-                }
-                .into());
-            };
-            self.pieces.left = left;
-            let event = match self.reader.read_event() {
-                Ok(event) => event,
-                // `<!` of no known kind; all other errors of syntax are something that the end of
-                // the text left open.
-                Err(error @ Error::Syntax(SyntaxError::InvalidBangMarkup)) => {
-                    return Err(broken(&error));
-                }
-                Err(Error::Syntax(_)) => return Err(self.cut_off()),
-                Err(error) => return Err(broken(&error)),
-            };
+            let event = self.event()?;
             match event {
-                Event::Start(start) => match start.rfind('<') {
-                    // `<email><reports@example.org></email>`
-                    None if start.contains('@') && start.name().as_ref().contains('@') => {
-                        self.repairs.note("unescaped-lt");
-                        return Ok(Step::Text(Cow::Owned(format!("<{}>", &*start))));
+                Event::Start(start) => {
+                    if let Some(step) = self.start_tag(&start)? {
+                        return Ok(step);
                     }
-                    None => {
-                        let tag = self.tag(start.name().as_ref());
-                        return self.enter(tag);
-                    }
-                    // `bad<example.org</header_from>`: a `<` that was not escaped swallowed a tag.
-                    Some(at) => {
-                        self.repairs.note("unescaped-lt");
-                        let inner = start[at + 1..].trim_end();
-                        self.pending = Some(Text::from(format!("<{}", &start[..at])));
-                        let (name, ends) =
-                            inner.strip_prefix('/').map_or((inner, false), |name| (name, true));
-                        let tag = self.tag(name);
-                        if !ends {
-                            return self.enter_after_pending(tag);
-                        }
-                        self.leave(tag);
-                    }
-                },
+                }
                 Event::End(end) => {
                     let tag = self.tag(end.name().as_ref());
                     self.leave(tag);
@@ -250,6 +144,53 @@ impl<'x> Walker<'x> {
                 | Event::Decl(_)
                 | Event::PI(_)
                 | Event::DocType(_) => {}
+            }
+        }
+    }
+
+    /// The next piece of markup or text.
+    fn event(&mut self) -> Result<Event<'x>, Unreadable> {
+        let Some(left) = self.pieces.left.checked_sub(1) else {
+            let error = self.limits.too_many_records();
+            let (what, value) = ("pieces of XML in the reports of a mail", self.pieces.all as u64);
+            return Err(LimitExceeded { what, value, ..error }.into());
+        };
+        self.pieces.left = left;
+        match self.reader.read_event() {
+            Ok(event) => Ok(event),
+            // `<!` of no known kind; all other errors of syntax are something that the end of the
+            // text left open.
+            Err(error @ Error::Syntax(SyntaxError::InvalidBangMarkup)) => Err(broken(&error)),
+            Err(Error::Syntax(_)) => Err(self.cut_off()),
+            Err(error) => Err(broken(&error)),
+        }
+    }
+
+    /// What a start tag means; nothing if a `<` that was not escaped swallowed an end tag.
+    fn start_tag(&mut self, start: &BytesStart) -> Result<Option<Step<'x>>, Unreadable> {
+        match start.rfind('<') {
+            // `<email><reports@example.org></email>`
+            None if start.contains('@') && start.name().as_ref().contains('@') => {
+                self.repairs.note("unescaped-lt");
+                Ok(Some(Step::Text(Cow::Owned(format!("<{}>", &**start)))))
+            }
+            None => {
+                let tag = self.tag(start.name().as_ref());
+                self.enter(tag).map(Some)
+            }
+            // `bad<example.org</header_from>`
+            Some(at) => {
+                self.repairs.note("unescaped-lt");
+                let inner = start[at + 1..].trim_end();
+                self.pending = Some(Text::from(format!("<{}", &start[..at])));
+                let (name, ends) =
+                    inner.strip_prefix('/').map_or((inner, false), |name| (name, true));
+                let tag = self.tag(name);
+                if !ends {
+                    return self.enter_after_pending(tag).map(Some);
+                }
+                self.leave(tag);
+                Ok(None)
             }
         }
     }

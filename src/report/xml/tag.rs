@@ -1,0 +1,77 @@
+//! The elements of aggregate reports by their names.
+
+use crate::report::{Repairs, Text};
+
+macro_rules! tags {
+    ($($tag:ident $name:literal)*) => {
+        /// The elements of aggregate reports, by local name, whatever their prefix and case.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(in crate::report) enum Tag {
+            $(#[doc = concat!("`", $name, "`")] $tag,)*
+            /// Any other element.
+            Other,
+        }
+
+        impl Tag {
+            /// All that have a name.
+            const KNOWN: &[(&str, Tag)] = &[$(($name, Tag::$tag),)*];
+
+            fn exact(name: &str) -> Option<Tag> {
+                match name {
+                    $($name => Some(Tag::$tag),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+tags! {
+    Feedback "feedback" Schema "schema" Records "records" Version "version" ReportMetadata "report_metadata" OrgName "org_name" Email "email"
+    ExtraContactInfo "extra_contact_info" ReportId "report_id" DateRange "date_range" Begin "begin" End "end"
+    Error "error" Generator "generator" PolicyPublished "policy_published" Domain "domain" Adkim "adkim" Aspf "aspf"
+    P "p" Sp "sp" Np "np" Pct "pct" Fo "fo" Testing "testing" DiscoveryMethod "discovery_method" Record "record"
+    Row "row" SourceIp "source_ip" Count "count" PolicyEvaluated "policy_evaluated" Disposition "disposition"
+    Dkim "dkim" Spf "spf" Reason "reason" Type "type" Comment "comment" Identifiers "identifiers"
+    HeaderFrom "header_from" EnvelopeFrom "envelope_from" EnvelopeTo "envelope_to" AuthResults "auth_results"
+    Selector "selector" Result "result" HumanResult "human_result" Scope "scope"
+}
+
+impl Tag {
+    /// The tag of a local name.
+    pub(super) fn of(local: &str, repairs: &mut Repairs) -> Tag {
+        if let Some(tag) = Tag::exact(local) {
+            return tag;
+        }
+        let tag = Tag::respelled(local);
+        if tag.is_some() {
+            repairs.note("element-name");
+        }
+        tag.unwrap_or(Tag::Other)
+    }
+
+    /// Reports with capitals or hyphens in element names exist (`Feedback`, `report-metadata`,
+    /// `reportMetadata`), and some say `identities`; they are rare.
+    fn respelled(name: &str) -> Option<Tag> {
+        if name == "identities" {
+            return Some(Tag::Identifiers);
+        }
+        if name.len() > 32 || !name.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+            return None;
+        }
+        let mut snake = Text::default();
+        let mut after_small = false;
+        for character in name.chars() {
+            if after_small && character.is_ascii_uppercase() {
+                snake.push('_');
+            }
+            after_small = character.is_ascii_lowercase();
+            snake.push(if character == '-' { '_' } else { character.to_ascii_lowercase() });
+        }
+        Tag::exact(&snake)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        Tag::KNOWN.iter().find(|(_, tag)| *tag == self).map_or("?", |(name, _)| name)
+    }
+}
