@@ -21,58 +21,12 @@ pub(super) fn store(
     purpose: &Purpose,
     patience: Option<Duration>,
 ) -> Result<Destination, ConfigError> {
-    if let Some(nodes) = settings.opensearch {
-        let nodes = nodes.iter().map(|url| node(url)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(urls) = &settings.opensearch {
+        let nodes = urls.iter().map(|url| node(url)).collect::<Result<Vec<_>, _>>()?;
         if nodes.is_empty() {
             return Err(value("opensearch", "no URL"));
         }
-        let target = |kind, index: Option<String>, default: &str, pipeline: Option<String>| {
-            Ok(Target {
-                index: index_name(kind, index.unwrap_or_else(|| default.into()))?,
-                pipeline: pipeline.filter(|name| !name.is_empty()),
-            })
-        };
-        let bulk_bytes = settings.bulk_bytes.map_or(8 << 20, |size| size.as_u64());
-        return Ok(Destination::OpenSearch(OpenSearchConfig {
-            nodes,
-            auth: auth(
-                settings.opensearch_user,
-                settings.opensearch_password_file,
-                settings.opensearch_api_key_file,
-            )?,
-            ca_file: settings.ca_file,
-            insecure: settings.insecure.unwrap_or(false),
-            dmarc: target(
-                "dmarc-index",
-                settings.dmarc_index,
-                "dmarc-reports",
-                settings.dmarc_pipeline,
-            )?,
-            tlsrpt: target(
-                "tlsrpt-index",
-                settings.tlsrpt_index,
-                "tlsrpt-reports",
-                settings.tlsrpt_pipeline,
-            )?,
-            failures: target(
-                "failures-index",
-                settings.failures_index,
-                "dmarc-failures",
-                settings.failures_pipeline,
-            )?,
-            bulk_bytes: match usize::try_from(bulk_bytes) {
-                Ok(bytes) if (1 << 10..=1 << 30).contains(&bytes) => bytes,
-                _ => return Err(value("bulk-bytes", "it must be between 1 KiB and 1 GiB")),
-            },
-            in_flight: match settings.bulk_in_flight.unwrap_or(2) {
-                n @ 1..=64 => n,
-                _ => return Err(value("bulk-in-flight", "it must be between 1 and 64")),
-            },
-            gzip: settings.gzip.unwrap_or(false),
-            import: purpose.import,
-            on_trouble: purpose.on_trouble,
-            patience,
-        }));
+        return opensearch(settings, nodes, purpose, patience).map(Destination::OpenSearch);
     }
     if let Some(file) = settings.ndjson {
         return Ok(Destination::NdJson(Some(file).filter(|file| file.as_os_str() != "-")));
@@ -83,6 +37,46 @@ pub(super) fn store(
             data_folder().ok_or(ConfigError::NoDataFolder)?.join(STORE_FILE),
         )),
     }
+}
+
+fn opensearch(
+    settings: Settings,
+    nodes: Vec<String>,
+    purpose: &Purpose,
+    patience: Option<Duration>,
+) -> Result<OpenSearchConfig, ConfigError> {
+    let target = |setting, index: Option<String>, default: &str, pipeline: Option<String>| {
+        let index = index_name(setting, index.unwrap_or_else(|| default.into()))?;
+        Ok(Target { index, pipeline: pipeline.filter(|name| !name.is_empty()) })
+    };
+    let Settings { dmarc_index, dmarc_pipeline, tlsrpt_index, tlsrpt_pipeline, .. } = settings;
+    let Settings { failures_index, failures_pipeline, .. } = settings;
+    let bulk_bytes = settings.bulk_bytes.map_or(8 << 20, |size| size.as_u64());
+    Ok(OpenSearchConfig {
+        nodes,
+        auth: auth(
+            settings.opensearch_user,
+            settings.opensearch_password_file,
+            settings.opensearch_api_key_file,
+        )?,
+        ca_file: settings.ca_file,
+        insecure: settings.insecure.unwrap_or(false),
+        dmarc: target("dmarc-index", dmarc_index, "dmarc-reports", dmarc_pipeline)?,
+        tlsrpt: target("tlsrpt-index", tlsrpt_index, "tlsrpt-reports", tlsrpt_pipeline)?,
+        failures: target("failures-index", failures_index, "dmarc-failures", failures_pipeline)?,
+        bulk_bytes: match usize::try_from(bulk_bytes) {
+            Ok(bytes) if (1 << 10..=1 << 30).contains(&bytes) => bytes,
+            _ => return Err(value("bulk-bytes", "it must be between 1 KiB and 1 GiB")),
+        },
+        in_flight: match settings.bulk_in_flight.unwrap_or(2) {
+            n @ 1..=64 => n,
+            _ => return Err(value("bulk-in-flight", "it must be between 1 and 64")),
+        },
+        gzip: settings.gzip.unwrap_or(false),
+        import: purpose.import,
+        on_trouble: purpose.on_trouble,
+        patience,
+    })
 }
 
 /// A service's state folder (systemd's `StateDirectory=`), or the user's data folder.

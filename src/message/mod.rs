@@ -9,7 +9,6 @@ pub mod authentication;
 mod encoded;
 mod failure;
 mod parts;
-mod sections;
 mod size;
 mod unpack;
 mod walk;

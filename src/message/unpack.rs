@@ -308,16 +308,9 @@ fn same_names(
         if name.ends_with(b"/") {
             continue;
         }
-        let local = place(offset + large(42) as u64);
-        let Some((local_head, data)) =
-            local.split_at_checked(30).filter(|(head, _)| head.starts_with(b"PK\x03\x04"))
-        else {
-            return Err(broken("a file is not where it should be").into());
-        };
-        let between =
-            [26, 28].map(|at| usize::from(local_head[at]) | usize::from(local_head[at + 1]) << 8);
-        let data = data.get(between.iter().sum()..).and_then(|data| data.get(..large(20)));
-        let data = data.ok_or_else(|| broken("it is cut off"))?;
+        let local = local_data(place(offset + large(42) as u64));
+        let data = local.ok_or_else(|| broken("a file is not where it should be"))?;
+        let data = data.get(..large(20)).ok_or_else(|| broken("it is cut off"))?;
         let expected = large(24) as u64;
         let file = match (small(8) & 1, small(10)) {
             (0, 0) => allowance.read(data, expected),
@@ -333,6 +326,15 @@ fn same_names(
         members.push(file);
     }
     Ok(members)
+}
+
+/// What follows the header of a file in an archive (APPNOTE section 4.3.7); nothing if there is
+/// none.
+fn local_data(local: &[u8]) -> Option<&[u8]> {
+    let (head, data) =
+        local.split_at_checked(30).filter(|(head, _)| head.starts_with(b"PK\x03\x04"))?;
+    let [name, extra] = [26, 28].map(|at| usize::from(head[at]) | usize::from(head[at + 1]) << 8);
+    Some(data.get(name + extra..).unwrap_or_default())
 }
 
 /// True if the archive has, or says it has, more members than allowed. The zip crate makes room for

@@ -55,24 +55,7 @@ pub(super) fn run(input: &InputFlags, typed: &Typed) -> Result<Exit, Failure> {
         if run.stop.is_asked() {
             break;
         }
-        let submitted = match file.as_path() {
-            path if input.mbox && is_stdin(path) => {
-                Stdin::open(&run.stop).and_then(|from| mbox(from, "standard input", limit, &run))
-            }
-            path if input.mbox => File::open(path)
-                .and_then(|file| mbox(file, &path.display().to_string(), limit, &run)),
-            path if input.maildir => maildir(path, &run),
-            path if is_stdin(path) => stdin_mail(by_hand.take(), limit, &run),
-            path => {
-                run.pipeline.submit(Mail {
-                    origin: Origin::File(path.to_owned()),
-                    tag: 0,
-                    bytes: None,
-                });
-                Ok(())
-            }
-        };
-        if let Err(error) = submitted {
+        if let Err(error) = submit(file, input, &mut by_hand, limit, &run) {
             error!("{}: can't be read: {error}", file.display());
             all_read = false;
         }
@@ -84,6 +67,32 @@ pub(super) fn run(input: &InputFlags, typed: &Typed) -> Result<Exit, Failure> {
         totals if totals.failed + totals.unrecognized > 0 => Exit::Unreadable,
         _ => Exit::Ok,
     })
+}
+
+/// Hands on the mails of one name that was given; what was typed by hand is read already.
+fn submit(
+    path: &Path,
+    input: &InputFlags,
+    by_hand: &mut Option<Bytes>,
+    limit: u64,
+    run: &Ingest,
+) -> io::Result<()> {
+    match path {
+        _ if input.mbox && is_stdin(path) => {
+            Stdin::open(&run.stop).and_then(|from| mbox(from, "standard input", limit, run))
+        }
+        _ if input.mbox => {
+            let file = File::open(path)?;
+            mbox(file, &path.display().to_string(), limit, run)
+        }
+        _ if input.maildir => maildir(path, run),
+        _ if is_stdin(path) => stdin_mail(by_hand.take(), limit, run),
+        _ => {
+            let origin = Origin::File(path.to_owned());
+            run.pipeline.submit(Mail { origin, tag: 0, bytes: None });
+            Ok(())
+        }
+    }
 }
 
 /// A wrong name is found before anything is stored.

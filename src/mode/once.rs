@@ -34,18 +34,7 @@ pub(super) fn run(maildirs: &[PathBuf], typed: &Typed) -> Result<Exit, Failure> 
         ..Purpose::default()
     };
     let config = typed.config(&purpose)?;
-    let (maildirs, mut mistakes): (Vec<_>, Vec<_>) =
-        maildirs.iter().map(|path| maildirs::open(path)).partition(Result::is_ok);
-    let maildirs: Vec<_> = maildirs.into_iter().flatten().collect();
-    if maildirs.is_empty()
-        && let Some(Err(error)) = mistakes.pop()
-    {
-        return Err(error);
-    }
-    // The others are stored all the same.
-    for mistake in mistakes.iter().filter_map(|mistake| mistake.as_ref().err()) {
-        error!("{mistake}");
-    }
+    let (maildirs, all_right) = open_all(maildirs)?;
     maildirs::refuse_inboxes(&maildirs, &config)?;
     let stays = config.pipeline.unrecognized == Unrecognized::Keep;
     let stop = Arc::new(Stop::default());
@@ -73,12 +62,29 @@ pub(super) fn run(maildirs: &[PathBuf], typed: &Typed) -> Result<Exit, Failure> 
             finished.log(Level::INFO, ingest::GOES_ON);
             return Ok(match finished.complete && all_listed {
                 false => Exit::TryAgain,
-                true if mistakes.is_empty() => Exit::Ok,
+                true if all_right => Exit::Ok,
                 true => Exit::Usage,
             });
         }
         info!("mails that were left are taken up again");
     }
+}
+
+/// The Maildirs, and whether all are; one at least. The others are named, and these are stored all
+/// the same.
+fn open_all(paths: &[PathBuf]) -> Result<(Vec<Arc<Maildir>>, bool), Failure> {
+    let (maildirs, mut mistakes): (Vec<_>, Vec<_>) =
+        paths.iter().map(|path| maildirs::open(path)).partition(Result::is_ok);
+    let maildirs: Vec<_> = maildirs.into_iter().flatten().collect();
+    if maildirs.is_empty()
+        && let Some(Err(error)) = mistakes.pop()
+    {
+        return Err(error);
+    }
+    for mistake in mistakes.iter().filter_map(|mistake| mistake.as_ref().err()) {
+        error!("{mistake}");
+    }
+    Ok((maildirs, mistakes.is_empty()))
 }
 
 /// False if a folder can't be read to its end.

@@ -110,18 +110,19 @@ pub(crate) fn parse(parts: Parts, limits: &Limits) -> Result<FailureReport, Unre
         cutter.repairs.note("missing-arrival-date");
     }
     report.repairs = cutter.repairs;
-    // Something must tell which mail failed.
-    let says_nothing = report.source_ip.is_none()
-        && report.reported_domain.is_empty()
-        && report.original_mail_from.is_none()
-        && report.message.is_none();
-    if says_nothing {
-        return Err(Unreadable::Missing {
-            format: FORMAT,
-            what: "Source-IP, Reported-Domain, Original-Mail-From and mail",
-        });
+    if tells_which_mail(&report) {
+        return Ok(report);
     }
-    Ok(report)
+    let what = "Source-IP, Reported-Domain, Original-Mail-From and mail";
+    Err(Unreadable::Missing { format: FORMAT, what })
+}
+
+/// True if there is something by which to know the mail that failed.
+fn tells_which_mail(report: &FailureReport) -> bool {
+    report.source_ip.is_some()
+        || !report.reported_domain.is_empty()
+        || report.original_mail_from.is_some()
+        || report.message.is_some()
 }
 
 fn fields_of_arf(text: &str, report: &mut FailureReport, cutter: &mut Cutter) {

@@ -290,6 +290,28 @@ pub fn parse_all(
     parse_within(bytes, limits, &mut Left::of(limits), repairs)
 }
 
+/// Whether the first report in a text is XML, and the text from there on.
+fn begin<'t>(text: &'t str, repairs: &mut Repairs) -> Result<(bool, &'t str), Unreadable> {
+    let blank = |c: char| c.is_whitespace() || matches!(c, '\u{FEFF}' | '\0');
+    let text = text.trim_start_matches(blank);
+    match text.as_bytes().first() {
+        Some(b'<') => return Ok((true, text)),
+        Some(b'{') => return Ok((false, text)),
+        Some(_) => {}
+        None => return Err(Unreadable::NotAReport("empty".into())),
+    }
+    let Some((is_xml, start)) = text::find_report(text.as_bytes()) else {
+        return Err(Unreadable::NotAReport("neither XML nor JSON".into()));
+    };
+    let is_list = text.starts_with('[') && text[1..start].trim().is_empty();
+    repairs.note(match (is_xml, is_list) {
+        (true, _) => "text-before-xml",
+        (false, true) => "reports-in-a-list",
+        (false, false) => "text-before-json",
+    });
+    Ok((is_xml, &text[start..]))
+}
+
 /// [`parse_all`] for one of several payloads of a mail.
 pub fn parse_within(
     bytes: &[u8],
@@ -302,26 +324,10 @@ pub fn parse_within(
         return vec![Err(limit.into())];
     }
     let text = text::decode(bytes, &mut repairs);
-    let blank = |c: char| c.is_whitespace() || matches!(c, '\u{FEFF}' | '\0');
-    let text = text.trim_start_matches(blank);
-    let (is_xml, start) = match text.as_bytes().first() {
-        Some(b'<') => (true, 0),
-        Some(b'{') => (false, 0),
-        Some(_) => match text::find_report(text.as_bytes()) {
-            Some((is_xml, start)) => {
-                let is_list = text.starts_with('[') && text[1..start].trim().is_empty();
-                repairs.note(match (is_xml, is_list) {
-                    (true, _) => "text-before-xml",
-                    (false, true) => "reports-in-a-list",
-                    (false, false) => "text-before-json",
-                });
-                (is_xml, start)
-            }
-            None => return vec![Err(Unreadable::NotAReport("neither XML nor JSON".into()))],
-        },
-        None => return vec![Err(Unreadable::NotAReport("empty".into()))],
+    let (is_xml, mut rest) = match begin(&text, &mut repairs) {
+        Ok(found) => found,
+        Err(error) => return vec![Err(error)],
     };
-    let mut rest = &text[start..];
     if is_xml {
         rest = aggregate_xml::without_half_end_tag(rest);
     } else if let Err(limit) = tls_json::check(rest, limits, left.records, &mut left.json_bytes) {

@@ -151,18 +151,7 @@ pub(super) fn run(flags: &cli::ExportFlags, store: &Path, quiet: bool) -> Result
     let file = flags.output.as_deref().filter(|path| *path != Path::new("-"));
     let stop = Arc::new(Stop::default());
     let output = match file {
-        Some(path) if is_part_of(store, path) => {
-            return Err(Failure::usage(format!(
-                "{} is the store, it is not overwritten",
-                path.display()
-            )));
-        }
-        Some(path) => {
-            // So that what was begun is put away. Without a file there is nothing to put away, and
-            // the signal may kill.
-            stop.on_signals(false)?;
-            Output::named(path).map_err(|error| Failure::path(path, &error))?
-        }
+        Some(path) => named(path, store, &stop)?,
         None => Output::standard(),
     };
     // Lines and a bar on one terminal would be a mess.
@@ -186,18 +175,33 @@ pub(super) fn run(flags: &cli::ExportFlags, store: &Path, quiet: bool) -> Result
             info!("exported {written}, {:.1} s", started.elapsed().as_secs_f64());
             Ok(Exit::Ok)
         }
-        // Whoever reads it has seen enough.
-        Err(Break::Write(error)) if file.is_none() && error.kind() == io::ErrorKind::BrokenPipe => {
-            Ok(Exit::Ok)
-        }
-        Err(Break::Write(error)) => {
-            let path = file.unwrap_or(Path::new("standard output")).to_owned();
-            Err(ExportError::Write { path, error }.into())
-        }
         Err(Break::Read(error)) => Err(read(error).into()),
+        Err(Break::Write(error)) => ended(file, error),
         Err(Break::Asked) => {
             info!("stopped, as asked; nothing was exported");
             Ok(Exit::TryAgain)
+        }
+    }
+}
+
+/// The output file. Signals are handled, so that what was begun is put away; without a file there
+/// is nothing to put away, and the signal may kill.
+fn named(path: &Path, store: &Path, stop: &Arc<Stop>) -> Result<Output, Failure> {
+    if is_part_of(store, path) {
+        let what = format!("{} is the store, it is not overwritten", path.display());
+        return Err(Failure::usage(what));
+    }
+    stop.on_signals(false)?;
+    Output::named(path).map_err(|error| Failure::path(path, &error))
+}
+
+/// The output can't be written to any more. Who read it from a pipe has seen enough.
+fn ended(file: Option<&Path>, error: io::Error) -> Result<Exit, Failure> {
+    match file {
+        None if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
+        _ => {
+            let path = file.unwrap_or(Path::new("standard output")).to_owned();
+            Err(ExportError::Write { path, error }.into())
         }
     }
 }

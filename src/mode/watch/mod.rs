@@ -49,10 +49,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) fn run(watch: &cli::WatchFlags, typed: &Typed) -> Result<Exit, Failure> {
     let stop = Arc::new(Stop::default());
     stop.on_signals(true)?;
-    // Events come with absolute paths.
-    let absolute =
-        |path: &PathBuf| path::absolute(path).map_err(|error| Failure::path(path, &error));
-    let paths = watch.maildirs.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
+    let paths = absolute(&watch.maildirs)?;
     let purpose = Purpose { on_trouble: OnTrouble::Leave, ..Purpose::default() };
     let config = typed.config(&purpose)?;
     if let Some(mistake) = watch.maildirs.iter().find_map(|path| maildirs::mistake_if_there(path)) {
@@ -97,6 +94,13 @@ pub(super) fn run(watch: &cli::WatchFlags, typed: &Typed) -> Result<Exit, Failur
     watcher.run.finish(Level::INFO);
     // Mails that are left are no failure of a service that was asked to end.
     Ok(if stop.reason() == Some(Reason::Asked) { Exit::Ok } else { Exit::TryAgain })
+}
+
+/// Events come with absolute paths.
+fn absolute(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let absolute =
+        |path: &PathBuf| path::absolute(path).map_err(|error| Failure::path(path, &error));
+    paths.iter().map(absolute).collect()
 }
 
 /// Opens the store and starts the pipeline.

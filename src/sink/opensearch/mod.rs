@@ -18,7 +18,7 @@ mod tuning;
 
 use std::{
     collections::BTreeMap,
-    mem,
+    io, mem,
     ops::Range,
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
     thread::JoinHandle,
@@ -143,29 +143,27 @@ impl OpenSearchSink {
             client,
             config,
         });
-        let start = |name: &str, job: Box<dyn FnOnce(&Shared) + Send>| {
-            let (doing, closing) = (Arc::clone(&shared), Arc::clone(&shared));
-            worker::start(
-                name,
-                Arc::clone(shared.backoff.stop()),
-                move || job(&doing),
-                move || closing.end_if_asked(),
-            )
-        };
         let senders = (0..shared.config.in_flight.max(1))
-            .map(|n| start(&format!("bulk-{n}"), Box::new(Shared::send_batches)))
+            .map(|n| start(&shared, &format!("bulk-{n}"), Shared::send_batches))
             .collect::<Result<_, _>>()?;
+        let serve = |kind| move |shared: &Shared| shared.serve_aside(kind);
         let asides = KINDS
             .into_iter()
-            .map(|kind| {
-                start(
-                    &format!("aside-{}", kind as usize),
-                    Box::new(move |shared| shared.serve_aside(kind)),
-                )
-            })
+            .map(|kind| start(&shared, &format!("aside-{}", kind as usize), serve(kind)))
             .collect::<Result<_, _>>()?;
         Ok(OpenSearchSink { shared, senders: Mutex::new(senders), asides: Mutex::new(asides) })
     }
+}
+
+/// Starts a thread that does this job, and lets no other wait for it when it ends.
+fn start(
+    shared: &Arc<Shared>,
+    name: &str,
+    job: impl FnOnce(&Shared) + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let (doing, closing) = (Arc::clone(shared), Arc::clone(shared));
+    let stop = Arc::clone(shared.backoff.stop());
+    worker::start(name, stop, move || job(&doing), move || closing.end_if_asked())
 }
 
 impl Shared {

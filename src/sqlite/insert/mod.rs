@@ -3,8 +3,14 @@
 //! The rule is that of OpenSearch's `create`: a document is known by its report's key and what
 //! identifies the record in the report, and one that is there already stays as it is.
 
+mod statements;
+
 use rusqlite::{CachedStatement, Connection, Error, ErrorCode, Result, params};
 
+use self::statements::{
+    DKIM_RESULT, DMARC_RECORD, DMARC_REPORT, FAILURE, FAILURE_DETAIL, OVERRIDE_REASON, SPF_RESULT,
+    TLS_POLICY, TLS_REPORT,
+};
 use super::heads::{self, Heads};
 use crate::{
     message::{Contents, Received},
@@ -33,61 +39,6 @@ pub(crate) struct Insert<'c> {
     failure_detail: CachedStatement<'c>,
     failure: CachedStatement<'c>,
 }
-
-// `unhex`: a key is stored as its 16 bytes. Keys are random, so the index on them is what a large
-// store reads and writes all over, and half the size is half the pages.
-
-const DMARC_REPORT: &str = "\
-INSERT INTO dmarc_reports (report_key, version, org_name, email, extra_contact_info, report_id, period_begin, period_end,
-    errors, generator, domain, adkim, aspf, p, sp, np, pct, fo, testing, discovery_method,
-    received_message_id, received_at, received_from, authenticated, repairs, lost)
-VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (report_key) DO NOTHING";
-
-const DMARC_RECORD: &str = "\
-INSERT INTO dmarc_records (report, record, head, source_ip, count, disposition, dkim, spf,
-    header_from, envelope_from, envelope_to)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (report, record) DO NOTHING";
-
-const OVERRIDE_REASON: &str =
-    "INSERT INTO dmarc_override_reasons (report, record, n, type, comment) VALUES (?, ?, ?, ?, ?)";
-
-const SPF_RESULT: &str = "\
-INSERT INTO dmarc_spf_results (report, record, n, domain, scope, result, human_result)
-VALUES (?, ?, ?, ?, ?, ?, ?)";
-
-const DKIM_RESULT: &str = "\
-INSERT INTO dmarc_dkim_results (report, record, n, domain, selector, result, human_result)
-VALUES (?, ?, ?, ?, ?, ?, ?)";
-
-const TLS_REPORT: &str = "\
-INSERT INTO tls_reports (report_key, organization_name, contact_info, report_id, period_begin, period_end,
-    received_message_id, received_at, received_from, authenticated, repairs, lost)
-VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (report_key) DO NOTHING";
-
-const TLS_POLICY: &str = "\
-INSERT INTO tls_policies (report, policy, head, policy_type, policy_domain, policy_strings, mx_hosts,
-    successful_sessions, failed_sessions)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (report, policy) DO NOTHING";
-
-const FAILURE_DETAIL: &str = "\
-INSERT INTO tls_failure_details (report, policy, n, result_type, sending_mta_ip, receiving_mx_hostname,
-    receiving_mx_helo, receiving_ip, failed_sessions, additional_information, failure_reason_code)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-
-const FAILURE: &str = "\
-INSERT INTO dmarc_failures (report_key, feedback_type, user_agent, version, auth_failure, arrival_date,
-    source_ip, source_port, reported_domain, identity_alignment, delivery_result, original_mail_from,
-    original_rcpt_to, original_envelope_id, reporting_mta, incidents, dkim_domain, dkim_selector,
-    dkim_identity, dkim_selector_dns, spf_dns, authentication_results, reported_uri, message_id, message_from,
-    message_to, message_reply_to, message_subject, message_date, message_headers, message_body,
-    received_message_id, received_at, received_from, authenticated, repairs)
-VALUES (unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-    ?, ?, ?, ?)
-ON CONFLICT (report_key) DO NOTHING";
 
 impl<'c> Insert<'c> {
     /// How many statements the connection must be able to keep, with those of transactions.
@@ -140,56 +91,61 @@ impl<'c> Insert<'c> {
 
     /// How many of the report's documents are new.
     fn report(&mut self, report: &Report, ids: &Ids, received: &Received) -> Result<u64> {
-        let Ids { key, parts } = ids;
-        // No more than 63 bits are set.
-        let parts = parts.iter().map(|part| part.cast_signed());
-        let mut created = 0;
         match report {
-            Report::Aggregate(dmarc) => {
-                if let Some(id) = self.dmarc_report(key.as_str(), dmarc, received)? {
-                    for (part, record) in parts.zip(&dmarc.records) {
-                        created += u64::from(self.dmarc_record(id, part, None, record)?);
-                    }
-                    return Ok(created);
+            Report::Aggregate(dmarc) => self.dmarc(dmarc, ids, received),
+            Report::Tls(tls) => self.tls(tls, ids, received),
+            Report::Failure(failure) => self.failure(&ids.key, failure, received).map(u64::from),
+        }
+    }
+
+    fn dmarc(&mut self, dmarc: &AggregateReport, ids: &Ids, received: &Received) -> Result<u64> {
+        let mut created = 0;
+        let records = || numbers(ids).zip(&dmarc.records);
+        if let Some(id) = self.dmarc_report(ids.key.as_str(), dmarc, received)? {
+            for (part, record) in records() {
+                created += u64::from(self.dmarc_record(id, part, None, record)?);
+            }
+            return Ok(created);
+        }
+        let Heads { first, other } = heads::dmarc(self.connection, &ids.key, dmarc, received)?;
+        let mut head = None;
+        for (part, record) in records() {
+            if let (None, Some(other)) = (head, &other) {
+                if self.dmarc_has.exists([first, part])? {
+                    continue;
                 }
-                let Heads { first, other } = heads::dmarc(self.connection, key, dmarc, received)?;
-                let mut head = None;
-                for (part, record) in parts.zip(&dmarc.records) {
-                    if let (None, Some(other)) = (head, &other) {
-                        if self.dmarc_has.exists([first, part])? {
-                            continue;
-                        }
-                        head = self.dmarc_report(other, dmarc, received)?;
-                        if head.is_none() {
-                            head = heads::id(self.connection, "dmarc_reports", other)?;
-                        }
-                    }
-                    created += u64::from(self.dmarc_record(first, part, head, record)?);
+                head = self.dmarc_report(other, dmarc, received)?;
+                if head.is_none() {
+                    head = heads::id(self.connection, "dmarc_reports", other)?;
                 }
             }
-            Report::Failure(failure) => created = u64::from(self.failure(key, failure, received)?),
-            Report::Tls(tls) => {
-                if let Some(id) = self.tls_report(key.as_str(), tls, received)? {
-                    for (part, policy) in parts.zip(&tls.policies) {
-                        created += u64::from(self.tls_policy(id, part, None, policy)?);
-                    }
-                    return Ok(created);
+            created += u64::from(self.dmarc_record(first, part, head, record)?);
+        }
+        Ok(created)
+    }
+
+    fn tls(&mut self, tls: &TlsReport, ids: &Ids, received: &Received) -> Result<u64> {
+        let mut created = 0;
+        let policies = || numbers(ids).zip(&tls.policies);
+        if let Some(id) = self.tls_report(ids.key.as_str(), tls, received)? {
+            for (part, policy) in policies() {
+                created += u64::from(self.tls_policy(id, part, None, policy)?);
+            }
+            return Ok(created);
+        }
+        let Heads { first, other } = heads::tls(self.connection, &ids.key, tls, received)?;
+        let mut head = None;
+        for (part, policy) in policies() {
+            if let (None, Some(other)) = (head, &other) {
+                if self.tls_has.exists([first, part])? {
+                    continue;
                 }
-                let Heads { first, other } = heads::tls(self.connection, key, tls, received)?;
-                let mut head = None;
-                for (part, policy) in parts.zip(&tls.policies) {
-                    if let (None, Some(other)) = (head, &other) {
-                        if self.tls_has.exists([first, part])? {
-                            continue;
-                        }
-                        head = self.tls_report(other, tls, received)?;
-                        if head.is_none() {
-                            head = heads::id(self.connection, "tls_reports", other)?;
-                        }
-                    }
-                    created += u64::from(self.tls_policy(first, part, head, policy)?);
+                head = self.tls_report(other, tls, received)?;
+                if head.is_none() {
+                    head = heads::id(self.connection, "tls_reports", other)?;
                 }
             }
+            created += u64::from(self.tls_policy(first, part, head, policy)?);
         }
         Ok(created)
     }
@@ -417,6 +373,11 @@ fn is_about_content(error: &Error) -> bool {
 /// largest.
 fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// What identifies each record or policy, of which no more than 63 bits are set.
+fn numbers(ids: &Ids) -> impl Iterator<Item = i64> {
+    ids.parts.iter().map(|part| part.cast_signed())
 }
 
 /// A JSON array, or nothing for an empty list.

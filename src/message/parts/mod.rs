@@ -6,14 +6,22 @@
 //! looks for each boundary to the end of the mail, and keeps 200 bytes in memory for a header field
 //! of four.
 
-use std::{borrow::Cow, sync::LazyLock};
+mod fields;
+mod part;
+mod sections;
 
-use mail_parser::{HeaderName, Message, MessageParser, MessagePart, MimeHeaders, decoders};
+use std::sync::LazyLock;
 
-use super::{encoded, sections::Sections};
+use mail_parser::{HeaderName, Message, MessageParser, MessagePart, MimeHeaders};
+
+use self::{fields::is_content_field, part::Encoding, sections::Sections};
+pub(super) use self::{
+    fields::{starts_with_field, without_from_line},
+    part::Part,
+};
 use crate::{
     limits::{LimitExceeded, Limits},
-    report::{self, Repairs, Text},
+    report,
 };
 
 /// Only the fields that something is done with.
@@ -35,24 +43,6 @@ pub(super) struct MimeMail<'x> {
     pub(super) header: Message<'x>,
     /// The parts that are not made of parts, in order.
     pub(super) parts: Vec<Part<'x>>,
-}
-
-/// A part with a content of its own.
-pub(super) struct Part<'x> {
-    kind: Text,
-    subtype: Text,
-    encoding: Encoding,
-    /// Its file name is that of a report.
-    pub(super) is_named_report: bool,
-    /// As it stands in the mail.
-    raw: &'x [u8],
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    None,
-    Base64,
-    QuotedPrintable,
 }
 
 /// What was seen of a mail, mails within it included.
@@ -136,25 +126,15 @@ impl<'x> Splitter<'x, '_> {
             }
             end += length;
             lines += 1;
-            if self.seen.fields + lines > FIELDS {
-                let error = self.limits.too_long_header();
-                return if starts_with_field(bytes) {
-                    Err(LimitExceeded {
-                        what: "lines in the header of a mail",
-                        value: FIELDS as u64,
-                        ..error
-                    })
-                } else {
-                    Ok(None)
-                };
-            }
-            if end > room {
+            let error = if self.seen.fields + lines > FIELDS {
+                let (what, value) = ("lines in the header of a mail", FIELDS as u64);
+                Some(LimitExceeded { what, value, ..self.limits.too_long_header() })
+            } else {
+                (end > room).then(|| self.limits.too_long_header())
+            };
+            if let Some(error) = error {
                 // A file without lines is no mail with a long header.
-                return if starts_with_field(bytes) {
-                    Err(self.limits.too_long_header())
-                } else {
-                    Ok(None)
-                };
+                return if starts_with_field(bytes) { Err(error) } else { Ok(None) };
             }
             ends = look_at[..length].iter().all(|byte| matches!(byte, b'\r' | b'\n'));
         }
@@ -234,32 +214,9 @@ impl<'x> Splitter<'x, '_> {
             && let Some(boundary) =
                 content_type.and_then(|content_type| content_type.attribute("boundary"))
             && !boundary.is_empty()
+            && self.sections(body, boundary, subtype == "digest", multiparts)?
         {
-            self.search(body, boundary)?;
-            let delimiter = format!("--{boundary}");
-            let mut sections = Sections::new(body, &delimiter);
-            if let Some(multiparts) = multiparts.checked_sub(1) {
-                let mut any = false;
-                while let Some(section) = sections.next() {
-                    any = true;
-                    if let Some((header, body)) = self.header(section)? {
-                        self.entity(&header, body, subtype == "digest", multiparts)?;
-                    } else if !section.trim_ascii().is_empty() {
-                        // There is none.
-                        self.entity(&empty_header(), section, subtype == "digest", multiparts)?;
-                    }
-                }
-                if any {
-                    return Ok(());
-                }
-            } else if sections.next().is_some() {
-                let error = self.limits.nested_too_deep();
-                return Err(LimitExceeded {
-                    what: "levels of multiparts in each other",
-                    value: MULTIPARTS as u64,
-                    ..error
-                });
-            }
+            return Ok(());
         }
         let encoding = header.content_transfer_encoding().unwrap_or_default();
         let encoding = match encoding.split([' ', '\t', ';', '(']).next().unwrap_or_default() {
@@ -275,6 +232,35 @@ impl<'x> Splitter<'x, '_> {
             raw: body,
         });
         Ok(())
+    }
+
+    /// Takes in what stands between boundaries; false if there is none.
+    fn sections(
+        &mut self,
+        body: &'x [u8],
+        boundary: &str,
+        in_digest: bool,
+        multiparts: usize,
+    ) -> Result<bool, LimitExceeded> {
+        self.search(body, boundary)?;
+        let delimiter = format!("--{boundary}");
+        let mut sections = Sections::new(body, &delimiter);
+        let Some(multiparts) = multiparts.checked_sub(1) else {
+            let (what, value) = ("levels of multiparts in each other", MULTIPARTS as u64);
+            let error = LimitExceeded { what, value, ..self.limits.nested_too_deep() };
+            return if sections.next().is_some() { Err(error) } else { Ok(false) };
+        };
+        let mut any = false;
+        while let Some(section) = sections.next() {
+            any = true;
+            if let Some((header, body)) = self.header(section)? {
+                self.entity(&header, body, in_digest, multiparts)?;
+            } else if !section.trim_ascii().is_empty() {
+                // There is none.
+                self.entity(&empty_header(), section, in_digest, multiparts)?;
+            }
+        }
+        Ok(any)
     }
 }
 
@@ -314,102 +300,10 @@ fn is_named_report(header: &Message) -> bool {
     })
 }
 
-/// True if the bytes begin with a header field, as in `Received: from …`.
-pub(super) fn starts_with_field(bytes: &[u8]) -> bool {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-    !name.is_empty()
-        && name.len() < line.len()
-        && name.iter().all(|byte| matches!(byte, b'!'..=b'~'))
-}
-
-/// The mail without the `From …` line of an mbox on top, which Postfix puts in front of what it
-/// pipes: no field has a name like that, and mail-parser gives up at it. A mail that was in
-/// `.failed` has the reason above it.
-pub(super) fn without_from_line(bytes: &[u8]) -> &[u8] {
-    let (mut rest, mut mail) = (bytes, bytes);
-    while let Some((line, below)) = memchr::memchr(b'\n', rest).map(|end| rest.split_at(end + 1)) {
-        let from = line.strip_prefix(b">").unwrap_or(line).strip_prefix(b"From ");
-        // `From : a@example.org` is a field, if an old one.
-        let is_from = from.is_some_and(|from| !from.trim_ascii_start().starts_with(b":"));
-        if is_from && starts_with_field(below) {
-            mail = below;
-        } else if !is_from && !line.starts_with(REASON_FIELD) {
-            break;
-        }
-        rest = below;
-    }
-    mail
-}
-
-/// In front of a mail in `.failed`.
-const REASON_FIELD: &[u8] = b"X-Email-Report-Processor-Error:";
-
-/// True for Content-Type and Content-Disposition, as mail-parser reads names: blanks in them and
-/// colons in front do not count.
-fn is_content_field(field: &[u8]) -> bool {
-    let name =
-        field.iter().filter(|byte| !byte.is_ascii_whitespace()).skip_while(|byte| **byte == b':');
-    [&b"content-type"[..], b"content-disposition"].iter().any(|content| {
-        let mut name = name.clone();
-        content
-            .iter()
-            .all(|letter| name.next().is_some_and(|byte| byte.to_ascii_lowercase() == *letter))
-    })
-}
-
-impl<'x> Part<'x> {
-    /// True if it is declared to be of this type, in small letters.
-    pub(super) fn is(&self, kind: &str, subtype: &str) -> bool {
-        self.kind == kind && self.subtype == subtype
-    }
-
-    /// True if it is declared to be a text for people.
-    pub(super) fn is_text(&self) -> bool {
-        self.kind == "text" && self.subtype != "html"
-    }
-
-    /// True if it is declared to be a mail.
-    pub(super) fn is_mail(&self) -> bool {
-        self.is("message", "rfc822") || self.is("message", "global")
-    }
-
-    /// The beginning of its bytes, at least this many if there are as many.
-    pub(super) fn start(&self, length: usize) -> Cow<'x, [u8]> {
-        // Base64 takes four bytes and a line's end for three, quoted-printable three for one.
-        let raw = &self.raw[..self.raw.len().min(length.saturating_mul(4))];
-        Part { raw, kind: Text::default(), subtype: Text::default(), ..*self }
-            .bytes(&mut Repairs::default())
-    }
-
-    /// Its bytes, decoded. Character sets are left as they are: what calls itself text may be none,
-    /// and an XML declaration speaks of the original bytes.
-    pub(super) fn bytes(&self, repairs: &mut Repairs) -> Cow<'x, [u8]> {
-        let decoded = match self.encoding {
-            Encoding::None => None,
-            // mail-parser drops the last bytes where the padding is missing, and gives up at other
-            // characters.
-            Encoding::Base64 if encoded::is_unpadded_base64(self.raw) => {
-                repairs.note("base64-unpadded");
-                encoded::base64(self.raw)
-            }
-            Encoding::Base64 => decoders::base64::base64_decode(self.raw).or_else(|| {
-                if encoded::is_base64_with_junk(self.raw) {
-                    repairs.note("base64-junk");
-                }
-                encoded::base64(self.raw)
-            }),
-            Encoding::QuotedPrintable => {
-                decoders::quoted_printable::quoted_printable_decode(self.raw)
-            }
-        };
-        decoded.map_or(Cow::Borrowed(self.raw), Cow::Owned)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Repairs;
 
     fn parts(mail: &str) -> Vec<String> {
         let mail = split(mail.as_bytes(), &Limits::default(), &mut Seen::of(mail.len()))

@@ -1,0 +1,45 @@
+//! Header fields as bytes: where mail-parser is not asked, or must not be.
+
+/// True if the bytes begin with a header field, as in `Received: from …`.
+pub(in crate::message) fn starts_with_field(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    !name.is_empty()
+        && name.len() < line.len()
+        && name.iter().all(|byte| matches!(byte, b'!'..=b'~'))
+}
+
+/// The mail without the `From …` line of an mbox on top, which Postfix puts in front of what it
+/// pipes: no field has a name like that, and mail-parser gives up at it. A mail that was in
+/// `.failed` has the reason above it.
+pub(in crate::message) fn without_from_line(bytes: &[u8]) -> &[u8] {
+    let (mut rest, mut mail) = (bytes, bytes);
+    while let Some((line, below)) = memchr::memchr(b'\n', rest).map(|end| rest.split_at(end + 1)) {
+        let from = line.strip_prefix(b">").unwrap_or(line).strip_prefix(b"From ");
+        // `From : a@example.org` is a field, if an old one.
+        let is_from = from.is_some_and(|from| !from.trim_ascii_start().starts_with(b":"));
+        if is_from && starts_with_field(below) {
+            mail = below;
+        } else if !is_from && !line.starts_with(REASON_FIELD) {
+            break;
+        }
+        rest = below;
+    }
+    mail
+}
+
+/// In front of a mail in `.failed`.
+const REASON_FIELD: &[u8] = b"X-Email-Report-Processor-Error:";
+
+/// True for Content-Type and Content-Disposition, as mail-parser reads names: blanks in them and
+/// colons in front do not count.
+pub(super) fn is_content_field(field: &[u8]) -> bool {
+    let name =
+        field.iter().filter(|byte| !byte.is_ascii_whitespace()).skip_while(|byte| **byte == b':');
+    [&b"content-type"[..], b"content-disposition"].iter().any(|content| {
+        let mut name = name.clone();
+        content
+            .iter()
+            .all(|letter| name.next().is_some_and(|byte| byte.to_ascii_lowercase() == *letter))
+    })
+}
