@@ -12,20 +12,20 @@
 //! once the store has acknowledged everything. The [`pipeline`] runs these on threads; a [`mode`]
 //! feeds it. ARCHITECTURE.md has the promises.
 pub mod cli;
-pub mod config;
+mod config;
 pub mod document;
 pub mod exit;
 mod ingest;
 pub mod limits;
 pub mod logging;
-pub mod maildir;
+mod maildir;
 pub mod message;
 pub mod metrics;
 pub mod mode;
-pub mod moment;
-pub mod pipeline;
+mod moment;
+mod pipeline;
 pub mod report;
-pub mod sanitize;
+mod sanitize;
 pub mod settle;
 pub mod sink;
 pub mod source;
