@@ -43,19 +43,15 @@ pub enum ConfigError {
     File {
         /// The setting that names it.
         setting: &'static str,
-        /// The file.
         path: PathBuf,
-        /// Why.
         error: std::io::Error,
     },
     /// The configuration file is not what it should be.
     #[error("{}, line {line}: {reason}", path.display())]
     Toml {
-        /// The file.
         path: PathBuf,
         /// Where, from 1.
         line: usize,
-        /// Why.
         reason: String,
     },
     /// A value makes no sense.
