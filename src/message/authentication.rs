@@ -135,12 +135,18 @@ fn fields_of_own_server(message: &Message, below_received: bool) -> Vec<String> 
     fields
 }
 
-/// True for `from … by … with LMTP` (RFC 3848). A sender can choose the name behind `from`, a word
-/// without blanks, and what stands in comments; everything else is the receiving server's.
+/// True for `from … by … with LMTP` (RFC 3848). A sender can choose the name behind `from`, which
+/// must not open a comment or hold what looks like a blank, and what stands in comments; everything
+/// else is the receiving server's.
 fn is_local_delivery(received: &[u8]) -> bool {
     let start = &received[..received.len().min(FIELD_BYTES)];
-    let field = without_comments(&String::from_utf8_lossy(start));
-    let words: Vec<&str> = field.split_whitespace().take(6).collect();
+    let text = String::from_utf8_lossy(start);
+    let name = text.split_ascii_whitespace().nth(1).unwrap_or_default();
+    if !text.is_ascii() || name.contains(['(', ')', '"', '\\']) {
+        return false;
+    }
+    let field = without_comments(&text);
+    let words: Vec<&str> = field.split_ascii_whitespace().take(6).collect();
     match words.as_slice() {
         ["from", _, "by", _, "with", protocol] | ["by", _, "with", protocol, ..] => {
             let protocol = protocol.trim_end_matches(';').to_ascii_uppercase();

@@ -2,34 +2,49 @@
 //! knows it: base64 with stray characters, twice or within a letter, uuencoded text, an S/MIME
 //! signature with the mail inside.
 
-use base64::{
-    Engine,
-    alphabet::STANDARD,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
-
-/// Padding may be missing, and the bits behind the last byte may be anything.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// Decodes base64 and passes over all other characters (RFC 2045 section 6.8). After padding a new
-/// text begins.
-pub(super) fn base64(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(bytes.len() / 4 * 3);
-    for piece in bytes.split(|byte| *byte == b'=') {
-        let mut letters: Vec<u8> =
-            piece.iter().copied().filter(|byte| is_base64_letter(*byte)).collect();
-        // One letter holds six bits, no byte: it was one too many.
-        if letters.len() % 4 == 1 {
-            letters.pop();
+/// Decodes base64 and passes over all other characters (RFC 2045 section 6.8). After padding, which
+/// may be missing, a new text begins. A library would be called for each text, and a hostile one is
+/// nothing but padding.
+pub(super) fn base64(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() / 4 * 3 + 3);
+    let (mut word, mut letters) = (0_u32, 0);
+    for byte in bytes {
+        match six_bits(*byte) {
+            Some(bits) => {
+                word = word << 6 | bits;
+                letters += 1;
+                if letters == 4 {
+                    out.extend_from_slice(&word.to_be_bytes()[1..]);
+                    (word, letters) = (0, 0);
+                }
+            }
+            None if *byte == b'=' => {
+                out.extend_from_slice(last_bytes(word, letters, &mut [0; 4]));
+                (word, letters) = (0, 0);
+            }
+            None => {}
         }
-        LENIENT.decode_vec(letters, &mut out).ok()?;
     }
-    Some(out)
+    out.extend_from_slice(last_bytes(word, letters, &mut [0; 4]));
+    out
+}
+
+/// Two letters hold one byte, three hold two. One letter holds none: it was one too many.
+fn last_bytes(word: u32, letters: usize, room: &mut [u8; 4]) -> &[u8] {
+    *room = (word << (6 * (4 - letters))).to_be_bytes();
+    &room[1..1 + letters.saturating_sub(1)]
+}
+
+fn six_bits(byte: u8) -> Option<u32> {
+    let bits = match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    };
+    Some(u32::from(bits))
 }
 
 fn is_base64_letter(byte: u8) -> bool {
@@ -50,7 +65,7 @@ pub(super) fn is_unpadded_base64(bytes: &[u8]) -> bool {
 pub(super) fn undeclared_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = bytes.trim_ascii();
     let is_base64 = |byte: &u8| is_base64_letter(*byte) || matches!(byte, b'=' | b'\r' | b'\n');
-    if text.len() < 32 || !text.iter().all(is_base64) { None } else { base64(text) }
+    (text.len() >= 32 && text.iter().all(is_base64)).then(|| base64(text))
 }
 
 /// How base64 of gzip, zip, zstd, XML and JSON begins.
@@ -77,7 +92,7 @@ pub(super) fn base64_within(bytes: &[u8], at_most: usize) -> Vec<Vec<u8>> {
         {
             rest = below;
         }
-        pieces.extend(base64(&start[..start.len() - rest.len()]));
+        pieces.push(base64(&start[..start.len() - rest.len()]));
     }
     pieces
 }
@@ -293,6 +308,22 @@ mod tests {
         let cut = Uuencoded { files: Vec::new(), is_cut: true };
         assert_eq!(uuencoded(b"begin 644 x\n#0V\x7FT\n`\nend\n", 9), cut);
         assert_eq!(uuencoded(b"begin with this\nend\n", 9), Uuencoded::default());
+    }
+
+    #[test]
+    fn base64_of_any_length_is_decoded() {
+        for (text, bytes) in [
+            ("", &b""[..]),
+            ("Q", b""),
+            ("Q2", b"C"),
+            ("Q2F", b"Ca"),
+            ("Q2F0", b"Cat"),
+            ("Q2F0Q", b"Cat"),
+            ("Q2==Q2F0Q2F=!Q2-F0", b"CCatCaCat"),
+            ("====", b""),
+        ] {
+            assert_eq!(base64(text.as_bytes()), bytes, "{text}");
+        }
     }
 
     #[test]

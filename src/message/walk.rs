@@ -183,7 +183,7 @@ impl<'c> Walk<'c> {
         let mut repairs = Repairs::default();
         let bytes = part.bytes(&mut repairs);
         // Mails within each other are decoded one out of the other.
-        if self.unpacking
+        if (self.unpacking || depth > 0)
             && matches!(bytes, Cow::Owned(_))
             && let Err(limit) = self.unpacked.take(bytes.len(), self.limits)
         {

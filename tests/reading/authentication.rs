@@ -86,7 +86,17 @@ fn what_stands_below_the_own_received_header_is_not_believed() {
         let pass = |header: &str| authenticated(&read(header, &asked(false)))["pass"].clone();
         assert_eq!(pass(&format!("{top}{PASSED}{mail}")), true, "{top}");
         // The own server added none.
-        for helo in ["evil.example", "localhost", "by", "x(", "[127.0.0.1]"] {
+        for helo in [
+            "evil.example",
+            "localhost",
+            "by",
+            "x(",
+            "[127.0.0.1]",
+            "a\u{A0}by\u{A0}b\u{A0}with\u{A0}LMTP",
+            "a\u{2003}by\u{2003}b\u{2003}with\u{2003}LMTP",
+            "a(() by b with LMTP",
+            "a( (x) by mx for <\"dmarc+) by b with LMTP \"@example.org>",
+        ] {
             assert_eq!(pass(&format!("{top}{}{PASSED}", smtp(helo))), false, "{top}{helo}");
         }
     }

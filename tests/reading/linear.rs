@@ -176,6 +176,7 @@ fn other_texts() {
     for (name, kind, piece) in [
         ("base64", "text/plain", "QUFB"),
         ("padding", "text/plain", "a==="),
+        ("letters between padding", "text/plain", "QQ="),
         ("uuencoded beginnings", "text/plain", "begin 644 a\nM\n"),
         ("uuencoded lines", "text/plain", "begin 644 a\n#0V%T\n"),
         ("base64 lines", "text/plain", "H4sIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nb c\n"),
@@ -184,6 +185,7 @@ fn other_texts() {
         ("indefinite lengths", "application/pkcs7-mime", "0\u{80}"),
         ("objects", "application/json", "{}"),
         ("lists", "application/json", "{\"policies\":[{}]}\n"),
+        ("broken lines", "application/json", "{\"report-id\":\"a\nb\",\"policies\":[{}]}"),
         ("entities", "text/xml", "<feedback>&a;"),
         ("ends", "text/xml", "<a></b>"),
         ("less-than signs", "text/xml", "<feedback><"),

@@ -60,13 +60,13 @@ impl<'x> Part<'x> {
             // characters.
             Encoding::Base64 if encoded::is_unpadded_base64(self.raw) => {
                 repairs.note("base64-unpadded");
-                encoded::base64(self.raw)
+                Some(encoded::base64(self.raw))
             }
             Encoding::Base64 => decoders::base64::base64_decode(self.raw).or_else(|| {
                 if encoded::is_base64_with_junk(self.raw) {
                     repairs.note("base64-junk");
                 }
-                encoded::base64(self.raw)
+                Some(encoded::base64(self.raw))
             }),
             Encoding::QuotedPrintable => {
                 decoders::quoted_printable::quoted_printable_decode(self.raw)

@@ -118,8 +118,9 @@ fn read(text: &str) -> Result<(RawReport, usize), serde_json::Error> {
 fn mend(text: &str, error: &serde_json::Error) -> Option<(String, &'static str)> {
     if !error.is_eof() {
         // Long lines that were broken on their way: a line's end may stand in the middle of a
-        // value.
+        // value. Only this report is copied: there may be many in the text.
         let breaks = |c: char| c.is_ascii_control();
+        let text = &text[..value_end(text)];
         return text.contains(breaks).then(|| (text.replace(breaks, ""), "line-breaks-in-json"));
     }
     // Only brackets are missing: the text ends behind a whole policy, or behind all of them.
@@ -142,6 +143,24 @@ fn mend(text: &str, error: &serde_json::Error) -> Option<(String, &'static str)>
         let closing = if open.len() == 1 { "}" } else { "]}" };
         (format!("{text}{closing}"), "missing-end-brackets")
     })
+}
+
+/// Where the first list or object ends; the end of the text if it does not.
+fn value_end(text: &str) -> usize {
+    let mut depth = 0_usize;
+    let (mut in_text, mut escaped) = (false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text && depth <= 1 => return at + 1,
+            b'}' | b']' if !in_text => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// Where so many bytes of the mended text end in the one that was mended, whose control characters

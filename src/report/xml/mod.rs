@@ -172,6 +172,7 @@ impl<'x> Walker<'x> {
             // `<email><reports@example.org></email>`
             None if start.contains('@') && start.name().as_ref().contains('@') => {
                 self.repairs.note("unescaped-lt");
+                self.pieces.keep();
                 Ok(Some(Step::Text(Cow::Owned(format!("<{}>", &**start)))))
             }
             None => {
@@ -232,7 +233,7 @@ impl<'x> Walker<'x> {
         }
         let trimmed = value.trim_end().len();
         value.truncate(trimmed);
-        Ok(value)
+        Ok(with_line_feeds(value))
     }
 
     /// [`Walker::value`], with nothing for an empty element.
@@ -306,7 +307,7 @@ impl<'x> Walker<'x> {
             self.repairs.note("value-cut");
         }
         all.truncate(all.trim_end().len());
-        Ok(all)
+        Ok(with_line_feeds(all))
     }
 
     /// The error for a text that ends where it must not.
@@ -355,7 +356,7 @@ impl<'x> Walker<'x> {
                 Some(hex) => u32::from_str_radix(hex, 16).ok()?,
                 None => digits.parse().ok()?,
             };
-            char::from_u32(code)
+            char::from_u32(code).filter(|character| *character != '\0')
         });
         if let Some(character) = number {
             return Cow::Owned(character.to_string());
@@ -382,6 +383,16 @@ impl Pieces {
     /// Counts a result or reason that is kept: 100 bytes in memory, which can be written in 30.
     pub(super) fn keep(&mut self) {
         self.left = self.left.saturating_sub(5);
+    }
+}
+
+/// Lines end as XML has them (XML 1.0 section 2.11), however the mail came: a value is the same on
+/// each way.
+fn with_line_feeds(value: Text) -> Text {
+    if value.contains('\r') {
+        value.replace("\r\n", "\n").replace('\r', "\n").into()
+    } else {
+        value
     }
 }
 

@@ -1,6 +1,6 @@
 //! The elements of aggregate reports by their names.
 
-use crate::report::{Repairs, Text};
+use crate::report::Repairs;
 
 macro_rules! tags {
     ($($tag:ident $name:literal)*) => {
@@ -59,16 +59,19 @@ impl Tag {
         if name.len() > 32 || !name.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'-') {
             return None;
         }
-        let mut snake = Text::default();
+        // At most one more for each byte.
+        let (mut snake, mut length) = ([0; 64], 0);
         let mut after_small = false;
-        for character in name.chars() {
-            if after_small && character.is_ascii_uppercase() {
-                snake.push('_');
+        for byte in name.bytes() {
+            if after_small && byte.is_ascii_uppercase() {
+                snake[length] = b'_';
+                length += 1;
             }
-            after_small = character.is_ascii_lowercase();
-            snake.push(if character == '-' { '_' } else { character.to_ascii_lowercase() });
+            after_small = byte.is_ascii_lowercase();
+            snake[length] = if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+            length += 1;
         }
-        Tag::exact(&snake)
+        str::from_utf8(&snake[..length]).ok().and_then(Tag::exact)
     }
 
     pub(super) fn name(self) -> &'static str {

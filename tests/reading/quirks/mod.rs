@@ -198,6 +198,8 @@ fn keys_do_not_depend_on_spelling_and_way() {
         assert!(text.contains(what), "{what}");
         assert_eq!(key(&one), key(text.replace(what, other).as_bytes()), "{other}");
     }
+    let broken = text.replace(">Reporter<", ">Re\nporter<");
+    assert_eq!(key(broken.as_bytes()), key(broken.replace('\n', "\r\n").as_bytes()));
     for (what, other) in [
         ("<domain>example.org<", "<domain>example.net<"),
         (">Reporter<", ">Another<"),
