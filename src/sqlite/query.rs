@@ -170,7 +170,8 @@ impl<'c> Snapshot<'c> {
             "{DMARC_REPORTS} SELECT d.source_ip, {MESSAGES}, count(*) OVER () AS sources
              FROM r JOIN dmarc_records d ON d.report = r.id
              GROUP BY d.source_ip ORDER BY messages DESC, d.source_ip LIMIT {}",
-            self.top
+            // Without a row there is no number of all.
+            self.top.max(1)
         );
         let mut sources_in_all = 0;
         let mut sources = self.list(&sql, |row| {
@@ -178,6 +179,7 @@ impl<'c> Snapshot<'c> {
             let (source_ip, messages) = (row.get("source_ip")?, Messages::from_row(row)?);
             Ok(Source { source_ip, messages, spf: Vec::new(), dkim: Vec::new() })
         })?;
+        sources.truncate(self.top);
         for (source, result) in self.raw_results("dmarc_spf_results", &sources)? {
             sources[source].spf.push(result);
         }

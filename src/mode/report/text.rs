@@ -264,7 +264,8 @@ impl Rows {
         for line in self.table.trim_fmt().lines() {
             let below = line
                 .strip_prefix(BELOW)
-                .and_then(|number| self.below.get(number.parse::<usize>().ok()?));
+                // What follows is the rest of a number too long for its column.
+                .and_then(|cells| self.below.get(cells.split(' ').next()?.parse::<usize>().ok()?));
             match below {
                 Some(below) => writeln!(out, "  {below}")?,
                 None => writeln!(out, "{line}")?,

@@ -10,8 +10,40 @@ use super::{
     folder, mail,
     reports::tls,
     store,
-    summary::{json, options, policy, report_on},
+    summary::{example, json, options, policy, report_on, text},
 };
+
+#[test]
+fn what_is_not_listed_is_counted() {
+    let (_folder, path) = folder();
+    example(&path);
+    let options = ReportOptions { top: 1, ..options(&path) };
+    let answer = json(&options);
+    assert_eq!(answer["dmarc"]["messages"], 1030);
+    assert_eq!(answer["dmarc"]["domains"].as_array().map(Vec::len), Some(1));
+    assert_eq!(answer["dmarc"]["domains_omitted"], 3);
+    assert_eq!(answer["dmarc"]["sources_omitted"], 3);
+    assert_eq!(answer["tls"]["policies_omitted"], 1);
+    assert_eq!(answer["tls"]["successful_sessions"], 95);
+    assert!(text(&options).contains("and 3 more (--top)"));
+    let none = json(&ReportOptions { top: 0, ..options });
+    assert_eq!(none["dmarc"]["sources"].as_array().map(Vec::len), Some(0));
+    assert_eq!(none["dmarc"]["sources_omitted"], 4);
+}
+
+#[test]
+fn forged_numbers_break_nothing() {
+    let (_folder, path) = folder();
+    let huge = ("192.0.2.1", u64::MAX, "none", "pass", "pass");
+    store(
+        &path,
+        [mail([report_on("example.org", 0, &[huge, huge]), report_on("example.net", 0, &[huge])])],
+    );
+    assert_eq!(json(&options(&path))["dmarc"]["sources"][0]["messages"], i64::MAX);
+    let text = text(&options(&path));
+    assert!(text.contains("100.0%"));
+    assert!(text.contains("1 report") && !text.contains('\u{a0}'), "{text}");
+}
 
 #[test]
 fn each_policy_has_its_own_failures() {
