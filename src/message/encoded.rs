@@ -32,7 +32,7 @@ pub(super) fn base64(bytes: &[u8]) -> Vec<u8> {
 /// Two letters hold one byte, three hold two. One letter holds none: it was one too many.
 fn last_bytes(word: u32, letters: usize, room: &mut [u8; 4]) -> &[u8] {
     *room = (word << (6 * (4 - letters))).to_be_bytes();
-    &room[1..1 + letters.saturating_sub(1)]
+    &room[1..=letters.saturating_sub(1)]
 }
 
 fn six_bits(byte: u8) -> Option<u32> {

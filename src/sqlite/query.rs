@@ -11,7 +11,7 @@ use self::failures::FAILURES;
 use super::{
     OpenError, open_to_read,
     summary::{
-        Disposition, Dmarc, Domain, Messages, RawResult, Source, Summary, Tls, TlsFailure,
+        Disposition, Dmarc, Domain, Messages, Overview, RawResult, Source, Tls, TlsFailure,
         TlsPolicy,
     },
 };
@@ -62,7 +62,7 @@ impl Reader {
     ///
     /// # Errors
     /// SQLite can't read the file.
-    pub fn summary(&mut self, selection: &Selection) -> Result<Summary> {
+    pub fn summary(&mut self, selection: &Selection) -> Result<Overview> {
         let snapshot = Snapshot::new(self.connection.transaction()?, selection);
         let newest_of_all = snapshot.newest(None)?;
         let newest = if snapshot.domain.is_none() {
@@ -70,7 +70,7 @@ impl Reader {
         } else {
             snapshot.newest(snapshot.domain.as_deref())?
         };
-        Ok(Summary {
+        Ok(Overview {
             dmarc: snapshot.dmarc()?,
             tls: snapshot.tls()?,
             failure: snapshot.failures()?,

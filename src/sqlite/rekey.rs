@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
 use tracing::info;
 
-use super::read::{self, Part};
+use super::read::{self, Identified};
 use crate::report::{
     Key, Report,
     key::{Fields, tell_apart},
@@ -80,7 +80,7 @@ fn fill_dmarc(connection: &Connection, id: i64) -> Result<()> {
     let mut fields = Fields::default();
     let found = read::records(connection, RECORDS, id, |records| {
         records
-            .map(|record| record.map(|Part { id, value, .. }| (id, fields.record(&value))))
+            .map(|record| record.map(|Identified { id, value, .. }| (id, fields.record(&value))))
             .collect()
     })?;
     let owner = owner(connection, "dmarc_reports", id, &head.key())?;
@@ -96,7 +96,9 @@ fn fill_tls(connection: &Connection, id: i64) -> Result<()> {
     let found =
         read::policies(connection, POLICIES, named_params! { ":report": id }, id, |policies| {
             policies
-                .map(|policy| policy.map(|Part { id, value, .. }| (id, fields.policy(&value))))
+                .map(|policy| {
+                    policy.map(|Identified { id, value, .. }| (id, fields.policy(&value)))
+                })
                 .collect()
         })?;
     let owner = owner(connection, "tls_reports", id, &head.key())?;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// What the selected reports say.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
+pub struct Overview {
     /// Of DMARC reports.
     pub dmarc: Dmarc,
     /// Of SMTP TLS reports.
@@ -20,7 +20,7 @@ pub struct Summary {
     pub newest_of_all: Option<i64>,
 }
 
-impl Summary {
+impl Overview {
     /// True if no report was selected.
     pub fn is_empty(&self) -> bool {
         self.dmarc.reports == 0 && self.tls.reports == 0 && self.failure.reports == 0

@@ -21,7 +21,7 @@ use crate::{
     sqlite::{
         OpenError,
         query::{Reader, Selection},
-        summary::Summary,
+        summary::Overview,
     },
 };
 
@@ -99,7 +99,7 @@ struct ReportJson<'a> {
     /// When the newest report of the domain, or of all, begins, whatever its period.
     newest_report: Option<String>,
     #[serde(flatten)]
-    summary: &'a Summary,
+    summary: &'a Overview,
 }
 
 /// Asks the store and writes the answer.

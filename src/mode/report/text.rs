@@ -15,8 +15,8 @@ use crate::{
     moment::day,
     sanitize,
     sqlite::summary::{
-        Counted, Dmarc, Domain, FailureDomain, Failures, Messages, RawResult, Source, Summary, Tls,
-        TlsPolicy,
+        Counted, Dmarc, Domain, FailureDomain, Failures, Messages, Overview, RawResult, Source,
+        Tls, TlsPolicy,
     },
 };
 
@@ -42,7 +42,7 @@ pub(super) fn write(answer: &ReportJson, out: &mut impl Write) -> io::Result<()>
 
 /// Said where there are no reports: where some are.
 fn nothing(answer: &ReportJson) -> String {
-    let Summary { newest, newest_of_all, .. } = answer.summary;
+    let Overview { newest, newest_of_all, .. } = answer.summary;
     match (newest, newest_of_all, &answer.elsewhere) {
         (Some(newest), _, _) => format!("No reports; newest report here: {}", day(*newest)),
         (None, Some(newest), _) => {

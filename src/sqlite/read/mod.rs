@@ -197,7 +197,7 @@ pub(super) fn records<T, E: From<Error>>(
     connection: &Connection,
     [records, reasons, spf, dkim]: [&str; 4],
     report: i64,
-    take: impl FnOnce(&mut dyn Iterator<Item = Result<Part<Record>>>) -> Result<T, E>,
+    take: impl FnOnce(&mut dyn Iterator<Item = Result<Identified<Record>>>) -> Result<T, E>,
 ) -> Result<T, E> {
     let prepare = |sql| connection.prepare_cached(sql);
     let (mut records, mut reasons) = (prepare(records)?, prepare(reasons)?);
@@ -212,7 +212,7 @@ pub(super) fn records<T, E: From<Error>>(
         record.row.policy_evaluated.reason = parts(&mut reasons, part)?;
         record.auth_results.spf = parts(&mut spf, part)?;
         record.auth_results.dkim = parts(&mut dkim, part)?;
-        Ok(Part { id: part, head: row.get("head")?, value: record })
+        Ok(Identified { id: part, head: row.get("head")?, value: record })
     })?;
     take(&mut records)
 }
@@ -223,7 +223,7 @@ pub(super) fn policies<T, E: From<Error>>(
     [policies, details]: [&str; 2],
     params: &[(&str, &dyn ToSql)],
     report: i64,
-    take: impl FnOnce(&mut dyn Iterator<Item = Result<Part<PolicyResult>>>) -> Result<T, E>,
+    take: impl FnOnce(&mut dyn Iterator<Item = Result<Identified<PolicyResult>>>) -> Result<T, E>,
 ) -> Result<T, E> {
     let (mut policies, mut details) =
         (connection.prepare_cached(policies)?, connection.prepare_cached(details)?);
@@ -233,13 +233,13 @@ pub(super) fn policies<T, E: From<Error>>(
     let mut policies = policies.query_map(params, |row| {
         let (part, mut result) = (part(row)?, policy(row)?);
         result.failure_details = parts(&mut details, part)?;
-        Ok(Part { id: part, head: row.get("head")?, value: result })
+        Ok(Identified { id: part, head: row.get("head")?, value: result })
     })?;
     take(&mut policies)
 }
 
 /// A record or policy.
-pub(super) struct Part<T> {
+pub(super) struct Identified<T> {
     /// What identifies it in its report.
     pub(super) id: u64,
     /// The row of its head, if that is not the report's (see [`super::heads`]).
@@ -249,12 +249,12 @@ pub(super) struct Part<T> {
 
 /// Hands on so many of one head at a time; at least once, even if there are none.
 fn in_portions<T, E: From<Error>>(
-    all: &mut dyn Iterator<Item = Result<Part<T>>>,
+    all: &mut dyn Iterator<Item = Result<Identified<T>>>,
     mut hand_on: impl FnMut(Option<i64>, Vec<u64>, Vec<T>, bool) -> Result<(), E>,
 ) -> Result<(), E> {
     let (mut ids, mut portion, mut is_first, mut of) = (Vec::new(), Vec::new(), true, None);
     for part in all {
-        let Part { id, head, value } = part?;
+        let Identified { id, head, value } = part?;
         if portion.len() == PORTION || (head != of && !portion.is_empty()) {
             hand_on(of, mem::take(&mut ids), mem::take(&mut portion), mem::take(&mut is_first))?;
         }
