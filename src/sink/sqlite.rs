@@ -38,7 +38,7 @@ const BATCH_BYTES: usize = 4 << 20;
 /// Memory that all waiting mails take, about: the writer never waits for parsers.
 const QUEUE_BYTES: usize = 4 * BATCH_BYTES;
 
-/// After so long without mail the log is copied into the file.
+/// Without mail, the log is copied into the file this often, and the file looked for.
 const IDLE: Duration = Duration::from_secs(3);
 
 /// The sink; see the module.
@@ -163,10 +163,10 @@ enum Trouble {
 impl Writer {
     fn write_batches(mut self) {
         loop {
-            // Whoever copies or moves the file then has all that is in it.
-            if self.queue.is_idle(IDLE) {
-                self.let_moved_go();
-                self.store.as_ref().map(Store::checkpoint);
+            while self.queue.is_idle(IDLE) {
+                if self.let_moved_go() {
+                    self.store.as_ref().map(Store::tidy);
+                }
             }
             let Some(batch) = self.queue.take() else { return };
             if self.backoff.stop().check().and_then(|()| self.write(batch)).is_err() {

@@ -74,8 +74,13 @@ impl Log {
         if self.is_foreign() { self.put_aside() } else { Ok(()) }
     }
 
+    /// True if nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|log| log.len() == 0)
+    }
+
     /// The log is looked at first: whoever makes both makes it last.
-    fn is_foreign(&self) -> bool {
+    pub(super) fn is_foreign(&self) -> bool {
         if !fs::metadata(&self.path).is_ok_and(|log| log.is_file()) {
             return false;
         }
@@ -115,7 +120,7 @@ impl Log {
     }
 
     fn put_aside(&self) -> io::Result<()> {
-        if fs::metadata(&self.path)?.len() == 0 {
+        if self.is_empty() {
             return self.remove();
         }
         remove(&self.index)?;

@@ -59,6 +59,9 @@ pub enum OpenError {
     /// An earlier version of this program made the file, and reading does not change it.
     #[error("the store {} is of an older version; it is brought up to date when next reports are stored", .0.display())]
     Older(PathBuf),
+    /// Another file was put in its place, and SQLite would read it through the log of the first.
+    #[error("the store {} was replaced and has the log of another file; the next time reports are stored mends that", .0.display())]
+    Replaced(PathBuf),
     /// SQLite can't read or change it, maybe only for now.
     #[error("can't open the store {}: {error}", .path.display())]
     Sqlite {
@@ -73,7 +76,7 @@ impl OpenError {
     /// True if it may go away by waiting: all that the system says. What it calls denied, full,
     /// read-only or broken today may be mended tomorrow, and reports must not be lost for it.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, OpenError::Create { .. } | OpenError::Sqlite { .. })
+        matches!(self, OpenError::Create { .. } | OpenError::Replaced(_) | OpenError::Sqlite { .. })
     }
 }
 
@@ -147,7 +150,7 @@ impl Store {
 
     /// Copies the log into the file and empties it, so that the file alone is whole. False if that
     /// has to wait for others who read what was before.
-    pub(crate) fn checkpoint(&self) -> bool {
+    fn checkpoint(&self) -> bool {
         let copy = || {
             // Waiting here would make other writers wait.
             self.connection.busy_timeout(Duration::ZERO)?;
@@ -160,6 +163,13 @@ impl Store {
         copied.is_ok_and(|(busy, all, copied): (i64, i64, i64)| {
             busy == 0 || (all >= 0 && all == copied)
         })
+    }
+
+    /// For a time without work: whoever copies or moves the file then has all that is in it.
+    pub(crate) fn tidy(&self) {
+        if !self.log.is_empty() {
+            self.checkpoint();
+        }
     }
 
     /// Before a file that was moved is let go: all that was stored comes into it, and its log is
@@ -199,6 +209,9 @@ pub fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     // Made a moment ago, and not filled yet: as good as none. SQLite would delete a log beside it.
     if fs::metadata(path).map_err(missing)?.len() == 0 {
         return Err(OpenError::Missing(path.clone()));
+    }
+    if Log::of(path).is_foreign() {
+        return Err(OpenError::Replaced(path.clone()));
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     match version(path, &connection)? {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use email_report_processor::{settle::Outcome, sink::Sink};
+use email_report_processor::{settle::Outcome, sink::Sink, sqlite::query::Reader};
 use rusqlite::Connection;
 
 use super::{Setup, folder, mail, number, reports::dmarc, store};
@@ -121,6 +121,8 @@ fn the_log_of_a_moved_store_is_kept_and_is_no_other_store_s() {
             let other = folder.path().join("other.db");
             store(&other, (0..50).map(|n| mail([dmarc(&format!("other {n}"), 20)])));
             fs::rename(&other, &path).expect("put in place");
+            let read = Reader::open(&path).map(drop).expect_err("not through the log of another");
+            assert!(read.is_temporary(), "{read}");
         }
         store(&path, [mail([dmarc("new", 1)])]);
         assert_whole(&path, if replaced { 51 } else { 1 });
