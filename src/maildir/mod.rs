@@ -6,7 +6,7 @@
 mod failed;
 mod leftovers;
 mod names;
-mod rename;
+pub(crate) mod rename;
 pub mod retry;
 
 use std::{

@@ -9,7 +9,7 @@ use rustix::{
 
 /// Renames without ever replacing a file; file systems that can't promise this (NFS) are asked
 /// first.
-pub(super) fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS) if to.try_exists()? => {
             Err(io::ErrorKind::AlreadyExists.into())

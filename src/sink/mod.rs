@@ -19,7 +19,7 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
 
 use crate::{message::Contents, settle::Ticket};
 
-pub(crate) use open::open;
+pub(crate) use open::{open, try_out};
 
 /// A store as an import remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]

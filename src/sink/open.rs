@@ -10,6 +10,7 @@ use crate::{
     config::Destination,
     exit::{Exit, Failure},
     metrics::StoreMetrics,
+    sqlite::Store,
     stop::Stop,
 };
 
@@ -38,4 +39,17 @@ pub(crate) fn open(
         Destination::Nothing => Arc::new(Discard),
         Destination::Sqlite(file) => Arc::new(SqliteSink::open(&file, patience, stop, metrics)?),
     })
+}
+
+/// Finds out whether a store that is a file can be opened now. One that is a server is not asked:
+/// an outage is no reason against settings.
+///
+/// # Errors
+/// It can't be, be it for good or for now.
+pub(crate) fn try_out(store: &Destination) -> Result<(), Failure> {
+    match store {
+        Destination::Sqlite(file) => Ok(Store::open(file).map(drop)?),
+        // Lines are opened with the run, or not at all.
+        Destination::OpenSearch(_) | Destination::NdJson(_) | Destination::Nothing => Ok(()),
+    }
 }

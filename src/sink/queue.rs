@@ -113,6 +113,13 @@ impl<T> Queue<T> {
         self.drained.notify_all();
     }
 
+    /// Waits for an item; true if none came for so long, and more may come.
+    pub fn is_idle(&self, pause: Duration) -> bool {
+        let mut state = self.state.lock();
+        let is_idle = |state: &mut QueueState<T>| state.items.is_empty() && !state.closed;
+        self.filled.wait_while_for(&mut state, is_idle, pause).timed_out()
+    }
+
     /// Waits for the next batch; nothing once the queue is closed and empty.
     pub fn take(&self) -> Option<Vec<T>> {
         let mut state = self.state.lock();

@@ -38,6 +38,9 @@ const BATCH_BYTES: usize = 4 << 20;
 /// Memory that all waiting mails take, about: the writer never waits for parsers.
 const QUEUE_BYTES: usize = 4 * BATCH_BYTES;
 
+/// Without mail, the log is copied into the file this often, and the file looked for.
+const IDLE: Duration = Duration::from_secs(3);
+
 /// The sink; see the module.
 pub struct SqliteSink {
     path: PathBuf,
@@ -151,11 +154,21 @@ enum Trouble {
     Sqlite(#[from] rusqlite::Error),
     #[error("the file was moved or deleted")]
     Moved,
+    #[error(
+        "the file was moved or deleted, and what is in its log can't be copied into it for now"
+    )]
+    Held,
 }
 
 impl Writer {
     fn write_batches(mut self) {
-        while let Some(batch) = self.queue.take() {
+        loop {
+            while self.queue.is_idle(IDLE) {
+                if self.let_moved_go() {
+                    self.store.as_ref().map(Store::tidy);
+                }
+            }
+            let Some(batch) = self.queue.take() else { return };
             if self.backoff.stop().check().and_then(|()| self.write(batch)).is_err() {
                 return;
             }
@@ -180,17 +193,32 @@ impl Writer {
                 }
                 Err(trouble) => {
                     // Opened anew for the next attempt: a connection remembers that a file system
-                    // was read-only, and a file that was put in the place of this one is another.
-                    self.store = None;
+                    // was read-only. A file that was moved is let go by the next attempt.
+                    if !matches!(trouble, Trouble::Moved | Trouble::Held) {
+                        self.store = None;
+                    }
                     self.backoff.pause(&trouble)?;
                 }
             }
         }
     }
 
+    /// A file that was moved is not written to. False if it is still needed.
+    fn let_moved_go(&mut self) -> bool {
+        let Some(moved) = self.store.take_if(|store| !store.is_in_place()) else { return true };
+        let is_whole = moved.leave();
+        if !is_whole {
+            self.store = Some(moved);
+        }
+        is_whole
+    }
+
     /// One transaction. It can be repeated even if its COMMIT succeeded unnoticed: what is stored
     /// counts as a duplicate.
     fn attempt(&mut self, batch: &[ParsedMail]) -> Result<Vec<Acknowledgement>, Trouble> {
+        if !self.let_moved_go() {
+            return Err(Trouble::Held);
+        }
         let store = match &mut self.store {
             Some(store) => store,
             none => none.insert(Store::open(&self.path)?),

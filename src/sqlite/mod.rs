@@ -5,6 +5,7 @@
 
 mod heads;
 pub(crate) mod insert;
+mod log;
 pub mod query;
 pub mod read;
 mod rekey;
@@ -15,14 +16,20 @@ pub mod summary;
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf, absolute},
     time::Duration,
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::{Mode, OFlags};
+use tracing::warn;
 
 use crate::exit::{Exit, Failure};
+use log::Log;
 use schema::Version;
 
 /// How long SQLite itself waits for another process's transaction, which takes tenths of a second;
@@ -52,6 +59,9 @@ pub enum OpenError {
     /// An earlier version of this program made the file, and reading does not change it.
     #[error("the store {} is of an older version; it is brought up to date when next reports are stored", .0.display())]
     Older(PathBuf),
+    /// Another file was put in its place, and SQLite would read it through the log of the first.
+    #[error("the store {} was replaced and has the log of another file; the next time reports are stored mends that", .0.display())]
+    Replaced(PathBuf),
     /// SQLite can't read or change it, maybe only for now.
     #[error("can't open the store {}: {error}", .path.display())]
     Sqlite {
@@ -66,7 +76,7 @@ impl OpenError {
     /// True if it may go away by waiting: all that the system says. What it calls denied, full,
     /// read-only or broken today may be mended tomorrow, and reports must not be lost for it.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, OpenError::Create { .. } | OpenError::Sqlite { .. })
+        matches!(self, OpenError::Create { .. } | OpenError::Replaced(_) | OpenError::Sqlite { .. })
     }
 }
 
@@ -84,6 +94,11 @@ pub struct Store {
     path: PathBuf,
     /// Device and inode of the file that was opened.
     file: (u64, u64),
+    /// The file, by whatever name; this does not count as open for SQLite's locks.
+    handle: OwnedFd,
+    log: Log,
+    /// Device and inode of the log.
+    log_file: Option<(u64, u64)>,
 }
 
 impl Store {
@@ -95,29 +110,92 @@ impl Store {
         let fail = |error| OpenError::Create { path: path.into(), error };
         // SQLite takes some relative names, as ":memory:", for something else.
         let path = &absolute(path).map_err(fail)?;
+        let log = Log::of(path);
+        let lock = log.lock();
+        log.put_foreign_aside().map_err(fail)?;
         create(path).map_err(fail)?;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| fail(e.into()))?;
         let metadata = fs::metadata(path).map_err(fail)?;
         // A folder or a pipe never becomes a store.
         if !metadata.is_file() {
             return Err(OpenError::Foreign(path.clone()));
         }
         let file = (metadata.dev(), metadata.ino());
-        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let sqlite = |error| OpenError::Sqlite { path: path.clone(), error };
         let found = check(path, version(path, &connection)?)?;
         configure(&connection).map_err(sqlite)?;
-        if found != Version::CURRENT {
-            schema::migrate(&mut connection).map_err(sqlite)?;
-            // Once more: another program may have come in between.
-            check(path, version(path, &connection)?)?;
+        // SQLite makes the log before it reads.
+        version(path, &connection)?;
+        if lock.is_some() {
+            log.mark(&connection).map_err(sqlite)?;
         }
-        Ok(Store { connection, path: path.clone(), file })
+        let log_file = log.identity();
+        drop(lock);
+        let mut store = Store { connection, path: path.clone(), file, handle, log, log_file };
+        if found != Version::CURRENT {
+            schema::migrate(&mut store.connection).map_err(sqlite)?;
+            // Once more: another program may have come in between.
+            check(path, version(path, &store.connection)?)?;
+        }
+        Ok(store)
     }
 
     /// True while the file that was opened is still found under its name. SQLite goes on writing to
     /// one that was deleted or replaced, and what it acknowledges then is lost.
     pub fn is_in_place(&self) -> bool {
         identity(&self.path).is_ok_and(|file| file == self.file)
+    }
+
+    /// Copies the log into the file and empties it, so that the file alone is whole. False if that
+    /// has to wait for others who read what was before.
+    fn checkpoint(&self) -> bool {
+        let copy = || {
+            // Waiting here would make other writers wait.
+            self.connection.busy_timeout(Duration::ZERO)?;
+            let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), row)
+        };
+        let copied = copy();
+        let _ = self.connection.busy_timeout(BUSY_TIMEOUT);
+        // Pages of the log, and those of them that are in the file.
+        copied.is_ok_and(|(busy, all, copied): (i64, i64, i64)| {
+            busy == 0 || (all >= 0 && all == copied)
+        })
+    }
+
+    /// For a time without work: whoever copies or moves the file then has all that is in it.
+    pub(crate) fn tidy(&self) {
+        if !self.log.is_empty() {
+            self.checkpoint();
+        }
+    }
+
+    /// Before a file that was moved is let go: all that was stored comes into it, and its log is
+    /// nobody's any more. SQLite itself would leave the log to the next file of that name. False if
+    /// that has to be tried again.
+    pub(crate) fn leave(&self) -> bool {
+        if identity(&self.log.store).is_ok_and(|file| file == self.file) {
+            // SQLite's own end is good. A link may point elsewhere by now.
+            return true;
+        }
+        let is_deleted = rustix::fs::fstat(&self.handle).is_ok_and(|file| file.st_nlink == 0);
+        let copied = !is_deleted && self.checkpoint();
+        (copied || is_deleted) && self.give_up_log(copied)
+    }
+
+    fn give_up_log(&self, copied: bool) -> bool {
+        let left = self.log.leave(self.log_file, copied);
+        left.inspect_err(|error| warn!("log of the store {}: {error}", self.path.display())).is_ok()
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if !self.leave() {
+            self.give_up_log(false);
+        }
     }
 }
 
@@ -128,11 +206,16 @@ impl Store {
 pub fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     let missing = |_| OpenError::Missing(path.into());
     let path = &absolute(path).map_err(missing)?;
-    identity(path).map_err(missing)?;
+    // Made a moment ago, and not filled yet: as good as none. SQLite would delete a log beside it.
+    if fs::metadata(path).map_err(missing)?.len() == 0 {
+        return Err(OpenError::Missing(path.clone()));
+    }
+    if Log::of(path).is_foreign() {
+        return Err(OpenError::Replaced(path.clone()));
+    }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     match version(path, &connection)? {
         Version::CURRENT => Ok(connection),
-        // Made a moment ago, and not filled yet: as good as none.
         Version::Empty => Err(OpenError::Missing(path.clone())),
         found => Err(check(path, found).err().unwrap_or_else(|| OpenError::Older(path.clone()))),
     }

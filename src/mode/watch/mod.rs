@@ -32,7 +32,7 @@ use crate::{
     metrics::{Metrics, server::Server},
     pipeline::Mail,
     settle::{Origin, Settlement, apply::Moved},
-    sink::opensearch::config::OnTrouble,
+    sink::{self, opensearch::config::OnTrouble},
     source::folder_watch::{FolderWatch, News},
     stop::{Reason, Stop},
 };
@@ -72,6 +72,7 @@ pub(super) fn run(watch: &cli::WatchFlags, typed: &Typed) -> Result<Exit, Failur
         }
         systemd::reloading();
         let renewed = typed.config(&purpose).map_err(Failure::from).and_then(|config| {
+            sink::try_out(&config.store)?;
             let wanted = watch.metrics.or(config.metrics);
             // The port may be ours already.
             let moved = if wanted == server.asked { None } else { Some(serve(wanted, &shown)?) };

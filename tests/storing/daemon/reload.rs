@@ -90,6 +90,8 @@ fn settings_that_do_not_work_leave_the_old_ones() {
         ("nonsense".to_owned(), "/config"),
         (format!("opensearch = ['https://127.0.0.1:9']\nca-file = {bad:?}\n"), "bad.pem"),
         (format!("ndjson = {:?}\n", folder.path().join("nowhere/lines")), "nowhere/lines"),
+        // A file stands where a folder is named.
+        (format!("store = {:?}\n", lines.join("reports.db")), "can't create the store"),
         (format!("ndjson = {lines:?}\nmetrics = '{taken}'\n"), "Address already in use"),
     ];
     for (n, (text, reason)) in refused.iter().enumerate() {
@@ -105,13 +107,17 @@ fn settings_that_do_not_work_leave_the_old_ones() {
         assert_eq!(get(&address, "/healthz").map(|(code, _)| code), Some(200));
     }
     let written = fs::read_to_string(&lines).expect("a file").lines().count();
-    assert_eq!(written, mails[..4].iter().map(|mail| mail.content.len()).sum::<usize>());
+    assert_eq!(
+        written,
+        mails[..refused.len()].iter().map(|mail| mail.content.len()).sum::<usize>()
+    );
     set(&format!("ndjson = {more:?}\nmetrics = '127.0.0.1:0'\n"));
     running.signal(Signal::HUP);
     running.wait_for_log("settings read again");
-    maildir.deliver("last", &mails[4].bytes);
-    wait_until("the last mail", LONG, || maildir.count("cur") == 5);
-    assert_eq!(fs::read_to_string(&more).expect("a file").lines().count(), mails[4].content.len());
+    let last = &mails[refused.len()];
+    maildir.deliver("last", &last.bytes);
+    wait_until("the last mail", LONG, || maildir.count("cur") == refused.len() + 1);
+    assert_eq!(fs::read_to_string(&more).expect("a file").lines().count(), last.content.len());
     let (code, log) = running.stop();
     assert_eq!(code, Some(0), "{log}");
 }

@@ -2,6 +2,7 @@
 
 mod identity;
 mod many_rows;
+mod moved;
 mod nothing;
 mod opening;
 mod read;
