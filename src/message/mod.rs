@@ -18,6 +18,7 @@ use std::ops::Range;
 use mail_parser::{HeaderName, Message, MessageParser};
 use serde::Serialize;
 
+pub use self::walk::closed_format;
 use self::{
     authentication::Authenticated,
     walk::{Payload, Walk},

@@ -41,6 +41,15 @@ pub(super) enum Payload {
     Other,
 }
 
+/// The format of archives and packed files in which these bytes begin, if it is one that is not
+/// unpacked.
+pub fn closed_format(start: &[u8]) -> Option<&'static str> {
+    match Payload::of(start) {
+        Payload::Closed(format) if format != "TNEF" => Some(format),
+        _ => None,
+    }
+}
+
 impl Payload {
     pub(super) fn of(bytes: &[u8]) -> Payload {
         match bytes {

@@ -103,9 +103,9 @@ fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck
         match outcome {
             Outcome::Left | Outcome::NotAFile => {}
             Outcome::Gone => all_moved[n] = Moved::Yes,
-            Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => {}
             // Reports in it were not wanted, and so are nowhere.
-            Outcome::Stored if tally.passed_over > 0 => {}
+            _ if tally.passed_over > 0 => {}
+            Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => {}
             Outcome::Stored => all_moved[n] = stuck.moved(entry.settle_stored(), origin),
             Outcome::Failed(reason) | Outcome::Unrecognized(reason) => {
                 failing.push(n);

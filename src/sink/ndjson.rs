@@ -9,14 +9,21 @@ use std::{
     borrow::Cow,
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread::JoinHandle,
     time::Instant,
 };
 
 use parking_lot::Mutex;
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat, major, minor};
 
 use super::{
     Identity, Sink,
@@ -43,6 +50,8 @@ const BATCH_BYTES: usize = 4 << 20;
 /// The sink; see the module.
 pub struct NdJsonSink {
     file: Option<PathBuf>,
+    /// The most bytes that the file has had.
+    length: Arc<AtomicU64>,
     queue: Arc<Queue<LineBatch>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -60,8 +69,16 @@ impl NdJsonSink {
     /// The file can't be opened, or there is no room for a thread.
     pub fn open(file: Option<&Path>, backoff: Backoff) -> io::Result<NdJsonSink> {
         let queue = Arc::new(Queue::new(BATCH_BYTES, 2 * BATCH_BYTES));
+        let length = Arc::new(AtomicU64::new(0));
         let mut output = match file {
-            Some(path) => NdJsonOutput::File { file: open_file(path)?, path: path.to_owned() },
+            Some(path) => {
+                let file = open_file(path)?;
+                length.store(file.metadata()?.len(), Relaxed);
+                NdJsonOutput::File { file, path: path.to_owned(), length: Arc::clone(&length) }
+            }
+            None if is_closed(io::stdout()) => {
+                return Err(io::Error::other("standard output is closed"));
+            }
             None => NdJsonOutput::Pipe,
         };
         let stop = Arc::clone(backoff.stop());
@@ -74,7 +91,8 @@ impl NdJsonSink {
             }
         };
         let writer = worker::start("ndjson", stop, write, move || closed.abandon())?;
-        Ok(NdJsonSink { file: file.map(Path::to_owned), queue, writer: Mutex::new(Some(writer)) })
+        let (file, writer) = (file.map(Path::to_owned), Mutex::new(Some(writer)));
+        Ok(NdJsonSink { file, length, queue, writer })
     }
 }
 
@@ -106,6 +124,16 @@ impl Sink for NdJsonSink {
         file_identity(self.file.as_deref()?)
     }
 
+    fn progress(&self) -> Option<String> {
+        Some(self.length.load(Relaxed).to_string())
+    }
+
+    /// A file that was emptied or cut off, or an earlier copy of it, is shorter.
+    fn has_come_to(&self, progress: Option<&str>) -> bool {
+        let then = progress.and_then(|progress| progress.parse().ok());
+        then.is_some_and(|then: u64| self.length.load(Relaxed) >= then)
+    }
+
     fn queued_bytes(&self) -> usize {
         self.queue.weight()
     }
@@ -133,7 +161,7 @@ fn make_safe(lines: &mut Vec<u8>, begin: usize) {
 fn open_file(path: &Path) -> io::Result<File> {
     if fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
         // Without a reader this fails at once, where opening it to wait would wait for ever.
-        let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
         OpenOptions::new().write(true).custom_flags(flags).open(path).map_err(|error| {
             let why = format!("a named pipe without a reader ({error})");
             if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) {
@@ -157,6 +185,7 @@ enum NdJsonOutput {
     File {
         file: File,
         path: PathBuf,
+        length: Arc<AtomicU64>,
     },
     Pipe,
 }
@@ -165,13 +194,14 @@ impl NdJsonOutput {
     /// Writes all lines or, in a regular file, none.
     fn write(&mut self, batch: &[LineBatch]) -> io::Result<()> {
         match self {
-            NdJsonOutput::File { file, path } => loop {
+            NdJsonOutput::File { file, path, length } => loop {
                 if !file.metadata()?.is_file() {
                     return batch.iter().try_for_each(|item| file.write_all(&item.lines));
                 }
                 // Rotated away before, or while it was written to: its lines go to the file that
                 // has the name now.
                 if has_name(file, path)? && append(file, path, batch)? {
+                    length.fetch_max(file.metadata()?.len(), Relaxed);
                     return Ok(());
                 }
                 *file = open_file(path)?;
@@ -183,6 +213,16 @@ impl NdJsonOutput {
             }
         }
     }
+}
+
+/// True if standard output was closed when the program began: Rust's runtime then opens /dev/null in
+/// its place, for reading as well, which `>/dev/null` is not.
+fn is_closed(stdout: impl AsFd) -> bool {
+    let is_null = fstat(&stdout).is_ok_and(|stat| {
+        FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+            && (major(stat.st_rdev), minor(stat.st_rdev)) == (1, 3)
+    });
+    is_null && fcntl_getfl(stdout).is_ok_and(|flags| flags.contains(OFlags::RDWR))
 }
 
 /// True if the file is still the one of this name.

@@ -5,7 +5,8 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 
 use flate2::read::MultiGzDecoder;
 
-use super::mbox::is_separator;
+use super::mbox::is_beginning;
+use crate::message;
 
 /// As much as is looked at: a tar archive's first block.
 const HEAD_BYTES: usize = 512;
@@ -31,7 +32,7 @@ pub enum Shape<'r> {
 pub fn open<'r>(mut file: impl Read + Seek + 'r, position: u64) -> io::Result<Shape<'r>> {
     let start = head(&mut file)?;
     file.seek(SeekFrom::Start(0))?;
-    let is_mbox = Packed::of(&start).is_none() && is_separator(&start);
+    let is_mbox = Packed::of(&start).is_none() && is_beginning(&start);
     if is_mbox {
         file.seek(SeekFrom::Start(position))?;
         return Ok(Shape::Mbox(Box::new(buffered(file))));
@@ -46,9 +47,13 @@ pub fn open<'r>(mut file: impl Read + Seek + 'r, position: u64) -> io::Result<Sh
 /// Looks at a stream.
 ///
 /// # Errors
-/// It can't be read.
+/// It can't be read, or is packed in a format that is not unpacked.
 pub fn look<'r>(mut from: impl Read + 'r) -> io::Result<Shape<'r>> {
     let start = head(&mut from)?;
+    if let Some(format) = message::closed_format(&start) {
+        let what = format!("{format} is not unpacked; unpack it first");
+        return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+    }
     let packed = Packed::of(&start);
     let whole = Cursor::new(start.clone()).chain(from);
     Ok(match packed {
@@ -68,7 +73,7 @@ pub fn look<'r>(mut from: impl Read + 'r) -> io::Result<Shape<'r>> {
             let inside = head(&mut MultiGzDecoder::new(&mut tee)).unwrap_or_default();
             let Tee { from, seen } = tee;
             let whole = Cursor::new(seen).chain(from);
-            if is_separator(&inside) || is_tar(&inside) {
+            if is_beginning(&inside) || is_tar(&inside) {
                 shape(&inside, MultiGzDecoder::new(buffered(whole)))
             } else {
                 Shape::Single(Box::new(whole))
@@ -78,7 +83,7 @@ pub fn look<'r>(mut from: impl Read + 'r) -> io::Result<Shape<'r>> {
 }
 
 fn shape<'r>(start: &[u8], whole: impl Read + 'r) -> Shape<'r> {
-    if is_separator(start) {
+    if is_beginning(start) {
         Shape::Mbox(Box::new(buffered(whole)))
     } else if is_tar(start) {
         Shape::Tar(Box::new(buffered(whole)))
@@ -97,9 +102,14 @@ fn head(from: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// POSIX and GNU archives both have this in their first header.
+/// POSIX and GNU archives both have this in their first header; older ones have just a check sum.
 fn is_tar(start: &[u8]) -> bool {
-    start.get(257..262) == Some(b"ustar")
+    start.get(257..262) == Some(b"ustar") || is_header(start)
+}
+
+/// A header with a name and the right check sum.
+fn is_header(block: &[u8]) -> bool {
+    block.len() == HEAD_BYTES && block[0] != 0 && is_sum_right(block)
 }
 
 /// The blocks of a tar archive, read so that a broken header can be passed over.
@@ -143,7 +153,7 @@ impl<R: Read> Blocks<R> {
             if block.len() < HEAD_BYTES {
                 return Ok(false);
             }
-            if is_tar(&block) && is_sum_right(&block) {
+            if is_header(&block) {
                 self.found = Cursor::new(block);
                 return Ok(true);
             }

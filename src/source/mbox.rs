@@ -7,6 +7,11 @@ use super::Bytes;
 /// A line is looked at no further than this for being a separator.
 const SEPARATOR_BYTES: usize = 1024;
 
+const MONTHS: [&[u8]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
+const WEEKDAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+
 /// One mail in an mbox.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MboxMail {
@@ -50,7 +55,10 @@ impl<R: BufRead> Mbox<R> {
         let mut line = Vec::new();
         // Behind a separator the mail begins, whatever its first line is: the same whether the mail
         // before was read or not.
-        let mut after_blank = self.separator.is_none();
+        let mut after_separator = self.separator.is_some();
+        let mut after_blank = !after_separator;
+        // Blank lines at the very beginning belong to the first separator.
+        let mut only_blank = !after_separator;
         loop {
             line.clear();
             let start = self.position;
@@ -62,14 +70,19 @@ impl<R: BufRead> Mbox<R> {
                     .take()
                     .map(|offset| finish(offset, start, mail, too_large)));
             }
-            if after_blank && is_separator(&line) {
+            let text = if start == 0 { without_mark(&line) } else { &line };
+            let ends_mail = !after_separator && is_dated_separator(text);
+            if ends_mail || (after_blank && is_separator(text)) {
                 if !complete {
                     self.skip_line()?;
                 }
-                if let Some(offset) = self.separator.replace(start) {
+                (after_blank, after_separator) = (false, true);
+                if only_blank {
+                    self.separator.get_or_insert(start);
+                    (mail, too_large, only_blank) = (Vec::new(), false, false);
+                } else if let Some(offset) = self.separator.replace(start) {
                     return Ok(Some(finish(offset, start, mail, too_large)));
                 }
-                after_blank = false;
                 continue;
             }
             if self.separator.is_none() {
@@ -77,7 +90,9 @@ impl<R: BufRead> Mbox<R> {
                 // all.
                 self.separator = Some(start);
             }
+            after_separator = false;
             after_blank = matches!(line.as_slice(), b"\n" | b"\r\n");
+            only_blank &= after_blank;
             let unquoted = unquote(&line);
             if !too_large {
                 mail.extend_from_slice(unquoted);
@@ -160,6 +175,56 @@ pub fn is_separator(line: &[u8]) -> bool {
     })
 }
 
+/// True if a file of mails begins like this, with blank lines or a byte order mark in front or
+/// without.
+pub fn is_beginning(start: &[u8]) -> bool {
+    let mut rest = without_mark(start);
+    while let Some(behind) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
+        rest = behind;
+    }
+    is_separator(rest)
+}
+
+/// Without a byte order mark in front of it.
+fn without_mark(start: &[u8]) -> &[u8] {
+    start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start)
+}
+
+/// A separator that has the whole date of asctime(3) at its end, perhaps with a time zone: it needs
+/// no blank line in front, as with other readers of mail.
+pub fn is_dated_separator(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"From ").filter(|rest| rest.ends_with(b"\n")) else {
+        return false;
+    };
+    let mut words = rest.split(u8::is_ascii_whitespace).rev().filter(|word| !word.is_empty());
+    let is_number = |word: &[u8], digits: &[usize]| {
+        digits.contains(&word.len()) && word.iter().all(u8::is_ascii_digit)
+    };
+    let is_zone = |word: &[u8]| {
+        word.strip_prefix(b"+").or(word.strip_prefix(b"-")).map_or_else(
+            || matches!(word.len(), 3..=5) && word.iter().all(u8::is_ascii_uppercase),
+            |offset| is_number(offset, &[4]),
+        )
+    };
+    let mut next = || words.next().unwrap_or_default();
+    let mut year = next();
+    if is_zone(year) {
+        year = next();
+    }
+    let mut time = next();
+    if is_zone(time) {
+        time = next();
+    }
+    let (day, month, weekday) = (next(), next(), next());
+    let is_time = matches!(time.len(), 5 | 8)
+        && time.split(|byte| *byte == b':').all(|part| is_number(part, &[2]));
+    is_number(year, &[4])
+        && is_time
+        && is_number(day, &[1, 2])
+        && MONTHS.contains(&month)
+        && WEEKDAYS.contains(&weekday)
+}
+
 /// Takes one `>` off a quoted `From ` (mboxrd; for mboxo the same, since it never quotes more than
 /// once).
 fn unquote(line: &[u8]) -> &[u8] {
@@ -188,16 +253,54 @@ mod tests {
     #[test]
     fn mails_are_split_at_separators_only() {
         let text = "From a@b Mon Jan  1 00:00:00 2024\nA: 1\n\nFrom here on it is text.\n>From x\n>>From y\n\n\
-                    From a@b Mon Jan  1 00:00:00 2024\nB: 2\nFrom a@b Mon Jan  1 00:00:00 2024\n";
+                    From a@b Mon Jan  1 00:00:00 2024\nB: 2\nFrom 9:30 on it is text.\n";
         let second = text.find("From a@b Mon Jan  1 00:00:00 2024\nB").expect("there") as u64;
         let all = text.len() as u64;
         let first = "A: 1\n\nFrom here on it is text.\nFrom x\n>From y\n";
-        let last = "B: 2\nFrom a@b Mon Jan  1 00:00:00 2024\n";
+        let last = "B: 2\nFrom 9:30 on it is text.\n";
         assert_eq!(
             read(text, 1000),
             [(0, second, Some(first.into())), (second, all, Some(last.into()))]
         );
         assert_eq!(read(text, 40), [(0, second, None), (second, all, Some(last.into()))]);
+    }
+
+    #[test]
+    fn a_separator_with_a_whole_date_needs_no_blank_line() {
+        for dated in [
+            "From a@b Mon Jan  1 00:00:00 2024\n",
+            "From MAILER-DAEMON  Tue Nov 14 22:13 2023\r\n",
+            "From \"a b\"@c Wed Feb 29 22:13:20 UTC 2024\n",
+            "From a@b Wed Feb 29 22:13:20 2024 +0100\n",
+        ] {
+            let text = format!("{dated}A: 1\n\na\n{dated}{dated}B: 2\n");
+            let (one, two) = (dated.len() + 8, dated.len() * 3 + 13);
+            let mails = read(&text, 1000);
+            assert_eq!(mails.len(), 2, "{text}");
+            assert_eq!((mails[0].1, mails[1].1), (one as u64, two as u64), "{text}");
+            // What stands directly behind a separator is the mail, whatever it is.
+            assert_eq!(mails[1].2, Some(format!("{dated}B: 2\n")));
+        }
+        for text in [
+            "From Mon Jan 1 on it was 2024\n",
+            "From a@b Mon Jan  1 00:00:00 2024",
+            "From us at 10:30 in May 2024\n",
+            ">From a@b Mon Jan  1 00:00:00 2024\n",
+        ] {
+            assert!(!is_dated_separator(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_front_of_the_first_separator() {
+        let separator = "From a@b Mon Jan  1 00:00:00 2024\n";
+        for lead in ["\n", "\r\n\n\n", "\u{feff}"] {
+            let text = format!("{lead}{separator}A: 1\n");
+            assert!(is_beginning(text.as_bytes()), "{lead:?}");
+            assert_eq!(read(&text, 20), [(0, text.len() as u64, Some("A: 1\n".into()))]);
+        }
+        assert_eq!(read("\n\nA: 1\n", 20), [(0, 7, Some("\n\nA: 1\n".into()))]);
+        assert_eq!(read("\n", 20), [(0, 1, Some("\n".into()))]);
     }
 
     #[test]

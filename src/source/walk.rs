@@ -13,6 +13,21 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::maildir::{Entry, Folder, Maildir};
 
+/// How the names of Dovecot's own files go on behind `dovecot`.
+const DOVECOTS: [&str; 11] = [
+    ".index",
+    ".list.index",
+    ".map.index",
+    ".mailbox.log",
+    ".autoexpunge",
+    "-uidlist",
+    "-uidvalidity",
+    "-keywords",
+    "-acl",
+    "-attributes",
+    "-shared",
+];
+
 /// Something found.
 #[derive(Debug)]
 pub enum Found {
@@ -20,6 +35,8 @@ pub enum Found {
     Mail(Entry),
     /// A file.
     File(PathBuf),
+    /// A link to a folder or to nothing, which is not followed.
+    Link(PathBuf),
 }
 
 /// Goes through `path`: a file, a Maildir (with `recursive` also the Maildir++ folders in it, but
@@ -45,6 +62,7 @@ pub fn walk(
             }
             Ok(entry) if entry.depth() > 0 && is_bookkeeping(entry.file_name().as_bytes()) => {}
             Ok(entry) if is_file(&entry) => visit(Ok(Found::File(entry.into_path())))?,
+            Ok(entry) if is_lost_link(&entry) => visit(Ok(Found::Link(entry.into_path())))?,
             Ok(_) => {}
             Err(error) => visit(Err(error.into()))?,
         }
@@ -59,14 +77,24 @@ fn is_maildir(path: &Path) -> bool {
 /// True for the files that mail programs keep beside the mails.
 pub fn is_bookkeeping(path: &[u8]) -> bool {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    name.starts_with(b"dovecot")
-        || matches!(name, b"maildirfolder" | b"subscriptions" | b"maildirsize")
+    // Not by `dovecot` alone: files with reports are named by who sent them, such as dovecot.org,
+    // with `!` behind it.
+    let is_dovecots = !name.contains(&b'!')
+        && name
+            .strip_prefix(b"dovecot")
+            .is_some_and(|rest| DOVECOTS.iter().any(|begin| rest.starts_with(begin.as_bytes())));
+    is_dovecots || matches!(name, b"maildirfolder" | b"subscriptions" | b"maildirsize")
 }
 
 /// A file, or a link to one: devices and pipes are not read.
 fn is_file(entry: &DirEntry) -> bool {
     entry.file_type().is_file()
         || fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// A link that leads to a folder, or nowhere.
+fn is_lost_link(entry: &DirEntry) -> bool {
+    entry.path_is_symlink() && fs::metadata(entry.path()).map_or(true, |there| there.is_dir())
 }
 
 fn maildir(

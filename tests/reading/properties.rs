@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use crate::support::{
     corpus::{Content, Corpus},
     mail::{attachment, fixture, gzip, mail, zip},
-    properties::message as check,
+    properties::{mbox, message as check},
     read,
 };
 use email_report_processor::{limits::Limits, message, report::Report};
@@ -192,5 +192,25 @@ proptest! {
             _ => feedback(&org, &id, &domain, begin, begin + 86_400),
         };
         prop_assert!(ids(&other).iter().all(|id| !expected.contains(id)));
+    }
+    #[test]
+    fn any_lines_in_a_file_of_mails(
+        lines in prop::collection::vec(
+            prop::sample::select(vec![
+                "\n",
+                "\r\n",
+                "\u{feff}",
+                "A: 1\n",
+                "text",
+                "From a 0:0\n",
+                "From a@b Mon Jan  1 00:00:00 2024\n",
+                "From a@b Mon Jan  1 00:00:00 2024\r\n",
+                "From a@b Mon Jan  1 00:00:00 2024",
+                ">From a@b Mon Jan  1 00:00:00 2024\n",
+            ]),
+            0..30,
+        ),
+    ) {
+        mbox(lines.concat().as_bytes());
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, Read, Seek},
+    io::{self, BufRead, Read},
     ops::ControlFlow,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
-    path::{Path, absolute},
+    path::{Path, PathBuf, absolute},
     sync::atomic::Ordering::Relaxed,
 };
 
@@ -14,7 +14,7 @@ use tracing::error;
 
 use super::{
     journal::{FileKey, Place},
-    progress::Counters,
+    progress::{Counters, Counting},
     state::Remembered,
 };
 use crate::{
@@ -54,6 +54,8 @@ pub(super) struct Fed {
     pub(super) finished: u64,
     /// Mails and files that were found.
     pub(super) found: u64,
+    /// How many links were not followed, and the first of them.
+    pub(super) links: Option<(u64, PathBuf)>,
     /// Files and parts of files whose content is broken.
     pub(super) damaged: u64,
     /// Nothing failed that may go well another time.
@@ -71,30 +73,6 @@ struct Spot {
     depth: usize,
 }
 
-/// Counts what is read.
-struct Counting<'c, R> {
-    from: R,
-    counters: &'c Counters,
-}
-
-impl<R: Read> Read for Counting<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.from.read(buffer).inspect_err(|error| {
-            if error.kind() != io::ErrorKind::Interrupted {
-                self.counters.reading_failed.store(true, Relaxed);
-            }
-        })?;
-        self.counters.bytes.fetch_add(read as u64, Relaxed);
-        Ok(read)
-    }
-}
-
-impl<R: Seek> Seek for Counting<'_, R> {
-    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
-        self.from.seek(to)
-    }
-}
-
 impl Feeder<'_> {
     pub(super) fn feed(&mut self) {
         for path in &self.import.paths {
@@ -103,10 +81,15 @@ impl Feeder<'_> {
             } else {
                 let _ = walk(path, self.import.recursive, &mut |found| {
                     let name = |path: &Path| path.display().to_string();
+                    if let Ok(Found::Link(path)) = found {
+                        self.fed.links.get_or_insert((0, path)).0 += 1;
+                        return ControlFlow::Continue(());
+                    }
                     self.fed.found += 1;
                     let (what, fed) = match found {
                         Ok(Found::Mail(entry)) => (name(&entry.path()), self.mail(entry)),
                         Ok(Found::File(path)) => (name(&path), self.file(&path)),
+                        Ok(Found::Link(path)) => (name(&path), Ok(())),
                         Err(error) => (name(path), Err(error)),
                     };
                     if let Err(error) = fed {
@@ -157,28 +140,20 @@ impl Feeder<'_> {
         name.push(0);
         name.extend_from_slice(&entry.unique_name());
         let key = FileKey::new(&name, metadata.len(), (metadata.mtime(), metadata.mtime_nsec()));
-        if let Some(tag) = self.take_up_file(key, metadata.len()) {
-            // What lies in cur/ is in a reader's hands: it is read and never moved.
-            let is_new = entry.folder() == Folder::New;
-            let origin = if self.import.settle && is_new {
-                Origin::Maildir(entry)
-            } else {
-                Origin::File(path)
-            };
-            self.run.pipeline.submit(Mail { origin, tag, bytes: None });
-        }
-        Ok(())
-    }
-
-    /// The tag for a file that is one mail, unless it is finished.
-    fn take_up_file(&mut self, key: FileKey, size: u64) -> Option<Tag> {
-        self.counters.bytes.fetch_add(size, Relaxed);
+        self.counters.bytes.fetch_add(metadata.len(), Relaxed);
+        // What lies in cur/ is in a reader's hands: it is read and never moved.
+        let moves = self.import.settle && entry.folder() == Folder::New;
         let mut state = self.state.lock();
-        if state.journal.is_finished(key) {
+        // One that is to be moved needs the store's word, however often it was read.
+        if !moves && state.journal.is_finished(key) {
             self.fed.finished += 1;
-            return None;
+            return Ok(());
         }
-        Some(state.journal.file(key))
+        let tag = state.journal.file(key);
+        drop(state);
+        let origin = if moves { Origin::Maildir(entry) } else { Origin::File(path) };
+        self.run.pipeline.submit(Mail { origin, tag, bytes: None });
+        Ok(())
     }
 
     /// A file that may be anything.
@@ -277,12 +252,15 @@ impl Feeder<'_> {
             match mail {
                 Ok(mail) => {
                     let (begin, end) = (at.place.within(mail.offset), at.place.within(mail.end));
-                    let tag = self.state.lock().journal.mail(at.stream, begin, end);
-                    self.submit(
-                        format!("{}, mail at byte {}", at.name, mail.offset),
-                        tag,
-                        mail.bytes,
-                    );
+                    let mut state = self.state.lock();
+                    if state.journal.resume(at.stream, &begin) >= end {
+                        state.journal.reach(at.stream, begin, end);
+                        continue;
+                    }
+                    let tag = state.journal.mail(at.stream, begin, end);
+                    drop(state);
+                    let name = format!("{}, mail at byte {}", at.name, mail.offset);
+                    self.submit(name, tag, mail.bytes);
                 }
                 Err(error) => {
                     self.broken(at, &format!("{}, byte {}", at.name, mbox.position()), &error);
@@ -316,13 +294,14 @@ impl Feeder<'_> {
             if self.run.stop.is_asked() {
                 return Ok(false);
             }
-            let member = member?;
+            let mut member = member?;
             // Not counted, but by its byte: the same whatever could not be read in front of it.
             let byte = begin + member.raw_header_position();
             let (place, behind) = (at.place.within(byte), at.place.within(byte + 1));
             let resume = self.state.lock().journal.resume(at.stream, &place);
-            let is_mail =
-                member.header().entry_type().is_file() && !is_bookkeeping(&member.path_bytes());
+            let kind = member.header().entry_type();
+            let is_mail = (kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse())
+                && !is_bookkeeping(&member.path_bytes());
             if resume >= behind || !is_mail {
                 self.state.lock().journal.reach(at.stream, place, behind);
                 continue;
@@ -332,7 +311,12 @@ impl Feeder<'_> {
             let byte = resume.numbers().get(place.numbers().len()).copied().unwrap_or(0);
             let spot = Spot { name, stream: at.stream, place, depth: at.depth + 1 };
             let size = member.size();
-            match self.member(Member::new(member, size), &spot, byte) {
+            let read = if is_sparse(&mut member) {
+                Err(io::Error::other("a sparse file is not read"))
+            } else {
+                self.member(Member::new(member, size), &spot, byte)
+            };
+            match read {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 Err(error) => self.broken(&spot, &spot.name, &error),
@@ -373,4 +357,16 @@ impl Feeder<'_> {
     fn submit(&self, name: String, tag: Tag, bytes: Bytes) {
         self.run.pipeline.submit(Mail { origin: Origin::Input(name), tag, bytes: Some(bytes) });
     }
+}
+
+/// A member without its holes, of whatever length: in GNU's own format, or in PAX's.
+fn is_sparse(member: &mut tar::Entry<impl Read>) -> bool {
+    member.header().entry_type().is_gnu_sparse()
+        || member.pax_extensions().is_ok_and(|extensions| {
+            extensions
+                .into_iter()
+                .flatten()
+                .flatten()
+                .any(|extension| extension.key_bytes().starts_with(b"GNU.sparse."))
+        })
 }

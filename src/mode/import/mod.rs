@@ -36,6 +36,7 @@ use crate::{
     metrics::Metrics,
     moment::Moment,
     report::hex,
+    sanitize,
     settle::{Outcome, Settlement, apply::Moved},
     sink::{Identity, Sink, opensearch::config::ImportTuning},
     source::{
@@ -86,10 +87,10 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     drop(progress);
     let mut state = state.lock();
     state.journal.flush();
-    state.flush_errors()?;
     let is_remembered = state.journal.is_kept() && !import.paths.iter().any(|path| is_stdin(path));
     finished.log(Level::INFO, &stopped_at(&counters, is_remembered));
     tell(import, &fed, &finished, &state, quiet);
+    state.flush_errors()?;
     Ok(if !finished.complete || !fed.all_read {
         Exit::TryAgain
     } else if finished.totals.failed + fed.damaged > 0 || fed.found == 0 {
@@ -108,9 +109,9 @@ fn observer(
         if enabled!(Level::DEBUG) {
             ingest::log(settled);
         }
-        for (settlement, _) in settled {
+        for (settlement, moved) in settled {
             counters.settled(&settlement.tally, matches!(settlement.outcome, Outcome::Failed(_)));
-            state.lock().settled(settlement);
+            state.lock().settled(settlement, *moved);
         }
     }
 }
@@ -160,6 +161,12 @@ fn tell(
         );
     }
     state.log_reasons();
+    if let Some((links, first)) = &fed.links {
+        warn!(
+            "{links} links to folders or to nothing were not followed, first {}",
+            sanitize::line(&first.display().to_string())
+        );
+    }
     if import.dry_run {
         info!("dry run: nothing was stored");
     }
@@ -210,7 +217,7 @@ fn count_in_background(import: &cli::ImportFlags, counters: &Arc<Counters>, stop
                 let path = match found {
                     Ok(Found::Mail(entry)) => entry.path(),
                     Ok(Found::File(path)) => path,
-                    Err(_) => return ControlFlow::Continue(()),
+                    Ok(Found::Link(_)) | Err(_) => return ControlFlow::Continue(()),
                 };
                 let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
                 counters.total.fetch_add(size, Relaxed);

@@ -1,6 +1,7 @@
 //! Progress of an import: a bar on a terminal, a line every few seconds elsewhere.
 
 use std::{
+    io::{self, Read, Seek},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -75,6 +76,30 @@ impl Counters {
     }
 }
 
+/// Counts what is read.
+pub(super) struct Counting<'c, R> {
+    pub(super) from: R,
+    pub(super) counters: &'c Counters,
+}
+
+impl<R: Read> Read for Counting<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer).inspect_err(|error| {
+            if error.kind() != io::ErrorKind::Interrupted {
+                self.counters.reading_failed.store(true, Relaxed);
+            }
+        })?;
+        self.counters.bytes.fetch_add(read as u64, Relaxed);
+        Ok(read)
+    }
+}
+
+impl<R: Seek> Seek for Counting<'_, R> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.from.seek(to)
+    }
+}
+
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Show {
@@ -90,7 +115,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn start(counters: Arc<Counters>, show: Show) -> std::io::Result<Progress> {
+    pub(super) fn start(counters: Arc<Counters>, show: Show) -> io::Result<Progress> {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new().name("progress".into()).spawn(move || {
             let bar = (show == Show::Bar)

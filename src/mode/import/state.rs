@@ -11,12 +11,12 @@ use std::{
 use serde_json::json;
 use tracing::info;
 
-use super::journal::Journal;
+use super::journal::{End, Journal};
 use crate::{
     cli,
-    exit::Failure,
+    exit::{Exit, Failure},
     sanitize,
-    settle::{Origin, Outcome, Settlement},
+    settle::{Origin, Outcome, Settlement, apply::Moved},
 };
 
 /// How often the journal is written out.
@@ -50,10 +50,16 @@ impl Remembered {
         })
     }
 
-    pub(super) fn settled(&mut self, settlement: &Settlement) {
+    pub(super) fn settled(&mut self, settlement: &Settlement, moved: Moved) {
         let Settlement { origin, tag, outcome, tally, about: _ } = settlement;
-        let is_whole = *outcome == Outcome::Stored && tally.lost == 0;
-        self.journal.settled(*tag, is_whole, *outcome == Outcome::Left);
+        let end = match outcome {
+            Outcome::Left => End::Left,
+            Outcome::Failed(_) => End::Failed,
+            // One that could not be moved is to be moved by the next import.
+            Outcome::Stored if tally.lost == 0 && moved != Moved::Failed => End::Whole,
+            _ => End::Partly,
+        };
+        self.journal.settled(*tag, end);
         match outcome {
             Outcome::Failed(reason) => self.unusable(origin, "failed", reason),
             Outcome::Unrecognized(reason) => self.unusable(origin, "unrecognized", reason),
@@ -97,7 +103,10 @@ impl Remembered {
         let flushed = file.flush();
         match self.errors_failed.take().map_or(flushed, Err) {
             Ok(()) => Ok(()),
-            Err(error) => Err(Failure::path(&path, &error)),
+            // Nobody typed anything wrong.
+            Err(error) => {
+                Err(Failure::new(Exit::TryAgain, format_args!("{}: {error}", path.display())))
+            }
         }
     }
 

@@ -1,6 +1,10 @@
 //! Interrupted and begun again: what the journal spares, and when it does not count.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs::{self, File},
+    path::Path,
+    time::Duration,
+};
 
 use rusqlite::Connection;
 use rustix::process::Signal;
@@ -8,7 +12,7 @@ use rustix::process::Signal;
 use super::{Place, text};
 use crate::support::{
     corpus::{Corpus, Format},
-    program::{Running, run_with_input, wait_until},
+    program::{Running, program, run_command, run_with_input, wait_until},
     sums::expected,
 };
 
@@ -23,7 +27,8 @@ fn a_second_import_reads_nothing_again_unless_told_or_the_store_is_another() {
     let both = [text(&maildir), text(&mbox)];
     place.import(&both);
     let again = place.import(&both);
-    let whole = manifest.mails - manifest.junk - manifest.broken + 1;
+    // An mbox is finished when no mail in it has failed.
+    let whole = manifest.mails - manifest.junk - manifest.broken + u64::from(manifest.broken == 0);
     assert!(again.log.contains(&format!("{whole} files were finished")), "{}", again.log);
     assert!(!again.summary().contains("with reports"), "{}", again.summary());
 
@@ -162,4 +167,65 @@ fn stopped_politely_it_goes_on_where_it_was() {
         .parse()
         .expect("a number");
     assert!(mails < manifest.mails, "it began at the start again");
+}
+
+/// A mail that failed is read again, and it alone.
+#[test]
+fn mails_that_failed_in_an_mbox_or_archive_are_read_again() {
+    let place = Place::new();
+    let corpus = Corpus { seed: 12, ..Corpus::new(300) };
+    let mbox = place.path("mbox");
+    let manifest = corpus.write(Format::Mbox, &mbox, |_| {}).expect("written");
+    let archive = place.path("a.tar");
+    let mut builder = tar::Builder::new(Vec::new());
+    builder.append_path_with_name(&mbox, "mbox").expect("memory");
+    for mail in corpus.iter().take(20) {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(mail.bytes.len() as u64);
+        builder.append_data(&mut header, &mail.name, &mail.bytes[..]).expect("memory");
+    }
+    fs::write(&archive, builder.into_inner().expect("memory")).expect("written");
+    for source in [mbox, archive] {
+        let place = Place::new();
+        let import = |arguments: &[&str]| place.import(&[arguments, &[text(&source)]].concat());
+        let first = import(&["--limit-records=3"]);
+        assert_eq!(first.code, Some(65), "{}", first.log);
+        let before = place.sums();
+        assert!(before != expected(&manifest));
+        let size = || {
+            fs::read_dir(place.path("state"))
+                .expect("a folder")
+                .map(|file| file.and_then(|file| file.metadata()).expect("a journal").len())
+                .sum::<u64>()
+        };
+        for _ in 0..3 {
+            let written = size();
+            let again = import(&["--limit-records=3"]);
+            assert_eq!((again.code, place.sums()), (Some(65), before), "{}", again.log);
+            assert!(!again.summary().contains("with reports"), "{}", again.summary());
+            assert!(size() < written + 100, "the journal grows by what it said before");
+        }
+        import(&[]);
+        assert_eq!(place.sums(), expected(&manifest));
+    }
+}
+
+#[test]
+fn an_emptied_line_file_voids_the_journal() {
+    let place = Place::new();
+    let (folder, lines) = (place.path("folder"), place.path("lines"));
+    let manifest = Corpus::new(30).write(Format::Files, &folder, |_| {}).expect("written");
+    let import = || {
+        let mut command = program(["import", "--ndjson", text(&lines), text(&folder)]);
+        command.env("STATE_DIRECTORY", place.path("state"));
+        let ended = run_command(command);
+        (fs::read_to_string(&lines).expect("read").lines().count() as u64, ended.log)
+    };
+    assert_eq!(import().0, manifest.documents);
+    let (count, log) = import();
+    assert_eq!(count, manifest.documents, "{log}");
+    assert!(log.contains("files were finished"), "{log}");
+    File::options().write(true).open(&lines).and_then(|file| file.set_len(0)).expect("emptied");
+    let (count, log) = import();
+    assert_eq!(count, manifest.documents, "{log}");
 }

@@ -2,6 +2,9 @@
 
 mod again;
 mod archives;
+mod forms;
+mod output;
+mod settling;
 
 use std::{
     fs::{self, File},

@@ -4,7 +4,7 @@ use std::io::BufReader;
 
 use email_report_processor::source::{
     Bytes,
-    mbox::{Mbox, is_separator},
+    mbox::{Mbox, is_dated_separator, is_separator},
 };
 
 use super::limits_for;
@@ -28,7 +28,8 @@ pub fn mbox(bytes: &[u8]) {
         position = mail.end;
         let range = usize::try_from(mail.offset).expect("it fits")
             ..usize::try_from(mail.end).expect("it fits");
-        let expected = unquoted(&bytes[range]);
+        let piece = &bytes[range];
+        let expected = unquoted(if n == 0 { without_lead(piece) } else { piece });
         // The blank line at the end counts for the limit, since it may be the last thing that is
         // read.
         match &mail.bytes {
@@ -46,14 +47,36 @@ pub fn mbox(bytes: &[u8]) {
     assert_eq!(position, bytes.len() as u64, "to the end");
 }
 
+/// Without blank lines and a byte order mark in front of the first separator.
+fn without_lead(piece: &[u8]) -> &[u8] {
+    let mut rest = piece.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(piece);
+    if is_separator(&rest[..line_length(rest)]) {
+        return rest;
+    }
+    rest = piece;
+    while let Some(behind) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
+        rest = behind;
+    }
+    if is_separator(&rest[..line_length(rest)]) { rest } else { piece }
+}
+
+/// Of the first line as far as it is looked at.
+fn line_length(text: &[u8]) -> usize {
+    text.iter().take(1024).position(|byte| *byte == b'\n').map_or(text.len().min(1024), |at| at + 1)
+}
+
 /// The mail in a piece of an mbox: without separator, `>` and the last blank line.
 fn unquoted(piece: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
+    let mut begins = false;
     for (n, line) in piece.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let start = &line[..line.len().min(1024)];
         if n == 0 && is_separator(start) {
+            begins = true;
             continue;
         }
+        let is_first = n == usize::from(begins) && begins;
+        assert!(is_first || !is_dated_separator(start), "no mail ends without being told");
         let quotes = start.iter().take_while(|byte| **byte == b'>').count();
         let is_quoted = quotes > 0 && start[quotes..].starts_with(b"From ");
         out.extend_from_slice(&line[usize::from(is_quoted)..]);

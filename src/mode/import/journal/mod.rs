@@ -42,6 +42,19 @@ pub(super) struct Journal {
     streams: HashMap<Tag, Stream>,
 }
 
+/// What became of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// All of it is in the store.
+    Whole,
+    /// It is no report, or a part of it was lost: reading it again gives the same.
+    Partly,
+    /// It can't be read, or the store refused it: another time it may be stored.
+    Failed,
+    /// It was not settled.
+    Left,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Owner {
     File(FileKey),
@@ -155,7 +168,8 @@ impl Journal {
     pub(super) fn stream(&mut self, key: Option<FileKey>) -> Tag {
         let tag = self.tag();
         let earlier = key.and_then(|key| self.settled.get(&key)).cloned().unwrap_or_default();
-        let stream = Stream { key, earlier, sections: vec![Section::default()], ended: false };
+        let stream =
+            Stream { key, earlier, sections: vec![Section::default()], ..Stream::default() };
         self.streams.insert(tag, stream);
         tag
     }
@@ -166,7 +180,7 @@ impl Journal {
         if let Some(open) = self.streams.get_mut(&stream) {
             let number = open.sections.len() - 1;
             if let Some(section) = open.sections.last_mut() {
-                section.under_way.insert(tag, begin.clone());
+                section.under_way.insert(tag, (begin.clone(), end.clone()));
                 section.take_up(begin, end);
             }
             self.owners.insert(tag, Owner::Stream(stream, number));
@@ -200,14 +214,20 @@ impl Journal {
     }
 
     /// A mail was settled. Only files of which everything was stored count as finished: others are
-    /// worth another look by a later version. In a stream, it is enough that the mail was not left.
-    pub(super) fn settled(&mut self, tag: Tag, stored: bool, left: bool) {
+    /// worth another look by a later version, or with other limits. In a stream those are the mails
+    /// that failed.
+    pub(super) fn settled(&mut self, tag: Tag, end: End) {
         match self.owners.remove(&tag) {
-            Some(Owner::File(key)) if stored => self.write(format_args!("finished {:032x}", key.0)),
-            Some(Owner::Stream(stream, number)) if !left => {
-                let open = self.streams.get_mut(&stream);
-                if let Some(section) = open.and_then(|open| open.sections.get_mut(number)) {
-                    section.under_way.remove(&tag);
+            Some(Owner::File(key)) if end == End::Whole && !self.is_finished(key) => {
+                self.write(format_args!("finished {:032x}", key.0));
+            }
+            Some(Owner::Stream(stream, number)) if end != End::Left => {
+                let failed = end == End::Failed;
+                if let Some(open) = self.streams.get_mut(&stream) {
+                    open.has_failed |= failed;
+                    if let Some(section) = open.sections.get_mut(number) {
+                        section.end(tag, failed);
+                    }
                 }
                 self.close_if_finished(stream);
             }
@@ -220,15 +240,13 @@ impl Journal {
         let mut lines = Vec::new();
         for stream in self.streams.values_mut() {
             let Some(key) = stream.key else { continue };
-            for section in
-                stream.sections.iter_mut().filter(|section| *section.settled() > section.written)
-            {
-                section.written = section.settled().clone();
-                if let Some(begin) =
-                    section.begin.as_ref().filter(|begin| **begin < section.written)
-                {
-                    lines.push(format!("settled {:032x} {begin} {};", key.0, section.written));
-                }
+            for section in &mut stream.sections {
+                section.settled_parts(|begin, end| {
+                    // Nothing that stands there already.
+                    if stream.earlier.behind(begin) < *end {
+                        lines.push(format!("settled {:032x} {begin} {end};", key.0));
+                    }
+                });
             }
         }
         lines.iter().for_each(|line| self.write(format_args!("{line}")));
@@ -242,7 +260,9 @@ impl Journal {
 
     fn close_if_finished(&mut self, tag: Tag) {
         let is_finished = |stream: &Stream| {
-            stream.ended && matches!(&stream.sections[..], [only] if only.under_way.is_empty())
+            stream.ended
+                && !stream.has_failed
+                && matches!(&stream.sections[..], [only] if only.under_way.is_empty())
         };
         if self.streams.get(&tag).is_some_and(is_finished)
             && let Some(Stream { key: Some(key), .. }) = self.streams.remove(&tag)
@@ -273,129 +293,4 @@ impl Journal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sink::discard::Discard;
-
-    fn key(path: &str) -> FileKey {
-        FileKey::new(path.as_bytes(), 1, (2, 3))
-    }
-
-    fn at(byte: u64) -> Place {
-        Place::default().within(byte)
-    }
-
-    #[test]
-    fn a_stream_is_known_as_far_as_everything_is_settled() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("journal");
-        let open = |store| Journal::open(&file, store, false, Arc::new(Discard));
-        let mut journal = open("a");
-        let stream = journal.stream(Some(key("mbox")));
-        let tags: Vec<_> =
-            (0..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
-        journal.settled(tags[0], true, false);
-        journal.settled(tags[2], true, false);
-        journal.flush();
-        drop(journal);
-
-        let mut journal = open("a");
-        assert_eq!((journal.byte(key("mbox")), journal.is_finished(key("mbox"))), (10, false));
-        let stream = journal.stream(Some(key("mbox")));
-        let tags: Vec<_> =
-            (1..3).map(|n| journal.mail(stream, at(n * 10), at(n * 10 + 10))).collect();
-        journal.end_stream(stream);
-        journal.settled(tags[1], true, false);
-        journal.settled(tags[0], false, true);
-        journal.flush();
-        assert_eq!(
-            open_copy(&file, "a").byte(key("mbox")),
-            10,
-            "a mail that was left holds the journal back"
-        );
-        drop(journal);
-
-        let mut journal = open("a");
-        let stream = journal.stream(Some(key("mbox")));
-        let tag = journal.mail(stream, at(10), at(30));
-        journal.end_stream(stream);
-        journal.settled(tag, false, false);
-        let one = journal.file(key("one"));
-        let other = journal.file(key("other"));
-        journal.settled(one, true, false);
-        journal.settled(other, false, false);
-        journal.flush();
-        drop(journal);
-        let journal = open("a");
-        let finished = ["mbox", "one", "other"].map(|name| journal.is_finished(key(name)));
-        assert_eq!(finished, [true, true, false]);
-        drop(journal);
-        assert!(!open("b").is_finished(key("one")), "another store");
-    }
-
-    /// Reads a journal that is still being written.
-    fn open_copy(file: &Path, store: &str) -> Journal {
-        let copy = file.with_extension("copy");
-        fs::copy(file, &copy).expect("copied");
-        Journal::open(&copy, store, false, Arc::new(Discard))
-    }
-
-    #[test]
-    fn what_lies_behind_is_greater_and_a_hold_stays() {
-        let place = |text: &str| text.parse::<Place>().expect("numbers");
-        assert!(
-            place("3") < place("3.0")
-                && place("3.70") < place("3.400")
-                && place("3.400.7") < place("4")
-        );
-        assert_eq!(place("3.400.7").to_string(), "3.400.7");
-
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("journal");
-        let mut journal = Journal::open(&file, "a", false, Arc::new(Discard));
-        let stream = journal.stream(Some(key("tar")));
-        let first = journal.mail(stream, place("3.0"), place("3.400"));
-        journal.hold(stream);
-        journal.reach(stream, place("4"), place("4"));
-        let second = journal.mail(stream, place("5.0"), place("5.1"));
-        journal.reach(stream, place("6"), place("6"));
-        let third = journal.mail(stream, place("7.0"), place("7.90"));
-        journal.hold(stream);
-        journal.end_stream(stream);
-        for tag in [first, second, third] {
-            journal.settled(tag, true, false);
-        }
-        journal.flush();
-        drop(journal);
-        let mut journal = Journal::open(&file, "a", false, Arc::new(Discard));
-        assert!(!journal.is_finished(key("tar")));
-        let stream = journal.stream(Some(key("tar")));
-        let resume = |at: &str| journal.resume(stream, &place(at)).to_string();
-        assert_eq!(resume("3.0"), "3.400", "a mail that is done");
-        assert_eq!(resume("3.400"), "3.400", "a part that could not be read");
-        assert_eq!(
-            (resume("5"), resume("7")),
-            ("7.90".into(), "7.90".into()),
-            "what lies behind it"
-        );
-        assert_eq!(resume("8"), "8");
-    }
-
-    #[test]
-    fn a_torn_line_is_passed_over() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("journal");
-        let whole = format!("finished {:032x}", key("a").0);
-        fs::write(&file, format!("{FIRST_LINE}a\n{whole}\n{}", &whole[..20])).expect("written");
-        assert!(Journal::open(&file, "a", false, Arc::new(Discard)).is_finished(key("a")));
-        let mut journal = Journal::open(&file, "a", false, Arc::new(Discard));
-        let tag = journal.file(key("b"));
-        journal.settled(tag, true, false);
-        journal.flush();
-        drop(journal);
-        assert!(
-            Journal::open(&file, "a", false, Arc::new(Discard)).is_finished(key("b")),
-            "written behind the torn line"
-        );
-    }
-}
+mod tests;

@@ -6,13 +6,15 @@ use super::place::{FileKey, Place, Ranges};
 use crate::settle::Tag;
 
 /// A file with many mails in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Stream {
     pub(super) key: Option<FileKey>,
     /// What an earlier import has settled.
     pub(super) earlier: Ranges,
     /// What was taken up. Between two sections something can't be read.
     pub(super) sections: Vec<Section>,
+    /// A mail failed: the next import reads it again.
+    pub(super) has_failed: bool,
     pub(super) ended: bool,
 }
 
@@ -21,11 +23,13 @@ pub(super) struct Stream {
 pub(super) struct Section {
     /// Nothing was taken up yet without it.
     pub(super) begin: Option<Place>,
-    /// Mails under way and where each begins; positions grow with the tags.
-    pub(super) under_way: BTreeMap<Tag, Place>,
+    /// Mails under way and where each begins and ends; positions grow with the tags.
+    pub(super) under_way: BTreeMap<Tag, (Place, Place)>,
+    /// Mails that failed and are not left out of what was written yet, by where they begin.
+    failed: BTreeMap<Place, Place>,
     /// Everything in front of here was taken up.
     pub(super) reached: Place,
-    pub(super) written: Place,
+    written: Place,
 }
 
 impl Section {
@@ -36,6 +40,35 @@ impl Section {
 
     /// Everything in front of here is settled.
     pub(super) fn settled(&self) -> &Place {
-        self.under_way.first_key_value().map_or(&self.reached, |(_, place)| place)
+        self.under_way.first_key_value().map_or(&self.reached, |(_, (begin, _))| begin)
+    }
+
+    /// A mail is settled; if it failed, its place is left out.
+    pub(super) fn end(&mut self, tag: Tag, failed: bool) {
+        if let Some((begin, end)) = self.under_way.remove(&tag)
+            && failed
+        {
+            self.failed.insert(begin, end);
+        }
+    }
+
+    /// Hands over each part that is settled and was not before. Those in front of a mail that
+    /// failed are done with, so that no part is looked at twice.
+    pub(super) fn settled_parts(&mut self, mut write: impl FnMut(&Place, &Place)) {
+        let settled = self.settled().clone();
+        if settled <= self.written {
+            return;
+        }
+        self.written = settled.clone();
+        while let Some(failed) = self.failed.first_entry().filter(|failed| *failed.key() < settled)
+        {
+            let (end, behind) = failed.remove_entry();
+            if let Some(begin) = self.begin.replace(behind).filter(|begin| *begin < end) {
+                write(&begin, &end);
+            }
+        }
+        if let Some(begin) = self.begin.as_ref().filter(|begin| **begin < settled) {
+            write(begin, &settled);
+        }
     }
 }
