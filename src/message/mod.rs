@@ -97,6 +97,9 @@ pub enum Unusable {
     /// It breaks off.
     #[error("{0} is broken: it is cut off")]
     Cut(&'static str),
+    /// There is a report in what may be a mail that failed.
+    #[error("a report is in a mail that a letter seems to call failed, and is not believed there")]
+    Doubtful,
     /// What was unpacked can't be read.
     #[error("{0}")]
     Report(#[from] Unreadable),
