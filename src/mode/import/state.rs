@@ -51,19 +51,12 @@ impl Remembered {
     }
 
     pub(super) fn settled(&mut self, settlement: &Settlement) {
-        let Settlement { origin, tag, outcome, tally, about: _ } = settlement;
-        let is_whole = *outcome == Outcome::Stored && tally.lost == 0;
+        let Settlement { origin, tag, outcome, .. } = settlement;
+        let is_whole = *outcome == Outcome::Stored;
         self.journal.settled(*tag, is_whole, *outcome == Outcome::Left);
         match outcome {
             Outcome::Failed(reason) => self.unusable(origin, "failed", reason),
             Outcome::Unrecognized(reason) => self.unusable(origin, "unrecognized", reason),
-            Outcome::Stored if tally.lost > 0 => {
-                self.unusable(
-                    origin,
-                    "incomplete",
-                    &format!("{} records can't be read", tally.lost),
-                );
-            }
             Outcome::Stored | Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
         }
         if self.journal_flushed.elapsed() >= JOURNAL_INTERVAL {
