@@ -79,7 +79,7 @@ pub(crate) fn log(settled: &[(Settlement, Moved)]) {
 }
 
 fn log_one(settlement: &Settlement, moved: Moved) {
-    let Settlement { origin, outcome, tally, about, .. } = settlement;
+    let Settlement { origin, outcome, about, .. } = settlement;
     let place = if moved == Moved::Yes { "; moved to .failed" } else { "" };
     let about = about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
     match outcome {
@@ -92,9 +92,6 @@ fn log_one(settlement: &Settlement, moved: Moved) {
         Outcome::Failed(reason) => warn!("{}{about}: {reason}{place}", origin.name()),
         Outcome::Stored => debug!("stored {}, out of {}", stored(settlement), origin.name()),
         Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
-    }
-    if tally.lost > 0 && *outcome != Outcome::Left {
-        warn!(mail = origin.name(), lost = tally.lost, "records that can't be read are missing");
     }
 }
 

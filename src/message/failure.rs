@@ -5,21 +5,38 @@ use super::{
     ReadOptions,
     parts::{MimeMail, Part},
     value,
+    walk::{MAIL_HEAD, looks_like_mail},
 };
 use crate::report::{FailureReport, Repairs, Unreadable, arf};
 
-/// A failure report, and the parts that make it up: they are not looked into for other reports,
-/// since the reported mail may claim to be one, and is not to be believed.
-type Found = (Result<FailureReport, Unreadable>, [usize; 2]);
+/// The failure reports in a mail, and the parts that are not looked into for other reports.
+pub(super) struct Found {
+    pub(super) reports: Vec<Result<FailureReport, Unreadable>>,
+    /// The parts with their fields, and those that are or may be the mails that failed: such a mail
+    /// may claim to be a report, and is not to be believed.
+    pub(super) parts: Vec<usize>,
+    /// Only the words of a text for people say that something failed. They may stand in any letter,
+    /// with which other reports come.
+    pub(super) for_people: bool,
+}
 
 /// The failure reports in a mail. RFC 5965 section 2 allows one.
-pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> Vec<Found> {
+pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> Found {
     let (feedback, for_people) = feedback(mail);
-    let all = mail.parts.iter().enumerate();
-    let mails: Vec<usize> =
-        all.filter(|(_, part)| is_mail_or_header(part)).map(|(at, _)| at).collect();
-    let mails: Vec<usize> =
-        mails.into_iter().filter(|at| feedback.binary_search(at).is_err()).collect();
+    let Some(&first) = feedback.first() else {
+        return Found { reports: Vec::new(), parts: Vec::new(), for_people };
+    };
+    let mails_from = |from: usize| -> Vec<usize> {
+        let all = mail.parts.iter().enumerate().skip(from);
+        let mails = all.filter(|(_, part)| is_mail_or_header(part)).map(|(at, _)| at);
+        mails.filter(|at| feedback.binary_search(at).is_err()).collect()
+    };
+    // The mail that failed stands behind (RFC 6522 section 3); what is in front is something else,
+    // unless there is nothing behind.
+    let mut mails = mails_from(first);
+    if mails.is_empty() {
+        mails = mails_from(0);
+    }
     let in_order = feedback.len() == 1 || feedback.len() == mails.len();
     let reported = |n: usize, at: usize| {
         if in_order {
@@ -29,7 +46,14 @@ pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> Vec<Found> {
         mails.get(mails.partition_point(|mail| *mail < at)).copied().filter(|mail| *mail < next)
     };
     let one = |(n, at): (usize, &usize)| of_parts(mail, *at, reported(n, *at), for_people, options);
-    feedback.iter().enumerate().map(one).collect()
+    let reports = feedback.iter().enumerate().map(one).collect();
+    let behind = mail.parts.iter().enumerate().skip(first);
+    let parts = feedback.iter().copied().chain(mails.iter().copied());
+    let mut parts: Vec<usize> =
+        parts.chain(behind.filter(|(_, part)| may_be_mail(part)).map(|(at, _)| at)).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    Found { reports, parts, for_people }
 }
 
 /// The parts that tell of a failure, and whether they are texts for people.
@@ -37,11 +61,7 @@ fn feedback(mail: &MimeMail) -> (Vec<usize>, bool) {
     let parts_that = |is_one: &dyn Fn(&Part) -> bool| -> Vec<usize> {
         mail.parts.iter().enumerate().filter(|(_, part)| is_one(part)).map(|(at, _)| at).collect()
     };
-    let declared = parts_that(&is_declared);
-    if !declared.is_empty() {
-        return (declared, false);
-    }
-    let fields = parts_that(&|part| undeclared(part) == Some(false));
+    let fields = parts_that(&|part| is_declared(part) || undeclared(part) == Some(false));
     if !fields.is_empty() {
         return (fields, false);
     }
@@ -58,7 +78,7 @@ fn of_parts(
     reported: Option<usize>,
     for_people: bool,
     options: &ReadOptions,
-) -> Found {
+) -> Result<FailureReport, Unreadable> {
     let mut repairs = Repairs::default();
     if !for_people && !is_declared(&mail.parts[at]) {
         repairs.note("feedback-part-type");
@@ -80,13 +100,13 @@ fn of_parts(
         date: header.date().filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp),
         repairs,
     };
-    (arf::parse(parts, &options.limits), [at, reported.unwrap_or(at)])
+    arf::parse(parts, &options.limits)
 }
 
 /// Whether a part tells of a failure though its type does not say so; true if it is a text for
 /// people.
 fn undeclared(part: &Part) -> Option<bool> {
-    if part.is_mail() || part.is("text", "html") {
+    if is_mail_or_header(part) || part.is("text", "html") {
         return None;
     }
     if part.is_text() && arf::is_for_people(&part.start(arf::FEEDBACK_BYTES)) {
@@ -101,4 +121,9 @@ fn is_mail_or_header(part: &Part) -> bool {
         || [("text", "rfc822-headers"), ("message", "rfc822-headers"), ("text", "rfc822")]
             .iter()
             .any(|(kind, subtype)| part.is(kind, subtype))
+}
+
+/// A mail, or what may be one by its bytes, under whatever type.
+fn may_be_mail(part: &Part) -> bool {
+    is_mail_or_header(part) || looks_like_mail(part.start(MAIL_HEAD).trim_ascii_start())
 }

@@ -25,7 +25,7 @@ use self::{
 };
 use crate::{
     limits::{LimitExceeded, Limits},
-    report::{Report, Text, Unreadable, rfc3339},
+    report::{Kind, Report, Text, Unreadable, rfc3339},
 };
 
 /// How a mail is read.
@@ -98,6 +98,9 @@ pub enum Unusable {
     /// It breaks off.
     #[error("{0} is broken: it is cut off")]
     Cut(&'static str),
+    /// There is a report in what may be a mail that failed.
+    #[error("a report is in a mail that a letter seems to call failed, and is not believed there")]
+    Doubtful,
     /// What was unpacked can't be read.
     #[error("{0}")]
     Report(#[from] Unreadable),
@@ -125,15 +128,23 @@ impl Contents {
     }
 
     /// Why the mail does not count as used up, in one line; nothing if all its reports could be
-    /// read.
+    /// read, and all of them.
     pub fn complaint(&self) -> Option<String> {
         match (self.failures.as_slice(), &self.other) {
-            ([], _) if !self.reports.is_empty() || self.passed_over > 0 => None,
+            ([], _) if !self.reports.is_empty() || self.passed_over > 0 => self.incomplete(),
             ([], None) => Some("holds no report".into()),
             ([], Some(other)) => Some(format!("holds no report ({other})")),
             ([only], _) => Some(only.to_string()),
             ([first, rest @ ..], _) => Some(format!("{first} (and {} more)", rest.len())),
         }
+    }
+
+    /// How much of the first report that was read in part only is missing.
+    fn incomplete(&self) -> Option<String> {
+        let report = self.reports.iter().find(|report| report.lost() > 0)?;
+        let parts = if report.kind() == Kind::Tls { "policies" } else { "records" };
+        let (lost, all) = (report.lost(), report.lost() + report.len());
+        Some(format!("{lost} of {all} {parts} of the report can't be read"))
     }
 
     /// Subject and sender of the mail, for a person: `"Lunch?" from shop@example.org`. From a

@@ -174,16 +174,30 @@ impl<'c> Walk<'c> {
                 self.would_pass_below = below.is_some_and(|below| below.pass);
             }
         }
-        let mut of_failures = Vec::new();
-        for (report, parts) in failure::find(mail, self.options) {
+        let failures = failure::find(mail, self.options);
+        for report in failures.reports {
             self.push(report.map(Report::Failure));
-            of_failures.extend(parts);
         }
-        of_failures.sort_unstable();
         for (index, part) in mail.parts.iter().enumerate() {
-            if of_failures.binary_search(&index).is_err() {
+            if failures.parts.binary_search(&index).is_err() {
                 self.part(part, depth);
+            } else if failures.for_people {
+                self.doubtful(part, depth);
             }
+        }
+    }
+
+    /// Looks into a part of what a text for people calls a failure. A report in it is not believed,
+    /// but the mail fails, so that a person decides.
+    fn doubtful(&mut self, part: &Part, depth: usize) {
+        let (reports, failures) = (self.contents.reports.len(), self.contents.failures.len());
+        let closed = self.closed;
+        self.part(part, depth);
+        self.closed = closed;
+        self.contents.failures.truncate(failures);
+        if self.contents.reports.len() > reports {
+            self.contents.reports.truncate(reports);
+            self.fail(Unusable::Doubtful);
         }
     }
 
@@ -351,10 +365,13 @@ impl<'c> Walk<'c> {
     }
 }
 
+/// Where a mail's usual fields are looked for.
+pub(super) const MAIL_HEAD: usize = 16 << 10;
+
 /// True if the bytes begin with a header field, and one that mails have is among the first.
-fn looks_like_mail(bytes: &[u8]) -> bool {
+pub(super) fn looks_like_mail(bytes: &[u8]) -> bool {
     let bytes = without_from_line(bytes);
-    let head = &bytes[..bytes.len().min(16 << 10)];
+    let head = &bytes[..bytes.len().min(MAIL_HEAD)];
     starts_with_field(bytes)
         && [&b"from:"[..], b"subject:", b"mime-version:", b"content-type:"].iter().any(|header| {
             let is_here = |at: usize| {

@@ -19,7 +19,7 @@ mod xml;
 
 use compact_str::CompactString;
 
-use self::xml::Pieces;
+use self::{aggregate_xml::End, xml::Pieces};
 use crate::limits::{LimitExceeded, Limits};
 
 pub use aggregate::AggregateReport;
@@ -339,7 +339,10 @@ pub fn parse_within(
             let limits = Limits { records: left.records, ..limits.clone() };
             let (report, end) =
                 aggregate_xml::parse(rest, &limits, &mut left.pieces, repairs.clone());
-            let next = |end: usize| Some(end + text::find_root(&rest.as_bytes()[end..])?);
+            let next = |end: End| match end.is_root {
+                true => Some(end.at),
+                false => Some(end.at + text::find_root(&rest.as_bytes()[end.at..])?),
+            };
             (report.map(Report::Aggregate), end.and_then(next))
         } else {
             let (report, end) = tls_json::parse(rest, limits, repairs.clone());

@@ -6,6 +6,8 @@ mod support;
 mod authentication;
 mod corpus;
 mod documents;
+mod end_tags;
+mod failed_mail;
 mod failure;
 mod fuzz_finds;
 mod left_out;

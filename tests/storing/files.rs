@@ -103,6 +103,7 @@ fn mbox_files_and_maildirs_are_only_read() {
 fn exit_codes() {
     let letter = fixture("letter.eml");
     let report = fixture("dmarc/rfc7489.xml");
+    let in_part = fixture("quirks/repeated-row.xml");
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     fs::write(path("bad.toml"), "opensearhc = 'http://127.0.0.1:9'").expect("written");
@@ -113,6 +114,7 @@ fn exit_codes() {
         (0, "a report", stdin(&["--ndjson=/dev/null"], &report)),
         (65, "a letter", stdin(&["--ndjson=/dev/null"], &letter)),
         (65, "nothing at all", stdin(&["--ndjson=/dev/null"], b"")),
+        (65, "a report read in part", stdin(&["--ndjson=/dev/null"], &in_part)),
         (65, "a report cut off", stdin(&["--ndjson=/dev/null"], &report[..report.len() / 2])),
         (
             75,

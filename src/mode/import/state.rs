@@ -51,25 +51,18 @@ impl Remembered {
     }
 
     pub(super) fn settled(&mut self, settlement: &Settlement, moved: Moved) {
-        let Settlement { origin, tag, outcome, tally, about: _ } = settlement;
+        let Settlement { origin, tag, outcome, .. } = settlement;
         let end = match outcome {
             Outcome::Left => End::Left,
             Outcome::Failed(_) => End::Failed,
             // One that could not be moved is to be moved by the next import.
-            Outcome::Stored if tally.lost == 0 && moved != Moved::Failed => End::Whole,
+            Outcome::Stored if moved != Moved::Failed => End::Whole,
             _ => End::Partly,
         };
         self.journal.settled(*tag, end);
         match outcome {
             Outcome::Failed(reason) => self.unusable(origin, "failed", reason),
             Outcome::Unrecognized(reason) => self.unusable(origin, "unrecognized", reason),
-            Outcome::Stored if tally.lost > 0 => {
-                self.unusable(
-                    origin,
-                    "incomplete",
-                    &format!("{} records can't be read", tally.lost),
-                );
-            }
             Outcome::Stored | Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
         }
         if self.journal_flushed.elapsed() >= JOURNAL_INTERVAL {

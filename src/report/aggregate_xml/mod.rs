@@ -21,6 +21,13 @@ const FORMAT: &str = "DMARC report";
 /// Errors kept of the metadata, which are copied into every document. One is usual.
 const ERRORS_KEPT: usize = 20;
 
+/// Where a report ends.
+pub(super) struct End {
+    pub(super) at: usize,
+    /// The next report begins there; else somewhere behind, or nowhere.
+    pub(super) is_root: bool,
+}
+
 /// Reads the first aggregate report in a text that does not break off in an end tag
 /// ([`without_half_end_tag`]), and says where it ends if something may follow.
 pub(super) fn parse(
@@ -28,7 +35,7 @@ pub(super) fn parse(
     limits: &Limits,
     pieces: &mut Pieces,
     mut repairs: Repairs,
-) -> (Result<AggregateReport, Unreadable>, Option<usize>) {
+) -> (Result<AggregateReport, Unreadable>, Option<End>) {
     let skipped = open_declaration(text);
     if skipped > 0 {
         repairs.note("xml-declaration");
@@ -48,10 +55,10 @@ pub(super) fn parse(
     };
     *pieces = xml.pieces;
     match outcome {
-        Ok(()) => {
-            let end = skipped + xml.offset();
+        Ok(is_root) => {
+            let at = skipped + if is_root { xml.last_offset() } else { xml.offset() };
             report.repairs = xml.repairs;
-            (finish(report, period), Some(end))
+            (finish(report, period), Some(End { at, is_root }))
         }
         Err(error) => (Err(error), None),
     }
@@ -94,14 +101,15 @@ pub(super) fn without_half_end_tag(text: &str) -> &str {
     }
 }
 
-/// Reads the report around the reader; `child` is an element of it that was met on the way.
+/// Reads the report around the reader; `child` is an element of it that was met on the way. True if
+/// the next report begins where this one should have ended.
 fn read(
     xml: &mut Walker,
     mut child: Option<Tag>,
     limits: &Limits,
     report: &mut AggregateReport,
     period: &mut Option<Period>,
-) -> Result<(), Unreadable> {
+) -> Result<bool, Unreadable> {
     // Elements open in the report itself: `feedback` and what stands around it.
     let inside = xml.open().len() - usize::from(child.is_some());
     let mut met = 0;
@@ -131,14 +139,24 @@ fn read(
             // What stands around the records: its children are those of the report.
             Step::Open(Tag::Records) => xml.repairs.note("records-in-a-list"),
             Step::Open(Tag::Schema) => xml.repairs.note("schema-inside"),
-            Step::Open(_) => xml.skip()?,
-            Step::Close if xml.open().len() < inside => return Ok(()),
+            Step::Open(Tag::Feedback) => {
+                xml.repairs.note("missing-root-end-tag");
+                return Ok(true);
+            }
+            // Whatever stands there, records in it are not passed over.
+            Step::Open(_) => {
+                if xml.skip_to(Tag::Record)? {
+                    xml.repairs.note("records-in-a-list");
+                    child = Some(Tag::Record);
+                }
+            }
+            Step::Close if xml.open().len() < inside => return Ok(false),
             Step::Close | Step::Text(_) => {}
-            Step::End if inside == 0 => return Ok(()),
+            Step::End if inside == 0 => return Ok(false),
             // Only the end tags around the records are missing: nothing is lost.
             Step::End if xml.open().len() >= inside && met > 0 => {
                 xml.repairs.note("missing-root-end-tag");
-                return Ok(());
+                return Ok(false);
             }
             Step::End => return Err(xml.cut_off()),
         }

@@ -5,6 +5,8 @@
 //! or do not match, `&` and `<` that were not escaped. Entities other than the five of XML and
 //! character references are never resolved.
 
+mod nesting;
+mod pieces;
 mod tag;
 
 use std::borrow::Cow;
@@ -15,7 +17,7 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
-pub(super) use self::tag::Tag;
+pub(super) use self::{pieces::Pieces, tag::Tag};
 use super::{Repairs, Text, Unreadable};
 use crate::limits::{LimitExceeded, Limits};
 
@@ -38,6 +40,8 @@ pub(super) struct Walker<'x> {
     reader: Reader<&'x [u8]>,
     limits: Limits,
     open: Vec<Tag>,
+    /// Where the last piece of markup or text begins.
+    last: usize,
     /// Elements still to be closed before the reader goes on: an end tag that matched further out.
     closing: usize,
     /// An element that was met where only text belongs, still to be reported.
@@ -64,6 +68,7 @@ impl<'x> Walker<'x> {
             reader,
             limits: limits.clone(),
             open: Vec::with_capacity(8),
+            last: 0,
             closing: 0,
             reopen: None,
             prefix: None,
@@ -94,6 +99,11 @@ impl<'x> Walker<'x> {
     /// Where the reader stands: bytes from the beginning of the text.
     pub(super) fn offset(&self) -> usize {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
+    }
+
+    /// Where the markup or text that was read last begins.
+    pub(super) fn last_offset(&self) -> usize {
+        self.last
     }
 
     /// Elements open at this point, outermost first.
@@ -156,6 +166,7 @@ impl<'x> Walker<'x> {
             return Err(LimitExceeded { what, value, ..error }.into());
         };
         self.pieces.left = left;
+        self.last = self.offset();
         match self.reader.read_event() {
             Ok(event) => Ok(event),
             // `<!` of no known kind; all other errors of syntax are something that the end of the
@@ -177,7 +188,7 @@ impl<'x> Walker<'x> {
             }
             None => {
                 let tag = self.tag(start.name().as_ref());
-                self.enter(tag).map(Some)
+                self.begin(tag)
             }
             // `bad<example.org</header_from>`
             Some(at) => {
@@ -188,7 +199,9 @@ impl<'x> Walker<'x> {
                     inner.strip_prefix('/').map_or((inner, false), |name| (name, true));
                 let tag = self.tag(name);
                 if !ends {
-                    return self.enter_after_pending(tag).map(Some);
+                    // The text before it is dropped.
+                    self.pending = None;
+                    return self.begin(tag);
                 }
                 self.leave(tag);
                 Ok(None)
@@ -239,6 +252,20 @@ impl<'x> Walker<'x> {
     /// [`Walker::value`], with nothing for an empty element.
     pub(super) fn optional(&mut self) -> Result<Option<Text>, Unreadable> {
         self.value().map(|value| Some(value).filter(|value| !value.is_empty()))
+    }
+
+    /// Passes over the rest of the element just opened, or up to an element of this kind in it, which
+    /// is then open: true.
+    pub(super) fn skip_to(&mut self, wanted: Tag) -> Result<bool, Unreadable> {
+        let depth = self.open.len();
+        loop {
+            match self.step()? {
+                Step::Close if self.open.len() < depth => return Ok(false),
+                Step::Open(tag) if tag == wanted => return Ok(true),
+                Step::End => return Err(self.cut_off()),
+                _ => {}
+            }
+        }
     }
 
     /// Passes over the rest of the element just opened.
@@ -318,34 +345,6 @@ impl<'x> Walker<'x> {
         Unreadable::Broken { format: FORMAT, reason }
     }
 
-    fn enter(&mut self, tag: Tag) -> Result<Step<'x>, Unreadable> {
-        if self.open.len() >= self.limits.xml_depth {
-            return Err(self.limits.xml_too_deep().into());
-        }
-        self.open.push(tag);
-        Ok(Step::Open(tag))
-    }
-
-    /// Like [`Walker::enter`], for an element found together with text before it; the text is
-    /// dropped.
-    fn enter_after_pending(&mut self, tag: Tag) -> Result<Step<'x>, Unreadable> {
-        self.pending = None;
-        self.enter(tag)
-    }
-
-    /// An end tag: closes the innermost open element of that name and all within it; ignored where
-    /// there is none.
-    fn leave(&mut self, tag: Tag) {
-        match self.open.iter().rev().position(|open| *open == tag) {
-            Some(0) => self.closing = 1,
-            Some(within) => {
-                self.repairs.note("missing-end-tag");
-                self.closing = within + 1;
-            }
-            None => self.repairs.note("stray-end-tag"),
-        }
-    }
-
     /// The text of `&name;`: the five of XML and character references; any other stands for itself.
     fn resolve(&mut self, reference: &str) -> Cow<'x, str> {
         if let Some(text) = quick_xml::escape::resolve_xml_entity(reference) {
@@ -363,26 +362,6 @@ impl<'x> Walker<'x> {
         }
         self.repairs.note("unknown-entity");
         Cow::Owned(format!("&{reference};"))
-    }
-}
-
-/// Tags, and texts between them, of all reports in a mail, 10 million by default. A real report of
-/// 64 MiB has about 8 million; text that is nothing but tags has 30 million, and takes two seconds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pieces {
-    all: usize,
-    left: usize,
-}
-
-impl Pieces {
-    pub(super) fn new(limits: &Limits) -> Pieces {
-        let all = limits.records.max(1000).saturating_mul(40);
-        Pieces { all, left: all }
-    }
-
-    /// Counts a result or reason that is kept: 100 bytes in memory, which can be written in 30.
-    pub(super) fn keep(&mut self) {
-        self.left = self.left.saturating_sub(5);
     }
 }
 

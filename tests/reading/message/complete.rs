@@ -67,6 +67,24 @@ fn a_report_without_a_readable_record_is_refused() {
     );
 }
 
+/// What can be read is stored, and the mail fails.
+#[test]
+fn a_report_read_in_part_is_told() {
+    let text = String::from_utf8(dmarc()).unwrap().replacen("<count>", "<count>x", 1);
+    let contents = read(text.as_bytes());
+    assert_eq!(
+        (contents.complaint().as_deref(), contents.reports[0].len()),
+        (Some("1 of 2 records of the report can't be read"), 1)
+    );
+    let text = r#"{"organization-name":"a","report-id":"b","date-range":{"start-datetime":"2016-04-01T00:00:00Z",
+        "end-datetime":"2016-04-01T23:59:59Z"},"policies":[{"policy":{},"summary":{}},"b",3]}"#;
+    let contents = read(text.as_bytes());
+    assert_eq!(
+        (contents.complaint().as_deref(), contents.reports[0].len()),
+        (Some("2 of 3 policies of the report can't be read"), 1)
+    );
+}
+
 /// Point and three digits may be a fraction or thousands: the record is lost rather than counted
 /// wrongly.
 #[test]

@@ -72,9 +72,10 @@ fn check_contents(contents: &Contents, limits: &Limits) {
         contents.is_something_else(),
         contents.reports.is_empty() && contents.failures.is_empty()
     );
+    let lost: usize = contents.reports.iter().map(Report::lost).sum();
     assert_eq!(
         contents.complaint().is_none(),
-        contents.failures.is_empty() && !contents.reports.is_empty()
+        contents.failures.is_empty() && !contents.reports.is_empty() && lost == 0
     );
     for report in &contents.reports {
         check_report(report, limits);
