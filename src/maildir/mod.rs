@@ -3,8 +3,10 @@
 //!
 //! Another process may take a mail away at any moment; that is never an error here.
 
+mod copy;
 mod failed;
 mod leftovers;
+mod lock;
 mod names;
 mod rename;
 pub mod retry;
@@ -17,7 +19,7 @@ use std::{
     sync::Arc,
 };
 
-pub use self::failed::{ERROR_HEADER, settle_failed};
+pub use self::failed::settle_failed;
 use self::{
     names::{numbered, split_flags, unique_part, with_flag_s, with_seen, without_colons},
     rename::rename_to_free_name,
