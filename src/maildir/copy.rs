@@ -1,6 +1,7 @@
 //! Copy: a mail on its way to a folder `.failed`, with the reason in a header on top.
 
 use std::{
+    collections::HashSet,
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     mem,
@@ -14,11 +15,14 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Entry,
+    Entry, Settled,
     names::{numbered, without_colons},
     rename::rename_to_free_name,
 };
-use crate::{sanitize, source};
+use crate::{
+    sanitize,
+    source::{self, identity::Identity},
+};
 
 /// The header in front of a mail that can't be used; its value is the reason.
 pub(super) const ERROR_HEADER: &str = "X-Email-Report-Processor-Error";
@@ -35,19 +39,28 @@ pub(super) struct Copy {
     /// The name without size and flags.
     base: Vec<u8>,
     size: u64,
+    /// What the mail was when it was copied.
+    original: Identity,
+    /// The name it was given, if a crash had not left another copy.
+    delivered: Option<PathBuf>,
     /// Whether it is on disk; an error until then.
     pub synchronised: Mutex<io::Result<()>>,
 }
 
 impl Copy {
-    /// Writes the copy to `tmp/`; nothing if the mail is gone.
-    pub fn write(mail: &Entry, reason: &str) -> io::Result<Option<Copy>> {
+    /// Writes the copy to `tmp/`, unless the mail is gone or no more what was read.
+    pub fn write(mail: &Entry, reason: &str) -> io::Result<Result<Copy, Settled>> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let mut original = match source::open_regular(&mail.path()) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err(Settled::Gone)),
             Err(error) => return Err(error),
         };
+        let metadata = original.metadata()?;
+        let identity = Identity::from(&metadata);
+        if mail.as_read.is_some_and(|read| read != identity) {
+            return Ok(Err(Settled::Changed));
+        }
         let folder = mail.maildir.failed.clone();
         let mut head = [0; 1024];
         let length = original.read(&mut head)?;
@@ -60,26 +73,34 @@ impl Copy {
         // `leftovers` knows this form.
         let temporary =
             folder.join("tmp").join(format!("{}.{}_{number}", now.as_nanos(), process::id()));
-        let mode = original.metadata()?.mode();
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
-            .mode(mode)
+            .mode(metadata.mode())
             .open(&temporary)?;
         let base = without_colons(&mail.unique_name());
         let synchronised = Mutex::new(Err(io::Error::other("not synchronised")));
-        let mut copy =
-            Copy { folder, temporary, file, header: header.len(), base, size: 0, synchronised };
+        let mut copy = Copy {
+            folder,
+            temporary,
+            file,
+            header: header.len(),
+            base,
+            size: 0,
+            original: identity,
+            delivered: None,
+            synchronised,
+        };
         copy.file.write_all(header.as_bytes())?;
         copy.file.write_all(head)?;
         io::copy(&mut original, &mut copy.file)?;
         copy.size = copy.file.metadata()?.len();
-        Ok(Some(copy))
+        Ok(Ok(copy))
     }
 
-    /// Gives the copy its name in `new/`.
-    pub fn deliver(self) -> io::Result<Copy> {
+    /// Gives the copy its name in `new/`; `given` are those of other mails.
+    pub fn deliver(&mut self, given: &mut HashSet<PathBuf>) -> io::Result<()> {
         mem::replace(&mut *self.synchronised.lock(), Ok(()))?;
         for number in 0.. {
             // Sizes in the old name (`,S=`, `,W=`) would be wrong now, and Dovecot believes them.
@@ -89,18 +110,63 @@ impl Copy {
                 format!(",S={}", self.size).as_bytes(),
             ));
             match rename_to_free_name(&self.temporary, &target) {
-                Ok(()) => break,
+                Ok(()) => {
+                    self.delivered = Some(target.clone());
+                    given.insert(target);
+                    break;
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     // A crash came between delivery and removal, or a second watcher was first:
                     // then it is our copy.
-                    if self.is_same_mail(&target)? {
+                    if !given.contains(&target) && self.is_same_mail(&target)? {
+                        given.insert(target);
                         break;
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(self)
+        Ok(())
+    }
+
+    /// Removes the mail that was copied. Where it stays, the copy is taken back.
+    pub fn remove_original(&self, mail: &Entry) -> io::Result<Settled> {
+        let path = mail.path();
+        match Identity::of(&path)? {
+            None => return Ok(Settled::Gone),
+            Some(now) if now != self.original => {
+                self.take_back();
+                return Ok(Settled::Changed);
+            }
+            Some(_) => {}
+        }
+        match fs::remove_file(path) {
+            Ok(()) => Ok(Settled::Moved),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Settled::Gone),
+            Err(error) => {
+                use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+                // After any other it may be gone all the same.
+                if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) {
+                    self.take_back();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Device and inode of the mail that was copied.
+    pub fn original(&self) -> (u64, u64) {
+        self.original.file()
+    }
+
+    /// Takes the copy out of `new/`, if it was put there and is there still.
+    pub fn take_back(&self) {
+        let Some(delivered) = &self.delivered else { return };
+        let ours = self.file.metadata().map(|file| Identity::from(&file).file()).ok();
+        let there = Identity::of(delivered).ok().flatten().map(|there| there.file());
+        if ours.is_some() && ours == there {
+            let _ = fs::remove_file(delivered);
+        }
     }
 
     /// True if a file is a copy of the same mail: all bytes below its first header are the same.

@@ -2,15 +2,16 @@
 //! header on top.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fs::{self, File},
     io,
+    os::unix::fs::{DirEntryExt, MetadataExt},
     path::Path,
     thread,
 };
 
 use super::{
-    Entry,
+    Entry, Settled,
     copy::{Copy, create_folder},
     leftovers,
     lock::Lock,
@@ -18,19 +19,19 @@ use super::{
 
 /// Delivers mails to the folders `.failed` of their Maildirs, each with the reason in a header on
 /// top. The originals are removed only when the copies and their names are on disk, which many
-/// mails together cost hardly more than one. For each mail: true if it was still there.
+/// mails together cost hardly more than one.
 ///
 /// A crash between the steps leaves both; the next run finds the copy, byte for byte the same, and
 /// removes the original.
 ///
 /// # Errors
 /// For each mail: its copy could not be written; the mail is where it was.
-pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<bool>> {
+pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<Settled>> {
     let mut maildirs: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
     for (n, (mail, _)) in mails.iter().enumerate() {
         maildirs.entry(mail.maildir.failed()).or_default().push(n);
     }
-    let mut settled: Vec<io::Result<bool>> = mails.iter().map(|_| Ok(false)).collect();
+    let mut settled: Vec<io::Result<Settled>> = mails.iter().map(|_| Ok(Settled::Gone)).collect();
     for (folder, numbers) in maildirs {
         let mails: Vec<_> = numbers.iter().map(|n| mails[*n]).collect();
         for (n, result) in numbers.into_iter().zip(settle_in(folder, &mails)) {
@@ -42,32 +43,59 @@ pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<bool>> {
 
 /// The same for mails of one Maildir. Locks are held one at a time: two processes that waited for
 /// each other's would wait for ever.
-fn settle_in(folder: &Path, mails: &[(&Entry, &str)]) -> Vec<io::Result<bool>> {
+fn settle_in(folder: &Path, mails: &[(&Entry, &str)]) -> Vec<io::Result<Settled>> {
     // Without locks `retry` moves nothing.
     let made = create_folder(folder, mails[0].0.maildir.path()).and_then(|()| Lock::of(folder));
     let _lock = match made {
         Ok(lock) => lock,
         Err(error) => return mails.iter().map(|_| Err(again(&error))).collect(),
     };
-    let copies: Vec<io::Result<Option<Copy>>> =
+    let copies: Vec<Copied> =
         mails.iter().map(|(mail, reason)| Copy::write(mail, reason)).collect();
     synchronise(&copies);
-    let named: Vec<io::Result<Option<Copy>>> =
-        copies.into_iter().map(|copy| copy?.map(Copy::deliver).transpose()).collect();
+    let mut given = HashSet::new();
+    let deliver = |copied: Copied| match copied? {
+        Ok(mut copy) => copy.deliver(&mut given).map(|()| Ok(copy)),
+        settled => Ok(settled),
+    };
+    let copies: Vec<Copied> = copies.into_iter().map(deliver).collect();
     leftovers::clear(&folder.join("tmp"));
     let synchronised = File::open(folder.join("new")).and_then(|new| new.sync_all());
-    let finish = |(copy, (mail, _)): (io::Result<Option<Copy>>, &(&Entry, &str))| {
-        if copy?.is_none() {
-            return Ok(false);
-        }
+    let mut gone = Vec::new();
+    let finish = |(copied, (mail, _)): (Copied, &(&Entry, &str))| {
+        let copy = match copied? {
+            Ok(copy) => copy,
+            Err(settled) => return Ok(settled),
+        };
         synchronised.as_ref().map_err(again)?;
-        match fs::remove_file(mail.path()) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
+        let settled = copy.remove_original(mail)?;
+        if settled == Settled::Gone {
+            gone.push(copy);
         }
+        Ok(settled)
     };
-    named.into_iter().zip(mails).map(finish).collect()
+    let settled = copies.into_iter().zip(mails).map(finish).collect();
+    take_back(&gone, &mails[0].0.maildir.path().join("cur"));
+    settled
+}
+
+/// A mail that was copied; or where it is, if there is nothing to copy.
+type Copied = io::Result<Result<Copy, Settled>>;
+
+/// Takes back the copies of mails that a mail reader has moved to `cur/` meanwhile.
+fn take_back(gone: &[Copy], cur: &Path) {
+    if gone.is_empty() {
+        return;
+    }
+    let in_cur: HashSet<u64> =
+        fs::read_dir(cur).into_iter().flatten().flatten().map(|file| file.ino()).collect();
+    let device = fs::metadata(cur).map(|cur| cur.dev()).ok();
+    for copy in gone {
+        let (its_device, inode) = copy.original();
+        if Some(its_device) == device && in_cur.contains(&inode) {
+            copy.take_back();
+        }
+    }
 }
 
 /// The same error for another mail.
@@ -77,10 +105,10 @@ fn again(error: &io::Error) -> io::Error {
 
 /// Puts copies on disk, several at a time, so that the file system writes its journal once for
 /// many.
-fn synchronise(copies: &[io::Result<Option<Copy>>]) {
+fn synchronise(copies: &[Copied]) {
     const AT_A_TIME: usize = 8;
     let copies: Vec<&Copy> =
-        copies.iter().filter_map(|copy| copy.as_ref().ok()?.as_ref()).collect();
+        copies.iter().filter_map(|copied| copied.as_ref().ok()?.as_ref().ok()).collect();
     let sync = |copy: &Copy| *copy.synchronised.lock() = copy.file.sync_all();
     if let [only] = copies.as_slice() {
         return sync(only);
@@ -94,7 +122,7 @@ fn synchronise(copies: &[io::Result<Option<Copy>>]) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{slice, time::Duration};
 
     use super::{
         super::{
@@ -105,7 +133,7 @@ mod tests {
     };
 
     fn fail(mail: &Entry, reason: &str) -> bool {
-        settle_failed(&[(mail, reason)]).remove(0).expect("delivered")
+        settle_failed(&[(mail, reason)]).remove(0).expect("delivered") == Settled::Moved
     }
 
     #[test]
@@ -174,6 +202,40 @@ mod tests {
     }
 
     #[test]
+    fn a_mail_that_a_reader_took_at_this_moment_leaves_no_copy() {
+        let (folder, maildir) = maildir();
+        let mail = deliver(&maildir, "1.mx", "body");
+        create_folder(maildir.failed(), maildir.path()).expect("made");
+        let mut copy = Copy::write(&mail, "why").expect("written").expect("a copy");
+        *copy.synchronised.lock() = Ok(());
+        copy.deliver(&mut HashSet::new()).expect("delivered");
+        let cur = folder.path().join("cur");
+        fs::rename(mail.path(), cur.join("1.mx:2,")).expect("renamed");
+        assert_eq!(copy.remove_original(&mail).expect("no error"), Settled::Gone);
+        let copies = folder.path().join(".failed/new");
+        // Removed by a second watcher it would be nowhere else.
+        take_back(slice::from_ref(&copy), &folder.path().join("tmp"));
+        assert_eq!(files(&copies).len(), 1);
+        take_back(&[copy], &cur);
+        assert!(files(&copies).is_empty());
+    }
+
+    #[test]
+    fn two_mails_of_the_same_bytes_have_two_copies() {
+        let (folder, maildir) = maildir();
+        let copies = folder.path().join(".failed/new");
+        // The second time it is as if a crash had left the copies.
+        for _ in 0..2 {
+            let (one, other) =
+                (deliver(&maildir, "1.mx", "body"), deliver(&maildir, "1.mx,S=4", "body"));
+            let settled = settle_failed(&[(&one, "why"), (&other, "why")]);
+            assert!(settled.into_iter().all(|settled| settled.is_ok()));
+            assert_eq!(files(&copies).len(), 2);
+            assert!(files(folder.path().join("new")).is_empty());
+        }
+    }
+
+    #[test]
     fn names_that_look_alike_lose_no_mail() {
         let (folder, maildir) = maildir();
         let names = [
@@ -192,7 +254,8 @@ mod tests {
             .map(|name| deliver(&maildir, name, &format!("{name}.").repeat(3)))
             .collect();
         let settled = settle_failed(&mails.iter().map(|mail| (mail, "why")).collect::<Vec<_>>());
-        assert!(settled.into_iter().all(|settled| settled.expect("delivered")));
+        let moved = |settled: io::Result<Settled>| settled.expect("delivered") == Settled::Moved;
+        assert!(settled.into_iter().all(moved));
         let copies = files(folder.path().join(".failed/new"));
         assert_eq!(copies.len(), names.len(), "{copies:?}");
         let mut bodies: Vec<String> = copies
@@ -216,7 +279,7 @@ mod tests {
             let mail = deliver(&maildir, "1.mx", &format!("{n:05}"));
             assert!(fail(&mail, "why"));
             let mail = deliver(&maildir, "2.mx", &format!("{n:05}"));
-            assert!(mail.settle_stored().expect("moved"));
+            assert_eq!(mail.settle_stored().expect("moved"), Settled::Moved);
         }
         assert_eq!(files(folder.path().join(".failed/new")).len(), 150);
         assert_eq!(files(folder.path().join("cur")).len(), 150);
@@ -230,7 +293,8 @@ mod tests {
     fn a_name_of_255_bytes_can_be_settled() {
         let (folder, maildir) = maildir();
         let name = "x".repeat(255);
-        assert!(deliver(&maildir, &name, "a").settle_stored().expect("moved"));
+        let stored = deliver(&maildir, &name, "a").settle_stored();
+        assert_eq!(stored.expect("moved"), Settled::Moved);
         assert!(fail(&deliver(&maildir, &name, "b"), "why"));
         assert_eq!(
             (
