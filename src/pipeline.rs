@@ -199,10 +199,10 @@ impl Stage {
             return Ok(bytes);
         }
         let limit = self.reading.limits.mail_bytes;
-        match (&mail.origin, mail.origin.path()) {
-            (Origin::Maildir(_), Some(path)) => source::read_mail(&path, limit),
-            (_, Some(path)) => source::read_file(&path, limit),
-            (_, None) => Ok(Bytes::Gone),
+        match &mut mail.origin {
+            Origin::Maildir(entry) => entry.read(limit),
+            Origin::File(path) => source::read_file(path, limit),
+            Origin::Input(_) => Ok(Bytes::Gone),
         }
     }
 

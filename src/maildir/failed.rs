@@ -2,78 +2,113 @@
 //! header on top.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs::{self, File, OpenOptions},
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
-    mem,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
-    path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU64, Ordering},
+    collections::{BTreeMap, HashSet},
+    fs::{self, File},
+    io,
+    os::unix::fs::{DirEntryExt, MetadataExt},
+    path::Path,
     thread,
-    time::SystemTime,
 };
-
-use parking_lot::Mutex;
 
 use super::{
-    Entry, leftovers,
-    names::{numbered, without_colons},
-    rename::rename_to_free_name,
+    Entry, Settled,
+    copy::{Copy, create_folder},
+    leftovers,
+    lock::Lock,
 };
-use crate::{sanitize, source};
-
-/// The header in front of a mail that can't be used; its value is the reason.
-pub const ERROR_HEADER: &str = "X-Email-Report-Processor-Error";
 
 /// Delivers mails to the folders `.failed` of their Maildirs, each with the reason in a header on
 /// top. The originals are removed only when the copies and their names are on disk, which many
-/// mails together cost hardly more than one. For each mail: true if it was still there.
+/// mails together cost hardly more than one.
 ///
 /// A crash between the steps leaves both; the next run finds the copy, byte for byte the same, and
 /// removes the original.
 ///
 /// # Errors
 /// For each mail: its copy could not be written; the mail is where it was.
-pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<bool>> {
-    let copies: Vec<io::Result<Option<Copy>>> =
+pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<Settled>> {
+    let mut maildirs: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
+    for (n, (mail, _)) in mails.iter().enumerate() {
+        maildirs.entry(mail.maildir.failed()).or_default().push(n);
+    }
+    let mut settled: Vec<io::Result<Settled>> = mails.iter().map(|_| Ok(Settled::Gone)).collect();
+    for (folder, numbers) in maildirs {
+        let mails: Vec<_> = numbers.iter().map(|n| mails[*n]).collect();
+        for (n, result) in numbers.into_iter().zip(settle_in(folder, &mails)) {
+            settled[n] = result;
+        }
+    }
+    settled
+}
+
+/// The same for mails of one Maildir. Locks are held one at a time: two processes that waited for
+/// each other's would wait for ever.
+fn settle_in(folder: &Path, mails: &[(&Entry, &str)]) -> Vec<io::Result<Settled>> {
+    // Without locks `retry` moves nothing.
+    let made = create_folder(folder, mails[0].0.maildir.path()).and_then(|()| Lock::of(folder));
+    let _lock = match made {
+        Ok(lock) => lock,
+        Err(error) => return mails.iter().map(|_| Err(again(&error))).collect(),
+    };
+    let copies: Vec<Copied> =
         mails.iter().map(|(mail, reason)| Copy::write(mail, reason)).collect();
     synchronise(&copies);
-    let named: Vec<io::Result<Option<Copy>>> =
-        copies.into_iter().map(|copy| copy?.map(Copy::deliver).transpose()).collect();
-    let folders: BTreeSet<PathBuf> = named
-        .iter()
-        .filter_map(|copy| copy.as_ref().ok()?.as_ref())
-        .map(|copy| copy.folder.join("new"))
-        .collect();
-    folders
-        .iter()
-        .filter_map(|new| new.parent())
-        .for_each(|folder| leftovers::clear(&folder.join("tmp")));
-    let synchronised: BTreeMap<PathBuf, io::Result<()>> = folders
-        .into_iter()
-        .map(|folder| (folder.clone(), File::open(folder).and_then(|file| file.sync_all())))
-        .collect();
-    let finish = |(copy, (mail, _)): (io::Result<Option<Copy>>, &(&Entry, &str))| {
-        let Some(copy) = copy? else { return Ok(false) };
-        if let Some(Err(error)) = synchronised.get(&copy.folder.join("new")) {
-            return Err(io::Error::new(error.kind(), error.to_string()));
-        }
-        match fs::remove_file(mail.path()) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+    let mut given = HashSet::new();
+    let deliver = |copied: Copied| match copied? {
+        Ok(mut copy) => copy.deliver(&mut given).map(|()| Ok(copy)),
+        settled => Ok(settled),
     };
-    named.into_iter().zip(mails).map(finish).collect()
+    let copies: Vec<Copied> = copies.into_iter().map(deliver).collect();
+    leftovers::clear(&folder.join("tmp"));
+    let synchronised = File::open(folder.join("new")).and_then(|new| new.sync_all());
+    let mut gone = Vec::new();
+    let finish = |(copied, (mail, _)): (Copied, &(&Entry, &str))| {
+        let copy = match copied? {
+            Ok(copy) => copy,
+            Err(settled) => return Ok(settled),
+        };
+        synchronised.as_ref().map_err(again)?;
+        let settled = copy.remove_original(mail)?;
+        if settled == Settled::Gone {
+            gone.push(copy);
+        }
+        Ok(settled)
+    };
+    let settled = copies.into_iter().zip(mails).map(finish).collect();
+    take_back(&gone, &mails[0].0.maildir.path().join("cur"));
+    settled
+}
+
+/// A mail that was copied; or where it is, if there is nothing to copy.
+type Copied = io::Result<Result<Copy, Settled>>;
+
+/// Takes back the copies of mails that a mail reader has moved to `cur/` meanwhile.
+fn take_back(gone: &[Copy], cur: &Path) {
+    if gone.is_empty() {
+        return;
+    }
+    let in_cur: HashSet<u64> =
+        fs::read_dir(cur).into_iter().flatten().flatten().map(|file| file.ino()).collect();
+    let device = fs::metadata(cur).map(|cur| cur.dev()).ok();
+    for copy in gone {
+        let (its_device, inode) = copy.original();
+        if Some(its_device) == device && in_cur.contains(&inode) {
+            copy.take_back();
+        }
+    }
+}
+
+/// The same error for another mail.
+fn again(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
 }
 
 /// Puts copies on disk, several at a time, so that the file system writes its journal once for
 /// many.
-fn synchronise(copies: &[io::Result<Option<Copy>>]) {
+fn synchronise(copies: &[Copied]) {
     const AT_A_TIME: usize = 8;
     let copies: Vec<&Copy> =
-        copies.iter().filter_map(|copy| copy.as_ref().ok()?.as_ref()).collect();
+        copies.iter().filter_map(|copied| copied.as_ref().ok()?.as_ref().ok()).collect();
     let sync = |copy: &Copy| *copy.synchronised.lock() = copy.file.sync_all();
     if let [only] = copies.as_slice() {
         return sync(only);
@@ -85,159 +120,20 @@ fn synchronise(copies: &[io::Result<Option<Copy>>]) {
     });
 }
 
-/// The copy of a mail on its way to a folder `.failed`. Its temporary file goes with it, unless it
-/// was delivered.
-struct Copy {
-    /// The folder `.failed`.
-    folder: PathBuf,
-    temporary: PathBuf,
-    file: File,
-    /// Bytes of the header on top.
-    header: usize,
-    /// The name without size and flags.
-    base: Vec<u8>,
-    size: u64,
-    /// Whether it is on disk; an error until then.
-    synchronised: Mutex<io::Result<()>>,
-}
-
-impl Copy {
-    /// Writes the copy to `tmp/`; nothing if the mail is gone.
-    fn write(mail: &Entry, reason: &str) -> io::Result<Option<Copy>> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let mut original = match source::open_regular(&mail.path()) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let folder = mail.maildir.failed.clone();
-        create_folder(&folder, &mail.maildir.path)?;
-        let mut head = [0; 1024];
-        let length = original.read(&mut head)?;
-        let head = &head[..length];
-        let line_end = if head.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" };
-        let header = format!("{ERROR_HEADER}: {}{line_end}", sanitize::header_value(reason));
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        // After a crash another process may have our id: the time tells its files from ours.
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        // `leftovers` knows this form.
-        let temporary =
-            folder.join("tmp").join(format!("{}.{}_{number}", now.as_nanos(), process::id()));
-        let mode = original.metadata()?.mode();
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&temporary)?;
-        let base = without_colons(&mail.unique_name());
-        let synchronised = Mutex::new(Err(io::Error::other("not synchronised")));
-        let mut copy =
-            Copy { folder, temporary, file, header: header.len(), base, size: 0, synchronised };
-        copy.file.write_all(header.as_bytes())?;
-        copy.file.write_all(head)?;
-        io::copy(&mut original, &mut copy.file)?;
-        copy.size = copy.file.metadata()?.len();
-        Ok(Some(copy))
-    }
-
-    /// Gives the copy its name in `new/`.
-    fn deliver(self) -> io::Result<Copy> {
-        mem::replace(&mut *self.synchronised.lock(), Ok(()))?;
-        for number in 0.. {
-            // Sizes in the old name (`,S=`, `,W=`) would be wrong now, and Dovecot believes them.
-            let target = self.folder.join("new").join(numbered(
-                &self.base,
-                number,
-                format!(",S={}", self.size).as_bytes(),
-            ));
-            match rename_to_free_name(&self.temporary, &target) {
-                Ok(()) => break,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    // A crash came between delivery and removal, or a second watcher was first:
-                    // then it is our copy.
-                    if self.is_same_mail(&target)? {
-                        break;
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(self)
-    }
-
-    /// True if a file is a copy of the same mail: all bytes below its first header are the same.
-    fn is_same_mail(&self, path: &Path) -> io::Result<bool> {
-        // A mail reader may have moved it meanwhile, or it is no file.
-        let Ok(other) = source::open_regular(path) else { return Ok(false) };
-        let mut other = BufReader::new(other);
-        let mut header = Vec::new();
-        other.read_until(b'\n', &mut header)?;
-        if !header.starts_with(ERROR_HEADER.as_bytes()) {
-            return Ok(false);
-        }
-        let mut ours = BufReader::new(&self.file);
-        ours.seek(SeekFrom::Start(self.header as u64))?;
-        is_same(&mut ours, &mut other)
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        // Nothing is there any more once it was delivered.
-        let _ = fs::remove_file(&self.temporary);
-    }
-}
-
-/// True if both give the same bytes to their ends.
-pub(super) fn is_same(one: &mut impl BufRead, other: &mut impl BufRead) -> io::Result<bool> {
-    loop {
-        let (a, b) = (one.fill_buf()?, other.fill_buf()?);
-        let length = a.len().min(b.len());
-        if length == 0 {
-            return Ok(a.is_empty() && b.is_empty());
-        }
-        if a[..length] != b[..length] {
-            return Ok(false);
-        }
-        one.consume(length);
-        other.consume(length);
-    }
-}
-
-/// Creates a Maildir++ folder with the permissions of the Maildir it belongs to. Its name is on
-/// disk afterwards.
-fn create_folder(folder: &Path, like: &Path) -> io::Result<()> {
-    if folder.join("tmp").is_dir() {
-        return Ok(());
-    }
-    let mode = fs::metadata(like)?.mode() & 0o7777;
-    // By this empty file a Maildir++ reader tells a folder from an inbox. `tmp` comes last: where
-    // it is, all is.
-    for part in [folder.to_owned(), folder.join("cur"), folder.join("new")] {
-        fs::DirBuilder::new().recursive(true).mode(mode).create(part)?;
-    }
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(mode & 0o666)
-        .open(folder.join("maildirfolder"))?;
-    fs::DirBuilder::new().recursive(true).mode(mode).create(folder.join("tmp"))?;
-    for made in [Some(folder), folder.parent()].into_iter().flatten() {
-        File::open(made)?.sync_all()?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::{slice, time::Duration};
+
     use super::{
-        super::tests::{deliver, files, maildir},
+        super::{
+            retry::retry,
+            tests::{deliver, files, maildir},
+        },
         *,
     };
 
     fn fail(mail: &Entry, reason: &str) -> bool {
-        settle_failed(&[(mail, reason)]).remove(0).expect("delivered")
+        settle_failed(&[(mail, reason)]).remove(0).expect("delivered") == Settled::Moved
     }
 
     #[test]
@@ -270,6 +166,75 @@ mod tests {
         assert!(files(folder.path().join("new")).is_empty());
     }
 
+    /// What another process does between delivery and removal is not taken for what a crash left.
+    #[test]
+    fn a_mail_that_goes_back_at_this_moment_stays_in_one_place() {
+        let (folder, maildir) = maildir();
+        fail(&deliver(&maildir, "1.mx", "body"), "why");
+        let copies = folder.path().join(".failed/new");
+        let held = Lock::of(maildir.failed()).expect("locked");
+        let again = deliver(&maildir, "1.mx", "body");
+        thread::scope(|scope| {
+            let failing = scope.spawn(|| fail(&again, "why"));
+            thread::sleep(Duration::from_millis(100));
+            fs::remove_file(copies.join(&files(&copies)[0])).expect("the mail went back");
+            drop(held);
+            assert!(failing.join().expect("settled"));
+        });
+        assert_eq!(files(&copies).len(), 1, "the mail is nowhere");
+    }
+
+    /// The other way round: a mail that has just failed goes back.
+    #[test]
+    fn a_mail_that_fails_at_this_moment_stays_in_one_place() {
+        let (folder, maildir) = maildir();
+        fail(&deliver(&maildir, "1.mx", "body"), "why");
+        let held = Lock::of(maildir.failed()).expect("locked");
+        let original = deliver(&maildir, "1.mx", "body").path();
+        thread::scope(|scope| {
+            let back = scope.spawn(|| retry(&maildir, &mut |_, error| panic!("{error}")));
+            thread::sleep(Duration::from_millis(100));
+            fs::remove_file(&original).expect("it has failed");
+            drop(held);
+            assert_eq!(back.join().expect("ended").expect("read").mails, 1);
+        });
+        assert_eq!(files(folder.path().join("new")), ["1.mx"], "the mail is nowhere");
+    }
+
+    #[test]
+    fn a_mail_that_a_reader_took_at_this_moment_leaves_no_copy() {
+        let (folder, maildir) = maildir();
+        let mail = deliver(&maildir, "1.mx", "body");
+        create_folder(maildir.failed(), maildir.path()).expect("made");
+        let mut copy = Copy::write(&mail, "why").expect("written").expect("a copy");
+        *copy.synchronised.lock() = Ok(());
+        copy.deliver(&mut HashSet::new()).expect("delivered");
+        let cur = folder.path().join("cur");
+        fs::rename(mail.path(), cur.join("1.mx:2,")).expect("renamed");
+        assert_eq!(copy.remove_original(&mail).expect("no error"), Settled::Gone);
+        let copies = folder.path().join(".failed/new");
+        // Removed by a second watcher it would be nowhere else.
+        take_back(slice::from_ref(&copy), &folder.path().join("tmp"));
+        assert_eq!(files(&copies).len(), 1);
+        take_back(&[copy], &cur);
+        assert!(files(&copies).is_empty());
+    }
+
+    #[test]
+    fn two_mails_of_the_same_bytes_have_two_copies() {
+        let (folder, maildir) = maildir();
+        let copies = folder.path().join(".failed/new");
+        // The second time it is as if a crash had left the copies.
+        for _ in 0..2 {
+            let (one, other) =
+                (deliver(&maildir, "1.mx", "body"), deliver(&maildir, "1.mx,S=4", "body"));
+            let settled = settle_failed(&[(&one, "why"), (&other, "why")]);
+            assert!(settled.into_iter().all(|settled| settled.is_ok()));
+            assert_eq!(files(&copies).len(), 2);
+            assert!(files(folder.path().join("new")).is_empty());
+        }
+    }
+
     #[test]
     fn names_that_look_alike_lose_no_mail() {
         let (folder, maildir) = maildir();
@@ -289,7 +254,8 @@ mod tests {
             .map(|name| deliver(&maildir, name, &format!("{name}.").repeat(3)))
             .collect();
         let settled = settle_failed(&mails.iter().map(|mail| (mail, "why")).collect::<Vec<_>>());
-        assert!(settled.into_iter().all(|settled| settled.expect("delivered")));
+        let moved = |settled: io::Result<Settled>| settled.expect("delivered") == Settled::Moved;
+        assert!(settled.into_iter().all(moved));
         let copies = files(folder.path().join(".failed/new"));
         assert_eq!(copies.len(), names.len(), "{copies:?}");
         let mut bodies: Vec<String> = copies
@@ -313,7 +279,7 @@ mod tests {
             let mail = deliver(&maildir, "1.mx", &format!("{n:05}"));
             assert!(fail(&mail, "why"));
             let mail = deliver(&maildir, "2.mx", &format!("{n:05}"));
-            assert!(mail.settle_stored().expect("moved"));
+            assert_eq!(mail.settle_stored().expect("moved"), Settled::Moved);
         }
         assert_eq!(files(folder.path().join(".failed/new")).len(), 150);
         assert_eq!(files(folder.path().join("cur")).len(), 150);
@@ -327,7 +293,8 @@ mod tests {
     fn a_name_of_255_bytes_can_be_settled() {
         let (folder, maildir) = maildir();
         let name = "x".repeat(255);
-        assert!(deliver(&maildir, &name, "a").settle_stored().expect("moved"));
+        let stored = deliver(&maildir, &name, "a").settle_stored();
+        assert_eq!(stored.expect("moved"), Settled::Moved);
         assert!(fail(&deliver(&maildir, &name, "b"), "why"));
         assert_eq!(
             (

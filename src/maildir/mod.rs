@@ -3,25 +3,30 @@
 //!
 //! Another process may take a mail away at any moment; that is never an error here.
 
+mod copy;
 mod failed;
 mod leftovers;
+mod lock;
 mod names;
 pub(crate) mod rename;
 pub mod retry;
 
 use std::{
     ffi::{OsStr, OsString},
-    fs, io,
+    fs,
+    hash::{Hash, Hasher},
+    io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-pub use self::failed::{ERROR_HEADER, settle_failed};
+pub use self::failed::settle_failed;
 use self::{
-    names::{numbered, split_flags, unique_part, with_flag_s, with_seen, without_colons},
-    rename::rename_to_free_name,
+    names::{split_flags, unique_part, with_flag_s, with_seen, without_colons},
+    rename::rename_numbered,
 };
+use crate::source::{self, Bytes, identity::Identity};
 
 /// A Maildir: a folder with `new`, `cur` and `tmp`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -30,13 +35,40 @@ pub struct Maildir {
     failed: PathBuf,
 }
 
-/// One mail in a Maildir.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// One mail in a Maildir. It is equal to another of the same name, whether they were read or not.
+#[derive(Clone, Debug)]
 pub struct Entry {
     maildir: Arc<Maildir>,
     /// `new` or `cur`.
     folder: Folder,
     name: OsString,
+    /// What it was when it was read. Something else of its name is not settled in its place.
+    as_read: Option<Identity>,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Entry) -> bool {
+        (&self.maildir, self.folder, &self.name) == (&other.maildir, other.folder, &other.name)
+    }
+}
+
+impl Eq for Entry {}
+
+impl Hash for Entry {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.maildir, self.folder, &self.name).hash(state);
+    }
+}
+
+/// Where a mail is after it was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Where it belongs.
+    Moved,
+    /// Another process had taken it away.
+    Gone,
+    /// It is no more what was read: it stays, and is to be read again.
+    Changed,
 }
 
 /// The folder of a Maildir that a mail lies in.
@@ -101,7 +133,7 @@ impl Maildir {
     /// name.
     pub fn entry(self: &Arc<Self>, folder: Folder, name: OsString) -> Option<Entry> {
         let is_mail = !name.as_bytes().starts_with(b".");
-        is_mail.then(|| Entry { maildir: Arc::clone(self), folder, name })
+        is_mail.then(|| Entry { maildir: Arc::clone(self), folder, name, as_read: None })
     }
 }
 
@@ -148,32 +180,53 @@ impl Entry {
         &self.maildir
     }
 
-    /// Moves the mail to `cur/` with the flag S (seen). True if it was still there.
+    /// Reads the mail up to `limit` bytes, and remembers what it was.
+    ///
+    /// # Errors
+    /// It is there and can't be read.
+    pub fn read(&mut self, limit: u64) -> io::Result<Bytes> {
+        let (bytes, as_read) = source::read_mail(&self.path(), limit)?;
+        self.as_read = as_read;
+        Ok(bytes)
+    }
+
+    /// True if what was read lies there still, unchanged.
+    pub fn is_as_read(&self) -> bool {
+        self.as_read.is_some() && Identity::of(&self.path()).is_ok_and(|now| now == self.as_read)
+    }
+
+    /// Moves the mail to `cur/` with the flag S (seen).
     ///
     /// # Errors
     /// The mail could not be moved; it is where it was.
-    pub fn settle_stored(&self) -> io::Result<bool> {
+    pub fn settle_stored(&self) -> io::Result<Settled> {
         if self.folder == Folder::Cur && with_seen(&self.name) == self.name {
-            return Ok(true);
+            return Ok(Settled::Moved);
         }
-        let cur = self.maildir.path.join("cur");
         let source = self.path();
-        let (base, flags) = split_flags(&self.name);
-        let (base, flags) = (without_colons(base), with_flag_s(flags));
-        for number in 0.. {
-            let target = cur.join(numbered(&base, number, &flags));
-            match rename_to_free_name(&source, &target) {
-                Ok(()) => return Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !source.exists() => {
-                    return Ok(false);
-                }
-                // Another mail has the name already: possible only where names are not unique. Both
-                // are kept.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
+        let is_other = |now: Identity| self.as_read.is_some_and(|read| read != now);
+        match Identity::of(&source)? {
+            None => return Ok(Settled::Gone),
+            Some(now) if is_other(now) => return Ok(Settled::Changed),
+            Some(_) => {}
         }
-        Ok(true)
+        let (base, flags) = split_flags(&self.name);
+        // Where another mail has the name already, which is possible only where names are not
+        // unique, both are kept.
+        let cur = self.maildir.path.join("cur");
+        match rename_numbered(&source, &cur, &without_colons(base), &with_flag_s(flags)) {
+            // Another may have come in between.
+            Ok(target) if Identity::of(&target)?.is_some_and(is_other) => {
+                let folder = self.maildir.path.join(self.folder.name());
+                rename_numbered(&target, &folder, self.name.as_bytes(), b"")?;
+                Ok(Settled::Changed)
+            }
+            Ok(_) => Ok(Settled::Moved),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !source.exists() => {
+                Ok(Settled::Gone)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -212,10 +265,32 @@ mod tests {
     fn a_stored_mail_is_seen() {
         let (folder, maildir) = maildir();
         let mail = deliver(&maildir, "1.M1P1.mx,S=5,W=6", "mail\n");
-        assert!(mail.settle_stored().expect("moved"));
+        assert_eq!(mail.settle_stored().expect("moved"), Settled::Moved);
         assert_eq!(files(folder.path().join("cur")), ["1.M1P1.mx,S=5,W=6:2,S"]);
         assert!(files(folder.path().join("new")).is_empty());
-        assert!(!mail.settle_stored().expect("no error"), "a mail that is gone is no error");
+        assert_eq!(mail.settle_stored().expect("no error"), Settled::Gone);
+    }
+
+    /// Another was renamed onto it, or it is still being written.
+    #[test]
+    fn what_was_not_read_is_not_settled() {
+        let (folder, maildir) = maildir();
+        let path = folder.path().join("new/1.mx");
+        for content in ["another\n", "mail\nand more", "mail\n"] {
+            let mut mail = deliver(&maildir, "1.mx", "mail\n");
+            mail.read(100).expect("read");
+            fs::write(folder.path().join("tmp/1.mx"), content).expect("written");
+            fs::rename(folder.path().join("tmp/1.mx"), &path).expect("renamed");
+            assert!(!mail.is_as_read());
+            assert_eq!(mail.settle_stored().expect("no error"), Settled::Changed);
+            let failed = settle_failed(&[(&mail, "why")]).remove(0).expect("no error");
+            assert_eq!(failed, Settled::Changed);
+            assert_eq!(fs::read_to_string(&path).expect("it is there"), content);
+            assert!(files(folder.path().join(".failed/new")).is_empty());
+            mail.read(100).expect("read again");
+            assert!(mail.is_as_read());
+            assert_eq!(mail.settle_stored().expect("moved"), Settled::Moved);
+        }
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! Rename: to a name that is free, on any file system.
 
-use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 use rustix::{
     fs::{CWD, RenameFlags},
     io::Errno,
 };
+
+use super::names::numbered;
 
 /// Renames without ever replacing a file; file systems that can't promise this (NFS) are asked
 /// first.
@@ -16,6 +22,23 @@ pub(crate) fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
         }
         Err(Errno::INVAL | Errno::NOSYS) => rename_by(|| fs::rename(from, to), from, to),
         other => Ok(other?),
+    }
+}
+
+/// Renames to a free name in a folder, with a number if need be; says to which.
+pub(super) fn rename_numbered(
+    from: &Path,
+    folder: &Path,
+    base: &[u8],
+    end: &[u8],
+) -> io::Result<PathBuf> {
+    let mut number = 0;
+    loop {
+        let target = folder.join(numbered(base, number, end));
+        match rename_to_free_name(from, &target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            renamed => return renamed.map(|()| target),
+        }
     }
 }
 

@@ -11,8 +11,9 @@ use std::{
 };
 
 use super::{
-    ERROR_HEADER, Folder, Maildir,
-    failed::is_same,
+    Folder, Maildir,
+    copy::{ERROR_HEADER, is_same},
+    lock::Lock,
     names::{numbered, unique_part, without_colons},
     rename::rename_to_free_name,
 };
@@ -60,6 +61,10 @@ pub fn retry(
 
 /// False if another process has taken the mail away.
 fn move_back(maildir: &Arc<Maildir>, path: &Path) -> io::Result<bool> {
+    // For one mail only: what fails meanwhile waits for it.
+    let _lock = Lock::of(maildir.failed())?.ok_or_else(|| {
+        io::Error::new(io::ErrorKind::Unsupported, "the file system has no locks (flock)")
+    })?;
     let original = match source::open_regular(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         original => original?,

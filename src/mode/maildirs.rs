@@ -12,7 +12,7 @@ use crate::{
     exit::Failure,
     maildir::{Entry, Folder, Maildir},
     message::{self, Contents},
-    source::{self, Bytes},
+    source::Bytes,
 };
 
 /// Mails that are looked at to see whether a Maildir is a person's inbox.
@@ -80,7 +80,7 @@ pub(super) fn refuse_inboxes<'m>(
 }
 
 fn look(maildir: &Arc<Maildir>, reading: &message::ReadOptions) -> Result<(), Failure> {
-    let read = |entry: Entry| match source::read_mail(&entry.path(), LARGEST) {
+    let read = |mut entry: Entry| match entry.read(LARGEST) {
         Ok(Bytes::Whole(bytes)) => Some(message::read_with(&bytes, reading)),
         _ => None,
     };

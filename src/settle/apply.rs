@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, io, sync::mpsc::Receiver};
 
 use serde::Deserialize;
-use tracing::error;
+use tracing::{error, info};
 
 use super::{Origin, Outcome, Settlement, Tally};
-use crate::maildir;
+use crate::maildir::{self, Settled};
 
 /// What to do with mail that is no report.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
@@ -63,6 +63,8 @@ pub enum Moved {
     No,
     /// It could not be moved.
     Failed,
+    /// It is no more what was read: it was left, to be read again.
+    Changed,
 }
 
 /// Settles mails until the last ticket is gone; `observe` hears afterwards of those that were
@@ -74,8 +76,9 @@ pub(crate) fn run(
 ) -> Totals {
     let mut totals = Totals::default();
     let mut stuck = Stuck::default();
-    while let Some(batch) = next_batch(settlements) {
+    while let Some(mut batch) = next_batch(settlements) {
         let all_moved = carry_out(&batch, unrecognized, &mut stuck);
+        leave_changed(&mut batch, &all_moved);
         let settled: Vec<(Settlement, Moved)> = batch.into_iter().zip(all_moved).collect();
         settled.iter().for_each(|(settlement, moved)| count(settlement, *moved, &mut totals));
         observe(&settled);
@@ -119,14 +122,28 @@ fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck
     all_moved
 }
 
+/// What was read of a mail says nothing any more of one that changed.
+fn leave_changed(batch: &mut [Settlement], all_moved: &[Moved]) {
+    for (settlement, _) in
+        batch.iter_mut().zip(all_moved).filter(|(_, moved)| **moved == Moved::Changed)
+    {
+        info!(mail = settlement.origin.name(), "changed while it was read; it is read again");
+        settlement.outcome = Outcome::Left;
+    }
+}
+
 /// Mails that could not be moved, by reason: the first of each is told, and at the end how many
 /// there were.
 #[derive(Default)]
 struct Stuck(BTreeMap<String, u64>);
 
 impl Stuck {
-    fn moved(&mut self, settled: io::Result<bool>, origin: &Origin) -> Moved {
-        let Err(error) = settled else { return Moved::Yes };
+    fn moved(&mut self, settled: io::Result<Settled>, origin: &Origin) -> Moved {
+        let error = match settled {
+            Ok(Settled::Moved | Settled::Gone) => return Moved::Yes,
+            Ok(Settled::Changed) => return Moved::Changed,
+            Err(error) => error,
+        };
         let reason = match error.kind() {
             io::ErrorKind::PermissionDenied => {
                 format!("{error}; run the program as the user who owns the mail")

@@ -30,6 +30,8 @@ const NAMES: usize = 1024;
 pub struct News {
     /// Files that were delivered; one may be named twice, or be gone again.
     pub names: Vec<OsString>,
+    /// Files that were made: links to whole mails, or files that are still being written.
+    pub made: Vec<OsString>,
     /// There may be others: events were lost, or there were too many.
     pub more: bool,
     /// The folder was removed or moved away, and its watch with it. Another of the same name may
@@ -39,12 +41,13 @@ pub struct News {
 
 impl News {
     fn is_none(&self) -> bool {
-        self.names.is_empty() && !self.more && !self.replaced
+        self.names.is_empty() && self.made.is_empty() && !self.more && !self.replaced
     }
 
-    fn add(&mut self, name: OsString) {
-        if self.names.len() < NAMES {
-            self.names.push(name);
+    fn add(&mut self, name: OsString, is_made: bool) {
+        let names = if is_made { &mut self.made } else { &mut self.names };
+        if names.len() < NAMES {
+            names.push(name);
         } else {
             self.more = true;
         }
@@ -72,7 +75,7 @@ impl Events {
                 for path in &event.paths {
                     let news = path.parent().and_then(|parent| folders.get_mut(parent));
                     if let (Some(news), Some(name)) = (news, path.file_name()) {
-                        news.add(name.to_owned());
+                        news.add(name.to_owned(), event.kind.is_create());
                     }
                 }
             }
@@ -95,7 +98,7 @@ impl Events {
     }
 }
 
-/// A file came by rename or link, as Maildir has it, or was written in place.
+/// A file came by rename or link, as Maildir has it, or is written in place.
 fn is_delivery(kind: EventKind) -> bool {
     match kind {
         EventKind::Create(_)

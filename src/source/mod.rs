@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod folder_watch;
+pub mod identity;
 pub mod mbox;
 pub mod stdin;
 pub mod walk;
@@ -14,6 +15,8 @@ use std::{
 };
 
 use rustix::{fs::OFlags, io::Errno};
+
+use self::identity::Identity;
 
 /// A mail's bytes, or why they were not read.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,18 +47,22 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
-/// Reads a mail of a Maildir up to `limit` bytes.
+/// Reads a mail of a Maildir up to `limit` bytes, and says what it was before the first was read.
 ///
 /// # Errors
 /// The file is there and can't be read.
-pub fn read_mail(path: &Path, limit: u64) -> io::Result<Bytes> {
+pub fn read_mail(path: &Path, limit: u64) -> io::Result<(Bytes, Option<Identity>)> {
     match open_regular(path) {
         Ok(file) => {
-            let size = file.metadata()?.len();
-            if size > limit { Ok(Bytes::TooLarge) } else { read(file, limit, size) }
+            let metadata = file.metadata()?;
+            let size = metadata.len();
+            let bytes = if size > limit { Bytes::TooLarge } else { read(file, limit, size)? };
+            Ok((bytes, Some(Identity::from(&metadata))))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Bytes::Gone),
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(Bytes::NotAFile),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Bytes::Gone, None)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            Ok((Bytes::NotAFile, Identity::of(path)?.filter(|now| !now.is_regular())))
+        }
         Err(error) => Err(error),
     }
 }

@@ -25,7 +25,7 @@ struct Mails {
     /// Mails that were left, or could not be read or moved.
     stuck: HashSet<Entry>,
     /// Such mails of an earlier turn: what is stuck was to be tried again while they were still
-    /// under way.
+    /// under way. And those that changed while they were read.
     late: Vec<Entry>,
     /// How often what is stuck was to be tried again.
     turn: u64,
@@ -40,6 +40,10 @@ impl Known {
     pub(super) fn take_up(&self, entry: &Entry) -> bool {
         let mut mails = self.mails();
         let turn = mails.turn;
+        // Its name may have been that of something else.
+        if mails.kept.get(entry).is_some_and(|kept| !kept.is_as_read()) {
+            mails.kept.remove(entry);
+        }
         let is_free = ![&mails.kept, &mails.stuck].iter().any(|known| known.contains(entry))
             && !mails.under_way.contains_key(entry);
         if is_free {
@@ -59,6 +63,7 @@ impl Known {
         let taken_up = mails.under_way.remove(entry);
         match (&settlement.outcome, moved) {
             (_, Moved::Yes) => {}
+            (_, Moved::Changed) => mails.late.push(entry.clone()),
             (Outcome::Unrecognized(_) | Outcome::NotAFile, Moved::No) => {
                 mails.kept.insert(entry.clone());
             }
@@ -79,7 +84,7 @@ impl Known {
         mails.turn += 1;
         mails.stuck.clear();
         // Forgets what a person has taken away meanwhile.
-        mails.kept.retain(|entry| entry.path().exists());
+        mails.kept.retain(Entry::is_as_read);
     }
 }
 
@@ -96,6 +101,45 @@ mod tests {
     fn left(entry: &Entry) -> Settlement {
         let origin = Origin::Maildir(entry.clone());
         Settlement { origin, tag: 0, outcome: Outcome::Left, tally: Tally::default(), about: None }
+    }
+
+    #[test]
+    fn a_mail_is_taken_up_whatever_had_its_name_before() {
+        let folder = tempfile::tempdir().expect("a folder");
+        ["new", "cur"]
+            .iter()
+            .for_each(|part| fs::create_dir(folder.path().join(part)).expect("a folder"));
+        let maildir = Maildir::open(folder.path()).expect("a Maildir");
+        let mut entry = maildir.entry(Folder::New, "1.mx".into()).expect("a mail");
+        let known = Known::default();
+        let mut keep = |outcome: Outcome| {
+            assert!(known.take_up(&entry));
+            entry.read(100).expect("read");
+            known.settled(&Settlement { outcome, ..left(&entry) }, Moved::No);
+            assert!(!known.take_up(&entry), "it is known");
+        };
+        fs::create_dir(folder.path().join("new/1.mx")).expect("a folder");
+        keep(Outcome::NotAFile);
+        fs::remove_dir(folder.path().join("new/1.mx")).expect("removed");
+        fs::write(folder.path().join("new/1.mx"), "half").expect("written");
+        keep(Outcome::Unrecognized("why".into()));
+        fs::write(folder.path().join("new/1.mx"), "half and the rest").expect("written");
+        keep(Outcome::Unrecognized("why".into()));
+    }
+
+    #[test]
+    fn a_mail_that_changed_is_taken_up_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        ["new", "cur"]
+            .iter()
+            .for_each(|part| fs::create_dir(folder.path().join(part)).expect("a folder"));
+        let maildir = Maildir::open(folder.path()).expect("a Maildir");
+        let entry = maildir.entry(Folder::New, "1.mx".into()).expect("a mail");
+        let known = Known::default();
+        assert!(known.take_up(&entry));
+        known.settled(&left(&entry), Moved::Changed);
+        assert_eq!(known.take_late(), std::slice::from_ref(&entry));
+        assert!(known.take_up(&entry));
     }
 
     /// The index was in trouble when the mail came to it, and back when the mail's answer came.

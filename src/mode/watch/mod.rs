@@ -5,6 +5,7 @@
 //! under way is remembered by name, so that reading the folder again costs nothing; memory is
 //! bounded by what the pipeline takes up, not by what lies in the folder.
 
+mod fresh;
 mod known;
 mod shown;
 mod systemd;
@@ -21,7 +22,7 @@ use std::{
 use tracing::{Level, error, info, warn};
 
 use self::systemd::Watchdog;
-use self::{known::Known, shown::Shown};
+use self::{fresh::Fresh, known::Known, shown::Shown};
 use super::maildirs;
 use crate::{
     cli,
@@ -164,6 +165,7 @@ struct Watcher {
     poll: Duration,
     run: Ingest,
     known: Arc<Known>,
+    fresh: Fresh,
     watchdog: Watchdog,
     last_identity: Option<Instant>,
 }
@@ -194,6 +196,7 @@ impl Watcher {
             poll: poll.map_or(POLL_INTERVAL, |seconds| Duration::from_secs(seconds.max(1))),
             run,
             known,
+            fresh: Fresh::default(),
             watchdog: Watchdog::from_environment(),
             last_identity: None,
         }
@@ -210,9 +213,9 @@ impl Watcher {
                 self.known.try_stuck_again();
                 self.read_again();
             }
-            let late = self.known.take_late();
+            let waited = [self.known.take_late(), self.fresh.take_whole()].concat();
             // Entries alone are no cause of an error.
-            let _ = self.take_up_all(late.into_iter().map(Ok));
+            let _ = self.take_up_all(waited.into_iter().map(Ok));
             for n in 0..self.folders.len() {
                 if let Err(error) = self.heed(n) {
                     warn!(maildir = %self.folders[n].path.display(), "can't be read now: {error}");
@@ -312,7 +315,7 @@ impl Watcher {
             .as_ref()
             .map(|events| events.take(&self.folders[n].new))
             .unwrap_or_default();
-        let News { names, more, replaced } = news;
+        let News { names, made, more, replaced } = news;
         if replaced {
             self.look_for_folder(n, true);
         }
@@ -321,9 +324,16 @@ impl Watcher {
         let is_due = more || folder.last_read.is_none_or(|last| last.elapsed() >= interval);
         match folder.maildir.clone() {
             Some(maildir) if is_due => self.read(n, &maildir),
-            Some(maildir) => self.take_up_all(
-                names.into_iter().filter_map(|name| maildir.entry(Folder::New, name).map(Ok)),
-            ),
+            Some(maildir) => {
+                let entry = |name| maildir.entry(Folder::New, name);
+                let too_many: Vec<_> = made
+                    .into_iter()
+                    .filter_map(entry)
+                    .filter_map(|entry| self.fresh.add(entry))
+                    .collect();
+                let delivered = names.into_iter().filter_map(entry);
+                self.take_up_all(too_many.into_iter().chain(delivered).map(Ok))
+            }
             None => Ok(()),
         }
     }

@@ -54,6 +54,27 @@ fn a_relative_path_is_watched_like_any_other() {
     }
 }
 
+/// A program that does not know Maildir writes where it should rename to; another links.
+#[test]
+fn a_mail_that_is_still_being_written_is_waited_for() {
+    let (maildir, mail) = (TestMaildir::new(), reports(10).remove(0));
+    let running =
+        Running::start([Path::new("watch"), Path::new("--ndjson=/dev/null"), maildir.path()]);
+    running.wait_for_log("watching");
+    let mut slow = fs::File::create(maildir.path().join("new/slow")).expect("made");
+    for piece in mail.bytes.chunks(mail.bytes.len() / 6) {
+        slow.write_all(piece).expect("written");
+        thread::sleep(Duration::from_millis(300));
+    }
+    drop(slow);
+    let tmp = maildir.path().join("tmp/linked");
+    fs::write(&tmp, &mail.bytes).expect("written");
+    fs::hard_link(&tmp, maildir.path().join("new/linked")).expect("linked");
+    fs::remove_file(tmp).expect("removed");
+    wait_until("both mails", LONG, || maildir.count("cur") == 2);
+    assert_eq!(maildir.count(".failed/new"), 0, "{}", running.log());
+}
+
 /// The address of the metrics.
 fn metrics_at(running: &Running) -> String {
     running.wait_for_log("metrics at http://");

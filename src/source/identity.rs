@@ -1,0 +1,49 @@
+//! Identity: by what a file is known again. Its name is not enough: another may be renamed onto it,
+//! and whoever writes it in place may go on.
+
+use std::{
+    fs::{self, Metadata},
+    io,
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
+
+/// What a file was when it was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+    /// Size and time of the last change of a regular file: inodes are used again.
+    content: Option<(u64, i64, i64)>,
+}
+
+impl Identity {
+    /// What lies there now, a link itself; nothing if nothing does.
+    ///
+    /// # Errors
+    /// It can't be looked at.
+    pub fn of(path: &Path) -> io::Result<Option<Identity>> {
+        match fs::symlink_metadata(path) {
+            Ok(file) => Ok(Some(Identity::from(&file))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Device and inode, which a file keeps when it is renamed or written.
+    pub fn file(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
+    /// Whether it is a regular file.
+    pub fn is_regular(&self) -> bool {
+        self.content.is_some()
+    }
+}
+
+impl From<&Metadata> for Identity {
+    fn from(file: &Metadata) -> Identity {
+        let content = file.is_file().then(|| (file.len(), file.mtime(), file.mtime_nsec()));
+        Identity { device: file.dev(), inode: file.ino(), content }
+    }
+}
