@@ -339,9 +339,12 @@ pub fn parse_within(
             let limits = Limits { records: left.records, ..limits.clone() };
             let (report, end) =
                 aggregate_xml::parse(rest, &limits, &mut left.pieces, repairs.clone());
-            let next = |end: End| match end.is_root {
-                true => Some(end.at),
-                false => Some(end.at + text::find_root(&rest.as_bytes()[end.at..])?),
+            let next = |end: End| {
+                if end.is_root {
+                    Some(end.at)
+                } else {
+                    Some(end.at + text::find_root(&rest.as_bytes()[end.at..])?)
+                }
             };
             (report.map(Report::Aggregate), end.and_then(next))
         } else {
