@@ -215,7 +215,7 @@ impl NdJsonOutput {
     }
 }
 
-/// True if standard output was closed when the program began: Rust's runtime then opens /dev/null in
+/// True if standard output was closed at the start: Rust's runtime then opens /dev/null in
 /// its place, for reading as well, which `>/dev/null` is not.
 fn is_closed(stdout: impl AsFd) -> bool {
     let is_null = fstat(&stdout).is_ok_and(|stat| {

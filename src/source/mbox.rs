@@ -65,10 +65,8 @@ impl<R: BufRead> Mbox<R> {
             let complete = self.read_line(&mut line)?;
             if line.is_empty() {
                 self.ended = true;
-                return Ok(self
-                    .separator
-                    .take()
-                    .map(|offset| finish(offset, start, mail, too_large)));
+                let begin = self.separator.take();
+                return Ok(begin.map(|offset| finish(offset, start, mail, too_large)));
             }
             let text = if start == 0 { without_mark(&line) } else { &line };
             let ends_mail = !after_separator && is_dated_separator(text);
@@ -93,18 +91,29 @@ impl<R: BufRead> Mbox<R> {
             after_separator = false;
             after_blank = matches!(line.as_slice(), b"\n" | b"\r\n");
             only_blank &= after_blank;
-            let unquoted = unquote(&line);
-            if !too_large {
-                mail.extend_from_slice(unquoted);
-            }
-            if !complete {
-                self.read_rest(&mut mail, &mut too_large)?;
-            }
-            if mail.len() as u64 > self.limit {
-                too_large = true;
-                mail = Vec::new();
-            }
+            self.take_line(&line, complete, &mut mail, &mut too_large)?;
         }
+    }
+
+    /// Adds a line, of which the first part may be read, to the mail, as far as the limit allows.
+    fn take_line(
+        &mut self,
+        line: &[u8],
+        is_complete: bool,
+        mail: &mut Vec<u8>,
+        too_large: &mut bool,
+    ) -> io::Result<()> {
+        if !*too_large {
+            mail.extend_from_slice(unquote(line));
+        }
+        if !is_complete {
+            self.read_rest(mail, too_large)?;
+        }
+        if mail.len() as u64 > self.limit {
+            *too_large = true;
+            *mail = Vec::new();
+        }
+        Ok(())
     }
 
     /// Reads a line, or the first part of a long one; true if it is complete.
