@@ -98,6 +98,9 @@ pub enum Unusable {
     /// It is named like a report and holds none.
     #[error("an attachment is named like a report and can't be read as one")]
     Named,
+    /// There is more in it than was read.
+    #[error("an attachment holds files in more than one form, of which not all were read")]
+    SeveralForms,
     /// There is a report in what may be a mail that failed.
     #[error("a report is in a mail that a letter seems to call failed, and is not believed there")]
     Doubtful,

@@ -1,5 +1,7 @@
 //! Payload: what some bytes are, by the bytes.
 
+use memchr::memmem;
+
 /// What some bytes are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Payload {
@@ -43,5 +45,12 @@ impl Payload {
                 }
             }
         }
+    }
+
+    /// True if an archive seems to begin somewhere in the bytes.
+    pub(super) fn is_archive_within(bytes: &[u8]) -> bool {
+        [&[0x1F, 0x8B, 8][..], b"PK\x03\x04", &[0x28, 0xB5, 0x2F, 0xFD]]
+            .iter()
+            .any(|mark| memmem::find(bytes, mark).is_some())
     }
 }

@@ -229,7 +229,7 @@ impl<'c> Walk<'c> {
                 for bytes in unpacked.beside {
                     let padding = bytes.iter().take_while(|byte| **byte == 0).count();
                     if !bytes[padding..].trim_ascii().is_empty() {
-                        self.payload(&bytes[padding..], depth + 1, repairs);
+                        self.beside(&bytes[padding..], depth + 1, repairs);
                     }
                 }
             }
@@ -238,6 +238,15 @@ impl<'c> Walk<'c> {
         if outermost {
             self.unpacking = false;
             self.unpacked.next_attachment();
+        }
+    }
+
+    /// Reads what stands beside an archive.
+    fn beside(&mut self, bytes: &[u8], depth: usize, repairs: &Repairs) {
+        let found = self.found();
+        self.payload(bytes, depth, repairs);
+        if self.found() == found && Payload::is_archive_within(bytes) {
+            self.fail(Unusable::SeveralForms);
         }
     }
 
@@ -318,6 +327,9 @@ impl<'c> Walk<'c> {
         }
         for report in report::parse_within(bytes, self.limits, &mut self.left, repairs) {
             self.push(report);
+        }
+        if encoded::is_file_within(bytes) {
+            self.fail(Unusable::SeveralForms);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     left_out::{another, beside, fails, good, is_read, read},
-    support::mail::{attachment, fixture, gzip, mail, multipart, part, zip},
+    support::mail::{attachment, base64, fixture, gzip, mail, multipart, part, zip},
 };
 
 const NAMED: &str = "an attachment is named like a report and can't be read as one";
@@ -99,5 +99,25 @@ fn members_of_a_zip_that_look_like_no_file() {
     };
     for archive in [rename(b"b.xml/"), rename(b"b.xml\\"), link, same_names] {
         is_read(&read(&archive));
+    }
+}
+
+#[test]
+fn several_forms_in_one_text_or_file() {
+    const REASON: &str = "an attachment holds files in more than one form";
+    let json = String::from_utf8(fixture("tls/rfc8460.json")).expect("UTF-8");
+    for text in [
+        format!("{}\n\nand\n\n{json}", another()),
+        format!("{json}\n\n{}", another()),
+        format!("Hello,\n{json}\n\n{}", another()),
+    ] {
+        let contents = beside(&part("text/plain", &text));
+        assert_eq!((contents.complaint(), contents.reports.len()), (None, 3), "{text}");
+    }
+    let packed = gzip(another().as_bytes());
+    let text = format!("{}\n\nand\n\n{}", good(), base64(&packed));
+    fails(&read(text.as_bytes()), REASON);
+    for between in [&b"xx"[..], b"\r\n\x01"] {
+        fails(&read(&[&gzip(good().as_bytes())[..], between, &packed].concat()), REASON);
     }
 }
