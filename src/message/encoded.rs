@@ -97,6 +97,11 @@ pub(super) fn base64_within(bytes: &[u8], at_most: usize) -> Vec<Vec<u8>> {
     pieces
 }
 
+/// True if a text that is read as it stands has an encoded file in it as well.
+pub(super) fn is_file_within(bytes: &[u8]) -> bool {
+    !base64_within(bytes, 1).is_empty() || !uuencoded(bytes, 1).files.is_empty()
+}
+
 fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
     (end > 0).then(|| bytes.split_at(end))

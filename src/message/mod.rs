@@ -9,6 +9,7 @@ pub mod authentication;
 mod encoded;
 mod failure;
 mod parts;
+mod payload;
 mod size;
 mod unpack;
 mod walk;
@@ -18,11 +19,8 @@ use std::ops::Range;
 use mail_parser::{HeaderName, Message, MessageParser};
 use serde::Serialize;
 
-pub use self::walk::closed_format;
-use self::{
-    authentication::Authenticated,
-    walk::{Payload, Walk},
-};
+pub use self::payload::closed_format;
+use self::{authentication::Authenticated, payload::Payload, walk::Walk};
 use crate::{
     limits::{LimitExceeded, Limits},
     report::{Kind, Report, Text, Unreadable, rfc3339},
@@ -98,6 +96,12 @@ pub enum Unusable {
     /// It breaks off.
     #[error("{0} is broken: it is cut off")]
     Cut(&'static str),
+    /// It is named like a report and holds none.
+    #[error("an attachment is named like a report and can't be read as one")]
+    Named,
+    /// There is more in it than was read.
+    #[error("an attachment holds files in more than one form, of which not all were read")]
+    SeveralForms,
     /// There is a report in what may be a mail that failed.
     #[error("a report is in a mail that a letter seems to call failed, and is not believed there")]
     Doubtful,

@@ -259,7 +259,8 @@ pub(super) fn zip<'x>(
     let mut files = Vec::new();
     for index in 0..archive.len() {
         let member = archive.by_index(index).map_err(broken)?;
-        if !member.is_file() {
+        // What is named like a folder may be a file.
+        if member.is_dir() && member.size() == 0 && member.compressed_size() == 0 {
             continue;
         }
         let expected = member.size();
@@ -305,7 +306,7 @@ fn same_names(
         let large = |at: usize| small(at) | small(at + 2) << 16;
         let name = rest.get(..small(28)).ok_or_else(|| broken("it is cut off"))?;
         directory = rest.get(small(28) + small(30) + small(32)..).unwrap_or_default();
-        if name.ends_with(b"/") {
+        if name.ends_with(b"/") && large(20) == 0 && large(24) == 0 {
             continue;
         }
         let local = local_data(place(offset + large(42) as u64));

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::{
     Contents, ReadOptions, Unusable, encoded, failure,
-    parts::{self, MimeMail, Part, Seen, starts_with_field, without_from_line},
+    parts::{self, MimeMail, Named, Part, Seen, starts_with_field, without_from_line},
+    payload::Payload,
     received,
     unpack::{self, Spent, Unpack},
 };
@@ -27,61 +28,6 @@ fn weight(bytes: &[u8]) -> usize {
     bytes.len() * READ_TIMES + objects * OBJECT_BYTES
 }
 
-/// What some bytes are, by the bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Payload {
-    Gzip,
-    Zlib,
-    Zstd,
-    Zip,
-    /// Packed in a format, of this name, that is not unpacked here.
-    Closed(&'static str),
-    /// XML or JSON in any encoding.
-    Text,
-    Other,
-}
-
-/// The format of archives and packed files in which these bytes begin, if it is one that is not
-/// unpacked.
-pub fn closed_format(start: &[u8]) -> Option<&'static str> {
-    match Payload::of(start) {
-        Payload::Closed(format) if format != "TNEF" => Some(format),
-        _ => None,
-    }
-}
-
-impl Payload {
-    pub(super) fn of(bytes: &[u8]) -> Payload {
-        match bytes {
-            [0x1F, 0x8B, ..] => Payload::Gzip,
-            [b'P', b'K', 3 | 5, 4 | 6, ..] => Payload::Zip,
-            // Deflate with a window of 32 KiB and no dictionary (RFC 1950 section 2.2): `x` and no
-            // letter.
-            [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..] => Payload::Zlib,
-            [0x28, 0xB5, 0x2F, 0xFD, ..] => Payload::Zstd,
-            [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Payload::Closed("xz"),
-            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..] => {
-                Payload::Closed("bzip2")
-            }
-            [b'7', b'z', 0xBC, 0xAF, 0x27, 0x1C, ..] => Payload::Closed("7z"),
-            [b'R', b'a', b'r', b'!', 0x1A, 0x07, ..] => Payload::Closed("rar"),
-            [0x04, 0x22, 0x4D, 0x18, ..] => Payload::Closed("lz4"),
-            // Outlook's winmail.dat.
-            [0x78, 0x9F, 0x3E, 0x22, ..] => Payload::Closed("TNEF"),
-            [0xFF, 0xFE, b'<' | b'{', ..]
-            | [0xFE, 0xFF, 0, b'<' | b'{', ..]
-            | [0, b'<' | b'{', ..] => Payload::Text,
-            _ => {
-                let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-                match bytes.trim_ascii_start().first() {
-                    Some(b'<' | b'{') => Payload::Text,
-                    _ => Payload::Other,
-                }
-            }
-        }
-    }
-}
-
 pub(super) struct Walk<'c> {
     options: &'c ReadOptions,
     limits: &'c Limits,
@@ -95,8 +41,10 @@ pub(super) struct Walk<'c> {
     /// The sender would be authenticated by what lies below the own server's `Received`, if that
     /// was believed.
     pub(super) would_pass_below: bool,
-    /// The part that is being looked at is named like a report.
-    is_named_report: bool,
+    /// What the name of the part says that is being looked at.
+    named: Named,
+    /// A part named like a report was none, and may be another file.
+    is_unread: bool,
     /// The first format met that is not unpacked.
     closed: Option<&'static str>,
     contents: &'c mut Contents,
@@ -117,7 +65,8 @@ impl<'c> Walk<'c> {
             unpacking: false,
             left: report::Left::of(&options.limits),
             would_pass_below: false,
-            is_named_report: false,
+            named: Named::Otherwise,
+            is_unread: false,
             closed: None,
             contents,
         }
@@ -137,6 +86,9 @@ impl<'c> Walk<'c> {
                 }
             }
             _ => self.payload(bytes, 0, &Repairs::default()),
+        }
+        if self.is_unread && !self.contents.is_something_else() {
+            self.fail(Unusable::Named);
         }
         let Some(format) = self.closed.take() else { return };
         let closed = Unusable::Closed(format);
@@ -191,9 +143,9 @@ impl<'c> Walk<'c> {
     /// but the mail fails, so that a person decides.
     fn doubtful(&mut self, part: &Part, depth: usize) {
         let (reports, failures) = (self.contents.reports.len(), self.contents.failures.len());
-        let closed = self.closed;
+        let (closed, is_unread) = (self.closed, self.is_unread);
         self.part(part, depth);
-        self.closed = closed;
+        (self.closed, self.is_unread) = (closed, is_unread);
         self.contents.failures.truncate(failures);
         if self.contents.reports.len() > reports {
             self.contents.reports.truncate(reports);
@@ -202,7 +154,8 @@ impl<'c> Walk<'c> {
     }
 
     fn part(&mut self, part: &Part, depth: usize) {
-        self.is_named_report = part.is_named_report;
+        self.named = part.named;
+        let found = self.found();
         let mut repairs = Repairs::default();
         let bytes = part.bytes(&mut repairs);
         // Mails within each other are decoded one out of the other.
@@ -221,6 +174,26 @@ impl<'c> Walk<'c> {
         } else if !(part.is_mail() && payload == Payload::Other && self.mail(&bytes, depth + 1)) {
             self.payload(&bytes, depth, &repairs);
         }
+        if self.found() == found {
+            self.nothing_in(part.named, payload);
+        }
+    }
+
+    /// How much was found that counts.
+    fn found(&self) -> (usize, usize, bool) {
+        let Contents { reports, failures, .. } = &self.contents;
+        (reports.len(), failures.len(), self.closed.is_some())
+    }
+
+    /// A part had nothing in it. One that has the name of a report must have been one, whatever
+    /// happened to it on its way.
+    fn nothing_in(&mut self, named: Named, payload: Payload) {
+        match named {
+            Named::AReport => self.fail(Unusable::Named),
+            // XML and JSON can be about anything.
+            Named::LikeAReport => self.is_unread |= payload != Payload::Text,
+            Named::LikeReports | Named::Otherwise => {}
+        }
     }
 
     /// Reads an attachment, a member of an archive or a bare file; `repairs` says what was mended
@@ -231,7 +204,7 @@ impl<'c> Walk<'c> {
         let unpack: Unpack = match Payload::of(packed) {
             Payload::Text => return self.report(bytes, repairs),
             Payload::Other => return self.other(bytes, depth, repairs),
-            Payload::Closed(format) if self.is_named_report => {
+            Payload::Closed(format) if self.named != Named::Otherwise => {
                 return self.fail(Unusable::Closed(format));
             }
             Payload::Closed(format) => {
@@ -256,7 +229,7 @@ impl<'c> Walk<'c> {
                 for bytes in unpacked.beside {
                     let padding = bytes.iter().take_while(|byte| **byte == 0).count();
                     if !bytes[padding..].trim_ascii().is_empty() {
-                        self.payload(&bytes[padding..], depth + 1, repairs);
+                        self.beside(&bytes[padding..], depth + 1, repairs);
                     }
                 }
             }
@@ -265,6 +238,15 @@ impl<'c> Walk<'c> {
         if outermost {
             self.unpacking = false;
             self.unpacked.next_attachment();
+        }
+    }
+
+    /// Reads what stands beside an archive.
+    fn beside(&mut self, bytes: &[u8], depth: usize, repairs: &Repairs) {
+        let found = self.found();
+        self.payload(bytes, depth, repairs);
+        if self.found() == found && Payload::is_archive_within(bytes) {
+            self.fail(Unusable::SeveralForms);
         }
     }
 
@@ -345,6 +327,9 @@ impl<'c> Walk<'c> {
         }
         for report in report::parse_within(bytes, self.limits, &mut self.left, repairs) {
             self.push(report);
+        }
+        if encoded::is_file_within(bytes) {
+            self.fail(Unusable::SeveralForms);
         }
     }
 

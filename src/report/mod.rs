@@ -300,7 +300,7 @@ fn begin<'t>(text: &'t str, repairs: &mut Repairs) -> Result<(bool, &'t str), Un
         Some(_) => {}
         None => return Err(Unreadable::NotAReport("empty".into())),
     }
-    let Some((is_xml, start)) = text::find_report(text.as_bytes()) else {
+    let Some((is_xml, start)) = text::find_first(text.as_bytes()) else {
         return Err(Unreadable::NotAReport("neither XML nor JSON".into()));
     };
     let is_list = text.starts_with('[') && text[1..start].trim().is_empty();
@@ -324,41 +324,71 @@ pub fn parse_within(
         return vec![Err(limit.into())];
     }
     let text = text::decode(bytes, &mut repairs);
-    let (is_xml, mut rest) = match begin(&text, &mut repairs) {
+    let (mut is_xml, mut rest) = match begin(&text, &mut repairs) {
         Ok(found) => found,
         Err(error) => return vec![Err(error)],
     };
-    if is_xml {
-        rest = aggregate_xml::without_half_end_tag(rest);
-    } else if let Err(limit) = tls_json::check(rest, limits, left.records, &mut left.json_bytes) {
-        return vec![Err(limit.into())];
-    }
+    // All of the text is searched for the other format only once.
+    let mut switches = 2;
+    let mut is_new = true;
     let mut reports = Vec::new();
     loop {
-        let (report, end) = if is_xml {
-            let limits = Limits { records: left.records, ..limits.clone() };
-            let (report, end) =
-                aggregate_xml::parse(rest, &limits, &mut left.pieces, repairs.clone());
-            let next = |end: End| {
-                if end.is_root {
-                    Some(end.at)
-                } else {
-                    Some(end.at + text::find_root(&rest.as_bytes()[end.at..])?)
-                }
-            };
-            (report.map(Report::Aggregate), end.and_then(next))
-        } else {
-            let (report, end) = tls_json::parse(rest, limits, repairs.clone());
-            (report.map(Report::Tls), end.and_then(|end| text::next_json(rest, end)))
-        };
+        if is_new && is_xml {
+            rest = aggregate_xml::without_half_end_tag(rest);
+        } else if is_new
+            && let Err(limit) = tls_json::check(rest, limits, left.records, &mut left.json_bytes)
+        {
+            reports.push(Err(limit.into()));
+            return reports;
+        }
+        let (report, end) = one(rest, is_xml, limits, left, &repairs);
+        let next = end.and_then(|end| next(rest, end, is_xml, switches > 0));
         reports.push(left.take(report, limits));
-        match end {
+        match next {
             Some(_) if reports.len() >= limits.members => {
                 reports.push(Err(limits.too_many_members().into()));
                 return reports;
             }
-            Some(end) => rest = &rest[end..],
+            Some((begins_with_xml, at)) => {
+                rest = &rest[at..];
+                is_new = begins_with_xml != is_xml;
+                switches -= usize::from(is_new);
+                is_xml = begins_with_xml;
+            }
             None => return reports,
         }
     }
+}
+
+/// Reads the first report of a text, and says where it ends if something may follow.
+fn one(
+    text: &str,
+    is_xml: bool,
+    limits: &Limits,
+    left: &mut Left,
+    repairs: &Repairs,
+) -> (Result<Report, Unreadable>, Option<End>) {
+    if is_xml {
+        let limits = Limits { records: left.records, ..limits.clone() };
+        let (report, end) = aggregate_xml::parse(text, &limits, &mut left.pieces, repairs.clone());
+        (report.map(Report::Aggregate), end)
+    } else {
+        let (report, end) = tls_json::parse(text, limits, repairs.clone());
+        (report.map(Report::Tls), end.map(|at| End { at, is_root: false }))
+    }
+}
+
+/// Where the report behind another begins, and whether it is XML.
+fn next(text: &str, end: End, is_xml: bool, may_switch: bool) -> Option<(bool, usize)> {
+    let rest = &text.as_bytes()[end.at..];
+    let same = match is_xml {
+        true if end.is_root => Some(end.at),
+        true => text::find_root(rest).map(|at| end.at + at),
+        false => text::next_json(text, end.at),
+    };
+    let other = || {
+        let at = if is_xml { text::find_json(rest) } else { text::find_root(rest) };
+        at.filter(|_| may_switch).map(|at| (!is_xml, end.at + at))
+    };
+    same.map(|at| (is_xml, at)).or_else(other)
 }

@@ -70,9 +70,16 @@ pub(super) fn find_report(text: &[u8]) -> Option<(bool, usize)> {
     find_json(text).map(|at| (false, at))
 }
 
+/// [`find_report`], where JSON may stand in front of XML.
+pub(super) fn find_first(text: &[u8]) -> Option<(bool, usize)> {
+    let (is_xml, at) = find_report(text)?;
+    let in_front = find_json(&text[..at]).filter(|_| is_xml);
+    Some(in_front.map_or((is_xml, at), |at| (false, at)))
+}
+
 /// Where the first object is in a text with the name of a report's member. No letter to a person
 /// has one in quotation marks.
-fn find_json(text: &[u8]) -> Option<usize> {
+pub(super) fn find_json(text: &[u8]) -> Option<usize> {
     let at = memchr::memchr(b'{', text)?;
     ["\"report-id\"", "\"report_id\"", "\"organization-name\""]
         .iter()

@@ -14,7 +14,7 @@ use crate::support::mail::{attachment, base64, fixture, gzip, mail, multipart, p
 
 const GOOD: &str = "9391651994964116463";
 
-fn read(bytes: &[u8]) -> Contents {
+pub(crate) fn read(bytes: &[u8]) -> Contents {
     message::read(bytes, &Limits::default())
 }
 
@@ -30,22 +30,22 @@ fn id(report: &Report) -> &str {
     }
 }
 
-fn good() -> String {
+pub(crate) fn good() -> String {
     String::from_utf8(fixture("dmarc/rfc7489.xml")).expect("UTF-8")
 }
 
-fn another() -> String {
+pub(crate) fn another() -> String {
     good().replace(GOOD, "another")
 }
 
 /// Text for a part that is as it stands, and a good report beside it.
-fn beside(section: &str) -> Contents {
+pub(crate) fn beside(section: &str) -> Contents {
     let good = attachment("application/gzip", "good.gz", &gzip(good().as_bytes()));
     read(&mail(&multipart("multipart/mixed", "=_b", &[good, section.to_owned()])))
 }
 
 #[track_caller]
-fn is_read(contents: &Contents) {
+pub(crate) fn is_read(contents: &Contents) {
     assert_eq!(contents.complaint(), None);
     let mut found = ids(contents);
     found.sort_unstable();
@@ -54,7 +54,7 @@ fn is_read(contents: &Contents) {
 
 /// The good report is there, and the mail fails for this reason.
 #[track_caller]
-fn fails(contents: &Contents, reason: &str) {
+pub(crate) fn fails(contents: &Contents, reason: &str) {
     assert_eq!(ids(contents), [GOOD]);
     let complaint = contents.complaint().unwrap_or_default();
     assert!(complaint.contains(reason), "{complaint:?}");

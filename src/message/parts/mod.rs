@@ -17,7 +17,7 @@ use mail_parser::{HeaderName, Message, MessageParser, MessagePart, MimeHeaders};
 use self::{fields::is_content_field, part::Encoding, sections::Sections};
 pub(super) use self::{
     fields::{starts_with_field, without_from_line},
-    part::Part,
+    part::{Named, Part},
 };
 use crate::{
     limits::{LimitExceeded, Limits},
@@ -228,7 +228,7 @@ impl<'x> Splitter<'x, '_> {
             kind: kind.into(),
             subtype: subtype.into(),
             encoding,
-            is_named_report: is_named_report(header),
+            named: named(header),
             raw: body,
         });
         Ok(())
@@ -289,15 +289,11 @@ fn early_body(bytes: &[u8], end: usize) -> Option<usize> {
     is_body.then_some(fields_end)
 }
 
-/// True for a file `reporter!domain!begin!end.xml.gz` (RFC 7489 section 7.2.1.1) and the like.
-fn is_named_report(header: &Message) -> bool {
-    const WORDS: [&str; 5] = [".xml", ".json", "dmarc", "tlsrpt", "tls-rpt"];
+/// What the names of a file say, of which it may have two.
+fn named(header: &Message) -> Named {
     let in_disposition = header.content_disposition().and_then(|field| field.attribute("filename"));
     let in_type = header.content_type().and_then(|field| field.attribute("name"));
-    in_disposition.into_iter().chain(in_type).any(|name| {
-        let name = name.to_ascii_lowercase();
-        name.split('!').count() > 2 || WORDS.iter().any(|word| name.contains(word))
-    })
+    in_disposition.into_iter().chain(in_type).map(Named::of).max().unwrap_or_default()
 }
 
 #[cfg(test)]

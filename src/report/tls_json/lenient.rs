@@ -26,6 +26,8 @@ macro_rules! lenient {
             respelled: bool,
             /// A member stood there more than once.
             repeated: bool,
+            /// It was the only one in a list.
+            listed: bool,
             $($field: $type,)*
         }
 
@@ -56,8 +58,13 @@ macro_rules! lenient {
                         Ok($name::default())
                     }
                     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<$name, A::Error> {
-                        while list.next_element::<IgnoredAny>()?.is_some() {}
-                        Ok($name::default())
+                        let only = list.next_element::<$name>()?.filter(|only| only.present);
+                        let mut is_only = true;
+                        while list.next_element::<IgnoredAny>()?.is_some() {
+                            is_only = false;
+                        }
+                        let only = only.filter(|_| is_only);
+                        Ok(only.map_or_else($name::default, |only| $name { listed: true, ..only }))
                     }
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                         let mut object = $name { present: true, ..$name::default() };
@@ -80,9 +87,13 @@ macro_rules! lenient {
         }
 
         impl $name {
-            /// Whether names were respelled, and repeated.
-            fn names(&self) -> (bool, bool) {
-                (self.respelled, self.repeated)
+            /// What there is to note, and whether it is to be noted.
+            fn notes(&self) -> [(&'static str, bool); 3] {
+                [
+                    ("member-name", self.respelled),
+                    ("member-repeated", self.repeated),
+                    ("list-for-object", self.listed),
+                ]
             }
         }
 
@@ -155,11 +166,13 @@ pub(super) struct Scalar {
     pub(super) text: Option<Text>,
     /// It was a text in the JSON.
     pub(super) quoted: bool,
+    /// It was there, but null, a list or an object.
+    pub(super) other_kind: bool,
 }
 
 impl Scalar {
     fn bare(text: Text) -> Scalar {
-        Scalar { text: Some(text), quoted: false }
+        Scalar { text: Some(text), ..Scalar::default() }
     }
 }
 
@@ -172,7 +185,7 @@ impl<'de> Deserialize<'de> for Scalar {
                 formatter.write_str("a value")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar { text: Some(text.into()), quoted: true })
+                Ok(Scalar { text: Some(text.into()), quoted: true, other_kind: false })
             }
             fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> {
                 Ok(Scalar::bare(compact_str::format_compact!("{number}")))
@@ -187,15 +200,15 @@ impl<'de> Deserialize<'de> for Scalar {
                 Ok(Scalar::bare(compact_str::format_compact!("{truth}")))
             }
             fn visit_unit<E: Error>(self) -> Result<Scalar, E> {
-                Ok(Scalar::default())
+                Ok(Scalar { other_kind: true, ..Scalar::default() })
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar, A::Error> {
                 while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Scalar::default())
+                Ok(Scalar { other_kind: true, ..Scalar::default() })
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Scalar::default())
+                Ok(Scalar { other_kind: true, ..Scalar::default() })
             }
         }
         deserializer.deserialize_any(Any)

@@ -87,14 +87,14 @@ impl RawReport {
     pub(super) fn finish(self, limits: &Limits, repairs: Repairs) -> Result<TlsReport, Unreadable> {
         let missing = |what| Unreadable::Missing { format: FORMAT, what };
         let mut cleaner = Cleaner { limits, repairs };
-        let names = [self.names(), self.date_range.names()];
+        let notes = [self.notes(), self.date_range.notes()];
         let Some(policies) = self.policies else {
             return Err(match self.report_id.text {
                 None => Unreadable::NotAReport("JSON without report-id and policies".into()),
                 Some(_) => missing("policies"),
             });
         };
-        cleaner.names(names);
+        cleaner.note(notes);
         let organization_name = cleaner.text(self.organization_name);
         let contact_info = cleaner.text(self.contact_info);
         if organization_name.is_none() {
@@ -139,15 +139,10 @@ struct Cleaner<'l> {
 }
 
 impl Cleaner<'_> {
-    /// Notes what there is to say of the names in objects.
-    fn names<const N: usize>(&mut self, objects: [(bool, bool); N]) {
-        for (respelled, repeated) in objects {
-            if respelled {
-                self.repairs.note("member-name");
-            }
-            if repeated {
-                self.repairs.note("member-repeated");
-            }
+    /// Notes what there is to say of objects.
+    fn note<const N: usize>(&mut self, objects: [[(&'static str, bool); 3]; N]) {
+        for (name, _) in objects.into_iter().flatten().filter(|(_, is_so)| *is_so) {
+            self.repairs.note(name);
         }
     }
 
@@ -173,7 +168,12 @@ impl Cleaner<'_> {
     }
 
     fn count(&mut self, raw: Scalar) -> u64 {
-        let Some(text) = raw.text else { return 0 };
+        let Some(text) = raw.text else {
+            if raw.other_kind {
+                self.repairs.note("count-unreadable");
+            }
+            return 0;
+        };
         let count = number(&text);
         if count.is_none() {
             self.repairs.note("count-unreadable");
@@ -203,12 +203,15 @@ impl Cleaner<'_> {
 
     /// One policy with its numbers, or nothing where neither is there.
     fn policy_result(&mut self, raw: RawPolicyResult) -> Option<PolicyResult> {
-        let names = raw.names();
+        let notes = raw.notes();
         let RawPolicyResult { policy, summary, failure_details, .. } = raw;
         if !policy.present && !summary.present {
             return None;
         }
-        self.names([names, policy.names(), summary.names()]);
+        self.note([notes, policy.notes(), summary.notes()]);
+        if !summary.present {
+            self.repairs.note("count-unreadable");
+        }
         if failure_details.1 {
             self.repairs.note("object-for-list");
         }
@@ -233,7 +236,7 @@ impl Cleaner<'_> {
     }
 
     fn failure_detail(&mut self, raw: RawFailureDetail) -> FailureDetail {
-        self.names([raw.names()]);
+        self.note([raw.notes()]);
         FailureDetail {
             result_type: self.text(raw.result_type),
             sending_mta_ip: self.text(raw.sending_mta_ip),

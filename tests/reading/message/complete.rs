@@ -1,6 +1,6 @@
 //! Nothing is left out silently, and nothing is added.
 
-use email_report_processor::{limits::Limits, message};
+use email_report_processor::{limits::Limits, message, report::Report};
 
 use super::{DMARC_ID, TLS_ID, dmarc, failure, ids, read, tls};
 use crate::support::{
@@ -83,6 +83,40 @@ fn a_report_read_in_part_is_told() {
         (contents.complaint().as_deref(), contents.reports[0].len()),
         (Some("2 of 3 policies of the report can't be read"), 1)
     );
+}
+
+/// Numbers and objects in lists: read where there is one, and noted in any case.
+#[test]
+fn numbers_of_sessions_that_are_none() {
+    let text = |summary: &str| {
+        format!(
+            r#"{{"organization-name":"a","report-id":"b","date-range":{{"start-datetime":
+            "2016-04-01T00:00:00Z","end-datetime":"2016-04-01T23:59:59Z"}},"policies":[{{"policy":
+            {{"policy-domain":"c"}},"summary":{summary}}}]}}"#
+        )
+    };
+    let whole = r#"{"total-successful-session-count":5,"total-failure-session-count":2}"#;
+    for (summary, note, sessions) in [
+        (whole.to_owned(), None, 5),
+        (format!("[{whole}]"), Some("list-for-object"), 5),
+        (format!("[{whole},{whole}]"), Some("count-unreadable"), 0),
+        ("null".into(), Some("count-unreadable"), 0),
+        (whole.replace('5', "[5]"), Some("count-unreadable"), 0),
+        (whole.replace('5', "null"), Some("count-unreadable"), 0),
+    ] {
+        let text = text(&summary);
+        assert_eq!(repairs(&text), note.into_iter().collect::<Vec<_>>(), "{summary}");
+        let contents = read(text.as_bytes());
+        let Report::Tls(report) = &contents.reports[0] else { panic!("a TLS report") };
+        assert_eq!(report.policies[0].summary.total_successful_session_count, sessions);
+    }
+}
+
+#[test]
+fn base64_that_is_none_is_noted() {
+    let text = String::from_utf8(dmarc()).unwrap();
+    let mail = format!("Content-Type: text/xml\nContent-Transfer-Encoding: base64\n\n{text}");
+    assert_eq!(repairs(&mail), ["not-base64"]);
 }
 
 /// Point and three digits may be a fraction or thousands: the record is lost rather than counted

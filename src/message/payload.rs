@@ -1,0 +1,65 @@
+//! Payload: what some bytes are, by the bytes.
+
+use memchr::memmem;
+
+/// What some bytes are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payload {
+    Gzip,
+    Zlib,
+    Zstd,
+    Zip,
+    /// Packed in a format, of this name, that is not unpacked here.
+    Closed(&'static str),
+    /// XML or JSON in any encoding.
+    Text,
+    Other,
+}
+
+/// The format of archives and packed files in which these bytes begin, if it is one that is not
+/// unpacked.
+pub fn closed_format(start: &[u8]) -> Option<&'static str> {
+    match Payload::of(start) {
+        Payload::Closed(format) if format != "TNEF" => Some(format),
+        _ => None,
+    }
+}
+
+impl Payload {
+    pub(super) fn of(bytes: &[u8]) -> Payload {
+        match bytes {
+            [0x1F, 0x8B, ..] => Payload::Gzip,
+            [b'P', b'K', 3 | 5, 4 | 6, ..] => Payload::Zip,
+            // Deflate with a window of 32 KiB and no dictionary (RFC 1950 section 2.2): `x` and no
+            // letter.
+            [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..] => Payload::Zlib,
+            [0x28, 0xB5, 0x2F, 0xFD, ..] => Payload::Zstd,
+            [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Payload::Closed("xz"),
+            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..] => {
+                Payload::Closed("bzip2")
+            }
+            [b'7', b'z', 0xBC, 0xAF, 0x27, 0x1C, ..] => Payload::Closed("7z"),
+            [b'R', b'a', b'r', b'!', 0x1A, 0x07, ..] => Payload::Closed("rar"),
+            [0x04, 0x22, 0x4D, 0x18, ..] => Payload::Closed("lz4"),
+            // Outlook's winmail.dat.
+            [0x78, 0x9F, 0x3E, 0x22, ..] => Payload::Closed("TNEF"),
+            [0xFF, 0xFE, b'<' | b'{', ..]
+            | [0xFE, 0xFF, 0, b'<' | b'{', ..]
+            | [0, b'<' | b'{', ..] => Payload::Text,
+            _ => {
+                let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+                match bytes.trim_ascii_start().first() {
+                    Some(b'<' | b'{') => Payload::Text,
+                    _ => Payload::Other,
+                }
+            }
+        }
+    }
+
+    /// True if an archive seems to begin somewhere in the bytes.
+    pub(super) fn is_archive_within(bytes: &[u8]) -> bool {
+        [&[0x1F, 0x8B, 8][..], b"PK\x03\x04", &[0x28, 0xB5, 0x2F, 0xFD]]
+            .iter()
+            .any(|mark| memmem::find(bytes, mark).is_some())
+    }
+}
