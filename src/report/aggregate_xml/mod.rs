@@ -22,6 +22,7 @@ const FORMAT: &str = "DMARC report";
 const ERRORS_KEPT: usize = 20;
 
 /// Where a report ends.
+#[derive(Clone, Copy)]
 pub(super) struct End {
     pub(super) at: usize,
     /// The next report begins there; else somewhere behind, or nowhere.
