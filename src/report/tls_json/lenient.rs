@@ -167,7 +167,7 @@ pub(super) struct Scalar {
     /// It was a text in the JSON.
     pub(super) quoted: bool,
     /// It was there, but null, a list or an object.
-    pub(super) other_kind: bool,
+    pub(super) is_other: bool,
 }
 
 impl Scalar {
@@ -185,7 +185,7 @@ impl<'de> Deserialize<'de> for Scalar {
                 formatter.write_str("a value")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar { text: Some(text.into()), quoted: true, other_kind: false })
+                Ok(Scalar { text: Some(text.into()), quoted: true, is_other: false })
             }
             fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> {
                 Ok(Scalar::bare(compact_str::format_compact!("{number}")))
@@ -200,15 +200,15 @@ impl<'de> Deserialize<'de> for Scalar {
                 Ok(Scalar::bare(compact_str::format_compact!("{truth}")))
             }
             fn visit_unit<E: Error>(self) -> Result<Scalar, E> {
-                Ok(Scalar { other_kind: true, ..Scalar::default() })
+                Ok(Scalar { is_other: true, ..Scalar::default() })
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar, A::Error> {
                 while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Scalar { other_kind: true, ..Scalar::default() })
+                Ok(Scalar { is_other: true, ..Scalar::default() })
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Scalar { other_kind: true, ..Scalar::default() })
+                Ok(Scalar { is_other: true, ..Scalar::default() })
             }
         }
         deserializer.deserialize_any(Any)

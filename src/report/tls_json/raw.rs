@@ -169,7 +169,7 @@ impl Cleaner<'_> {
 
     fn count(&mut self, raw: Scalar) -> u64 {
         let Some(text) = raw.text else {
-            if raw.other_kind {
+            if raw.is_other {
                 self.repairs.note("count-unreadable");
             }
             return 0;
