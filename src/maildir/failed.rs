@@ -10,12 +10,18 @@ use std::{
     thread,
 };
 
+use rustix::{
+    fs::{Access, access},
+    io::Errno,
+};
+
 use super::{
     Entry, Settled,
     copy::{Copy, create_folder},
     leftovers,
     lock::Lock,
 };
+use crate::source::identity::Identity;
 
 /// Delivers mails to the folders `.failed` of their Maildirs, each with the reason in a header on
 /// top. The originals are removed only when the copies and their names are on disk, which many
@@ -28,7 +34,8 @@ use super::{
 /// For each mail: its copy could not be written; the mail is where it was.
 pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<Settled>> {
     let mut maildirs: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
-    for (n, (mail, _)) in mails.iter().enumerate() {
+    let is_there = |mail: &Entry| !matches!(Identity::of(&mail.path()), Ok(None));
+    for (n, (mail, _)) in mails.iter().enumerate().filter(|(_, (mail, _))| is_there(mail)) {
         maildirs.entry(mail.maildir.failed()).or_default().push(n);
     }
     let mut settled: Vec<io::Result<Settled>> = mails.iter().map(|_| Ok(Settled::Gone)).collect();
@@ -44,9 +51,12 @@ pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<Settled>> {
 /// The same for mails of one Maildir. Locks are held one at a time: two processes that waited for
 /// each other's would wait for ever.
 fn settle_in(folder: &Path, mails: &[(&Entry, &str)]) -> Vec<io::Result<Settled>> {
+    let maildir = mails[0].0.maildir.path();
     // Without locks `retry` moves nothing.
-    let made = create_folder(folder, mails[0].0.maildir.path()).and_then(|()| Lock::of(folder));
-    let _lock = match made {
+    let lock = may_remove(mails[0].0)
+        .and_then(|()| create_folder(folder, maildir))
+        .and_then(|()| Lock::of(folder));
+    let _lock = match lock {
         Ok(lock) => lock,
         Err(error) => return mails.iter().map(|_| Err(again(&error))).collect(),
     };
@@ -75,8 +85,18 @@ fn settle_in(folder: &Path, mails: &[(&Entry, &str)]) -> Vec<io::Result<Settled>
         Ok(settled)
     };
     let settled = copies.into_iter().zip(mails).map(finish).collect();
-    take_back(&gone, &mails[0].0.maildir.path().join("cur"));
+    take_back(&gone, &maildir.join("cur"));
     settled
+}
+
+/// Where an original would have to stay, a copy would be one too many.
+fn may_remove(mail: &Entry) -> io::Result<()> {
+    let path = mail.path();
+    let folder = path.parent().unwrap_or(&path);
+    match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        Err(error) if error != Errno::NOENT => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// A mail that was copied; or where it is, if there is nothing to copy.
@@ -122,10 +142,11 @@ fn synchronise(copies: &[Copied]) {
 
 #[cfg(test)]
 mod tests {
-    use std::{slice, time::Duration};
+    use std::{os::unix::fs as unix_fs, slice, time::Duration};
 
     use super::{
         super::{
+            Folder,
             retry::retry,
             tests::{deliver, files, maildir},
         },
@@ -218,6 +239,29 @@ mod tests {
         assert_eq!(files(&copies).len(), 1);
         take_back(&[copy], &cur);
         assert!(files(&copies).is_empty());
+    }
+
+    /// The system does not let anybody remove this one.
+    #[test]
+    fn a_mail_that_can_not_be_removed_leaves_no_copy() {
+        let (folder, maildir) = maildir();
+        fs::remove_dir(folder.path().join("new")).expect("removed");
+        unix_fs::symlink("/proc", folder.path().join("new")).expect("linked");
+        let mail = maildir.entry(Folder::New, "version".into()).expect("a mail");
+        let error = settle_failed(&[(&mail, "why")]).remove(0).expect_err("it stays");
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        let left = [".failed/new", ".failed/tmp"].map(|part| folder.path().join(part));
+        assert!(left.iter().all(|part| !part.exists() || files(part).is_empty()));
+    }
+
+    #[test]
+    fn a_mail_that_is_gone_makes_no_folder() {
+        let (folder, maildir) = maildir();
+        let mail = deliver(&maildir, "1.mx", "body");
+        fs::remove_file(mail.path()).expect("removed");
+        assert!(!fail(&mail, "why") && !folder.path().join(".failed").exists());
+        folder.close().expect("removed");
+        assert!(!fail(&mail, "why"), "it is no error");
     }
 
     #[test]

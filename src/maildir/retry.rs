@@ -4,9 +4,8 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    process,
     sync::Arc,
 };
 
@@ -43,6 +42,8 @@ pub fn retry(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(retried),
         failed => failed?,
     };
+    let mode = fs::metadata(maildir.path())?.mode() & 0o7777;
+    fs::DirBuilder::new().recursive(true).mode(mode).create(maildir.path().join("tmp"))?;
     for folder in [Folder::New, Folder::Cur] {
         for entry in failed.entries(folder)? {
             let path = entry?.path();
@@ -59,24 +60,25 @@ pub fn retry(
     Ok(retried)
 }
 
-/// False if another process has taken the mail away.
+/// False if another process has taken the mail away, or it is none.
 fn move_back(maildir: &Arc<Maildir>, path: &Path) -> io::Result<bool> {
     // For one mail only: what fails meanwhile waits for it.
     let _lock = Lock::of(maildir.failed())?.ok_or_else(|| {
         io::Error::new(io::ErrorKind::Unsupported, "the file system has no locks (flock)")
     })?;
     let original = match source::open_regular(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) =>
+        {
+            return Ok(false);
+        }
         original => original?,
     };
     let name = path.file_name().unwrap_or_default();
     let base = without_colons(&unique_part(name));
     let new = maildir.path().join("new");
-    let temporary = maildir.path().join("tmp").join(numbered(
-        &base,
-        0,
-        format!(".{}", process::id()).as_bytes(),
-    ));
+    // The lock keeps others from it, and what was killed is found again by the next.
+    let temporary = maildir.path().join("tmp").join(numbered(&base, 0, b".retry"));
     let mut copy = copy_without_reason(&original, &temporary).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })?;
@@ -135,6 +137,8 @@ fn deliver(copy: &mut File, temporary: &Path, new: &Path, base: &[u8]) -> io::Re
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs as unix_fs;
+
     use super::*;
     use crate::maildir::settle_failed;
 
@@ -156,6 +160,10 @@ mod tests {
             .collect();
         let failing: Vec<_> = entries.iter().map(|entry| (entry, "why")).collect();
         assert!(settle_failed(&failing).iter().all(Result::is_ok));
+        // No mails, and what was left by one that was killed.
+        fs::create_dir(folder.path().join(".failed/new/folder")).expect("a folder");
+        unix_fs::symlink("/dev/null", folder.path().join(".failed/cur/link")).expect("a link");
+        fs::write(folder.path().join("tmp/2.mx.retry"), "half").expect("written");
         // A crash left one in both places.
         fs::write(folder.path().join("new/1.mx"), mails[0].1).expect("written");
         let retried = retry(&maildir, &mut |_, error| panic!("{error}")).expect("read");
@@ -168,7 +176,12 @@ mod tests {
         );
         assert_eq!(fs::read_dir(folder.path().join("new")).expect("listed").count(), 3);
         assert_eq!(fs::read_dir(folder.path().join("tmp")).expect("listed").count(), 0);
-        assert_eq!(fs::read_dir(folder.path().join(".failed/new")).expect("listed").count(), 0);
+        let left = fs::read_dir(folder.path().join(".failed/new")).expect("listed");
+        assert_eq!(
+            left.map(|file| file.expect("a file").file_name()).collect::<Vec<_>>(),
+            ["folder"]
+        );
+        fs::remove_dir(folder.path().join("tmp")).expect("removed");
         assert_eq!(
             retry(&maildir, &mut |_, error| panic!("{error}")).expect("read"),
             Retried::default()
