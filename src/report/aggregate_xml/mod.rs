@@ -12,7 +12,7 @@ use super::{
     Period, Repairs, Text, Unreadable,
     aggregate::{AggregateReport, Metadata, PolicyPublished},
     date, number,
-    xml::{Pieces, Step, Tag, Walker},
+    xml::{Element, Pieces, Step, Walker},
 };
 use crate::limits::Limits;
 
@@ -106,7 +106,7 @@ pub(super) fn without_half_end_tag(text: &str) -> &str {
 /// the next report begins where this one should have ended.
 fn read(
     xml: &mut Walker,
-    mut child: Option<Tag>,
+    mut child: Option<Element>,
     limits: &Limits,
     report: &mut AggregateReport,
     period: &mut Option<Period>,
@@ -115,42 +115,31 @@ fn read(
     let inside = xml.open().len() - usize::from(child.is_some());
     let mut met = 0;
     loop {
-        let step = match child.take() {
-            Some(tag) => Step::Open(tag),
-            None => xml.step()?,
-        };
+        let step = child.take().map_or_else(|| xml.step(), |met| Ok(Step::Open(met)))?;
         match step {
-            Step::Open(Tag::Version) => set(xml, &mut report.version)?,
-            Step::Open(Tag::ReportMetadata) => metadata(xml, &mut report.metadata, period)?,
-            Step::Open(Tag::PolicyPublished) => {
-                let policy = policy_published(xml)?;
-                if report.policy_published.domain.is_none() {
-                    report.policy_published = policy;
-                } else if report.policy_published != policy {
-                    xml.repairs.note("several-policies");
-                }
+            Step::Open(Element::Version) => set(xml, &mut report.version)?,
+            Step::Open(Element::ReportMetadata) => metadata(xml, &mut report.metadata, period)?,
+            Step::Open(Element::PolicyPublished) => set_policy(xml, &mut report.policy_published)?,
+            Step::Open(Element::Record) if met >= limits.records => {
+                return Err(limits.too_many_records().into());
             }
-            Step::Open(Tag::Record) => {
-                if met >= limits.records {
-                    return Err(limits.too_many_records().into());
-                }
+            Step::Open(Element::Record) => {
                 report.records.extend(record(xml, &mut report.lost)?);
                 met += 1;
             }
             // What stands around the records: its children are those of the report.
-            Step::Open(Tag::Records) => xml.repairs.note("records-in-a-list"),
-            Step::Open(Tag::Schema) => xml.repairs.note("schema-inside"),
-            Step::Open(Tag::Feedback) => {
+            Step::Open(Element::Records) => xml.repairs.note("records-in-a-list"),
+            Step::Open(Element::Schema) => xml.repairs.note("schema-inside"),
+            Step::Open(Element::Feedback) => {
                 xml.repairs.note("missing-root-end-tag");
                 return Ok(true);
             }
             // Whatever stands there, records in it are not passed over.
-            Step::Open(_) => {
-                if xml.skip_to(Tag::Record)? {
-                    xml.repairs.note("records-in-a-list");
-                    child = Some(Tag::Record);
-                }
+            Step::Open(_) if xml.skip_to(Element::Record)? => {
+                xml.repairs.note("records-in-a-list");
+                child = Some(Element::Record);
             }
+            Step::Open(_) => {}
             Step::Close if xml.open().len() < inside => return Ok(false),
             Step::Close | Step::Text(_) => {}
             Step::End if inside == 0 => return Ok(false),
@@ -164,13 +153,24 @@ fn read(
     }
 }
 
+/// The first policy that names a domain stays.
+fn set_policy(xml: &mut Walker, kept: &mut PolicyPublished) -> Result<(), Unreadable> {
+    let policy = policy_published(xml)?;
+    if kept.domain.is_none() {
+        *kept = policy;
+    } else if *kept != policy {
+        xml.repairs.note("several-policies");
+    }
+    Ok(())
+}
+
 /// Goes to the first `feedback`, past whatever stands before or around it; or to the first element
 /// of a report that stands there without it, which is returned.
-fn find_root(xml: &mut Walker) -> Result<Option<Tag>, Unreadable> {
+fn find_root(xml: &mut Walker) -> Result<Option<Element>, Unreadable> {
     loop {
         match xml.step()? {
-            Step::Open(Tag::Feedback) => return Ok(None),
-            Step::Open(tag @ (Tag::ReportMetadata | Tag::PolicyPublished)) => {
+            Step::Open(Element::Feedback) => return Ok(None),
+            Step::Open(tag @ (Element::ReportMetadata | Element::PolicyPublished)) => {
                 xml.repairs.note("missing-root");
                 return Ok(Some(tag));
             }
@@ -219,19 +219,19 @@ fn metadata(
     let mut id = None;
     xml.children(|xml, tag| {
         match tag {
-            Tag::OrgName => set(xml, &mut into.org_name)?,
-            Tag::Email => set(xml, &mut into.email)?,
-            Tag::ExtraContactInfo => set(xml, &mut into.extra_contact_info)?,
-            Tag::ReportId => set(xml, &mut id)?,
-            Tag::DateRange => {
+            Element::OrgName => set(xml, &mut into.org_name)?,
+            Element::Email => set(xml, &mut into.email)?,
+            Element::ExtraContactInfo => set(xml, &mut into.extra_contact_info)?,
+            Element::ReportId => set(xml, &mut id)?,
+            Element::DateRange => {
                 let another = date_range(xml)?;
                 keep_first(xml, period, another);
             }
-            Tag::Error => match xml.optional()? {
+            Element::Error => match xml.optional()? {
                 Some(_) if into.error.len() >= ERRORS_KEPT => xml.repairs.note("errors-cut"),
                 error => into.error.extend(error),
             },
-            Tag::Generator => set(xml, &mut into.generator)?,
+            Element::Generator => set(xml, &mut into.generator)?,
             _ => xml.skip()?,
         }
         Ok(())
@@ -262,11 +262,11 @@ fn date_range(xml: &mut Walker) -> Result<Option<Period>, Unreadable> {
     let (mut begin, mut end) = (None, None);
     xml.children(|xml, tag| {
         match tag {
-            Tag::Begin => {
+            Element::Begin => {
                 let another = date(xml)?;
                 keep_first(xml, &mut begin, another);
             }
-            Tag::End => {
+            Element::End => {
                 let another = date(xml)?;
                 keep_first(xml, &mut end, another);
             }
@@ -296,13 +296,13 @@ fn policy_published(xml: &mut Walker) -> Result<PolicyPublished, Unreadable> {
     let mut policy = PolicyPublished::default();
     xml.children(|xml, tag| {
         match tag {
-            Tag::Domain => set(xml, &mut policy.domain)?,
-            Tag::Adkim => set_keyword(xml, &mut policy.adkim)?,
-            Tag::Aspf => set_keyword(xml, &mut policy.aspf)?,
-            Tag::P => set_keyword(xml, &mut policy.p)?,
-            Tag::Sp => set_keyword(xml, &mut policy.sp)?,
-            Tag::Np => set_keyword(xml, &mut policy.np)?,
-            Tag::Pct => {
+            Element::Domain => set(xml, &mut policy.domain)?,
+            Element::Adkim => set_keyword(xml, &mut policy.adkim)?,
+            Element::Aspf => set_keyword(xml, &mut policy.aspf)?,
+            Element::P => set_keyword(xml, &mut policy.p)?,
+            Element::Sp => set_keyword(xml, &mut policy.sp)?,
+            Element::Np => set_keyword(xml, &mut policy.np)?,
+            Element::Pct => {
                 let text = xml.value()?;
                 let pct = number(&text).and_then(|number| number.try_into().ok());
                 if pct.is_none() && !text.is_empty() {
@@ -310,9 +310,9 @@ fn policy_published(xml: &mut Walker) -> Result<PolicyPublished, Unreadable> {
                 }
                 keep_first(xml, &mut policy.pct, pct);
             }
-            Tag::Fo => set(xml, &mut policy.fo)?,
-            Tag::Testing => set_keyword(xml, &mut policy.testing)?,
-            Tag::DiscoveryMethod => set_keyword(xml, &mut policy.discovery_method)?,
+            Element::Fo => set(xml, &mut policy.fo)?,
+            Element::Testing => set_keyword(xml, &mut policy.testing)?,
+            Element::DiscoveryMethod => set_keyword(xml, &mut policy.discovery_method)?,
             _ => xml.skip()?,
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::report::{
         SpfResult,
     },
     number,
-    xml::{Tag, Walker},
+    xml::{Element, Walker},
 };
 
 /// One record, or nothing if it lacks what a record cannot do without: its row with a count.
@@ -21,13 +21,13 @@ pub(super) fn record(xml: &mut Walker, lost: &mut usize) -> Result<Option<Record
     let mut auth_results = AuthResults::default();
     xml.children(|xml, tag| {
         match tag {
-            Tag::Row => {
+            Element::Row => {
                 rows += 1;
                 let row = self::row(xml)?;
                 first = first.take().or(row);
             }
-            Tag::Identifiers => self::identifiers(xml, &mut identifiers)?,
-            Tag::AuthResults => self::auth_results(xml, &mut auth_results)?,
+            Element::Identifiers => self::identifiers(xml, &mut identifiers)?,
+            Element::AuthResults => self::auth_results(xml, &mut auth_results)?,
             _ => xml.skip()?,
         }
         Ok(())
@@ -45,15 +45,15 @@ fn row(xml: &mut Walker) -> Result<Option<Row>, Unreadable> {
     let mut policy_evaluated = PolicyEvaluated::default();
     xml.children(|xml, tag| {
         match tag {
-            Tag::SourceIp => {
+            Element::SourceIp => {
                 let ip = self::source_ip(xml)?;
                 keep_first(xml, &mut source_ip, ip);
             }
-            Tag::Count => {
+            Element::Count => {
                 let another = self::count(xml)?;
                 keep_first(xml, &mut count, another);
             }
-            Tag::PolicyEvaluated => self::policy_evaluated(xml, &mut policy_evaluated)?,
+            Element::PolicyEvaluated => self::policy_evaluated(xml, &mut policy_evaluated)?,
             _ => xml.skip()?,
         }
         Ok(())
@@ -103,10 +103,10 @@ pub(in crate::report) fn address(text: &str) -> Option<IpAddr> {
 fn policy_evaluated(xml: &mut Walker, evaluated: &mut PolicyEvaluated) -> Result<(), Unreadable> {
     xml.children(|xml, tag| {
         match tag {
-            Tag::Disposition => set_keyword(xml, &mut evaluated.disposition)?,
-            Tag::Dkim => set_keyword(xml, &mut evaluated.dkim)?,
-            Tag::Spf => set_keyword(xml, &mut evaluated.spf)?,
-            Tag::Reason => {
+            Element::Disposition => set_keyword(xml, &mut evaluated.disposition)?,
+            Element::Dkim => set_keyword(xml, &mut evaluated.dkim)?,
+            Element::Spf => set_keyword(xml, &mut evaluated.spf)?,
+            Element::Reason => {
                 let reason = override_reason(xml)?;
                 push(xml, &mut evaluated.reason, reason);
             }
@@ -120,8 +120,8 @@ fn override_reason(xml: &mut Walker) -> Result<OverrideReason, Unreadable> {
     let mut reason = OverrideReason::default();
     let text = xml.mixed(|xml, tag| {
         match tag {
-            Tag::Type => set_keyword(xml, &mut reason.kind)?,
-            Tag::Comment => set(xml, &mut reason.comment)?,
+            Element::Type => set_keyword(xml, &mut reason.kind)?,
+            Element::Comment => set(xml, &mut reason.comment)?,
             _ => xml.skip()?,
         }
         Ok(())
@@ -139,9 +139,9 @@ fn override_reason(xml: &mut Walker) -> Result<OverrideReason, Unreadable> {
 
 fn identifiers(xml: &mut Walker, identifiers: &mut Identifiers) -> Result<(), Unreadable> {
     xml.children(|xml, tag| match tag {
-        Tag::HeaderFrom => set(xml, &mut identifiers.header_from),
-        Tag::EnvelopeFrom => set(xml, &mut identifiers.envelope_from),
-        Tag::EnvelopeTo => set(xml, &mut identifiers.envelope_to),
+        Element::HeaderFrom => set(xml, &mut identifiers.header_from),
+        Element::EnvelopeFrom => set(xml, &mut identifiers.envelope_from),
+        Element::EnvelopeTo => set(xml, &mut identifiers.envelope_to),
         _ => xml.skip(),
     })
 }
@@ -149,11 +149,11 @@ fn identifiers(xml: &mut Walker, identifiers: &mut Identifiers) -> Result<(), Un
 fn auth_results(xml: &mut Walker, into: &mut AuthResults) -> Result<(), Unreadable> {
     xml.children(|xml, tag| {
         match tag {
-            Tag::Dkim => {
+            Element::Dkim => {
                 let result = dkim_result(xml)?;
                 push(xml, &mut into.dkim, result);
             }
-            Tag::Spf => {
+            Element::Spf => {
                 let result = spf_result(xml)?;
                 push(xml, &mut into.spf, result);
             }
@@ -167,10 +167,10 @@ fn dkim_result(xml: &mut Walker) -> Result<DkimResult, Unreadable> {
     let mut dkim = DkimResult::default();
     xml.children(|xml, tag| {
         match tag {
-            Tag::Domain => set(xml, &mut dkim.domain)?,
-            Tag::Selector => set(xml, &mut dkim.selector)?,
-            Tag::Result => set_keyword(xml, &mut dkim.result)?,
-            Tag::HumanResult => set(xml, &mut dkim.human_result)?,
+            Element::Domain => set(xml, &mut dkim.domain)?,
+            Element::Selector => set(xml, &mut dkim.selector)?,
+            Element::Result => set_keyword(xml, &mut dkim.result)?,
+            Element::HumanResult => set(xml, &mut dkim.human_result)?,
             _ => xml.skip()?,
         }
         Ok(())
@@ -182,10 +182,10 @@ fn spf_result(xml: &mut Walker) -> Result<SpfResult, Unreadable> {
     let mut spf = SpfResult::default();
     xml.children(|xml, tag| {
         match tag {
-            Tag::Domain => set(xml, &mut spf.domain)?,
-            Tag::Scope => set_keyword(xml, &mut spf.scope)?,
-            Tag::Result => set_keyword(xml, &mut spf.result)?,
-            Tag::HumanResult => set(xml, &mut spf.human_result)?,
+            Element::Domain => set(xml, &mut spf.domain)?,
+            Element::Scope => set_keyword(xml, &mut spf.scope)?,
+            Element::Result => set_keyword(xml, &mut spf.result)?,
+            Element::HumanResult => set(xml, &mut spf.human_result)?,
             _ => xml.skip()?,
         }
         Ok(())

@@ -5,9 +5,9 @@
 //! or do not match, `&` and `<` that were not escaped. Entities other than the five of XML and
 //! character references are never resolved.
 
+mod element;
 mod nesting;
 mod pieces;
-mod tag;
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
-pub(super) use self::{pieces::Pieces, tag::Tag};
+pub(super) use self::{element::Element, pieces::Pieces};
 use super::{Repairs, Text, Unreadable};
 use crate::limits::{LimitExceeded, Limits};
 
@@ -26,7 +26,7 @@ const FORMAT: &str = "DMARC report";
 /// What comes next in the text.
 pub(super) enum Step<'x> {
     /// An element begins.
-    Open(Tag),
+    Open(Element),
     /// Character data, entities resolved.
     Text(Cow<'x, str>),
     /// The innermost open element ends.
@@ -39,13 +39,13 @@ pub(super) enum Step<'x> {
 pub(super) struct Walker<'x> {
     reader: Reader<&'x [u8]>,
     limits: Limits,
-    open: Vec<Tag>,
+    open: Vec<Element>,
     /// Where the last piece of markup or text begins.
     last: usize,
     /// Elements still to be closed before the reader goes on: an end tag that matched further out.
     closing: usize,
     /// An element that was met where only text belongs, still to be reported.
-    reopen: Option<Tag>,
+    reopen: Option<Element>,
     /// The prefix of the report's first element, once it was met.
     prefix: Option<Text>,
     /// How many more pieces of markup and text may follow.
@@ -81,15 +81,15 @@ impl<'x> Walker<'x> {
     /// The tag of a qualified name. An element with another prefix than the report's is somebody's
     /// extension, whatever its local name (RFC 9990 section 4), but for a schema around the report.
     /// What has no prefix belongs to the report: some write it at the root only.
-    fn tag(&mut self, name: &str) -> Tag {
+    fn tag(&mut self, name: &str) -> Element {
         let (prefix, local) = name.rsplit_once(':').unwrap_or(("", name));
         let of_another = |own: &Text| !prefix.is_empty() && prefix != own.as_str();
         if self.prefix.as_ref().is_some_and(of_another) {
-            return if local == "schema" { Tag::Schema } else { Tag::Other };
+            return if local == "schema" { Element::Schema } else { Element::Other };
         }
-        let tag = Tag::of(local, &mut self.repairs);
+        let tag = Element::of(local, &mut self.repairs);
         if self.prefix.is_none()
-            && matches!(tag, Tag::Feedback | Tag::ReportMetadata | Tag::PolicyPublished)
+            && matches!(tag, Element::Feedback | Element::ReportMetadata | Element::PolicyPublished)
         {
             self.prefix = Some(prefix.into());
         }
@@ -107,7 +107,7 @@ impl<'x> Walker<'x> {
     }
 
     /// Elements open at this point, outermost first.
-    pub(super) fn open(&self) -> &[Tag] {
+    pub(super) fn open(&self) -> &[Element] {
         &self.open
     }
 
@@ -218,7 +218,9 @@ impl<'x> Walker<'x> {
         let mut cut = false;
         loop {
             match self.step()? {
-                Step::Text(text) if self.open[depth..].iter().all(|open| *open == Tag::Other) => {
+                Step::Text(text)
+                    if self.open[depth..].iter().all(|open| *open == Element::Other) =>
+                {
                     if self.open.len() > depth && !text.trim_ascii().is_empty() {
                         self.repairs.note("markup-in-value");
                     }
@@ -231,7 +233,7 @@ impl<'x> Walker<'x> {
                     value.push_str(piece);
                 }
                 Step::Close if self.open.len() < depth => break,
-                Step::Open(tag) if tag != Tag::Other && self.open.len() == depth + 1 => {
+                Step::Open(tag) if tag != Element::Other && self.open.len() == depth + 1 => {
                     self.repairs.note("missing-end-tag");
                     self.open.truncate(depth - 1);
                     self.reopen = Some(tag);
@@ -256,7 +258,7 @@ impl<'x> Walker<'x> {
 
     /// Passes over the rest of the element just opened, or up to an element of this kind in it, which
     /// is then open: true.
-    pub(super) fn skip_to(&mut self, wanted: Tag) -> Result<bool, Unreadable> {
+    pub(super) fn skip_to(&mut self, wanted: Element) -> Result<bool, Unreadable> {
         let depth = self.open.len();
         loop {
             match self.step()? {
@@ -284,7 +286,7 @@ impl<'x> Walker<'x> {
     /// element.
     pub(super) fn children(
         &mut self,
-        mut child: impl FnMut(&mut Self, Tag) -> Result<(), Unreadable>,
+        mut child: impl FnMut(&mut Self, Element) -> Result<(), Unreadable>,
     ) -> Result<(), Unreadable> {
         let depth = self.open.len();
         loop {
@@ -300,7 +302,7 @@ impl<'x> Walker<'x> {
     /// [`Walker::children`], and the text around them, cut at the limit.
     pub(super) fn mixed(
         &mut self,
-        mut child: impl FnMut(&mut Self, Tag) -> Result<(), Unreadable>,
+        mut child: impl FnMut(&mut Self, Element) -> Result<(), Unreadable>,
     ) -> Result<Text, Unreadable> {
         let depth = self.open.len();
         let mut all = Text::default();
@@ -340,7 +342,7 @@ impl<'x> Walker<'x> {
     /// The error for a text that ends where it must not.
     pub(super) fn cut_off(&self) -> Unreadable {
         let known: Vec<&str> =
-            self.open.iter().filter(|tag| **tag != Tag::Other).map(|tag| tag.name()).collect();
+            self.open.iter().filter(|tag| **tag != Element::Other).map(|tag| tag.name()).collect();
         let reason = format!("it is cut off inside {}", known.join("/"));
         Unreadable::Broken { format: FORMAT, reason }
     }

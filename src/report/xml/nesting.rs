@@ -1,13 +1,15 @@
 //! Which element ends where: end tags that are missing, do not match, or are one too many.
 
-use super::{Step, Tag, Walker};
+use super::{Element, Step, Walker};
 use crate::report::Unreadable;
 
 /// How many of the open elements stay open where this one begins, if others should have ended: a
 /// record is never within a record. Nothing if it may stand where it is.
-fn kept_open(open: &[Tag], tag: Tag) -> Option<usize> {
-    use Tag::{AuthResults, Feedback, Identifiers, PolicyPublished, Record, ReportMetadata, Row};
-    let first = |tags: &[Tag]| open.iter().position(|open| tags.contains(open));
+fn kept_open(open: &[Element], tag: Element) -> Option<usize> {
+    use Element::{
+        AuthResults, Feedback, Identifiers, PolicyPublished, Record, ReportMetadata, Row,
+    };
+    let first = |tags: &[Element]| open.iter().position(|open| tags.contains(open));
     match tag {
         // The report that is being read ends with it, and says so.
         Feedback => first(&[Feedback]).map(|at| at + 1).filter(|at| *at < open.len()),
@@ -22,7 +24,7 @@ fn kept_open(open: &[Tag], tag: Tag) -> Option<usize> {
 
 impl<'x> Walker<'x> {
     /// A start tag was met; nothing if other elements end in front of it.
-    pub(super) fn begin(&mut self, tag: Tag) -> Result<Option<Step<'x>>, Unreadable> {
+    pub(super) fn begin(&mut self, tag: Element) -> Result<Option<Step<'x>>, Unreadable> {
         let Some(kept) = kept_open(&self.open, tag) else { return self.enter(tag).map(Some) };
         self.repairs.note("missing-end-tag");
         self.closing = self.open.len() - kept;
@@ -30,7 +32,7 @@ impl<'x> Walker<'x> {
         Ok(None)
     }
 
-    pub(super) fn enter(&mut self, tag: Tag) -> Result<Step<'x>, Unreadable> {
+    pub(super) fn enter(&mut self, tag: Element) -> Result<Step<'x>, Unreadable> {
         if self.open.len() >= self.limits.xml_depth {
             return Err(self.limits.xml_too_deep().into());
         }
@@ -40,7 +42,7 @@ impl<'x> Walker<'x> {
 
     /// An end tag: closes the innermost open element of that name and all within it; ignored where
     /// there is none.
-    pub(super) fn leave(&mut self, tag: Tag) {
+    pub(super) fn leave(&mut self, tag: Element) {
         match self.open.iter().rev().position(|open| *open == tag) {
             Some(0) => self.closing = 1,
             Some(within) => {

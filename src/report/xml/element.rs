@@ -6,19 +6,19 @@ macro_rules! tags {
     ($($tag:ident $name:literal)*) => {
         /// The elements of aggregate reports, by local name, whatever their prefix and case.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(in crate::report) enum Tag {
+        pub(in crate::report) enum Element {
             $(#[doc = concat!("`", $name, "`")] $tag,)*
             /// Any other element.
             Other,
         }
 
-        impl Tag {
+        impl Element {
             /// All that have a name.
-            const KNOWN: &[(&str, Tag)] = &[$(($name, Tag::$tag),)*];
+            const KNOWN: &[(&str, Element)] = &[$(($name, Element::$tag),)*];
 
-            fn exact(name: &str) -> Option<Tag> {
+            fn exact(name: &str) -> Option<Element> {
                 match name {
-                    $($name => Some(Tag::$tag),)*
+                    $($name => Some(Element::$tag),)*
                     _ => None,
                 }
             }
@@ -37,24 +37,24 @@ tags! {
     Selector "selector" Result "result" HumanResult "human_result" Scope "scope"
 }
 
-impl Tag {
+impl Element {
     /// The tag of a local name.
-    pub(super) fn of(local: &str, repairs: &mut Repairs) -> Tag {
-        if let Some(tag) = Tag::exact(local) {
+    pub(super) fn of(local: &str, repairs: &mut Repairs) -> Element {
+        if let Some(tag) = Element::exact(local) {
             return tag;
         }
-        let tag = Tag::respelled(local);
+        let tag = Element::respelled(local);
         if tag.is_some() {
             repairs.note("element-name");
         }
-        tag.unwrap_or(Tag::Other)
+        tag.unwrap_or(Element::Other)
     }
 
     /// Reports with capitals or hyphens in element names exist (`Feedback`, `report-metadata`,
     /// `reportMetadata`), and some say `identities`; they are rare.
-    fn respelled(name: &str) -> Option<Tag> {
+    fn respelled(name: &str) -> Option<Element> {
         if name == "identities" {
-            return Some(Tag::Identifiers);
+            return Some(Element::Identifiers);
         }
         if name.len() > 32 || !name.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'-') {
             return None;
@@ -71,10 +71,10 @@ impl Tag {
             snake[length] = if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
             length += 1;
         }
-        str::from_utf8(&snake[..length]).ok().and_then(Tag::exact)
+        str::from_utf8(&snake[..length]).ok().and_then(Element::exact)
     }
 
     pub(super) fn name(self) -> &'static str {
-        Tag::KNOWN.iter().find(|(_, tag)| *tag == self).map_or("?", |(name, _)| name)
+        Element::KNOWN.iter().find(|(_, tag)| *tag == self).map_or("?", |(name, _)| name)
     }
 }
