@@ -139,9 +139,8 @@ fn read(
                 xml.repairs.note("records-in-a-list");
                 child = Some(Element::Record);
             }
-            Step::Open(_) => {}
             Step::Close if xml.open().len() < inside => return Ok(false),
-            Step::Close | Step::Text(_) => {}
+            Step::Open(_) | Step::Close | Step::Text(_) => {}
             Step::End if inside == 0 => return Ok(false),
             // Only the end tags around the records are missing: nothing is lost.
             Step::End if xml.open().len() >= inside && met > 0 => {
