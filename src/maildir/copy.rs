@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     sanitize,
-    source::{self, identity::Identity},
+    source::{self, identity::FileIdentity},
 };
 
 /// The header in front of a mail that can't be used; its value is the reason.
@@ -40,7 +40,7 @@ pub(super) struct Copy {
     base: Vec<u8>,
     size: u64,
     /// What the mail was when it was copied.
-    original: Identity,
+    original: FileIdentity,
     /// The name it was given, if a crash had not left another copy.
     delivered: Option<PathBuf>,
     /// Whether it is on disk; an error until then.
@@ -57,7 +57,7 @@ impl Copy {
             Err(error) => return Err(error),
         };
         let metadata = original.metadata()?;
-        let identity = Identity::from(&metadata);
+        let identity = FileIdentity::from(&metadata);
         if mail.as_read.is_some_and(|read| read != identity) {
             return Ok(Err(Settled::Changed));
         }
@@ -132,7 +132,7 @@ impl Copy {
     /// Removes the mail that was copied. Where it stays, the copy is taken back.
     pub fn remove_original(&self, mail: &Entry) -> io::Result<Settled> {
         let path = mail.path();
-        match Identity::of(&path)? {
+        match FileIdentity::of(&path)? {
             None => return Ok(Settled::Gone),
             Some(now) if now != self.original => {
                 self.take_back();
@@ -162,8 +162,8 @@ impl Copy {
     /// Takes the copy out of `new/`, if it was put there and is there still.
     pub fn take_back(&self) {
         let Some(delivered) = &self.delivered else { return };
-        let ours = self.file.metadata().map(|file| Identity::from(&file).file()).ok();
-        let there = Identity::of(delivered).ok().flatten().map(|there| there.file());
+        let ours = self.file.metadata().map(|file| FileIdentity::from(&file).file()).ok();
+        let there = FileIdentity::of(delivered).ok().flatten().map(|there| there.file());
         if ours.is_some() && ours == there {
             let _ = fs::remove_file(delivered);
         }

@@ -21,7 +21,7 @@ use super::{
     leftovers,
     lock::Lock,
 };
-use crate::source::identity::Identity;
+use crate::source::identity::FileIdentity;
 
 /// Delivers mails to the folders `.failed` of their Maildirs, each with the reason in a header on
 /// top. The originals are removed only when the copies and their names are on disk, which many
@@ -34,7 +34,7 @@ use crate::source::identity::Identity;
 /// For each mail: its copy could not be written; the mail is where it was.
 pub fn settle_failed(mails: &[(&Entry, &str)]) -> Vec<io::Result<Settled>> {
     let mut maildirs: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
-    let is_there = |mail: &Entry| !matches!(Identity::of(&mail.path()), Ok(None));
+    let is_there = |mail: &Entry| !matches!(FileIdentity::of(&mail.path()), Ok(None));
     for (n, (mail, _)) in mails.iter().enumerate().filter(|(_, (mail, _))| is_there(mail)) {
         maildirs.entry(mail.maildir.failed()).or_default().push(n);
     }

@@ -26,7 +26,7 @@ use self::{
     names::{split_flags, unique_part, with_flag_s, with_seen, without_colons},
     rename::rename_numbered,
 };
-use crate::source::{self, Bytes, identity::Identity};
+use crate::source::{self, Bytes, identity::FileIdentity};
 
 /// A Maildir: a folder with `new`, `cur` and `tmp`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -43,7 +43,7 @@ pub struct Entry {
     folder: Folder,
     name: OsString,
     /// What it was when it was read. Something else of its name is not settled in its place.
-    as_read: Option<Identity>,
+    as_read: Option<FileIdentity>,
 }
 
 impl PartialEq for Entry {
@@ -192,7 +192,8 @@ impl Entry {
 
     /// True if what was read lies there still, unchanged.
     pub fn is_as_read(&self) -> bool {
-        self.as_read.is_some() && Identity::of(&self.path()).is_ok_and(|now| now == self.as_read)
+        self.as_read.is_some()
+            && FileIdentity::of(&self.path()).is_ok_and(|now| now == self.as_read)
     }
 
     /// Moves the mail to `cur/` with the flag S (seen).
@@ -204,8 +205,8 @@ impl Entry {
             return Ok(Settled::Moved);
         }
         let source = self.path();
-        let is_other = |now: Identity| self.as_read.is_some_and(|read| read != now);
-        match Identity::of(&source)? {
+        let is_other = |now: FileIdentity| self.as_read.is_some_and(|read| read != now);
+        match FileIdentity::of(&source)? {
             None => return Ok(Settled::Gone),
             Some(now) if is_other(now) => return Ok(Settled::Changed),
             Some(_) => {}
@@ -216,7 +217,7 @@ impl Entry {
         let cur = self.maildir.path.join("cur");
         match rename_numbered(&source, &cur, &without_colons(base), &with_flag_s(flags)) {
             // Another may have come in between.
-            Ok(target) if Identity::of(&target)?.is_some_and(is_other) => {
+            Ok(target) if FileIdentity::of(&target)?.is_some_and(is_other) => {
                 let folder = self.maildir.path.join(self.folder.name());
                 rename_numbered(&target, &folder, self.name.as_bytes(), b"")?;
                 Ok(Settled::Changed)

@@ -2,7 +2,6 @@
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +11,7 @@ use rustix::{
 };
 
 use super::names::numbered;
+use crate::source::identity::FileIdentity;
 
 /// Renames without ever replacing a file; file systems that can't promise this (NFS) are asked
 /// first.
@@ -46,12 +46,10 @@ pub(super) fn rename_numbered(
 /// although the rename took place; the file itself tells. If the client still has an old answer to
 /// that, the mail stays as after any other error.
 fn rename_by(rename: impl FnOnce() -> io::Result<()>, from: &Path, to: &Path) -> io::Result<()> {
-    let file = identity(from);
+    let file = file_at(from);
     match rename() {
         Err(error)
-            if error.kind() == io::ErrorKind::NotFound
-                && file.is_some()
-                && identity(to) == file =>
+            if error.kind() == io::ErrorKind::NotFound && file.is_some() && file_at(to) == file =>
         {
             Ok(())
         }
@@ -59,8 +57,8 @@ fn rename_by(rename: impl FnOnce() -> io::Result<()>, from: &Path, to: &Path) ->
     }
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    FileIdentity::of(path).ok()?.map(|found| found.file())
 }
 
 #[cfg(test)]

@@ -2,6 +2,10 @@
 //! knows it: base64 with stray characters, twice or within a letter, uuencoded text, an S/MIME
 //! signature with the mail inside.
 
+use std::iter;
+
+use memchr::memmem;
+
 /// Decodes base64 and passes over all other characters (RFC 2045 section 6.8). After padding, which
 /// may be missing, a new text begins. A library would be called for each text, and a hostile one is
 /// nothing but padding.
@@ -72,34 +76,37 @@ pub(super) fn undeclared_base64(bytes: &[u8]) -> Option<Vec<u8>> {
 const BEGINNINGS: [&[u8]; 9] =
     [b"H4sI", b"UEsD", b"KLUv", b"PD94bWw", b"PGZlZWRi", b"77u/", b"eyJ", b"ewog", b"ew0K"];
 
-/// Decodes the pieces of base64 in a text, up to so many: lines of nothing else, of which the first
-/// begins as a report would.
+/// Decodes the pieces of base64 in a text, up to so many.
 pub(super) fn base64_within(bytes: &[u8], at_most: usize) -> Vec<Vec<u8>> {
-    let mut pieces = Vec::new();
-    let mut rest = bytes;
-    while pieces.len() < at_most
-        && let Some((line, below)) = next_line(rest)
-    {
-        let first = line.trim_ascii();
-        let begins = || BEGINNINGS.iter().any(|beginning| first.starts_with(beginning));
-        if first.len() < 32 || !begins() || !is_base64_line(line) {
-            rest = below;
-            continue;
-        }
-        let start = rest;
-        while let Some((line, below)) = next_line(rest)
-            && is_base64_line(line)
-        {
-            rest = below;
-        }
-        pieces.push(base64(&start[..start.len() - rest.len()]));
-    }
-    pieces
+    base64_pieces(bytes).take(at_most).map(base64).collect()
 }
 
 /// True if a text that is read as it stands has an encoded file in it as well.
 pub(super) fn is_file_within(bytes: &[u8]) -> bool {
-    !base64_within(bytes, 1).is_empty() || !uuencoded(bytes, 1).files.is_empty()
+    base64_pieces(bytes).next().is_some() || !uuencoded(bytes, 1).files.is_empty()
+}
+
+/// Pieces of base64 in a text: lines of nothing else, of which the first begins as a report would.
+fn base64_pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    iter::from_fn(move || {
+        while let Some((line, below)) = next_line(rest) {
+            let first = line.trim_ascii();
+            let begins = || BEGINNINGS.iter().any(|beginning| first.starts_with(beginning));
+            if first.len() < 32 || !begins() || !is_base64_line(line) {
+                rest = below;
+                continue;
+            }
+            let start = rest;
+            while let Some((line, below)) = next_line(rest)
+                && is_base64_line(line)
+            {
+                rest = below;
+            }
+            return Some(&start[..start.len() - rest.len()]);
+        }
+        None
+    })
 }
 
 fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -121,10 +128,17 @@ pub(super) struct Uuencoded {
     pub(super) is_cut: bool,
 }
 
+/// How the line in front of a uuencoded file begins.
+const BEGIN: &[u8] = b"begin ";
+
 /// The files in a uuencoded text (POSIX `uuencode`), up to so many: `begin 644 name`, lines of up
 /// to 45 bytes, `end`.
 pub(super) fn uuencoded(bytes: &[u8], at_most: usize) -> Uuencoded {
     let mut found = Uuencoded::default();
+    // Most texts have none.
+    if memmem::find(bytes, BEGIN).is_none() {
+        return found;
+    }
     let mut open: Option<Vec<u8>> = None;
     for line in
         bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
@@ -148,7 +162,7 @@ pub(super) fn uuencoded(bytes: &[u8], at_most: usize) -> Uuencoded {
 }
 
 fn is_begin(line: &[u8]) -> bool {
-    let Some(rest) = line.strip_prefix(b"begin ") else { return false };
+    let Some(rest) = line.strip_prefix(BEGIN) else { return false };
     let mode = rest.iter().take_while(|byte| matches!(byte, b'0'..=b'7')).count();
     matches!(mode, 3 | 4) && rest.get(mode) == Some(&b' ')
 }

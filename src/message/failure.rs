@@ -58,14 +58,16 @@ pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> Found {
 
 /// The parts that tell of a failure, and whether they are texts for people.
 fn feedback(mail: &MimeMail) -> (Vec<usize>, bool) {
-    let parts_that = |is_one: &dyn Fn(&Part) -> bool| -> Vec<usize> {
-        mail.parts.iter().enumerate().filter(|(_, part)| is_one(part)).map(|(at, _)| at).collect()
-    };
-    let fields = parts_that(&|part| is_declared(part) || undeclared(part) == Some(false));
-    if !fields.is_empty() {
-        return (fields, false);
+    let (mut fields, mut for_people) = (Vec::new(), Vec::new());
+    for (at, part) in mail.parts.iter().enumerate() {
+        let tells = if is_declared(part) { Some(false) } else { undeclared(part) };
+        match tells {
+            Some(true) => for_people.push(at),
+            Some(false) => fields.push(at),
+            None => {}
+        }
     }
-    (parts_that(&|part| undeclared(part) == Some(true)), true)
+    if fields.is_empty() { (for_people, true) } else { (fields, false) }
 }
 
 fn is_declared(part: &Part) -> bool {

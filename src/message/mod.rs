@@ -233,21 +233,32 @@ fn subject(mail: &[u8]) -> Option<Text> {
     parser.parse_headers(&mail[..mail.len().min(HEAD)])?.subject().map(value)
 }
 
+/// What is known of a mail, by its header.
 fn received(message: &Message, options: &ReadOptions) -> Received {
     // `Message::received` would give the lowest one, which the sender wrote.
     let topmost = message.received_all().next().and_then(mail_parser::Received::date);
     let date = topmost.or_else(|| message.date().copied());
-    let from = message.from().and_then(|from| from.first()).and_then(|from| from.address());
-    let from_domain = from.and_then(|from| from.rsplit_once('@')).map(|(_, domain)| domain);
     Received {
         message_id: message.message_id().map(value),
         at: date.and_then(|date| rfc3339(date.to_timestamp())),
-        from: from.map(value),
-        authenticated: options
-            .authserv_id
-            .as_ref()
-            .map(|id| Authenticated::of(message, id, options.authserv_below_received, from_domain)),
+        from: from(message).map(value),
+        authenticated: authenticated(message, options, options.authserv_below_received),
     }
+}
+
+/// What the own server vouches for; nothing if that was not asked for.
+fn authenticated(
+    message: &Message,
+    options: &ReadOptions,
+    below_received: bool,
+) -> Option<Authenticated> {
+    let id = options.authserv_id.as_ref()?;
+    let domain = from(message).and_then(|from| from.rsplit_once('@')).map(|(_, domain)| domain);
+    Some(Authenticated::of(message, id, below_received, domain))
+}
+
+fn from<'m>(message: &'m Message) -> Option<&'m str> {
+    message.from()?.first()?.address()
 }
 
 /// A value out of a header, cut at what a mail address or id can have (RFC 5321 section 4.5.3.1).

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Contents, ReadOptions, Unusable, encoded, failure,
+    Authenticated, Contents, ReadOptions, Unusable, authenticated, encoded, failure,
     parts::{self, MimeMail, Named, Part, Seen, starts_with_field, without_from_line},
     payload::Payload,
     received,
@@ -120,11 +120,11 @@ impl<'c> Walk<'c> {
     fn parts(&mut self, mail: &MimeMail, depth: usize) {
         if depth == 0 {
             self.contents.received = received(&mail.header, self.options);
-            if self.options.require_authenticated {
-                let below = ReadOptions { authserv_below_received: true, ..self.options.clone() };
-                let below = received(&mail.header, &below).authenticated;
-                self.would_pass_below = below.is_some_and(|below| below.pass);
-            }
+            let passes = |found: Option<&Authenticated>| found.is_some_and(|found| found.pass);
+            // Only the reason of a refusal tells of it.
+            self.would_pass_below = self.options.require_authenticated
+                && !passes(self.contents.received.authenticated.as_ref())
+                && passes(authenticated(&mail.header, self.options, true).as_ref());
         }
         let failures = failure::find(mail, self.options);
         for report in failures.reports {

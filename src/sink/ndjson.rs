@@ -11,7 +11,7 @@ use std::{
     io::{self, Write},
     os::{
         fd::AsFd,
-        unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
+        unix::fs::{FileExt, FileTypeExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
     sync::{
@@ -39,6 +39,7 @@ use crate::{
     metrics::RequestResult,
     sanitize,
     settle::{Acknowledgement, Pending, Ticket},
+    source::identity::{FileIdentity, device_and_inode},
     stop::{Reason, Stopped},
 };
 
@@ -227,9 +228,9 @@ fn is_closed(stdout: impl AsFd) -> bool {
 
 /// True if the file is still the one of this name.
 fn has_name(file: &File, path: &Path) -> io::Result<bool> {
-    let ours = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
+    let ours = FileIdentity::from(&file.metadata()?).file();
+    match device_and_inode(path) {
+        Ok(named) => Ok(named == ours),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }

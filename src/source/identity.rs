@@ -8,23 +8,31 @@ use std::{
     path::Path,
 };
 
+/// Device and inode of what a name leads to, links followed: the same under every name.
+///
+/// # Errors
+/// It can't be looked at.
+pub fn device_and_inode(path: &Path) -> io::Result<(u64, u64)> {
+    fs::metadata(path).map(|file| FileIdentity::from(&file).file())
+}
+
 /// What a file was when it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct FileIdentity {
     device: u64,
     inode: u64,
     /// Size and time of the last change of a regular file: inodes are used again.
     content: Option<(u64, i64, i64)>,
 }
 
-impl Identity {
+impl FileIdentity {
     /// What lies there now, a link itself; nothing if nothing does.
     ///
     /// # Errors
     /// It can't be looked at.
-    pub fn of(path: &Path) -> io::Result<Option<Identity>> {
+    pub fn of(path: &Path) -> io::Result<Option<FileIdentity>> {
         match fs::symlink_metadata(path) {
-            Ok(file) => Ok(Some(Identity::from(&file))),
+            Ok(file) => Ok(Some(FileIdentity::from(&file))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -41,9 +49,9 @@ impl Identity {
     }
 }
 
-impl From<&Metadata> for Identity {
-    fn from(file: &Metadata) -> Identity {
+impl From<&Metadata> for FileIdentity {
+    fn from(file: &Metadata) -> FileIdentity {
         let content = file.is_file().then(|| (file.len(), file.mtime(), file.mtime_nsec()));
-        Identity { device: file.dev(), inode: file.ino(), content }
+        FileIdentity { device: file.dev(), inode: file.ino(), content }
     }
 }

@@ -16,7 +16,7 @@ use std::{
 
 use rustix::{fs::OFlags, io::Errno};
 
-use self::identity::Identity;
+use self::identity::FileIdentity;
 
 /// A mail's bytes, or why they were not read.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,17 +51,17 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// The file is there and can't be read.
-pub fn read_mail(path: &Path, limit: u64) -> io::Result<(Bytes, Option<Identity>)> {
+pub fn read_mail(path: &Path, limit: u64) -> io::Result<(Bytes, Option<FileIdentity>)> {
     match open_regular(path) {
         Ok(file) => {
             let metadata = file.metadata()?;
             let size = metadata.len();
             let bytes = if size > limit { Bytes::TooLarge } else { read(file, limit, size)? };
-            Ok((bytes, Some(Identity::from(&metadata))))
+            Ok((bytes, Some(FileIdentity::from(&metadata))))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Bytes::Gone, None)),
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-            Ok((Bytes::NotAFile, Identity::of(path)?.filter(|now| !now.is_regular())))
+            Ok((Bytes::NotAFile, FileIdentity::of(path)?.filter(|now| !now.is_regular())))
         }
         Err(error) => Err(error),
     }

@@ -18,8 +18,7 @@ use rusqlite::Connection;
 use rustix::{fs::XattrFlags, io::Errno};
 use tracing::warn;
 
-use super::identity;
-use crate::maildir::rename::rename_to_free_name;
+use crate::{maildir::rename::rename_to_free_name, source::identity::device_and_inode};
 
 const MARK: &str = "user.email-report-processor.log";
 const MARK_BYTES: usize = 16;
@@ -66,7 +65,7 @@ impl Log {
 
     /// Device and inode of the log; it stays the same as long as the store is open.
     pub(super) fn identity(&self) -> Option<(u64, u64)> {
-        identity(&self.path).ok()
+        device_and_inode(&self.path).ok()
     }
 
     /// Before the store is opened by its name: a log of another file gets another name.

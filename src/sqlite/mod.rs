@@ -18,7 +18,7 @@ use std::{
     io,
     os::{
         fd::OwnedFd,
-        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+        unix::fs::{DirBuilderExt, OpenOptionsExt},
     },
     path::{Path, PathBuf, absolute},
     time::Duration,
@@ -28,7 +28,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{Mode, OFlags};
 use tracing::warn;
 
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    source::identity::{FileIdentity, device_and_inode},
+};
 use log::Log;
 use schema::Version;
 
@@ -121,7 +124,7 @@ impl Store {
         if !metadata.is_file() {
             return Err(OpenError::Foreign(path.clone()));
         }
-        let file = (metadata.dev(), metadata.ino());
+        let file = FileIdentity::from(&metadata).file();
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let sqlite = |error| OpenError::Sqlite { path: path.clone(), error };
         let found = check(path, version(path, &connection)?)?;
@@ -145,7 +148,7 @@ impl Store {
     /// True while the file that was opened is still found under its name. SQLite goes on writing to
     /// one that was deleted or replaced, and what it acknowledges then is lost.
     pub fn is_in_place(&self) -> bool {
-        identity(&self.path).is_ok_and(|file| file == self.file)
+        device_and_inode(&self.path).is_ok_and(|file| file == self.file)
     }
 
     /// Copies the log into the file and empties it, so that the file alone is whole. False if that
@@ -176,7 +179,7 @@ impl Store {
     /// nobody's any more. SQLite itself would leave the log to the next file of that name. False if
     /// that has to be tried again.
     pub(crate) fn leave(&self) -> bool {
-        if identity(&self.log.store).is_ok_and(|file| file == self.file) {
+        if device_and_inode(&self.log.store).is_ok_and(|file| file == self.file) {
             // SQLite's own end is good. A link may point elsewhere by now.
             return true;
         }
@@ -279,8 +282,4 @@ fn create(path: &Path) -> io::Result<()> {
         File::open(folder)?.sync_all()?;
     }
     Ok(())
-}
-
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }

@@ -5,9 +5,8 @@ mod output;
 mod table;
 
 use std::{
-    fmt, fs,
+    fmt,
     io::{self, BufWriter, IsTerminal, Write},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -24,6 +23,7 @@ use crate::{
     logging,
     report::{Kind, Report},
     sanitize,
+    source::identity::device_and_inode,
     sqlite::{
         OpenError,
         query::{Reader, Selection},
@@ -267,12 +267,10 @@ fn write_lines(portion: &Portion, line: &mut Vec<u8>, out: &mut impl Write) -> i
 
 /// True if this names the store's file or one that SQLite keeps beside it, under whatever name.
 fn is_part_of(store: &Path, path: &Path) -> bool {
-    let identity =
-        |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
-    let Some(named) = identity(path) else { return false };
+    let Ok(named) = device_and_inode(path) else { return false };
     ["", "-wal", "-shm"].iter().any(|ending| {
         let mut part = store.as_os_str().to_owned();
         part.push(ending);
-        identity(Path::new(&part)) == Some(named)
+        device_and_inode(Path::new(&part)).is_ok_and(|part| part == named)
     })
 }

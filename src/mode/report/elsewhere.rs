@@ -2,13 +2,12 @@
 
 use std::{
     fmt,
-    fs::{self, File},
+    fs::File,
     io::ErrorKind,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use crate::{sanitize, sqlite::query::Reader};
+use crate::{sanitize, source::identity::device_and_inode, sqlite::query::Reader};
 
 /// Another store, and how to see it.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,12 +20,9 @@ pub(super) struct Elsewhere {
 /// The first of these places, other than `store`, where reports are stored, or may be for all that
 /// this user may see.
 pub(super) fn find(store: &Path, places: &[PathBuf]) -> Option<Elsewhere> {
-    let identity =
-        |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
-    let here = identity(store);
-    let mut others = places
-        .iter()
-        .filter(|place| *place != store && (here.is_none() || identity(place) != here));
+    let here = device_and_inode(store).ok();
+    let is_here = |place: &Path| here.is_some() && device_and_inode(place).ok() == here;
+    let mut others = places.iter().filter(|place| *place != store && !is_here(place));
     others.find_map(|place| look(place))
 }
 

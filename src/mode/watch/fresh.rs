@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{maildir::Entry, source::identity::Identity};
+use crate::{maildir::Entry, source::identity::FileIdentity};
 
 /// So long a file is as it was, and is taken for whole.
 const QUIET: Duration = Duration::from_secs(2);
@@ -13,7 +13,7 @@ const MOST: usize = 1024;
 
 /// The files, what each was when it last was another, and since when.
 #[derive(Default)]
-pub(super) struct Fresh(Vec<(Entry, Option<Identity>, Instant)>);
+pub(super) struct Fresh(Vec<(Entry, Option<FileIdentity>, Instant)>);
 
 impl Fresh {
     /// One appeared. Gives it back if there are too many.
@@ -30,7 +30,7 @@ impl Fresh {
         let mut whole = Vec::new();
         self.0.retain_mut(|(entry, known, since)| {
             // Taken away, or taken up when its writer closed it.
-            let Ok(Some(now)) = Identity::of(&entry.path()) else { return false };
+            let Ok(Some(now)) = FileIdentity::of(&entry.path()) else { return false };
             if *known != Some(now) {
                 (*known, *since) = (Some(now), Instant::now());
             }

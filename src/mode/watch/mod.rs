@@ -11,9 +11,8 @@ mod shown;
 mod systemd;
 
 use std::{
-    fs, io, mem,
+    io, mem,
     net::SocketAddr,
-    os::unix::fs::MetadataExt,
     path::{self, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -34,7 +33,10 @@ use crate::{
     pipeline::Mail,
     settle::{Origin, Settlement, apply::Moved},
     sink::{self, opensearch::config::OnTrouble},
-    source::folder_watch::{FolderWatch, News},
+    source::{
+        folder_watch::{FolderWatch, News},
+        identity::device_and_inode,
+    },
     stop::{Reason, Stop},
 };
 
@@ -263,7 +265,7 @@ impl Watcher {
 
     /// Finds out whether a folder appeared, vanished or was replaced, if that is not known already.
     fn look_for_folder(&mut self, n: usize, replaced: bool) {
-        let identity = fs::metadata(&self.folders[n].new).ok().map(|new| (new.dev(), new.ino()));
+        let identity = device_and_inode(&self.folders[n].new).ok();
         let (before, rest) = self.folders.split_at_mut(n);
         let folder = &mut rest[0];
         if identity.is_some() && before.iter().any(|other| other.identity == identity) {

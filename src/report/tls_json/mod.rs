@@ -82,22 +82,33 @@ pub(super) fn parse(
     (Err(error), None)
 }
 
-/// Lists and objects in each other at most, whether they end or not.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
+/// The brackets of lists and objects that do not stand in texts, and where.
+fn brackets(text: &str) -> impl Iterator<Item = (usize, u8)> + '_ {
     let (mut in_text, mut escaped) = (false, false);
-    for byte in text.bytes() {
+    text.bytes().enumerate().filter(move |(_, byte)| {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_text => escaped = true,
             b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => depth += 1,
-            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            b'{' | b'[' | b'}' | b']' => return !in_text,
             _ => {}
         }
+        false
+    })
+}
+
+/// Lists and objects in each other at most, whether they end or not.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for (_, bracket) in brackets(text) {
+        depth = if opens(bracket) { depth + 1 } else { depth.saturating_sub(1) };
         deepest = deepest.max(depth);
     }
     deepest
+}
+
+fn opens(bracket: u8) -> bool {
+    matches!(bracket, b'{' | b'[')
 }
 
 /// True if the text has a word out of a report's first member names, so that it may have been meant
@@ -125,17 +136,12 @@ fn mend(text: &str, error: &serde_json::Error) -> Option<(String, &'static str)>
     }
     // Only brackets are missing: the text ends behind a whole policy, or behind all of them.
     let text = text.trim_end().trim_end_matches(',').trim_end();
-    let (mut open, mut in_text, mut escaped) = (Vec::new(), false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => open.push(byte),
-            b'}' | b']' if !in_text => {
-                open.pop();
-            }
-            _ => {}
+    let mut open = Vec::new();
+    for (_, bracket) in brackets(text) {
+        if opens(bracket) {
+            open.push(bracket);
+        } else {
+            open.pop();
         }
     }
     let behind_a_whole_one = text.ends_with(['}', ']']) && matches!(open.as_slice(), b"{" | b"{[");
@@ -148,16 +154,11 @@ fn mend(text: &str, error: &serde_json::Error) -> Option<(String, &'static str)>
 /// Where the first list or object ends; the end of the text if it does not.
 fn value_end(text: &str) -> usize {
     let mut depth = 0_usize;
-    let (mut in_text, mut escaped) = (false, false);
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => depth += 1,
-            b'}' | b']' if !in_text && depth <= 1 => return at + 1,
-            b'}' | b']' if !in_text => depth -= 1,
-            _ => {}
+    for (at, bracket) in brackets(text) {
+        match (opens(bracket), depth) {
+            (true, _) => depth += 1,
+            (false, 0 | 1) => return at + 1,
+            (false, _) => depth -= 1,
         }
     }
     text.len()

@@ -40,6 +40,20 @@ pub(crate) struct Insert<'c> {
     failure: CachedStatement<'c>,
 }
 
+/// In what reports with records and those with policies differ.
+struct Steps<'c, R, P> {
+    /// The heads' table.
+    table: &'static str,
+    /// Finds the row of a key.
+    heads: fn(&Connection, &Key, &R, &Received) -> Result<Heads>,
+    /// The id of a new row; nothing if there is one of this key.
+    head: fn(&mut Insert<'c>, &str, &R, &Received) -> Result<Option<i64>>,
+    /// Whether a report has a record or policy.
+    has: fn(&mut Insert<'c>, [i64; 2]) -> Result<bool>,
+    /// Stores one; true if it is new.
+    part: fn(&mut Insert<'c>, i64, i64, Option<i64>, &P) -> Result<bool>,
+}
+
 impl<'c> Insert<'c> {
     /// How many statements the connection must be able to keep, with those of transactions.
     pub(crate) const STATEMENTS: usize = 28;
@@ -92,60 +106,60 @@ impl<'c> Insert<'c> {
     /// How many of the report's documents are new.
     fn report(&mut self, report: &Report, ids: &Ids, received: &Received) -> Result<u64> {
         match report {
-            Report::Aggregate(dmarc) => self.dmarc(dmarc, ids, received),
-            Report::Tls(tls) => self.tls(tls, ids, received),
+            Report::Aggregate(dmarc) => {
+                let steps = Steps {
+                    table: "dmarc_reports",
+                    heads: heads::dmarc,
+                    head: Insert::dmarc_report,
+                    has: |insert, at| insert.dmarc_has.exists(at),
+                    part: Insert::dmarc_record,
+                };
+                self.in_parts(&steps, dmarc, &dmarc.records, ids, received)
+            }
+            Report::Tls(tls) => {
+                let steps = Steps {
+                    table: "tls_reports",
+                    heads: heads::tls,
+                    head: Insert::tls_report,
+                    has: |insert, at| insert.tls_has.exists(at),
+                    part: Insert::tls_policy,
+                };
+                self.in_parts(&steps, tls, &tls.policies, ids, received)
+            }
             Report::Failure(failure) => self.failure(&ids.key, failure, received).map(u64::from),
         }
     }
 
-    fn dmarc(&mut self, dmarc: &AggregateReport, ids: &Ids, received: &Received) -> Result<u64> {
+    /// Stores a report and its records or policies. All of a key are under the row that came first;
+    /// those of a mail with another head name a row of its own, made for the first that is new.
+    fn in_parts<R, P>(
+        &mut self,
+        steps: &Steps<'c, R, P>,
+        report: &R,
+        parts: &[P],
+        ids: &Ids,
+        received: &Received,
+    ) -> Result<u64> {
+        // No more than 63 bits are set.
+        let parts = ids.parts.iter().map(|part| part.cast_signed()).zip(parts);
+        let own = (steps.head)(self, ids.key.as_str(), report, received)?;
+        let Heads { first, other } = match own {
+            Some(first) => Heads { first, other: None },
+            None => (steps.heads)(self.connection, &ids.key, report, received)?,
+        };
         let mut created = 0;
-        let records = || numbers(ids).zip(&dmarc.records);
-        if let Some(id) = self.dmarc_report(ids.key.as_str(), dmarc, received)? {
-            for (part, record) in records() {
-                created += u64::from(self.dmarc_record(id, part, None, record)?);
-            }
-            return Ok(created);
-        }
-        let Heads { first, other } = heads::dmarc(self.connection, &ids.key, dmarc, received)?;
         let mut head = None;
-        for (part, record) in records() {
+        for (part, value) in parts {
             if let (None, Some(other)) = (head, &other) {
-                if self.dmarc_has.exists([first, part])? {
+                if (steps.has)(self, [first, part])? {
                     continue;
                 }
-                head = self.dmarc_report(other, dmarc, received)?;
+                head = (steps.head)(self, other, report, received)?;
                 if head.is_none() {
-                    head = heads::id(self.connection, "dmarc_reports", other)?;
+                    head = heads::id(self.connection, steps.table, other)?;
                 }
             }
-            created += u64::from(self.dmarc_record(first, part, head, record)?);
-        }
-        Ok(created)
-    }
-
-    fn tls(&mut self, tls: &TlsReport, ids: &Ids, received: &Received) -> Result<u64> {
-        let mut created = 0;
-        let policies = || numbers(ids).zip(&tls.policies);
-        if let Some(id) = self.tls_report(ids.key.as_str(), tls, received)? {
-            for (part, policy) in policies() {
-                created += u64::from(self.tls_policy(id, part, None, policy)?);
-            }
-            return Ok(created);
-        }
-        let Heads { first, other } = heads::tls(self.connection, &ids.key, tls, received)?;
-        let mut head = None;
-        for (part, policy) in policies() {
-            if let (None, Some(other)) = (head, &other) {
-                if self.tls_has.exists([first, part])? {
-                    continue;
-                }
-                head = self.tls_report(other, tls, received)?;
-                if head.is_none() {
-                    head = heads::id(self.connection, "tls_reports", other)?;
-                }
-            }
-            created += u64::from(self.tls_policy(first, part, head, policy)?);
+            created += u64::from((steps.part)(self, first, part, head, value)?);
         }
         Ok(created)
     }
@@ -373,11 +387,6 @@ fn is_about_content(error: &Error) -> bool {
 /// largest.
 fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// What identifies each record or policy, of which no more than 63 bits are set.
-fn numbers(ids: &Ids) -> impl Iterator<Item = i64> {
-    ids.parts.iter().map(|part| part.cast_signed())
 }
 
 /// A JSON array, or nothing for an empty list.
