@@ -137,12 +137,13 @@ fn fields_of_own_server(message: &Message, below_received: bool) -> Vec<String> 
 
 /// True for `from … by … with LMTP` (RFC 3848). A sender can choose the name behind `from`, which
 /// must not open a comment or hold what looks like a blank, and what stands in comments; everything
-/// else is the receiving server's.
+/// else is the receiving server's, which has no tab but at the beginning of a folded line.
 fn is_local_delivery(received: &[u8]) -> bool {
     let start = &received[..received.len().min(FIELD_BYTES)];
     let text = String::from_utf8_lossy(start);
     let name = text.split_ascii_whitespace().nth(1).unwrap_or_default();
-    if !text.is_ascii() || name.contains(['(', ')', '"', '\\']) {
+    let is_odd = |line: &str| line.trim_start_matches([' ', '\t']).contains(char::is_control);
+    if !text.is_ascii() || text.lines().any(is_odd) || name.contains(['(', ')', '"', '\\']) {
         return false;
     }
     let field = without_comments(&text);

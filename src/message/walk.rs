@@ -353,10 +353,17 @@ impl<'c> Walk<'c> {
 /// Where a mail's usual fields are looked for.
 pub(super) const MAIL_HEAD: usize = 16 << 10;
 
-/// True if the bytes begin with a header field, and one that mails have is among the first.
+/// Gateways may have put so many bytes of header on top of them.
+const LONG_HEAD: usize = 256 << 10;
+
+/// True if the bytes begin with a header field, and one that mails have is among the first, or in
+/// front of the first empty line.
 pub(super) fn looks_like_mail(bytes: &[u8]) -> bool {
     let bytes = without_from_line(bytes);
-    let head = &bytes[..bytes.len().min(MAIL_HEAD)];
+    let long = &bytes[..bytes.len().min(LONG_HEAD)];
+    let ends = |at: &usize| matches!(&long[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]);
+    let header = memchr::memchr_iter(b'\n', long).find(ends).unwrap_or(long.len());
+    let head = &long[..header.max(MAIL_HEAD).min(long.len())];
     starts_with_field(bytes)
         && [&b"from:"[..], b"subject:", b"mime-version:", b"content-type:"].iter().any(|header| {
             let is_here = |at: usize| {

@@ -94,6 +94,10 @@ fn what_stands_below_the_own_received_header_is_not_believed() {
             "[127.0.0.1]",
             "a\u{A0}by\u{A0}b\u{A0}with\u{A0}LMTP",
             "a\u{2003}by\u{2003}b\u{2003}with\u{2003}LMTP",
+            "a\u{B}by\u{B}b\u{B}with\u{B}LMTP",
+            "a\u{C}by\u{C}b\u{C}with\u{C}LMTP",
+            "a\tby\tb\twith\tLMTP",
+            "a\rby\rb\rwith\rLMTP",
             "a(() by b with LMTP",
             "a( (x) by mx for <\"dmarc+) by b with LMTP \"@example.org>",
         ] {

@@ -113,3 +113,23 @@ fn every_report_is_read() {
         assert_eq!(found, [("id", 3), ("second", 3)], "{both}");
     }
 }
+
+/// A record whose own start tag is damaged can't be told from something else, but its row can.
+#[test]
+fn a_record_without_its_start_tag_is_missed() {
+    let text = text();
+    for broken in [
+        text.replacen("<record>", "", 1),
+        text.replacen("<record>", "record>", 1),
+        text.replacen("<record>", "</record>", 1),
+    ] {
+        let contents = read(&broken);
+        let all = reports(&contents);
+        assert_eq!((all[0].records.len(), all[0].lost), (2, 1), "{broken}");
+        assert_eq!(
+            contents.complaint().as_deref(),
+            Some("1 of 3 records of the report can't be read"),
+            "{broken}"
+        );
+    }
+}

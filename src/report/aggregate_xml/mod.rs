@@ -134,8 +134,9 @@ fn read(
                 xml.repairs.note("missing-root-end-tag");
                 return Ok(true);
             }
+            Step::Open(Element::Row) => lost_record(xml, &mut report.lost)?,
             // Whatever stands there, records in it are not passed over.
-            Step::Open(_) if xml.skip_to(Element::Record)? => {
+            Step::Open(_) if xml.skip_to(Some(Element::Record))? => {
                 xml.repairs.note("records-in-a-list");
                 child = Some(Element::Record);
             }
@@ -150,6 +151,12 @@ fn read(
             Step::End => return Err(xml.cut_off()),
         }
     }
+}
+
+/// The row of a record whose own start tag is damaged.
+fn lost_record(xml: &mut Walker, lost: &mut usize) -> Result<(), Unreadable> {
+    *lost += 1;
+    xml.skip()
 }
 
 /// The first policy that names a domain stays.

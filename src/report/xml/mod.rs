@@ -256,14 +256,14 @@ impl<'x> Walker<'x> {
         self.value().map(|value| Some(value).filter(|value| !value.is_empty()))
     }
 
-    /// Passes over the rest of the element just opened, or up to an element of this kind in it, which
-    /// is then open: true.
-    pub(super) fn skip_to(&mut self, wanted: Element) -> Result<bool, Unreadable> {
+    /// Passes over the rest of the element just opened, or up to an element of a kind in it, which is
+    /// then open: true.
+    pub(super) fn skip_to(&mut self, wanted: Option<Element>) -> Result<bool, Unreadable> {
         let depth = self.open.len();
         loop {
             match self.step()? {
                 Step::Close if self.open.len() < depth => return Ok(false),
-                Step::Open(tag) if tag == wanted => return Ok(true),
+                Step::Open(tag) if Some(tag) == wanted => return Ok(true),
                 Step::End => return Err(self.cut_off()),
                 _ => {}
             }
@@ -272,14 +272,7 @@ impl<'x> Walker<'x> {
 
     /// Passes over the rest of the element just opened.
     pub(super) fn skip(&mut self) -> Result<(), Unreadable> {
-        let depth = self.open.len();
-        loop {
-            match self.step()? {
-                Step::Close if self.open.len() < depth => return Ok(()),
-                Step::End => return Err(self.cut_off()),
-                _ => {}
-            }
-        }
+        self.skip_to(None).map(|_| ())
     }
 
     /// Calls `child` for each child of the element just opened, up to its end; `child` consumes the

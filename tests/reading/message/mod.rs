@@ -67,6 +67,22 @@ fn lines_may_end_in_crlf() {
     }
 }
 
+/// Gateways put theirs on top: seals of ARC, signatures, verdicts.
+#[test]
+fn the_usual_fields_may_stand_far_down_in_the_header() {
+    let xml = String::from_utf8(dmarc()).expect("UTF-8").replace('=', "=3D");
+    let part = format!(
+        "From: a@b.example\nContent-Type: text/xml\nContent-Transfer-Encoding: quoted-printable\n\n{xml}"
+    );
+    for above in [10, 400, 2000] {
+        let mail =
+            "ARC-Seal: i=1; a=rsa-sha256; b=abcdefghijklmnopqrstuvwxyz\n".repeat(above) + &part;
+        assert_eq!(ids(mail.as_bytes()), [DMARC_ID], "{above}");
+        let received = read(mail.as_bytes()).received;
+        assert_eq!(received.from.as_deref(), Some("a@b.example"), "{above}");
+    }
+}
+
 /// Postfix puts it in front of what it pipes, and so do programs that take mails out of an mbox.
 #[test]
 fn a_from_line_of_an_mbox_may_stand_on_top() {
