@@ -3,16 +3,19 @@
 //! a crash left, and removes the other: two at a time would remove both.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
+    time::Duration,
 };
 
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::{Errno, retry_on_intr},
-};
+use rustix::io::Errno;
+
+use crate::source::lock::lock_within;
+
+/// Far longer than 256 mails take. Who holds it longer may be stopped, and mails wait.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Held until it is dropped; the kernel frees it when a process is killed.
 pub(super) struct Lock {
@@ -22,6 +25,9 @@ pub(super) struct Lock {
 impl Lock {
     /// Waits until no other process holds the lock of a folder `.failed`; nothing where the file
     /// system has no locks. The file is the one that each Maildir++ folder has.
+    ///
+    /// # Errors
+    /// Another process holds it for too long, or the file can't be made.
     pub fn of(folder: &Path) -> io::Result<Option<Lock>> {
         let path = folder.join("maildirfolder");
         let mode = fs::metadata(folder)?.mode() & 0o666;
@@ -30,10 +36,16 @@ impl Lock {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path),
             file => file,
         }?;
-        match retry_on_intr(|| flock(&file, FlockOperation::LockExclusive)) {
+        match lock_within(&file, PATIENCE) {
             Ok(()) => Ok(Some(Lock { _file: file })),
-            Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(TryLockError::WouldBlock) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("another process holds the lock {}", path.display()),
+            )),
+            Err(TryLockError::Error(error)) => match Errno::from_io_error(&error) {
+                Some(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(None),
+                _ => Err(error),
+            },
         }
     }
 }

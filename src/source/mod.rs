@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod folder_watch;
 pub mod identity;
+pub(crate) mod lock;
 pub mod mbox;
 pub mod stdin;
 pub mod walk;

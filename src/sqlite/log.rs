@@ -7,18 +7,21 @@
 //! attributes, only a log without a file is told to be of another.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rusqlite::Connection;
 use rustix::{fs::XattrFlags, io::Errno};
 use tracing::warn;
 
-use crate::{maildir::rename::rename_to_free_name, source::identity::device_and_inode};
+use crate::{
+    maildir::rename::rename_to_free_name,
+    source::{identity::device_and_inode, lock::lock_within},
+};
 
 const MARK: &str = "user.email-report-processor.log";
 const MARK_BYTES: usize = 16;
@@ -51,16 +54,8 @@ impl Log {
     /// folders can't be locked, or not for long.
     pub(super) fn lock(&self) -> Option<File> {
         let folder = File::open(self.store.parent()?).ok()?;
-        let since = Instant::now();
-        loop {
-            match folder.try_lock() {
-                Ok(()) => return Some(folder),
-                Err(TryLockError::WouldBlock) if since.elapsed() < LOCK_PATIENCE => {
-                    thread::sleep(Duration::from_millis(10));
-                }
-                Err(_) => return None,
-            }
-        }
+        lock_within(&folder, LOCK_PATIENCE).ok()?;
+        Some(folder)
     }
 
     /// Device and inode of the log; it stays the same as long as the store is open.
@@ -92,9 +87,30 @@ impl Log {
         }
     }
 
+    /// A log of this file under another name: the file was moved, and is written to still, or was
+    /// when the program was killed. SQLite would not know of it.
+    pub(super) fn under_another_name(&self) -> io::Result<Option<PathBuf>> {
+        let Some(store) = mark(&self.store).ok().flatten() else { return Ok(None) };
+        let folder = self.store.parent().unwrap_or(Path::new("/"));
+        for file in fs::read_dir(folder)? {
+            let path = file?.path();
+            let is_log = path != self.path && path.as_os_str().as_bytes().ends_with(b"-wal");
+            let has_pages = || fs::metadata(&path).is_ok_and(|log| log.is_file() && log.len() > 0);
+            if is_log && has_pages() && mark(&path).is_ok_and(|log| log.as_ref() == Some(&store)) {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// True if a mark is missing.
+    pub(super) fn is_unmarked(&self) -> bool {
+        matches!(mark(&self.path), Ok(None))
+    }
+
     /// Under the lock, with the store open: this log is this file's.
     pub(super) fn mark(&self, connection: &Connection) -> rusqlite::Result<()> {
-        if !matches!(mark(&self.path), Ok(None)) {
+        if !self.is_unmarked() {
             return Ok(());
         }
         let new: [u8; MARK_BYTES] =

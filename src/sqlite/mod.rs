@@ -65,6 +65,19 @@ pub enum OpenError {
     /// Another file was put in its place, and SQLite would read it through the log of the first.
     #[error("the store {} was replaced and has the log of another file; the next time reports are stored mends that", .0.display())]
     Replaced(PathBuf),
+    /// It was moved, and its log is still under the name it had.
+    #[error(
+        "the store {} was moved and has its log elsewhere: {}. Whoever writes to it lets it go when it \
+         has nothing to do; after a crash, give the log the store's name with -wal at the end",
+        .path.display(),
+        .log.display()
+    )]
+    Elsewhere {
+        /// The file.
+        path: PathBuf,
+        /// Its log.
+        log: PathBuf,
+    },
     /// SQLite can't read or change it, maybe only for now.
     #[error("can't open the store {}: {error}", .path.display())]
     Sqlite {
@@ -79,7 +92,8 @@ impl OpenError {
     /// True if it may go away by waiting: all that the system says. What it calls denied, full,
     /// read-only or broken today may be mended tomorrow, and reports must not be lost for it.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, OpenError::Create { .. } | OpenError::Replaced(_) | OpenError::Sqlite { .. })
+        use OpenError::{Create, Elsewhere, Replaced, Sqlite};
+        matches!(self, Create { .. } | Replaced(_) | Elsewhere { .. } | Sqlite { .. })
     }
 }
 
@@ -116,6 +130,9 @@ impl Store {
         let log = Log::of(path);
         let lock = log.lock();
         log.put_foreign_aside().map_err(fail)?;
+        if let Some(log) = log.under_another_name().map_err(fail)? {
+            return Err(OpenError::Elsewhere { path: path.clone(), log });
+        }
         create(path).map_err(fail)?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| fail(e.into()))?;
@@ -170,6 +187,13 @@ impl Store {
 
     /// For a time without work: whoever copies or moves the file then has all that is in it.
     pub(crate) fn tidy(&self) {
+        // The folder was locked when the store was opened.
+        if self.log.is_unmarked()
+            && let Some(_lock) = self.log.lock()
+        {
+            // Without a mark all goes on; only a store that is moved is told less well.
+            let _ = self.log.mark(&self.connection);
+        }
         if !self.log.is_empty() {
             self.checkpoint();
         }

@@ -2,16 +2,21 @@
 //! the file that was moved, and what is put in its place is never written over.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     thread,
     time::Duration,
 };
 
-use email_report_processor::{settle::Outcome, sink::Sink, sqlite::query::Reader};
+use email_report_processor::{
+    settle::Outcome,
+    sink::Sink,
+    sqlite::{Store, query::Reader},
+};
 use rusqlite::Connection;
 
 use super::{Setup, folder, mail, number, reports::dmarc, store};
+use crate::support::program::wait_until;
 
 const REPORTS: &str = "SELECT count(*) FROM dmarc_reports";
 
@@ -58,6 +63,41 @@ fn a_store_that_is_moved_has_all_that_was_acknowledged() {
         store(&path, [mail([dmarc("later", 1)])]);
         assert_whole(&path, 1 + i64::from(with_mail_after));
     }
+}
+
+/// Two logs of one file would write over each other.
+#[test]
+fn a_moved_store_is_not_written_to_by_its_new_name_before_its_writer_let_it_go() {
+    let (folder, path) = folder();
+    let moved = folder.path().join("2025.db");
+    let setup = Setup::open(&path, None);
+    (0..20).for_each(|n| setup.store(&format!("before {n}")));
+    fs::rename(&path, &moved).expect("moved");
+    let error = Store::open(&moved).expect_err("its log is elsewhere");
+    assert!(error.is_temporary(), "{error}");
+    assert!(error.to_string().contains("-wal"), "{error}");
+    setup.finish();
+    store(&moved, [mail([dmarc("later", 1)])]);
+    assert_whole(&moved, 21);
+}
+
+/// The folder of a store may be locked by another program for a while.
+#[test]
+fn a_log_gets_its_mark_later_if_the_folder_was_locked() {
+    let (folder, path) = folder();
+    let lock = File::open(folder.path()).expect("the folder");
+    lock.lock().expect("locked");
+    let setup = Setup::open(&path, None);
+    setup.store("first");
+    let mark = || {
+        let mut mark = [0; 16];
+        rustix::fs::getxattr(&path, "user.email-report-processor.log", &mut mark).is_ok()
+    };
+    assert!(!mark());
+    lock.unlock().expect("unlocked");
+    setup.store("second");
+    wait_until("a mark", Duration::from_secs(30), mark);
+    setup.finish();
 }
 
 #[test]
