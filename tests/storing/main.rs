@@ -10,6 +10,7 @@ mod durable;
 mod export;
 mod files;
 mod generate;
+mod guide;
 mod import;
 mod limits;
 mod maildir;

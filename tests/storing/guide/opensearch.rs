@@ -1,0 +1,203 @@
+//! The guide's requests, asked of a real OpenSearch; and its role, compared with what the program
+//! really asks for.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use serde_json::{Value, json};
+
+use super::{blocks_of, root};
+use crate::support::{
+    program::run,
+    server::{OpenSearch, Shared},
+};
+
+static SERVER: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
+
+/// What a node without plugins says to a request for one.
+const NO_PLUGIN: [&str; 2] = ["no handler found for uri", "No processor type exists with name"];
+
+/// Method, path and body of each JSON block.
+fn requests() -> Vec<(String, String, String, Option<Value>)> {
+    let parse = |block: super::Block| {
+        let (head, body) = block.text.split_once('\n').expect("a line");
+        let (method, path) = head.split_once(' ').expect("a method and a path");
+        let body = (!body.trim().is_empty()).then(|| {
+            serde_json::from_str(body).unwrap_or_else(|error| panic!("{}: {error}", block.place))
+        });
+        (block.place, method.to_owned(), format!("/{path}"), body)
+    };
+    blocks_of("json").into_iter().map(parse).collect()
+}
+
+/// Files of the demonstration, as they are given to `import`.
+fn mails() -> String {
+    root().join("contrib/demo/mails").display().to_string()
+}
+
+#[test]
+fn requests_are_understood() {
+    let requests = requests();
+    assert!(requests.len() >= 10, "{} requests are too few: they are not found", requests.len());
+    let Some(server) = SERVER.as_ref() else { return };
+    let ended = run(["import", "--opensearch", &server.url, &mails()]);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let without = |path: &str| {
+        let plugin = ["/_plugins/", "/_ingest/pipeline/dmarc"];
+        plugin.iter().any(|start| path.starts_with(start)) || path.contains("pipeline=dmarc")
+    };
+    for (place, method, path, body) in requests {
+        let answer = server.request(&method, &path, body.as_ref()).to_string();
+        let is_plugin = NO_PLUGIN.iter().any(|reason| answer.contains(reason));
+        let needs_pipeline = answer.contains("pipeline") && answer.contains("does not exist");
+        let is_wrong = answer.contains("\"error\"") && !is_plugin && !needs_pipeline;
+        assert!(!is_wrong && (without(&path) || !is_plugin), "{place}: {path}: {answer}");
+    }
+}
+
+/// The pipeline with a processor of the same shape that needs no plugin: a record without an
+/// address passes, and does not without `ignore_missing`.
+#[test]
+fn the_pipeline_lets_records_without_an_address_pass() {
+    let Some(server) = SERVER.as_ref() else { return };
+    let find = |start: &str| {
+        let found = requests().into_iter().find(|(_, _, path, _)| path == start);
+        found.unwrap_or_else(|| panic!("no request for {start}")).3.expect("a body")
+    };
+    let (pipeline, samples) =
+        (find("/_ingest/pipeline/dmarc"), find("/_ingest/pipeline/dmarc/_simulate"));
+    let ours = &pipeline["processors"][0]["ip2geo"];
+    for ignore_missing in [ours["ignore_missing"].clone(), json!(false)] {
+        let lowercase = json!({ "lowercase": {
+            "field": ours["field"], "target_field": "ip2geo.network",
+            "ignore_missing": ignore_missing
+        } });
+        let body = json!({ "pipeline": { "processors": [lowercase] }, "docs": samples["docs"] });
+        let answer = server.request("POST", "/_ingest/pipeline/_simulate", Some(&body));
+        assert_eq!(answer["docs"][0]["doc"]["_source"]["ip2geo"]["network"], "192.0.2.1");
+        assert_eq!(answer["docs"][1]["doc"].is_object(), ignore_missing == true, "{answer}");
+    }
+}
+
+/// Passes everything on, and keeps what the program sends.
+fn recorder(backend: &str) -> (String, Arc<Mutex<Vec<u8>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let (backend, kept) = (backend.trim_start_matches("http://").to_owned(), Arc::clone(&sent));
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let node = TcpStream::connect(&backend).expect("the node");
+            let (back, front) =
+                (node.try_clone().expect("a clone"), client.try_clone().expect("one"));
+            let kept = Arc::clone(&kept);
+            thread::spawn(move || {
+                copy(client, node, |bytes| {
+                    kept.lock().expect("no panic").extend_from_slice(bytes);
+                })
+            });
+            thread::spawn(move || copy(back, front, |_| ()));
+        }
+    });
+    (url, sent)
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream, keep: impl Fn(&[u8])) -> io::Result<()> {
+    let mut buffer = [0; 1 << 16];
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            return to.shutdown(Shutdown::Write);
+        }
+        keep(&buffer[..read]);
+        to.write_all(&buffer[..read])?;
+    }
+}
+
+/// Methods and paths of all requests in what was sent; a body may end without a new line.
+fn asked(sent: &[u8]) -> BTreeSet<(String, String)> {
+    let text = String::from_utf8_lossy(sent);
+    let heads = text.match_indices(" HTTP/1.1\r\n").map(|(at, _)| &text[..at]);
+    heads
+        .map(|before| {
+            let starts = ["GET /", "PUT /", "POST /"];
+            let at = starts.iter().filter_map(|start| before.rfind(start)).max().expect("a method");
+            let (method, path) = before[at..].split_once(' ').expect("both");
+            (method.to_owned(), path.split('?').next().unwrap_or_default().to_owned())
+        })
+        .collect()
+}
+
+/// The rights that OpenSearch's security plugin asks for, by request.
+fn rights(method: &str, path: &str) -> &'static [&'static str] {
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    match (method, parts.as_slice()) {
+        // Any answer will do, also that it is forbidden.
+        ("GET", [""]) => &[],
+        ("POST", ["_bulk"]) => &[
+            "indices:data/write/bulk",
+            "indices:data/write/bulk[s]",
+            "indices:data/write/index",
+            "indices:admin/create",
+            "indices:admin/mapping/put",
+        ],
+        ("GET", ["_ingest", "pipeline", _]) => &["cluster:admin/ingest/pipeline/get"],
+        ("GET", ["_index_template", _]) => &["indices:admin/index_template/get"],
+        ("PUT", ["_index_template", _]) => &["indices:admin/index_template/put"],
+        ("POST", ["_index_template", "_simulate_index", _]) => {
+            &["indices:admin/index_template/simulate_index"]
+        }
+        ("POST", ["_index_template", "_simulate"]) => &["indices:admin/index_template/simulate"],
+        ("PUT", [_]) => &["indices:admin/create"],
+        ("GET", [_, "_settings"]) => &["indices:monitor/settings/get"],
+        ("PUT", [_, "_settings"]) => &["indices:admin/settings/update"],
+        ("GET", [_, "_mapping"]) => &["indices:admin/mappings/get"],
+        ("PUT", [_, "_mapping"]) => &["indices:admin/mapping/put"],
+        ("GET", [_, "_refresh"]) => &["indices:admin/refresh", "indices:admin/refresh[s]"],
+        _ => panic!("which right does {method} {path} need? Say so here and in opensearch.md"),
+    }
+}
+
+#[test]
+fn the_role_has_the_rights_that_are_used_and_no_others() {
+    let Some(server) = SERVER.as_ref() else { return };
+    let template = json!({ "index_patterns": ["rights-*"], "priority": 1, "template": {} });
+    server.put("/_index_template/of-somebody-else", &template);
+    server.put("/_ingest/pipeline/rights", &json!({ "processors": [] }));
+    let (url, sent) = recorder(&server.url);
+    let indices =
+        ["dmarc", "tlsrpt", "failures"].map(|kind| format!("--{kind}-index=rights-{kind}"));
+    let fixed = ["import", "--opensearch", &url, "--dmarc-pipeline=rights"].map(str::to_owned);
+    let ended = run(fixed.into_iter().chain(indices).chain([mails()]));
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let asked = asked(&sent.lock().expect("no panic"));
+    let needed: BTreeSet<&str> =
+        asked.iter().flat_map(|(method, path)| rights(method, path)).copied().collect();
+
+    let (.., role) = requests()
+        .into_iter()
+        .find(|(_, _, path, _)| path.starts_with("/_plugins/_security/api/roles/"))
+        .expect("the role");
+    let role = role.expect("a body");
+    let given = [&role["cluster_permissions"], &role["index_permissions"][0]["allowed_actions"]];
+    let given: Vec<&str> = given
+        .iter()
+        .flat_map(|list| list.as_array().expect("a list"))
+        .map(|right| right.as_str().expect("a right"))
+        .collect();
+    let matches = |given: &str, needed: &str| match given.strip_suffix('*') {
+        Some(start) => needed.starts_with(start),
+        None => given == needed,
+    };
+    for right in &needed {
+        assert!(given.iter().any(|given| matches(given, right)), "the role lacks {right}");
+    }
+    for right in given {
+        assert!(needed.iter().any(|needed| matches(right, needed)), "{right} is never used");
+    }
+}
