@@ -72,6 +72,7 @@ fn the_pipeline_lets_records_without_an_address_pass() {
     let (pipeline, samples) =
         (find("/_ingest/pipeline/dmarc"), find("/_ingest/pipeline/dmarc/_simulate"));
     let ours = &pipeline["processors"][0]["ip2geo"];
+    assert_eq!(ours["ignore_missing"], true);
     for ignore_missing in [ours["ignore_missing"].clone(), json!(false)] {
         let lowercase = json!({ "lowercase": {
             "field": ours["field"], "target_field": "ip2geo.network",
