@@ -109,7 +109,7 @@ fn recorder(backend: &str) -> (String, Arc<Mutex<Vec<u8>>>) {
 }
 
 fn copy(mut from: TcpStream, mut to: TcpStream, keep: impl Fn(&[u8])) -> io::Result<()> {
-    let mut buffer = [0; 1 << 16];
+    let mut buffer = [0; 1 << 14];
     loop {
         let read = from.read(&mut buffer)?;
         if read == 0 {
