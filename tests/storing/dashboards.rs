@@ -2,13 +2,19 @@
 //! server of the test stands in.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener},
     path::Path,
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
+use email_report_processor::{
+    metrics::{Metrics, RequestResult},
+    settle::{Origin, Outcome, Settlement, Tag, Tally, apply::Moved},
+};
 use serde_json::{Value, json};
 
 use crate::support::program::{Ended, program, run, run_command};
@@ -191,4 +197,70 @@ fn other_answers_are_told_in_plain_words() {
     assert_eq!(run(["dashboards", "install"]).code, Some(64));
     let ended = run(["dashboards", "install", "--dashboards-url", "http://127.0.0.1:1"]);
     assert_eq!(ended.code, Some(75), "{}", ended.log);
+}
+
+/// All texts under this name, anywhere in the JSON.
+fn under<'v>(value: &'v Value, name: &str, found: &mut Vec<&'v str>) {
+    match value {
+        Value::Array(list) => list.iter().for_each(|value| under(value, name, found)),
+        Value::Object(members) => {
+            for (member, value) in members {
+                found.extend(value.as_str().filter(|_| member == name));
+                under(value, name, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn grafana(file: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/grafana").join(file);
+    serde_json::from_str(&fs::read_to_string(path).expect("readable")).expect("JSON")
+}
+
+#[test]
+fn every_metric_that_grafana_is_to_show_exists_and_is_shown() {
+    let metrics = Metrics::default();
+    metrics.store().request(RequestResult::ok, Duration::from_millis(1));
+    let stored = Settlement {
+        origin: Origin::Input("a mail".into()),
+        tag: Tag::default(),
+        outcome: Outcome::Stored,
+        tally: Tally::default(),
+        about: None,
+    };
+    metrics.settled(&stored, Moved::Yes);
+    let text = metrics.render(0, None);
+    // A histogram is shown by its buckets; OpenMetrics adds _total to counters.
+    let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let exported: BTreeSet<String> = families
+        .map(|family| match family.split_once(' ').expect("a name and a type") {
+            (name, "counter") => format!("{name}_total"),
+            (name, "histogram") => format!("{name}_bucket"),
+            (name, _) => name.to_owned(),
+        })
+        .collect();
+    let dashboard = grafana("program.json");
+    let mut expressions = Vec::new();
+    under(&dashboard, "expr", &mut expressions);
+    under(&dashboard, "query", &mut expressions);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = expressions.iter().flat_map(|text| text.split(|c| !is_name(c)));
+    let shown: BTreeSet<String> =
+        words.filter(|word| word.starts_with("erp_")).map(str::to_owned).collect();
+    assert_eq!(shown, exported);
+}
+
+#[test]
+fn every_field_that_grafana_is_to_show_is_in_our_own_dashboards() {
+    let dashboard = grafana("dmarc.json");
+    let mut fields = Vec::new();
+    under(&dashboard, "field", &mut fields);
+    under(&dashboard, "timeField", &mut fields);
+    // Those were found in the mapping of a real index.
+    let ours = printed(&["dmarc"]);
+    assert!(fields.len() > 10);
+    for field in fields {
+        assert!(ours.contains(&format!("\\\"field\\\":\\\"{field}\\\"")), "no {field}");
+    }
 }

@@ -71,8 +71,7 @@ fn request(state: &Value, source: &Value) -> Value {
     let mut aggregations = measures.clone();
     for part in groups.iter().rev() {
         let mut group = translated(part);
-        group["aggs"] = aggregations.into();
-        aggregations.clone_from(&measures);
+        group["aggs"] = std::mem::replace(&mut aggregations, measures.clone()).into();
         aggregations.insert("groups".into(), group);
     }
     json!({ "size": 0, "track_total_hits": true, "query": lucene(&source["query"]["query"]),
