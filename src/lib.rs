@@ -13,6 +13,7 @@
 //! feeds it. ARCHITECTURE.md has the promises.
 pub mod cli;
 mod config;
+mod dashboards;
 pub mod document;
 pub mod exit;
 mod ingest;

@@ -13,11 +13,24 @@ const COMMON: [&str; 3] = ["opensearch", "store", "ndjson"];
 /// What it leaves out of the flags of the Ruby tool's form.
 const RARE: [&str; 3] = ["files", "mbox", "maildir"];
 
+/// What `dashboards` has a use for, apart from these.
+const OF_DASHBOARDS: [&str; 8] = [
+    "opensearch_user",
+    "opensearch_password_file",
+    "opensearch_api_key_file",
+    "ca_file",
+    "insecure",
+    "dmarc_index",
+    "tlsrpt_index",
+    "failures_index",
+];
+
 /// True if a command makes use of a shared flag. Those that read a store know no other kind yet
 /// than SQLite.
 fn uses(command: &str, flag: &str) -> bool {
     match command {
         "report" | "export" => flag == "store" || GENERAL.contains(&flag),
+        "dashboards" => OF_DASHBOARDS.contains(&flag) || GENERAL.contains(&flag),
         "retry" | "generate" => GENERAL.contains(&flag),
         _ => true,
     }

@@ -4,6 +4,7 @@
 //! Each command has its flags in a file of its own; [`Settings`] are the flags that the environment
 //! and the configuration file know as well, under the same names.
 
+mod dashboards;
 mod export;
 mod files;
 mod generate;
@@ -23,6 +24,7 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 #[cfg(test)]
 pub(crate) use self::reference::default_value;
 pub use self::{
+    dashboards::{DashboardsCommand, InstallFlags},
     export::{ExportFlags, ExportFormat, ExportKind},
     files::InputFlags,
     generate::GenerateCommand,
@@ -83,6 +85,9 @@ pub enum Mode {
     ///
     /// A line or row for each record, policy and failure.
     Export(ExportFlags),
+    /// Dashboards for what OpenSearch holds: write them to a file, or install them
+    #[command(subcommand)]
+    Dashboards(DashboardsCommand),
     /// Print what is made from the definition of the flags: man pages, completions, a reference of
     /// the settings
     #[command(hide = true, subcommand)]

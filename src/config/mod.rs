@@ -23,10 +23,11 @@ use self::{
     file::read_file,
     layers::{choose_store, layer},
     reading::reading,
-    store::store,
+    store::{dashboards, indices, store},
 };
 use crate::{
     cli::{self, Settings},
+    dashboards::Indices,
     exit::{Exit, Failure},
     pipeline,
     sink::opensearch::config::{ImportTuning, OnTrouble, OpenSearchConfig},
@@ -145,12 +146,32 @@ impl Typed<'_> {
     pub fn config(&self, purpose: &Purpose) -> Result<Config, ConfigError> {
         let mut typed = self.shared.settings.clone();
         choose_store(&mut typed, self.matches)?;
-        let file = match &self.shared.config {
-            Some(path) => read_file(path)?,
-            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
-            None => Settings::default(),
-        };
-        Config::new(layer(typed, file)?, purpose)
+        Config::new(layer(typed, self.file()?)?, purpose)
+    }
+
+    /// The names of the indices, whatever the store is.
+    ///
+    /// # Errors
+    /// A file can't be read, or a name makes no sense.
+    pub fn indices(&self) -> Result<Indices, ConfigError> {
+        indices(self.shared.settings.clone().or(self.file()?))
+    }
+
+    /// OpenSearch Dashboards at this URL, as if it were a node: with credentials and TLS of the
+    /// store.
+    ///
+    /// # Errors
+    /// A file can't be read, or a setting makes no sense.
+    pub fn dashboards(&self, url: &str) -> Result<OpenSearchConfig, ConfigError> {
+        dashboards(self.shared.settings.clone().or(self.file()?), url)
+    }
+
+    fn file(&self) -> Result<Settings, ConfigError> {
+        match &self.shared.config {
+            Some(path) => read_file(path),
+            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE)),
+            None => Ok(Settings::default()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use ureq::http::Uri;
 use super::{ConfigError, Destination, Purpose, secret::auth, value};
 use crate::{
     cli::Settings,
+    dashboards::Indices,
     sink::opensearch::config::{OpenSearchConfig, Target},
 };
 
@@ -22,7 +23,8 @@ pub(super) fn store(
     patience: Option<Duration>,
 ) -> Result<Destination, ConfigError> {
     if let Some(urls) = &settings.opensearch {
-        let nodes = urls.iter().map(|url| node(url)).collect::<Result<Vec<_>, _>>()?;
+        let nodes =
+            urls.iter().map(|url| node("opensearch", url)).collect::<Result<Vec<_>, _>>()?;
         if nodes.is_empty() {
             return Err(value("opensearch", "no URL"));
         }
@@ -39,18 +41,47 @@ pub(super) fn store(
     }
 }
 
+/// A configuration whose one node is OpenSearch Dashboards.
+pub(super) fn dashboards(settings: Settings, url: &str) -> Result<OpenSearchConfig, ConfigError> {
+    let nodes = vec![node("dashboards-url", url)?];
+    // It is not asked to take packed requests.
+    let settings = Settings { gzip: None, ..settings };
+    opensearch(settings, nodes, &Purpose::default(), None)
+}
+
+/// The names of the indices.
+pub(super) fn indices(settings: Settings) -> Result<Indices, ConfigError> {
+    let [dmarc, tlsrpt, failures] =
+        index_names([settings.dmarc_index, settings.tlsrpt_index, settings.failures_index])?;
+    Ok(Indices { dmarc, tlsrpt, failures })
+}
+
+/// The names of the indices of DMARC records, TLS policies and failure reports, with the defaults
+/// for those that are not said.
+fn index_names(said: [Option<String>; 3]) -> Result<[String; 3], ConfigError> {
+    let [dmarc, tlsrpt, failures] = said;
+    let name = |setting, said: Option<String>, default: &str| {
+        index_name(setting, said.unwrap_or_else(|| default.into()))
+    };
+    Ok([
+        name("dmarc-index", dmarc, "dmarc-reports")?,
+        name("tlsrpt-index", tlsrpt, "tlsrpt-reports")?,
+        name("failures-index", failures, "dmarc-failures")?,
+    ])
+}
+
 fn opensearch(
     settings: Settings,
     nodes: Vec<String>,
     purpose: &Purpose,
     patience: Option<Duration>,
 ) -> Result<OpenSearchConfig, ConfigError> {
-    let target = |setting, index: Option<String>, default: &str, pipeline: Option<String>| {
-        let index = index_name(setting, index.unwrap_or_else(|| default.into()))?;
-        Ok(Target { index, pipeline: pipeline.filter(|name| !name.is_empty()) })
+    let target = |index, pipeline: Option<String>| Target {
+        index,
+        pipeline: pipeline.filter(|name| !name.is_empty()),
     };
-    let Settings { dmarc_index, dmarc_pipeline, tlsrpt_index, tlsrpt_pipeline, .. } = settings;
-    let Settings { failures_index, failures_pipeline, .. } = settings;
+    let [dmarc, tlsrpt, failures] =
+        index_names([settings.dmarc_index, settings.tlsrpt_index, settings.failures_index])?;
     let bulk_bytes = settings.bulk_bytes.map_or(8 << 20, |size| size.as_u64());
     Ok(OpenSearchConfig {
         nodes,
@@ -61,9 +92,9 @@ fn opensearch(
         )?,
         ca_file: settings.ca_file,
         insecure: settings.insecure.unwrap_or(false),
-        dmarc: target("dmarc-index", dmarc_index, "dmarc-reports", dmarc_pipeline)?,
-        tlsrpt: target("tlsrpt-index", tlsrpt_index, "tlsrpt-reports", tlsrpt_pipeline)?,
-        failures: target("failures-index", failures_index, "dmarc-failures", failures_pipeline)?,
+        dmarc: target(dmarc, settings.dmarc_pipeline),
+        tlsrpt: target(tlsrpt, settings.tlsrpt_pipeline),
+        failures: target(failures, settings.failures_pipeline),
         bulk_bytes: match usize::try_from(bulk_bytes) {
             Ok(bytes) if (1 << 10..=1 << 30).contains(&bytes) => bytes,
             _ => return Err(value("bulk-bytes", "it must be between 1 KiB and 1 GiB")),
@@ -103,14 +134,14 @@ pub fn state_folder() -> Option<PathBuf> {
 }
 
 /// The base URL of a node, without a slash at the end.
-fn node(url: &str) -> Result<String, ConfigError> {
-    let fault = |reason: &str| value("opensearch", format!("{url}: {reason}"));
+fn node(setting: &'static str, url: &str) -> Result<String, ConfigError> {
+    let fault = |reason: &str| value(setting, format!("{url}: {reason}"));
     let uri: Uri =
-        url.parse().map_err(|_| value("opensearch", "not a URL such as https://localhost:9200"))?;
+        url.parse().map_err(|_| value(setting, "not a URL such as https://localhost:9200"))?;
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         // Not repeated in the message: it would put the password into the log.
         return Err(value(
-            "opensearch",
+            setting,
             "no user and password in the URL, please; see --opensearch-user",
         ));
     }

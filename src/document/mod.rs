@@ -8,7 +8,10 @@ use serde::Serialize;
 use crate::{
     message::Received,
     report::{
-        AggregateReport, FailureReport, Ids, Kind, Report, TlsReport, aggregate::Record, rfc3339,
+        AggregateReport, FailureReport, Ids, Kind, Report, TlsReport,
+        aggregate::Record,
+        rfc3339,
+        tls::{FailureDetail, PolicyResult},
     },
 };
 
@@ -62,7 +65,7 @@ impl<'r> Documents<'r> {
         out.extend_from_slice(&self.head);
         match self.report {
             Report::Aggregate(report) => write_record(&report.records[n], out),
-            Report::Tls(report) => write_last(&report.policies[n], out),
+            Report::Tls(report) => write_policy(&report.policies[n], out),
             Report::Failure(report) => write_last(report, out),
         }
     }
@@ -141,6 +144,23 @@ fn tls_head(report: &TlsReport, whole: &Report, received: &Received) -> Vec<u8> 
     out.pop();
     out.extend_from_slice(br#","policies":"#);
     out
+}
+
+/// The policy, and beside it which reason for a failure belongs to which receiving host: a store
+/// takes the list of details apart, and loses that.
+fn write_policy(result: &PolicyResult, out: &mut Vec<u8>) {
+    json(out, result);
+    let mut failures: Vec<String> =
+        result.failure_details.iter().filter_map(FailureDetail::reason_and_host).collect();
+    // Reports have a detail for each sending address: the same pair by the hundred.
+    failures.sort_unstable();
+    failures.dedup();
+    if !failures.is_empty() {
+        out.extend_from_slice(br#","tls":{"failures":"#);
+        json(out, &failures);
+        out.push(b'}');
+    }
+    out.push(b'}');
 }
 
 fn failure_head(report: &FailureReport, whole: &Report, received: &Received) -> Vec<u8> {

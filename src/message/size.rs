@@ -85,6 +85,8 @@ fn policy(result: &PolicyResult) -> u64 {
                 &detail.additional_information,
             ])
             + texts([&detail.failure_reason_code])
+            // Once more, as a pair.
+            + texts([&detail.result_type, &detail.receiving_mx_hostname])
     });
     RECORD
         + texts([&policy.policy_type, &policy.policy_domain])

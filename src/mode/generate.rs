@@ -1,16 +1,12 @@
 //! `generate`: man pages, completions and a reference of the settings, made from the definition of
 //! the flags. It reads nothing.
 
-use std::{
-    fs,
-    io::{self, Write},
-    iter,
-    path::Path,
-};
+use std::{fs, io, iter, path::Path};
 
 use clap_complete::Shell;
 use clap_mangen::Man;
 
+use super::print;
 use crate::{
     cli::{self, GenerateCommand},
     exit::{Exit, Failure},
@@ -32,11 +28,7 @@ pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
         GenerateCommand::Completions { shell } => completions(*shell).into_bytes(),
         GenerateCommand::Settings => cli::settings_reference().into_bytes(),
     };
-    match io::stdout().lock().write_all(&text) {
-        // Whoever reads it has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
-        written => Ok(written.map(|()| Exit::Ok)?),
-    }
+    print(&text)
 }
 
 /// Bash's come with two spellings of a name that has hyphens (clap issue 6421, open at
@@ -60,7 +52,12 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
         man.render(&mut text)?;
         Ok((man.get_filename(), text))
     };
-    iter::once(&program).chain(program.get_subcommands()).map(page).collect()
+    with_inner(&program).into_iter().map(page).collect()
+}
+
+/// A command and all commands within.
+fn with_inner(command: &clap::Command) -> Vec<&clap::Command> {
+    iter::once(command).chain(command.get_subcommands().flat_map(with_inner)).collect()
 }
 
 fn write_pages(folder: &Path) -> io::Result<()> {

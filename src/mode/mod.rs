@@ -1,6 +1,7 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to
 //! the [`crate::pipeline`].
 
+mod dashboards;
 pub mod export;
 mod files;
 mod generate;
@@ -11,7 +12,10 @@ pub mod report;
 mod retry;
 mod watch;
 
-use std::{io, path::Path};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use clap::ArgMatches;
 use tracing::info;
@@ -52,6 +56,7 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
     let store = || typed.config(&Purpose::default()).map(|config| config.store);
     match mode {
         None => files::run(&input, &typed),
+        Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),
         Some(Mode::Export(flags)) => match store()? {
             Destination::Sqlite(store) => export::run(&flags, &store, quiet),
             _ => Err(Failure::usage("export reads an SQLite store; name it with --store FILE")),
@@ -76,5 +81,14 @@ fn show_report(flags: cli::ReportFlags, store: Destination) -> Result<Exit, Fail
         // Whoever reads it has seen enough.
         Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
         result => Ok(result.map(|()| Exit::Ok)?),
+    }
+}
+
+/// Writes a text to standard output.
+fn print(text: &[u8]) -> Result<Exit, Failure> {
+    match io::stdout().lock().write_all(text) {
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
+        written => Ok(written.map(|()| Exit::Ok)?),
     }
 }

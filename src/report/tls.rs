@@ -93,3 +93,14 @@ pub struct FailureDetail {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_reason_code: Option<Text>,
 }
+
+impl FailureDetail {
+    /// The reason, a blank, and the receiving host: its name, or its address where no name is told.
+    /// Only one of the two where the report does not tell the other.
+    pub fn reason_and_host(&self) -> Option<String> {
+        let host = self.receiving_mx_hostname.as_ref().or(self.receiving_ip.as_ref());
+        let told: Vec<&str> =
+            [self.result_type.as_ref(), host].into_iter().flatten().map(Text::as_str).collect();
+        (!told.is_empty()).then(|| told.join(" "))
+    }
+}

@@ -18,3 +18,4 @@ mod promises;
 mod properties;
 mod quirks;
 mod samples;
+mod tls_failures;

@@ -72,8 +72,15 @@ fn man_pages_are_there_for_the_program_and_each_command() {
     names.sort();
     let commands = cli::command();
     let shown = commands.get_subcommands().filter(|command| !command.is_hide_set());
-    let mut expected: Vec<String> =
-        shown.map(|command| format!("email-report-processor-{}.1", command.get_name())).collect();
+    let mut expected: Vec<String> = shown
+        .flat_map(|command| {
+            let name = format!("email-report-processor-{}", command.get_name());
+            let inner =
+                command.get_subcommands().map(|inner| format!("{name}-{}", inner.get_name()));
+            inner.chain([name.clone()]).collect::<Vec<_>>()
+        })
+        .map(|name| format!("{name}.1"))
+        .collect();
     expected.push("email-report-processor.1".into());
     expected.sort();
     assert_eq!(names, expected);
@@ -88,6 +95,10 @@ fn man_pages_are_there_for_the_program_and_each_command() {
         assert!(page.contains(text), "{text:?} is missing in {page}");
     }
     assert!(generated(&["man"]).contains(&page));
+    let page = fs::read_to_string(out.join("email-report-processor-dashboards-install.1"));
+    let page = page.expect("readable");
+    assert!(page.contains(r"\-\-dashboards\-url") && page.contains(r"\-\-ca\-file"), "{page}");
+    assert!(!page.contains(r"\-\-bulk\-bytes"), "{page}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod support;
 
 mod command_line;
 mod daemon;
+mod dashboards;
 mod documented;
 mod durable;
 mod export;

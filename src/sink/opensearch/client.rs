@@ -94,6 +94,8 @@ pub struct Client {
     agent: Agent,
     nodes: Vec<String>,
     authorization: Option<String>,
+    /// Headers that each request has, apart from those.
+    more: Vec<(&'static str, String)>,
     gzip: bool,
     next: AtomicUsize,
 }
@@ -140,7 +142,15 @@ impl Client {
             Auth::ApiKey(key) => format!("ApiKey {key}"),
         });
         let nodes = config.nodes.clone();
-        Ok(Client { agent, nodes, authorization, gzip: config.gzip, next: AtomicUsize::new(0) })
+        let (more, next) = (Vec::new(), AtomicUsize::new(0));
+        Ok(Client { agent, nodes, authorization, more, gzip: config.gzip, next })
+    }
+
+    /// The same, with a header that each request is to have.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: String) -> Client {
+        self.more.push((name, value));
+        self
     }
 
     /// Sends a request to one node, or, where it can't be reached, to the others in turn.
@@ -221,6 +231,9 @@ impl Client {
         let mut request = Request::builder().method(method).uri(format!("{node}{path}"));
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
+        }
+        for (name, value) in &self.more {
+            request = request.header(*name, value);
         }
         let response = if body.is_empty() {
             self.agent.run(request.body(())?)

@@ -8,7 +8,7 @@
 
 mod answer;
 mod aside;
-mod client;
+pub(crate) mod client;
 pub mod config;
 mod pace;
 mod prepare;

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::report::{Kind, hex};
 
 /// Raise when the mappings change; older templates are then replaced.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Numbered DKIM results with a mapping of their own. More are mapped as they come.
 const DKIM_RESULTS: usize = 10;
@@ -163,6 +163,9 @@ fn dmarc_properties() -> Value {
         texts(&["version"]),
         json!({ "report_metadata": metadata, "policy_published": policy_published, "record": record }),
     );
+    // What an ingest pipeline may add.
+    properties["ip2geo"] = object(texts(&["asn", "organization_name", "network"]), Value::Null);
+    properties["source"] = object(texts(&["country", "reverse_dns"]), Value::Null);
     properties["dmarc"] =
         json!({ "properties": { "pass": bool, "spf_aligned": bool, "dkim_aligned": bool } });
     properties
@@ -194,6 +197,7 @@ fn tls_properties() -> Value {
         "summary": { "properties": { "total-successful-session-count": long, "total-failure-session-count": long } },
         "failure-details": failure_details,
     } });
+    properties["tls"] = object(texts(&["failures"]), Value::Null);
     properties
 }
 

@@ -1,5 +1,7 @@
 //! One mail and what is to come of it.
 
+use std::collections::BTreeSet;
+
 use email_report_processor::report::rfc3339;
 use serde_json::{Map, Value, json};
 
@@ -121,6 +123,10 @@ impl Mail {
                     document.insert("@timestamp".into(), timestamp(report.begin));
                     document.insert("received".into(), self.received.clone());
                     document.insert("policies".into(), policy.clone());
+                    let failures = failures(policy);
+                    if !failures.is_empty() {
+                        document.insert("tls".into(), json!({ "failures": failures }));
+                    }
                     Value::Object(document)
                 })
                 .collect(),
@@ -144,4 +150,14 @@ impl Mail {
         line["duplicate_of"] = json!(self.duplicate_of);
         line
     }
+}
+
+/// Which reason belongs to which host, each pair once.
+fn failures(policy: &Value) -> BTreeSet<String> {
+    let details = policy["failure-details"].as_array();
+    let pair = |detail: &Value| {
+        let text = |name: &str| detail[name].as_str().expect("given in the corpus").to_owned();
+        format!("{} {}", text("result-type"), text("receiving-mx-hostname"))
+    };
+    details.into_iter().flatten().map(pair).collect()
 }

@@ -163,6 +163,8 @@ fn check_values(value: &Value, value_bytes: usize) {
                 let room = match name.as_str() {
                     "headers" => 16,
                     "body" => 64,
+                    // Pairs of values.
+                    "tls" => 3,
                     // Names of repairs and headers of the mail itself.
                     "received" | "@timestamp" => usize::MAX,
                     _ => 1,
