@@ -6,6 +6,8 @@
 //! large mails are read one at a time. What mails take in memory once they are unpacked is counted
 //! over all threads ([`Memory`]); a mail that would make it too much is read alone.
 
+mod gate;
+
 use std::{
     any::Any,
     fs, io,
@@ -20,10 +22,11 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tracing::{error, warn};
 
+use self::gate::Gate;
 use crate::{
     message::{self, Contents},
     settle::{
@@ -36,9 +39,6 @@ use crate::{
 
 /// Mails taken up ahead of the parsers, so that these never wait for the one who lists them.
 const TAKEN_UP_PER_THREAD: usize = 16;
-
-/// Bytes of mails that came out of an mbox or archive and wait for a parser.
-const BYTES_TAKEN_UP: usize = 16 << 20;
 
 /// Mails above this many bytes are under way one at a time, from reading to settling, and all on
 /// one thread: what they unpack to may be hundreds of times as large, and freed memory is not
@@ -300,56 +300,6 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("unknown panic").to_owned()
-}
-
-/// Counts what is under way and lets no more than so many mails, or bytes that were read already,
-/// in.
-struct Gate {
-    inside: Mutex<Inside>,
-    changed: Condvar,
-    room: usize,
-}
-
-#[derive(Default)]
-struct Inside {
-    mails: usize,
-    bytes: usize,
-}
-
-impl Gate {
-    fn new(room: usize) -> Self {
-        Gate { inside: Mutex::default(), changed: Condvar::new(), room }
-    }
-
-    fn is_full(&self, inside: &Inside) -> bool {
-        inside.mails >= self.room || inside.bytes >= BYTES_TAKEN_UP
-    }
-
-    fn enter(&self, bytes: usize) {
-        let mut inside = self.inside.lock();
-        self.changed.wait_while(&mut inside, |inside| self.is_full(inside));
-        inside.mails += 1;
-        inside.bytes += bytes;
-    }
-
-    fn wait_for_room(&self, at_most: Duration) -> bool {
-        let mut inside = self.inside.lock();
-        let wait = self.changed.wait_while_for(&mut inside, |inside| self.is_full(inside), at_most);
-        !wait.timed_out()
-    }
-
-    /// How many mails are left inside.
-    fn leave(&self, bytes: usize) -> usize {
-        let mut inside = self.inside.lock();
-        inside.mails -= 1;
-        inside.bytes -= bytes;
-        self.changed.notify_all();
-        inside.mails
-    }
-
-    fn wait_until_empty(&self) {
-        self.changed.wait_while(&mut self.inside.lock(), |inside| inside.mails > 0);
-    }
 }
 
 /// Memory for what mails unpack to and are read into, over all threads.

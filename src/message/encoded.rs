@@ -55,9 +55,14 @@ fn is_base64_letter(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
 }
 
+/// A letter, or padding.
+fn is_of_base64(byte: u8) -> bool {
+    is_base64_letter(byte) || byte == b'='
+}
+
 /// True if there is anything but base64 in it.
 pub(super) fn is_base64_with_junk(bytes: &[u8]) -> bool {
-    !bytes.iter().all(|byte| is_base64_letter(*byte) || *byte == b'=' || byte.is_ascii_whitespace())
+    !bytes.iter().all(|byte| is_of_base64(*byte) || byte.is_ascii_whitespace())
 }
 
 /// True if padding is missing at the end, with which a decoder may drop the last bytes.
@@ -68,7 +73,7 @@ pub(super) fn is_unpadded_base64(bytes: &[u8]) -> bool {
 /// Decodes what is base64 and nothing else, but does not say so.
 pub(super) fn undeclared_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = bytes.trim_ascii();
-    let is_base64 = |byte: &u8| is_base64_letter(*byte) || matches!(byte, b'=' | b'\r' | b'\n');
+    let is_base64 = |byte: &u8| is_of_base64(*byte) || matches!(byte, b'\r' | b'\n');
     (text.len() >= 32 && text.iter().all(is_base64)).then(|| base64(text))
 }
 
@@ -86,14 +91,30 @@ pub(super) fn is_file_within(bytes: &[u8]) -> bool {
     base64_pieces(bytes).next().is_some() || !uuencoded(bytes, 1).files.is_empty()
 }
 
+/// Letters in the first line of a piece of base64, at least.
+const PIECE_BYTES: usize = 32;
+
+/// True if so many characters of base64 stand in a row. Only each so many-th byte is looked at, and
+/// those in front of it.
+fn has_run(bytes: &[u8], length: usize) -> bool {
+    let mut from = 0;
+    while let Some(window) = bytes.get(from..from + length) {
+        match window.iter().rposition(|byte| !is_of_base64(*byte)) {
+            Some(other) => from += other + 1,
+            None => return true,
+        }
+    }
+    false
+}
+
 /// Pieces of base64 in a text: lines of nothing else, of which the first begins as a report would.
 fn base64_pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = bytes;
+    let mut rest = if has_run(bytes, PIECE_BYTES) { bytes } else { &[] };
     iter::from_fn(move || {
         while let Some((line, below)) = next_line(rest) {
             let first = line.trim_ascii();
             let begins = || BEGINNINGS.iter().any(|beginning| first.starts_with(beginning));
-            if first.len() < 32 || !begins() || !is_base64_line(line) {
+            if first.len() < PIECE_BYTES || !begins() || !is_base64_line(line) {
                 rest = below;
                 continue;
             }
@@ -109,7 +130,8 @@ fn base64_pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The first line with its end, and what is below it.
+pub(super) fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
     (end > 0).then(|| bytes.split_at(end))
 }
@@ -117,7 +139,7 @@ fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// True for a line of base64, which is not blank.
 fn is_base64_line(line: &[u8]) -> bool {
     let text = line.trim_ascii();
-    !text.is_empty() && text.iter().all(|byte| is_base64_letter(*byte) || *byte == b'=')
+    !text.is_empty() && text.iter().all(|byte| is_of_base64(*byte))
 }
 
 /// What is in a uuencoded text.

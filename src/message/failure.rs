@@ -114,7 +114,8 @@ fn undeclared(part: &Part) -> Option<bool> {
     if part.is_text() && arf::is_for_people(&part.start(arf::FEEDBACK_BYTES)) {
         return Some(true);
     }
-    arf::is_feedback(&part.start(256)).then_some(false)
+    let begins = || arf::is_feedback(&part.start(256)).then_some(false);
+    if part.is_archive() { None } else { begins() }
 }
 
 /// A mail, or `text/rfc822-headers` (RFC 6522 section 4), under whatever name.

@@ -2,11 +2,8 @@
 
 /// True if the bytes begin with a header field, as in `Received: from …`.
 pub(in crate::message) fn starts_with_field(bytes: &[u8]) -> bool {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-    !name.is_empty()
-        && name.len() < line.len()
-        && name.iter().all(|byte| matches!(byte, b'!'..=b'~'))
+    let name = bytes.iter().position(|byte| !matches!(byte, b'!'..=b'9' | b';'..=b'~'));
+    name.is_some_and(|end| end > 0 && bytes[end] == b':')
 }
 
 /// The mail without the `From …` line of an mbox on top, which Postfix puts in front of what it

@@ -21,6 +21,7 @@ pub(super) use self::{
 };
 use crate::{
     limits::{LimitExceeded, Limits},
+    message::encoded::next_line,
     report,
 };
 
@@ -274,7 +275,7 @@ fn empty_header<'x>() -> Message<'x> {
 /// is one.
 fn early_body(bytes: &[u8], end: usize) -> Option<usize> {
     let mut fields_end = 0;
-    for line in bytes[..end].split_inclusive(|byte| *byte == b'\n') {
+    while let Some((line, _)) = next_line(&bytes[fields_end..end]) {
         let is_folded = fields_end > 0 && matches!(line.first(), Some(b' ' | b'\t'));
         if !is_folded && (!starts_with_field(line) || matches!(line[0], b'<' | b'{' | b'"')) {
             break;

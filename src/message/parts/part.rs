@@ -85,6 +85,11 @@ impl<'x> Part<'x> {
             .bytes(&mut Repairs::default())
     }
 
+    /// True if it begins as an archive or a packed file does.
+    pub(in crate::message) fn is_archive(&self) -> bool {
+        !matches!(Payload::of(&self.start(16)), Payload::Text | Payload::Other)
+    }
+
     /// Its bytes, decoded. Character sets are left as they are: what calls itself text may be none,
     /// and an XML declaration speaks of the original bytes.
     pub(in crate::message) fn bytes(&self, repairs: &mut Repairs) -> Cow<'x, [u8]> {

@@ -16,7 +16,8 @@ macro_rules! tags {
             /// All that have a name.
             const KNOWN: &[(&str, Element)] = &[$(($name, Element::$tag),)*];
 
-            fn exact(name: &str) -> Option<Element> {
+            /// The element of exactly this name.
+            pub(super) fn exact(name: &str) -> Option<Element> {
                 match name {
                     $($name => Some(Element::$tag),)*
                     _ => None,

@@ -52,6 +52,8 @@ pub(super) struct Walker<'x> {
     pub(super) pieces: Pieces,
     /// Character data found while a tag was taken apart.
     pending: Option<Text>,
+    /// There may be carriage returns in the text.
+    has_returns: bool,
     /// What was mended.
     pub(super) repairs: Repairs,
 }
@@ -74,6 +76,7 @@ impl<'x> Walker<'x> {
             prefix: None,
             pieces,
             pending: None,
+            has_returns: memchr::memchr(b'\r', text.as_bytes()).is_some(),
             repairs,
         }
     }
@@ -82,18 +85,28 @@ impl<'x> Walker<'x> {
     /// extension, whatever its local name (RFC 9990 section 4), but for a schema around the report.
     /// What has no prefix belongs to the report: some write it at the root only.
     fn tag(&mut self, name: &str) -> Element {
+        // Most have no prefix.
+        if let Some(tag) = Element::exact(name) {
+            self.note_prefix(tag, "");
+            return tag;
+        }
         let (prefix, local) = name.rsplit_once(':').unwrap_or(("", name));
         let of_another = |own: &Text| !prefix.is_empty() && prefix != own.as_str();
         if self.prefix.as_ref().is_some_and(of_another) {
             return if local == "schema" { Element::Schema } else { Element::Other };
         }
         let tag = Element::of(local, &mut self.repairs);
+        self.note_prefix(tag, prefix);
+        tag
+    }
+
+    /// The first element of a report has the report's prefix.
+    fn note_prefix(&mut self, tag: Element, prefix: &str) {
         if self.prefix.is_none()
             && matches!(tag, Element::Feedback | Element::ReportMetadata | Element::PolicyPublished)
         {
             self.prefix = Some(prefix.into());
         }
-        tag
     }
 
     /// Where the reader stands: bytes from the beginning of the text.
@@ -179,6 +192,11 @@ impl<'x> Walker<'x> {
 
     /// What a start tag means; nothing if a `<` that was not escaped swallowed an end tag.
     fn start_tag(&mut self, start: &BytesStart) -> Result<Option<Step<'x>>, Unreadable> {
+        // Nothing to mend, and no attribute.
+        if let Some(tag) = Element::exact(start) {
+            self.note_prefix(tag, "");
+            return self.begin(tag);
+        }
         match start.rfind('<') {
             // `<email><reports@example.org></email>`
             None if start.contains('@') && start.name().as_ref().contains('@') => {
@@ -248,7 +266,7 @@ impl<'x> Walker<'x> {
         }
         let trimmed = value.trim_end().len();
         value.truncate(trimmed);
-        Ok(with_line_feeds(value))
+        Ok(if self.has_returns { with_line_feeds(value) } else { value })
     }
 
     /// [`Walker::value`], with nothing for an empty element.
@@ -329,7 +347,7 @@ impl<'x> Walker<'x> {
             self.repairs.note("value-cut");
         }
         all.truncate(all.trim_end().len());
-        Ok(with_line_feeds(all))
+        Ok(if self.has_returns { with_line_feeds(all) } else { all })
     }
 
     /// The error for a text that ends where it must not.
@@ -353,6 +371,7 @@ impl<'x> Walker<'x> {
             char::from_u32(code).filter(|character| *character != '\0')
         });
         if let Some(character) = number {
+            self.has_returns |= character == '\r';
             return Cow::Owned(character.to_string());
         }
         self.repairs.note("unknown-entity");
