@@ -125,6 +125,34 @@ fn what_follows_a_packed_stream() {
 }
 
 #[test]
+fn xml_and_json_in_one_text() {
+    let json = |id: &str| {
+        let text = String::from_utf8(fixture("tls/rfc8460.json")).expect("UTF-8");
+        text.replace("5065427c-23d3-47ca-b6e0-946ea0e8c4be", id)
+    };
+    let (first, second) = (good(), another());
+    for (text, expected) in [
+        (format!("{first}\n{}\n{second}", json("j")), vec![GOOD, "j", "another"]),
+        (format!("{}{first}{}", json("i"), json("j")), vec!["i", GOOD, "j"]),
+        (format!("{first}{second}\n{}", json("j")), vec![GOOD, "another", "j"]),
+        (format!("<p>hello</p>\n{}", json("j")), vec!["j"]),
+        (format!("<p>hello\n{}", json("j")), vec!["j"]),
+        (format!("<?xml version=\"1.0\"?><a><b/></a>{}", json("j")), vec!["j"]),
+        (format!("<p>hello</p>{}{first}", json("j")), vec!["j", GOOD]),
+    ] {
+        let contents = read(&mail(&attachment("text/plain", "a.txt", text.as_bytes())));
+        assert_eq!((contents.complaint(), ids(&contents)), (None, expected), "{text}");
+    }
+    // What is no JSON, and more turns than these, is told.
+    let braces = format!("{{hello}}\n{first}");
+    assert!(!read(&mail(&part("text/plain", &braces))).failures.is_empty());
+    let turns = format!("{first}{}{second}{}", json("i"), json("j"));
+    let contents = read(&mail(&attachment("text/plain", "a.txt", turns.as_bytes())));
+    assert_eq!(ids(&contents), [GOOD, "i", "another"]);
+    assert!(contents.complaint().is_some_and(|reason| reason.contains("take turns")));
+}
+
+#[test]
 fn uuencoded_files_that_are_cut_off() {
     let text = String::from_utf8(fixture("quirks/mail-uuencoded.eml")).expect("UTF-8");
     let from = text.find("begin ").expect("a uuencoded file");
