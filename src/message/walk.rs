@@ -330,7 +330,7 @@ impl<'c> Walk<'c> {
         for report in report::parse_within(bytes, self.limits, &mut self.left, repairs) {
             self.push(report);
         }
-        if encoded::is_file_within(bytes) {
+        if encoded::is_file_within(bytes) || Payload::is_archive_within(bytes) {
             self.fail(Unusable::SeveralForms);
         }
     }

@@ -347,3 +347,35 @@ fn what_stands_twice_in_a_report_is_noted() {
         );
     }
 }
+
+#[test]
+fn base64_within_a_letter_in_many_shapes() {
+    let xml = another();
+    let packed = base64(&gzip(xml.as_bytes())).replace(['\r', '\n'], "");
+    let lines = |length: usize, mark: &str| -> String {
+        let line = |line: &[u8]| format!("{mark}{}\n", String::from_utf8_lossy(line));
+        packed.as_bytes().chunks(length).map(line).collect()
+    };
+    let utf16: Vec<u8> = xml.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [&[0xFF, 0xFE], &utf16[..]].concat();
+    for text in [
+        lines(20, ""),
+        lines(76, "> "),
+        lines(76, ">> "),
+        base64(&zlib(xml.as_bytes())),
+        base64(&utf16),
+        base64(&marked),
+    ] {
+        is_read(&beside(&part("text/plain", &format!("Hello you,\n\n{text}\nBye now"))));
+    }
+    let json = String::from_utf8(fixture("tls/rfc8460.json")).expect("UTF-8");
+    let list = base64(format!("[{json}]").as_bytes());
+    let contents = beside(&part("text/plain", &format!("Hello you,\n\n{list}\n")));
+    assert_eq!((contents.complaint(), contents.reports.len()), (None, 2));
+}
+
+#[test]
+fn an_archive_behind_xml() {
+    let file = [good().as_bytes(), &gzip(another().as_bytes())].concat();
+    fails(&read(&mail(&attachment("text/xml", "a.xml", &file))), "files in more than one form");
+}
