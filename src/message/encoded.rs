@@ -77,9 +77,29 @@ pub(super) fn undeclared_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     (text.len() >= 32 && text.iter().all(is_base64)).then(|| base64(text))
 }
 
-/// How base64 of gzip, zip, zstd, XML and JSON begins.
-const BEGINNINGS: [&[u8]; 9] =
-    [b"H4sI", b"UEsD", b"KLUv", b"PD94bWw", b"PGZlZWRi", b"77u/", b"eyJ", b"ewog", b"ew0K"];
+/// How base64 of gzip, zip, zstd, zlib, XML and JSON begins, and of the latter in UTF-16.
+const BEGINNINGS: [&[u8]; 17] = [
+    b"H4sI",
+    b"UEsD",
+    b"KLUv",
+    b"eJ",
+    b"eNo",
+    b"PD94bWw",
+    b"PGZlZWRi",
+    b"77u/",
+    b"eyJ",
+    b"ewog",
+    b"ew0K",
+    b"W3s",
+    b"PAA",
+    b"ewA",
+    b"//48",
+    b"//57",
+    b"ADw",
+];
+
+/// The first line of a piece of base64 is as long as this.
+const FIRST_LINE: usize = 16;
 
 /// Decodes the pieces of base64 in a text, up to so many.
 pub(super) fn base64_within(bytes: &[u8], at_most: usize) -> Vec<Vec<u8>> {
@@ -91,42 +111,42 @@ pub(super) fn is_file_within(bytes: &[u8]) -> bool {
     base64_pieces(bytes).next().is_some() || !uuencoded(bytes, 1).files.is_empty()
 }
 
-/// Letters in the first line of a piece of base64, at least.
-const PIECE_BYTES: usize = 32;
-
-/// True if so many characters of base64 stand in a row. Only each so many-th byte is looked at, and
-/// those in front of it.
-fn has_run(bytes: &[u8], length: usize) -> bool {
+/// Where the first so many characters of base64 in a row stand. In other text each so many-th byte
+/// is looked at, and those in front of it.
+fn run_of_base64(bytes: &[u8], length: usize) -> Option<usize> {
     let mut from = 0;
-    while let Some(window) = bytes.get(from..from + length) {
+    loop {
+        let window = bytes.get(from..from + length)?;
         match window.iter().rposition(|byte| !is_of_base64(*byte)) {
             Some(other) => from += other + 1,
-            None => return true,
+            None => return Some(from),
         }
     }
-    false
 }
 
 /// Pieces of base64 in a text: lines of nothing else, of which the first begins as a report would.
 fn base64_pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = if has_run(bytes, PIECE_BYTES) { bytes } else { &[] };
+    let mut rest = bytes;
     iter::from_fn(move || {
-        while let Some((line, below)) = next_line(rest) {
-            let first = line.trim_ascii();
+        loop {
+            let run = run_of_base64(rest, FIRST_LINE)?;
+            let start = memchr::memrchr(b'\n', &rest[..run]).map_or(0, |end| end + 1);
+            let (line, below) = next_line(&rest[start..])?;
+            let first = unquoted(line);
             let begins = || BEGINNINGS.iter().any(|beginning| first.starts_with(beginning));
-            if first.len() < PIECE_BYTES || !begins() || !is_base64_line(line) {
+            if first.len() < FIRST_LINE || !begins() || !is_base64_line(line) {
                 rest = below;
                 continue;
             }
-            let start = rest;
+            let piece = &rest[start..];
+            rest = piece;
             while let Some((line, below)) = next_line(rest)
                 && is_base64_line(line)
             {
                 rest = below;
             }
-            return Some(&start[..start.len() - rest.len()]);
+            return Some(&piece[..piece.len() - rest.len()]);
         }
-        None
     })
 }
 
@@ -136,9 +156,16 @@ pub(super) fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (end > 0).then(|| bytes.split_at(end))
 }
 
+/// A line without the marks of an answer to a mail, `> `.
+fn unquoted(line: &[u8]) -> &[u8] {
+    let text = line.trim_ascii();
+    let marks = text.iter().take_while(|byte| matches!(byte, b'>' | b' ')).count();
+    &text[marks..]
+}
+
 /// True for a line of base64, which is not blank.
 fn is_base64_line(line: &[u8]) -> bool {
-    let text = line.trim_ascii();
+    let text = unquoted(line);
     !text.is_empty() && text.iter().all(|byte| is_of_base64(*byte))
 }
 

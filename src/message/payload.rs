@@ -58,6 +58,10 @@ impl Payload {
 
     /// True if an archive seems to begin somewhere in the bytes.
     pub(super) fn is_archive_within(bytes: &[u8]) -> bool {
+        // Text has none of these bytes.
+        if memchr::memchr3(0x1F, 0x03, 0xFD, bytes).is_none() {
+            return false;
+        }
         [&[0x1F, 0x8B, 8][..], b"PK\x03\x04", &[0x28, 0xB5, 0x2F, 0xFD]]
             .iter()
             .any(|mark| memmem::find(bytes, mark).is_some())

@@ -140,13 +140,15 @@ impl<'c> Walk<'c> {
     }
 
     /// Looks into a part of what a text for people calls a failure. A report in it is not believed,
-    /// but the mail fails, so that a person decides.
+    /// but the mail fails, so that a person decides; for a broken report too.
     fn doubtful(&mut self, part: &Part, depth: usize) {
         let (reports, failures) = (self.contents.reports.len(), self.contents.failures.len());
         let (closed, is_unread) = (self.closed, self.is_unread);
         self.part(part, depth);
         (self.closed, self.is_unread) = (closed, is_unread);
-        self.contents.failures.truncate(failures);
+        let others = self.contents.failures.split_off(failures);
+        let of_reports = |why: &Unusable| matches!(why, Unusable::Report(_) | Unusable::Named);
+        self.contents.failures.extend(others.into_iter().filter(of_reports));
         if self.contents.reports.len() > reports {
             self.contents.reports.truncate(reports);
             self.fail(Unusable::Doubtful);
@@ -328,7 +330,7 @@ impl<'c> Walk<'c> {
         for report in report::parse_within(bytes, self.limits, &mut self.left, repairs) {
             self.push(report);
         }
-        if encoded::is_file_within(bytes) {
+        if encoded::is_file_within(bytes) || Payload::is_archive_within(bytes) {
             self.fail(Unusable::SeveralForms);
         }
     }

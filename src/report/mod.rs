@@ -13,13 +13,14 @@ mod aggregate_xml;
 pub(crate) mod arf;
 mod date;
 mod feedback_fields;
+mod number;
 mod text;
 mod tls_json;
 mod xml;
 
 use compact_str::CompactString;
 
-use self::{aggregate_xml::End, xml::Pieces};
+use self::{aggregate_xml::End, number::number, xml::Pieces};
 use crate::limits::{LimitExceeded, Limits};
 
 pub use aggregate::AggregateReport;
@@ -132,34 +133,6 @@ impl Report {
     }
 }
 
-/// A number that people can read: with a sign in front, blanks or commas between thousands, a
-/// fraction of zeros, or a unit behind. A fraction of a mail, less than nothing, and digits in the
-/// middle of other text are no number.
-fn number(text: &str) -> Option<u64> {
-    if let Ok(number) = text.parse() {
-        return Some(number);
-    }
-    let text = text.trim_matches(|c: char| matches!(c, '"' | '\'' | '+') || c.is_whitespace());
-    let end =
-        text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ',' | '.')).unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    if !rest.chars().all(|c| c.is_whitespace() || c.is_alphabetic() || matches!(c, '%' | '.')) {
-        return None;
-    }
-    let whole = match digits.rsplit_once('.') {
-        // `1.000` is 1 or 1,000.
-        Some((whole, zeros)) if zeros.len() != 3 && zeros.bytes().all(|byte| byte == b'0') => whole,
-        Some(_) => return None,
-        None => digits,
-    };
-    let mut groups = whole.split(',');
-    let first = groups.next()?;
-    let thousands: Vec<&str> = groups.collect();
-    let grouped = thousands.is_empty()
-        || (first.len() <= 3 && thousands.iter().all(|group| group.len() == 3));
-    if grouped { [&[first], thousands.as_slice()].concat().concat().parse().ok() } else { None }
-}
-
 /// Two hexadecimal digits a byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -192,6 +165,9 @@ pub enum Unreadable {
         /// What the parser stumbled over.
         reason: String,
     },
+    /// Reports in XML and in JSON take turns in one text.
+    #[error("XML and JSON reports take turns too often in one text")]
+    TooMixed,
     /// A limit was exceeded.
     #[error(transparent)]
     Limit(#[from] LimitExceeded),
@@ -295,7 +271,7 @@ fn begin<'t>(text: &'t str, repairs: &mut Repairs) -> Result<(bool, &'t str), Un
     let blank = |c: char| c.is_whitespace() || matches!(c, '\u{FEFF}' | '\0');
     let text = text.trim_start_matches(blank);
     match text.as_bytes().first() {
-        Some(b'<') => return Ok((true, text)),
+        Some(b'<') if !text::is_json_before_root(text.as_bytes()) => return Ok((true, text)),
         Some(b'{') => return Ok((false, text)),
         Some(_) => {}
         None => return Err(Unreadable::NotAReport("empty".into())),
@@ -328,7 +304,7 @@ pub fn parse_within(
         Ok(found) => found,
         Err(error) => return vec![Err(error)],
     };
-    // All of the text is searched for the other format only once.
+    // JSON is counted from its first report to the end of the text.
     let mut switches = 2;
     let mut is_new = true;
     let mut reports = Vec::new();
@@ -342,7 +318,11 @@ pub fn parse_within(
             return reports;
         }
         let (report, end) = one(rest, is_xml, limits, left, &repairs);
-        let next = end.and_then(|end| next(rest, end, is_xml, switches > 0));
+        let next = match (&report, end) {
+            (_, Some(end)) => next(rest, end, is_xml),
+            (Err(Unreadable::NotAReport(_)), None) => other(rest, is_xml),
+            (_, None) => None,
+        };
         reports.push(left.take(report, limits));
         match next {
             Some(_) if reports.len() >= limits.members => {
@@ -352,6 +332,10 @@ pub fn parse_within(
             Some((begins_with_xml, at)) => {
                 rest = &rest[at..];
                 is_new = begins_with_xml != is_xml;
+                if is_new && switches == 0 {
+                    reports.push(Err(Unreadable::TooMixed));
+                    return reports;
+                }
                 switches -= usize::from(is_new);
                 is_xml = begins_with_xml;
             }
@@ -379,16 +363,20 @@ fn one(
 }
 
 /// Where the report behind another begins, and whether it is XML.
-fn next(text: &str, end: End, is_xml: bool, may_switch: bool) -> Option<(bool, usize)> {
-    let rest = &text.as_bytes()[end.at..];
+fn next(text: &str, end: End, is_xml: bool) -> Option<(bool, usize)> {
+    let rest = &text[end.at..];
     let same = match is_xml {
-        true if end.is_root => Some(end.at),
-        true => text::find_root(rest).map(|at| end.at + at),
-        false => text::next_json(text, end.at),
+        true if end.is_root => Some(0),
+        true => text::find_root(rest.as_bytes()),
+        false => text::next_json(rest),
     };
-    let other = || {
-        let at = if is_xml { text::find_json(rest) } else { text::find_root(rest) };
-        at.filter(|_| may_switch).map(|at| (!is_xml, end.at + at))
-    };
-    same.map(|at| (is_xml, at)).or_else(other)
+    // All of the text is searched for the other format only if none of the same follows.
+    let nearer = other(&rest[..same.unwrap_or(rest.len())], is_xml);
+    nearer.or(same.map(|at| (is_xml, at))).map(|(is_xml, at)| (is_xml, end.at + at))
+}
+
+/// Where the first report of the other format begins.
+fn other(text: &str, is_xml: bool) -> Option<(bool, usize)> {
+    let find = if is_xml { text::find_json } else { text::find_root };
+    find(text.as_bytes()).map(|at| (!is_xml, at))
 }

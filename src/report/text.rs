@@ -87,17 +87,19 @@ pub(super) fn find_json(text: &[u8]) -> Option<usize> {
         .then_some(at)
 }
 
-/// Where the next JSON report begins in a text that has one up to `end`: in a list, one after
-/// another, or behind other text, of which not much is searched: there may be many reports.
-pub(super) fn next_json(text: &str, end: usize) -> Option<usize> {
-    let rest = &text[end..];
+/// True if there is JSON in front of the root of an XML report.
+pub(super) fn is_json_before_root(text: &[u8]) -> bool {
+    find_root(text).is_some_and(|root| find_json(&text[..root]).is_some())
+}
+
+/// Where the next JSON report begins in the text behind one: in a list, one after another, or
+/// behind other text, of which not much is searched: there may be many reports.
+pub(super) fn next_json(rest: &str) -> Option<usize> {
     let next = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']'));
-    let at = if next.starts_with('{') {
-        rest.len() - next.len()
-    } else {
-        find_json(&rest.as_bytes()[..rest.len().min(64 << 10)])?
-    };
-    Some(end + at)
+    if next.starts_with('{') {
+        return Some(rest.len() - next.len());
+    }
+    find_json(&rest.as_bytes()[..rest.len().min(64 << 10)])
 }
 
 /// Where the first start tag `feedback` is, with or without a prefix, that another tag follows:

@@ -90,3 +90,14 @@ fn a_report_that_a_letter_may_call_failed_is_not_lost_silently() {
         assert!(complaint.starts_with(reason), "{complaint}");
     }
 }
+
+#[test]
+fn a_broken_report_that_a_letter_may_call_failed_is_told() {
+    let letter = "Content-Type: text/plain\n\nOn DMARC\nSender IP Address: 192.0.2.9\n";
+    let report = mail_with_report("Content-Type: message/rfc822\n\n");
+    let broken = &report[..report.find("<record>").expect("a record") + 30];
+    let contents = of_parts(&[letter, broken]);
+    assert_eq!(kinds(&contents), [Kind::Failure]);
+    let complaint = contents.complaint().unwrap_or_default();
+    assert!(complaint.starts_with("DMARC report is broken"), "{complaint}");
+}

@@ -125,6 +125,34 @@ fn what_follows_a_packed_stream() {
 }
 
 #[test]
+fn xml_and_json_in_one_text() {
+    let json = |id: &str| {
+        let text = String::from_utf8(fixture("tls/rfc8460.json")).expect("UTF-8");
+        text.replace("5065427c-23d3-47ca-b6e0-946ea0e8c4be", id)
+    };
+    let (first, second) = (good(), another());
+    for (text, expected) in [
+        (format!("{first}\n{}\n{second}", json("j")), vec![GOOD, "j", "another"]),
+        (format!("{}{first}{}", json("i"), json("j")), vec!["i", GOOD, "j"]),
+        (format!("{first}{second}\n{}", json("j")), vec![GOOD, "another", "j"]),
+        (format!("<p>hello</p>\n{}", json("j")), vec!["j"]),
+        (format!("<p>hello\n{}", json("j")), vec!["j"]),
+        (format!("<?xml version=\"1.0\"?><a><b/></a>{}", json("j")), vec!["j"]),
+        (format!("<p>hello</p>{}{first}", json("j")), vec!["j", GOOD]),
+    ] {
+        let contents = read(&mail(&attachment("text/plain", "a.txt", text.as_bytes())));
+        assert_eq!((contents.complaint(), ids(&contents)), (None, expected), "{text}");
+    }
+    // What is no JSON, and more turns than these, is told.
+    let braces = format!("{{hello}}\n{first}");
+    assert!(!read(&mail(&part("text/plain", &braces))).failures.is_empty());
+    let turns = format!("{first}{}{second}{}", json("i"), json("j"));
+    let contents = read(&mail(&attachment("text/plain", "a.txt", turns.as_bytes())));
+    assert_eq!(ids(&contents), [GOOD, "i", "another"]);
+    assert!(contents.complaint().is_some_and(|reason| reason.contains("take turns")));
+}
+
+#[test]
 fn uuencoded_files_that_are_cut_off() {
     let text = String::from_utf8(fixture("quirks/mail-uuencoded.eml")).expect("UTF-8");
     let from = text.find("begin ").expect("a uuencoded file");
@@ -318,4 +346,36 @@ fn what_stands_twice_in_a_report_is_noted() {
             "{inner}"
         );
     }
+}
+
+#[test]
+fn base64_within_a_letter_in_many_shapes() {
+    let xml = another();
+    let packed = base64(&gzip(xml.as_bytes())).replace(['\r', '\n'], "");
+    let lines = |length: usize, mark: &str| -> String {
+        let line = |line: &[u8]| format!("{mark}{}\n", String::from_utf8_lossy(line));
+        packed.as_bytes().chunks(length).map(line).collect()
+    };
+    let utf16: Vec<u8> = xml.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [&[0xFF, 0xFE], &utf16[..]].concat();
+    for text in [
+        lines(20, ""),
+        lines(76, "> "),
+        lines(76, ">> "),
+        base64(&zlib(xml.as_bytes())),
+        base64(&utf16),
+        base64(&marked),
+    ] {
+        is_read(&beside(&part("text/plain", &format!("Hello you,\n\n{text}\nBye now"))));
+    }
+    let json = String::from_utf8(fixture("tls/rfc8460.json")).expect("UTF-8");
+    let list = base64(format!("[{json}]").as_bytes());
+    let contents = beside(&part("text/plain", &format!("Hello you,\n\n{list}\n")));
+    assert_eq!((contents.complaint(), contents.reports.len()), (None, 2));
+}
+
+#[test]
+fn an_archive_behind_xml() {
+    let file = [good().as_bytes(), &gzip(another().as_bytes())].concat();
+    fails(&read(&mail(&attachment("text/xml", "a.xml", &file))), "files in more than one form");
 }
