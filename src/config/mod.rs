@@ -332,7 +332,9 @@ mod tests {
             "opensearch = ['http://h']\ndmarc-index = 'a/b'",
             "opensearch = ['http://h']\ndmarc-index = 'Upper'",
             "opensearch = ['http://h']\nbulk-bytes = '1B'",
-            "opensearch = ['http://h']\nopensearch-user = 'without-password'",
+            "opensearch = ['http://h']\nopensearch-user = 'with-empty-password:'",
+            "opensearch = ['http://h']\nclient-cert = 'without-key'",
+            "opensearch = ['http://h']\nclient-key = 'without-certificate'",
             "threads = 0",
         ] {
             let error = Config::new(settings(bad), &Purpose::default()).expect_err(bad).to_string();

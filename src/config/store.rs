@@ -60,6 +60,12 @@ fn opensearch(
             settings.opensearch_api_key_file,
         )?,
         ca_file: settings.ca_file,
+        client: match (settings.client_cert, settings.client_key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => return Err(value("client-key", "missing, beside client-cert")),
+            (None, Some(_)) => return Err(value("client-cert", "missing, beside client-key")),
+        },
         insecure: settings.insecure.unwrap_or(false),
         dmarc: target("dmarc-index", dmarc_index, "dmarc-reports", dmarc_pipeline)?,
         tlsrpt: target("tlsrpt-index", tlsrpt_index, "tlsrpt-reports", tlsrpt_pipeline)?,

@@ -8,6 +8,7 @@
 
 mod answer;
 mod aside;
+mod certificates;
 mod client;
 pub mod config;
 mod pace;
