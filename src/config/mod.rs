@@ -135,6 +135,9 @@ pub struct Typed<'m> {
     pub shared: cli::SharedFlags,
     /// Tells flags from variables.
     pub matches: &'m ArgMatches,
+    /// What the Ruby tool's option file says: less than flags and variables, more than the
+    /// configuration file.
+    pub options: Option<(Settings, &'m ArgMatches)>,
 }
 
 impl Typed<'_> {
@@ -150,7 +153,15 @@ impl Typed<'_> {
             None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
             None => Settings::default(),
         };
-        Config::new(layer(typed, file)?, purpose)
+        let below = match &self.options {
+            Some((options, matches)) => {
+                let mut options = options.clone();
+                choose_store(&mut options, matches)?;
+                layer(options, file)?
+            }
+            None => file,
+        };
+        Config::new(layer(typed, below)?, purpose)
     }
 }
 

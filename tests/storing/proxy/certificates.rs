@@ -84,8 +84,8 @@ fn a_client_certificate_is_shown_where_the_node_wants_one() {
         command.arg("--cert").arg(setting.certificates.file(certificate));
         ended(command.arg("--key").arg(setting.certificates.file(key)))
     };
-    setting.assert_all_stay(&ended(&mut setting.trusting(&[GIVE_UP])), "certificate");
-    setting.assert_all_stay(&showing("stranger.pem", "stranger.key"), "certificate");
+    setting.assert_all_stay(&ended(&mut setting.trusting(&[GIVE_UP])), "status 400");
+    setting.assert_all_stay(&showing("stranger.pem", "stranger.key"), "status 400");
     for (certificate, key) in
         [("person.pem", "stranger.key"), ("person.key", "person.key"), ("person.pem", "person.pem")]
     {
