@@ -20,13 +20,22 @@ fn main() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
         }
     };
-    logging::start(match (cli.shared.quiet, cli.shared.verbose) {
+    let options = match cli::option_file() {
+        Ok(options) => options,
+        Err(error) => {
+            logging::start(LevelFilter::INFO);
+            error!("{error}");
+            return Exit::Configuration;
+        }
+    };
+    let more = options.as_ref().map_or(0, |(options, _)| options.shared.verbose);
+    logging::start(match (cli.shared.quiet, cli.shared.verbose + more) {
         (true, _) => LevelFilter::WARN,
         (false, 0) => LevelFilter::INFO,
         (false, 1) => LevelFilter::DEBUG,
         (false, _) => LevelFilter::TRACE,
     });
-    mode::run(cli, &matches).unwrap_or_else(|error| {
+    mode::run(cli, &matches, options).unwrap_or_else(|error| {
         error!("{error}");
         error.exit()
     })

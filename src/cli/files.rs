@@ -14,6 +14,6 @@ pub struct InputFlags {
     #[arg(short = 'b', long, conflicts_with = "maildir")]
     pub mbox: bool,
     /// Each FILE is a Maildir: new/ and cur/ are read, nothing is moved
-    #[arg(short = 'd', long, requires = "files")]
+    #[arg(short = 'd', long)]
     pub maildir: bool,
 }

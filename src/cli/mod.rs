@@ -10,6 +10,7 @@ mod files;
 mod generate;
 mod help;
 mod import;
+mod option_file;
 mod period;
 mod reference;
 mod report;
@@ -30,6 +31,7 @@ pub use self::{
     generate::GenerateCommand,
     help::{command, shown, unused_flag},
     import::ImportFlags,
+    option_file::{OptionFileError, option_file},
     period::PeriodFlags,
     reference::settings_reference,
     report::ReportFlags,

@@ -38,7 +38,7 @@ settings! {
     /// Store in OpenSearch at this URL; may be repeated
     ///
     /// Several URLs are nodes of one cluster.
-    #[arg(long, global = true, value_name = "URL", env = "ERP_OPENSEARCH", value_delimiter = ',', help_heading = "Store")]
+    #[arg(long, alias = "url", global = true, value_name = "URL", env = "ERP_OPENSEARCH", value_delimiter = ',', help_heading = "Store")]
     #[serde(deserialize_with = "one_or_many_in_file")]
     opensearch: Vec<String>,
     /// The SQLite file [default: in the user's data folder]
@@ -53,8 +53,9 @@ settings! {
     #[serde(deserialize_with = "duration_in_file")]
     give_up_after: SignedDuration,
 
-    /// User for basic authentication
-    #[arg(long, global = true, value_name = "NAME", env = "ERP_OPENSEARCH_USER", help_heading = "OpenSearch")]
+    /// User for basic authentication, or USER:PASSWORD; with no password anywhere, it is asked for
+    /// on a terminal
+    #[arg(short = 'u', long, alias = "user", global = true, value_name = "USER", env = "ERP_OPENSEARCH_USER", help_heading = "OpenSearch")]
     opensearch_user: String,
     /// File with the password; otherwise $ERP_OPENSEARCH_PASSWORD or the systemd credential
     /// opensearch-password
@@ -65,10 +66,16 @@ settings! {
     #[arg(long, global = true, value_name = "FILE", env = "ERP_OPENSEARCH_API_KEY_FILE", help_heading = "OpenSearch")]
     opensearch_api_key_file: PathBuf,
     /// Trust the certificate authorities in this PEM file instead of the system's
-    #[arg(long, global = true, value_name = "FILE", env = "ERP_CA_FILE", help_heading = "OpenSearch")]
+    #[arg(long, alias = "cacert", global = true, value_name = "FILE", env = "ERP_CA_FILE", help_heading = "OpenSearch")]
     ca_file: PathBuf,
+    /// Certificate to show to the node (PEM), with those between it and its authority
+    #[arg(long, alias = "cert", global = true, value_name = "FILE", env = "ERP_CLIENT_CERT", help_heading = "OpenSearch")]
+    client_cert: PathBuf,
+    /// Private key of that certificate (PEM, without a password)
+    #[arg(long, alias = "key", global = true, value_name = "FILE", env = "ERP_CLIENT_KEY", help_heading = "OpenSearch")]
+    client_key: PathBuf,
     /// Do not check certificates
-    #[arg(long, global = true, value_name = "BOOL", env = "ERP_INSECURE", help_heading = "OpenSearch",
+    #[arg(short = 'k', long, global = true, value_name = "BOOL", env = "ERP_INSECURE", help_heading = "OpenSearch",
           num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     insecure: bool,
     /// Index of DMARC records [default: dmarc-reports]

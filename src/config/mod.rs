@@ -136,6 +136,9 @@ pub struct Typed<'m> {
     pub shared: cli::SharedFlags,
     /// Tells flags from variables.
     pub matches: &'m ArgMatches,
+    /// What the Ruby tool's option file says: less than flags and variables, more than the
+    /// configuration file.
+    pub options: Option<(Settings, &'m ArgMatches)>,
 }
 
 impl Typed<'_> {
@@ -146,7 +149,7 @@ impl Typed<'_> {
     pub fn config(&self, purpose: &Purpose) -> Result<Config, ConfigError> {
         let mut typed = self.shared.settings.clone();
         choose_store(&mut typed, self.matches)?;
-        Config::new(layer(typed, self.file()?)?, purpose)
+        Config::new(layer(typed, self.below()?)?, purpose)
     }
 
     /// The names of the indices, whatever the store is.
@@ -154,7 +157,7 @@ impl Typed<'_> {
     /// # Errors
     /// A file can't be read, or a name makes no sense.
     pub fn indices(&self) -> Result<Indices, ConfigError> {
-        indices(self.shared.settings.clone().or(self.file()?))
+        indices(self.shared.settings.clone().or(self.below()?))
     }
 
     /// OpenSearch Dashboards at this URL, as if it were a node: with credentials and TLS of the
@@ -163,15 +166,20 @@ impl Typed<'_> {
     /// # Errors
     /// A file can't be read, or a setting makes no sense.
     pub fn dashboards(&self, url: &str) -> Result<OpenSearchConfig, ConfigError> {
-        dashboards(self.shared.settings.clone().or(self.file()?), url)
+        dashboards(self.shared.settings.clone().or(self.below()?), url)
     }
 
-    fn file(&self) -> Result<Settings, ConfigError> {
-        match &self.shared.config {
-            Some(path) => read_file(path),
-            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE)),
-            None => Ok(Settings::default()),
-        }
+    /// What is said in files: the option file over the settings file.
+    fn below(&self) -> Result<Settings, ConfigError> {
+        let file = match &self.shared.config {
+            Some(path) => read_file(path)?,
+            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
+            None => Settings::default(),
+        };
+        let Some((options, matches)) = &self.options else { return Ok(file) };
+        let mut options = options.clone();
+        choose_store(&mut options, matches)?;
+        layer(options, file)
     }
 }
 
@@ -353,7 +361,9 @@ mod tests {
             "opensearch = ['http://h']\ndmarc-index = 'a/b'",
             "opensearch = ['http://h']\ndmarc-index = 'Upper'",
             "opensearch = ['http://h']\nbulk-bytes = '1B'",
-            "opensearch = ['http://h']\nopensearch-user = 'without-password'",
+            "opensearch = ['http://h']\nopensearch-user = 'with-empty-password:'",
+            "opensearch = ['http://h']\nclient-cert = 'without-key'",
+            "opensearch = ['http://h']\nclient-key = 'without-certificate'",
             "threads = 0",
         ] {
             let error = Config::new(settings(bad), &Purpose::default()).expect_err(bad).to_string();

@@ -1,9 +1,16 @@
 //! Passwords and keys: where they come from, and which are refused.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    sync::OnceLock,
+};
+
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use super::{ConfigError, value};
-use crate::sink::opensearch::config::Auth;
+use crate::{sanitize, sink::opensearch::config::Auth};
 
 pub(super) fn auth(
     user: Option<String>,
@@ -28,18 +35,53 @@ pub(super) fn auth(
             "it must consist of ASCII letters, digits and signs",
         ));
     }
+    let (user, password) = match user.as_deref().and_then(|user| user.split_once(':')) {
+        Some(_) if password.is_some() => {
+            return Err(value("opensearch-user", "there are two passwords for it"));
+        }
+        Some((user, password)) => {
+            (Some(user.to_owned()), Some(sendable(password, "opensearch-user's password")?))
+        }
+        None => (user, password),
+    };
     match (user, password, key) {
         (None, None, key) => Ok(key.map(Auth::ApiKey)),
-        (Some(user), Some(_), None) if user.contains(':') => {
-            Err(value("opensearch-user", "a colon can't be in it"))
-        }
         (Some(user), Some(password), None) => Ok(Some(Auth::Basic(user, password))),
-        (Some(_), None, None) => Err(value("opensearch-user", "there is no password for it")),
+        (Some(user), None, None) => ask(&user).map(|password| Some(Auth::Basic(user, password))),
         (None, Some(_), None) => Err(value("opensearch-user", "there is a password, but no user")),
         (_, _, Some(_)) => {
             Err(value("opensearch-api-key-file", "not together with a user and password"))
         }
     }
+}
+
+/// Asks for a password where somebody can answer. Once only: settings are read again on SIGHUP.
+fn ask(user: &str) -> Result<String, ConfigError> {
+    static ANSWER: OnceLock<String> = OnceLock::new();
+    if let Some(password) = ANSWER.get() {
+        return Ok(password.clone());
+    }
+    let (terminal, mut shown) = (io::stdin(), io::stderr());
+    if !terminal.is_terminal() || !shown.is_terminal() {
+        return Err(value(
+            "opensearch-user",
+            "there is no password for it, and no terminal to ask for one; see \
+             --opensearch-password-file",
+        ));
+    }
+    let failed = |error: io::Error| value("opensearch-user", format!("no password: {error}"));
+    let before = tcgetattr(&terminal).map_err(|error| failed(error.into()))?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&terminal, OptionalActions::Now, &silent).map_err(|error| failed(error.into()))?;
+    let _ = write!(shown, "Password of {}: ", sanitize::line(user));
+    let mut password = String::new();
+    let read = terminal.read_line(&mut password);
+    let _ = tcsetattr(&terminal, OptionalActions::Now, &before);
+    let _ = writeln!(shown);
+    read.map_err(failed)?;
+    let password = sendable(password.trim_end_matches(['\r', '\n']), "the password")?;
+    Ok(ANSWER.get_or_init(|| password).clone())
 }
 
 /// A secret from the file that was named, from the environment, or from systemd's credentials.

@@ -91,6 +91,12 @@ fn opensearch(
             settings.opensearch_api_key_file,
         )?,
         ca_file: settings.ca_file,
+        client: match (settings.client_cert, settings.client_key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => return Err(value("client-key", "missing, beside client-cert")),
+            (None, Some(_)) => return Err(value("client-cert", "missing, beside client-key")),
+        },
         insecure: settings.insecure.unwrap_or(false),
         dmarc: target(dmarc, settings.dmarc_pipeline),
         tlsrpt: target(tlsrpt, settings.tlsrpt_pipeline),

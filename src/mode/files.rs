@@ -35,6 +35,9 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub(super) fn run(input: &InputFlags, typed: &Typed) -> Result<Exit, Failure> {
     let config = typed.config(&Purpose { patience: Some(PATIENCE), ..Purpose::default() })?;
     let limit = config.pipeline.reading.limits.mail_bytes;
+    if input.maildir && input.files.is_empty() {
+        return Err(Failure::usage("--maildir needs the folders to read"));
+    }
     refuse_wrong_names(input)?;
     // A single mail from a mail server needs no summary.
     let level = if input.files.is_empty() && !input.mbox { Level::DEBUG } else { Level::INFO };

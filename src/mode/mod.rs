@@ -31,8 +31,16 @@ use crate::{
 ///
 /// # Errors
 /// Nothing could be done at all; trouble with single mails is logged and told by the exit code.
-pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
-    let Cli { mode, input, shared } = cli;
+pub fn run(
+    cli: Cli,
+    matches: &ArgMatches,
+    options: Option<(Cli, ArgMatches)>,
+) -> Result<Exit, Failure> {
+    let Cli { mode, mut input, shared } = cli;
+    if let (None, Some((options, _))) = (&mode, &options) {
+        input.mbox |= options.input.mbox && !input.maildir;
+        input.maildir |= options.input.maildir && !input.mbox;
+    }
     if mode.is_some() && !input.files.is_empty() {
         return Err(Failure::usage("files and a command can't be given together"));
     }
@@ -52,7 +60,8 @@ pub fn run(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
         info!("--dedup flags are not needed any more: duplicates are always recognised");
     }
     let quiet = shared.quiet;
-    let typed = Typed { shared, matches };
+    let options = options.as_ref().map(|(cli, matches)| (cli.shared.settings.clone(), matches));
+    let typed = Typed { shared, matches, options };
     let store = || typed.config(&Purpose::default()).map(|config| config.store);
     match mode {
         None => files::run(&input, &typed),

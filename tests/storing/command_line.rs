@@ -106,6 +106,16 @@ fn wrong_values_are_told_in_plain_words() {
 }
 
 #[test]
+fn a_password_that_is_missing_is_asked_for_on_a_terminal_only() {
+    let (code, log) = refused(&["--url=http://127.0.0.1:9", "-uname", "once", "x"]);
+    assert_eq!(code, Some(78));
+    assert!(log.contains("no terminal to ask for one; see --opensearch-password-file"), "{log}");
+    let (code, log) = refused(&["--url=http://127.0.0.1:9", "-kuname:", "once", "x"]);
+    assert_eq!(code, Some(78));
+    assert!(log.contains("opensearch-user's password: it is empty"), "{log}");
+}
+
+#[test]
 fn an_address_needs_a_port() {
     let (code, log) = refused(&["watch", "--metrics=9187", "x"]);
     assert_eq!(code, Some(64));

@@ -190,6 +190,48 @@ fn the_ruby_tools_flags_are_taken() {
 }
 
 #[test]
+fn the_ruby_tools_option_file_comes_before_the_command_line() {
+    let home = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| home.path().join(name);
+    fs::write(path("report"), fixture("dmarc/rfc7489.xml")).expect("written");
+    let run = |more: &[&str]| {
+        let mut command = program([path("report")]);
+        command.args(more).env("HOME", home.path());
+        for name in ["XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME"] {
+            command.env_remove(name);
+        }
+        run_command(command)
+    };
+    // No word about a store: the SQLite file, and its name.
+    let ended = run(&[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(ended.summary().contains("reports.sqlite"), "{}", ended.log);
+    for folder in [".config", ".options"] {
+        fs::create_dir(path(folder)).expect("a folder");
+    }
+    let options = path(".config/email-report-processor.options");
+    fs::write(&options, "--url=http://127.0.0.1:9\n-umail:secret\n-k\n-v\n--give-up-after=0s\n")
+        .expect("written");
+    let ended = run(&[]);
+    assert_eq!(ended.code, Some(75), "{}", ended.log);
+    assert!(ended.log.contains("http://127.0.0.1:9"), "{}", ended.log);
+    assert_eq!(run(&["--store", path("typed").to_str().expect("UTF-8")]).code, Some(0));
+    assert!(path("typed").exists());
+    // The first that exists is read alone.
+    let first = path(".options/email-report-processor");
+    fs::write(&first, format!("--ndjson={}\n", path("lines").display())).expect("written");
+    assert_eq!(run(&[]).code, Some(0));
+    assert!(path("lines").exists());
+    for wrong in ["-u\nmail:secret\n", "--mail:secret\n", "--config\n"] {
+        fs::write(&first, wrong).expect("written");
+        let ended = run(&[]);
+        assert_eq!(ended.code, Some(78), "{}", ended.log);
+        assert!(ended.log.contains(".options/email-report-processor: "), "{}", ended.log);
+        assert!(!ended.log.contains("secret"), "{}", ended.log);
+    }
+}
+
+#[test]
 fn flags_beat_the_environment_and_the_environment_the_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);

@@ -21,6 +21,8 @@ pub enum Access {
     User(&'static str, &'static str),
     /// `Authorization: ApiKey …`.
     ApiKey(&'static str),
+    /// A certificate that `ca.pem` has signed.
+    Certificate,
 }
 
 /// Faults that nginx shows while they are switched on.
@@ -76,6 +78,7 @@ impl Certificates {
         let config = "[req]\ndistinguished_name = dn\n[dn]\n\
             [ca]\nbasicConstraints = critical, CA:TRUE\n\
             [here]\nsubjectAltName = IP:127.0.0.1\nbasicConstraints = CA:FALSE\n\
+            [person]\nbasicConstraints = CA:FALSE\n\
             [elsewhere]\nsubjectAltName = DNS:elsewhere.example, IP:192.0.2.1\nbasicConstraints = CA:FALSE\n";
         fs::write(certificates.file("config"), config).expect("written");
         for ca in ["ca", "other-ca"] {
@@ -84,6 +87,12 @@ impl Certificates {
         for server in ["here", "elsewhere"] {
             certificates.openssl(server, server, &["-CA", "ca.pem", "-CAkey", "ca.key"]);
         }
+        certificates.openssl("person", "person", &["-CA", "ca.pem", "-CAkey", "ca.key"]);
+        certificates.openssl(
+            "stranger",
+            "person",
+            &["-CA", "other-ca.pem", "-CAkey", "other-ca.key"],
+        );
         Ok(certificates)
     }
 
@@ -224,7 +233,10 @@ fn config(
     };
     let (faults_of_all, faults_of_bulk) =
         (faults(&[Requests::All]), faults(&[Requests::All, Requests::Bulk]));
+    let authority = certificate.with_file_name("ca.pem").display().to_string();
+    let verify = format!("ssl_verify_client on; ssl_client_certificate {authority};");
     let (allowed, check) = match access {
+        Access::Certificate => (String::new(), verify.as_str()),
         Access::Anybody => (String::new(), ""),
         Access::User(user, password) => {
             let output = Command::new("openssl")

@@ -1,7 +1,6 @@
 //! The client: requests to one of several nodes, the next one when a node does not answer.
 
 use std::{
-    fs,
     io::{self, Write},
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -13,10 +12,12 @@ use serde_json::Value;
 use ureq::{
     Agent,
     http::{Method, Request},
-    tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
-use super::config::{Auth, OpenSearchConfig};
+use super::{
+    certificates::{CertificateError, tls},
+    config::{Auth, OpenSearchConfig},
+};
 
 /// Long enough for a bulk request on a node that is busy merging; a node that hangs longer counts
 /// as away.
@@ -24,14 +25,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// An answer to a bulk request has about 50 bytes a document; no sane one is larger than this.
 const ANSWER_BYTES: u64 = 64 << 20;
-
-/// A configuration that can't work.
-#[derive(Debug, thiserror::Error)]
-#[error("CA file {file}: {reason}")]
-pub struct CaFileError {
-    file: String,
-    reason: String,
-}
 
 /// Why the cluster can't be asked now. All of it may go away by waiting.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -104,31 +97,12 @@ impl Client {
     /// A client for the nodes in `config`; nothing is sent yet.
     ///
     /// # Errors
-    /// The CA file can't be used.
-    pub fn new(config: &OpenSearchConfig) -> Result<Client, CaFileError> {
-        let mut tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
-        if let Some(file) = &config.ca_file {
-            let error = |reason: String| CaFileError { file: file.display().to_string(), reason };
-            let pem = fs::read(file).map_err(|e| error(e.to_string()))?;
-            let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
-                .filter_map(|item| match item {
-                    Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-                    Ok(_) => None,
-                    Err(e) => Some(Err(error(e.to_string()))),
-                })
-                .collect::<Result<_, _>>()?;
-            if certificates.is_empty() {
-                return Err(error("no certificate in it".into()));
-            }
-            tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
-        }
-        if config.insecure {
-            tls = tls.disable_verification(true);
-        }
+    /// A certificate or key can't be used.
+    pub fn new(config: &OpenSearchConfig) -> Result<Client, CertificateError> {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .tls_config(tls.build())
+            .tls_config(tls(config)?)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(REQUEST_TIMEOUT))
             .max_idle_connections_per_host(config.in_flight + 1)

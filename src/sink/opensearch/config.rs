@@ -13,6 +13,8 @@ pub struct OpenSearchConfig {
     pub auth: Option<Auth>,
     /// PEM file of the authorities to trust in place of the system's.
     pub ca_file: Option<PathBuf>,
+    /// PEM files of the certificate to show, and of its private key.
+    pub client: Option<(PathBuf, PathBuf)>,
     /// Do not check certificates.
     pub insecure: bool,
     /// Index and pipeline of DMARC records.

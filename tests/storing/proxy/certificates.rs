@@ -75,3 +75,24 @@ fn a_ca_file_that_is_none_is_a_fault_of_the_configuration() {
         setting.assert_untouched();
     }
 }
+
+#[test]
+fn a_client_certificate_is_shown_where_the_node_wants_one() {
+    let Some(setting) = Setting::new("client-cert", "here", Access::Certificate) else { return };
+    let showing = |certificate: &str, key: &str| {
+        let mut command = setting.trusting(&[GIVE_UP]);
+        command.arg("--cert").arg(setting.certificates.file(certificate));
+        ended(command.arg("--key").arg(setting.certificates.file(key)))
+    };
+    setting.assert_all_stay(&ended(&mut setting.trusting(&[GIVE_UP])), "status 400");
+    setting.assert_all_stay(&showing("stranger.pem", "stranger.key"), "status 400");
+    for (certificate, key) in
+        [("person.pem", "stranger.key"), ("person.key", "person.key"), ("person.pem", "person.pem")]
+    {
+        let ended = showing(certificate, key);
+        assert_eq!(ended.code, Some(78), "{}", ended.log);
+        assert!(ended.log.contains("client-"), "{}", ended.log);
+        setting.assert_untouched();
+    }
+    setting.assert_all_stored(&showing("person.pem", "person.key"));
+}

@@ -97,6 +97,7 @@ fn clients(parties: usize, events: &Sender<Event>) -> Vec<Client> {
             nodes: vec![node],
             auth: None,
             ca_file: None,
+            client: None,
             insecure: false,
             dmarc: target.clone(),
             tlsrpt: target.clone(),

@@ -1,0 +1,87 @@
+//! Whom the client trusts, and the certificate it shows: PEM files.
+
+use std::{fs, path::Path};
+
+use rustls::{
+    InconsistentKeys,
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer},
+    sign::CertifiedKey,
+};
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+
+use super::config::OpenSearchConfig;
+
+/// A file of certificates or keys that can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting} {file}: {reason}")]
+pub struct CertificateError {
+    /// What the file is for.
+    setting: &'static str,
+    file: String,
+    reason: String,
+}
+
+/// What is said about TLS.
+pub(super) fn tls(config: &OpenSearchConfig) -> Result<TlsConfig, CertificateError> {
+    let mut tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
+    if let Some(file) = &config.ca_file {
+        tls = tls.root_certs(RootCerts::new_with_certs(&certificates("CA file", file)?));
+    }
+    if let Some((certificate, key)) = &config.client {
+        let chain = certificates("client-cert", certificate)?;
+        let private = private_key(key)?;
+        belong_together(&chain, &private).map_err(|e| error("client-key", key, e))?;
+        tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, private)));
+    }
+    Ok(tls.disable_verification(config.insecure).build())
+}
+
+fn certificates(
+    setting: &'static str,
+    file: &Path,
+) -> Result<Vec<Certificate<'static>>, CertificateError> {
+    let all = items(setting, file)?.into_iter();
+    let certificates: Vec<_> = all
+        .filter_map(|item| match item {
+            PemItem::Certificate(certificate) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(error(setting, file, "no certificate in it"));
+    }
+    Ok(certificates)
+}
+
+fn private_key(file: &Path) -> Result<PrivateKey<'static>, CertificateError> {
+    let found = items("client-key", file)?.into_iter().find_map(|item| match item {
+        PemItem::PrivateKey(key) => Some(key),
+        _ => None,
+    });
+    found.ok_or_else(|| error("client-key", file, "no private key without a password in it"))
+}
+
+/// ureq panics where they do not.
+fn belong_together(
+    chain: &[Certificate<'static>],
+    key: &PrivateKey<'static>,
+) -> Result<(), rustls::Error> {
+    let der = PrivateKeyDer::try_from(key.der().to_owned());
+    let der = der.map_err(|reason| rustls::Error::General(reason.into()))?;
+    let key = default_provider().key_provider.load_private_key(der)?;
+    let chain = chain.iter().map(|one| CertificateDer::from(one.der()).into_owned()).collect();
+    match CertifiedKey::new(chain, key).keys_match() {
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
+        result => result,
+    }
+}
+
+fn items(setting: &'static str, file: &Path) -> Result<Vec<PemItem<'static>>, CertificateError> {
+    let pem = fs::read(file).map_err(|e| error(setting, file, e))?;
+    parse_pem(&pem).collect::<Result<_, _>>().map_err(|e| error(setting, file, e))
+}
+
+fn error(setting: &'static str, file: &Path, reason: impl ToString) -> CertificateError {
+    CertificateError { setting, file: file.display().to_string(), reason: reason.to_string() }
+}
