@@ -35,7 +35,7 @@ fn main() -> Exit {
         (false, 1) => LevelFilter::DEBUG,
         (false, _) => LevelFilter::TRACE,
     });
-    mode::run(cli, &matches, options).unwrap_or_else(|error| {
+    mode::run(cli, &matches, options.as_ref()).unwrap_or_else(|error| {
         error!("{error}");
         error.exit()
     })

@@ -14,11 +14,13 @@ const COMMON: [&str; 3] = ["opensearch", "store", "ndjson"];
 const RARE: [&str; 3] = ["files", "mbox", "maildir"];
 
 /// What `dashboards` has a use for, apart from these.
-const OF_DASHBOARDS: [&str; 8] = [
+const OF_DASHBOARDS: [&str; 10] = [
     "opensearch_user",
     "opensearch_password_file",
     "opensearch_api_key_file",
     "ca_file",
+    "client_cert",
+    "client_key",
     "insecure",
     "dmarc_index",
     "tlsrpt_index",

@@ -10,6 +10,7 @@ mod encoded;
 mod failure;
 mod parts;
 mod payload;
+mod signed;
 mod size;
 mod unpack;
 mod walk;

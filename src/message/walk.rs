@@ -6,7 +6,7 @@ use super::{
     Authenticated, Contents, ReadOptions, Unusable, authenticated, encoded, failure,
     parts::{self, MimeMail, Named, Part, Seen, starts_with_field, without_from_line},
     payload::Payload,
-    received,
+    received, signed,
     unpack::{self, Spent, Unpack},
 };
 use crate::{
@@ -258,10 +258,10 @@ impl<'c> Walk<'c> {
         if looks_like_mail(bytes) && self.mail(bytes, depth + 1) {
             return;
         }
-        match encoded::signed_content(bytes) {
+        match signed::signed_content(bytes) {
             Ok(Some(entity)) => return self.signed(&entity, depth, repairs),
             Ok(None) => {}
-            Err(encoded::IsCut) => return self.fail(Unusable::Cut("S/MIME signature")),
+            Err(signed::IsCut) => return self.fail(Unusable::Cut("S/MIME signature")),
         }
         if report::is_in(bytes) {
             return self.report(bytes, repairs);

@@ -34,10 +34,10 @@ use crate::{
 pub fn run(
     cli: Cli,
     matches: &ArgMatches,
-    options: Option<(Cli, ArgMatches)>,
+    options: Option<&(Cli, ArgMatches)>,
 ) -> Result<Exit, Failure> {
     let Cli { mode, mut input, shared } = cli;
-    if let (None, Some((options, _))) = (&mode, &options) {
+    if let (None, Some((options, _))) = (&mode, options) {
         input.mbox |= options.input.mbox && !input.maildir;
         input.maildir |= options.input.maildir && !input.mbox;
     }
@@ -60,7 +60,7 @@ pub fn run(
         info!("--dedup flags are not needed any more: duplicates are always recognised");
     }
     let quiet = shared.quiet;
-    let options = options.as_ref().map(|(cli, matches)| (cli.shared.settings.clone(), matches));
+    let options = options.map(|(cli, matches)| (cli.shared.settings.clone(), matches));
     let typed = Typed { shared, matches, options };
     let store = || typed.config(&Purpose::default()).map(|config| config.store);
     match mode {

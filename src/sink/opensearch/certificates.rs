@@ -1,6 +1,6 @@
 //! Whom the client trusts, and the certificate it shows: PEM files.
 
-use std::{fs, path::Path};
+use std::{fmt, fs, path::Path};
 
 use rustls::{
     InconsistentKeys,
@@ -49,7 +49,7 @@ fn certificates(
         })
         .collect();
     if certificates.is_empty() {
-        return Err(error(setting, file, "no certificate in it"));
+        return Err(error(setting, file, &"no certificate in it"));
     }
     Ok(certificates)
 }
@@ -59,7 +59,7 @@ fn private_key(file: &Path) -> Result<PrivateKey<'static>, CertificateError> {
         PemItem::PrivateKey(key) => Some(key),
         _ => None,
     });
-    found.ok_or_else(|| error("client-key", file, "no private key without a password in it"))
+    found.ok_or_else(|| error("client-key", file, &"no private key without a password in it"))
 }
 
 /// ureq panics where they do not.
@@ -78,10 +78,10 @@ fn belong_together(
 }
 
 fn items(setting: &'static str, file: &Path) -> Result<Vec<PemItem<'static>>, CertificateError> {
-    let pem = fs::read(file).map_err(|e| error(setting, file, e))?;
-    parse_pem(&pem).collect::<Result<_, _>>().map_err(|e| error(setting, file, e))
+    let pem = fs::read(file).map_err(|e| error(setting, file, &e))?;
+    parse_pem(&pem).collect::<Result<_, _>>().map_err(|e| error(setting, file, &e))
 }
 
-fn error(setting: &'static str, file: &Path, reason: impl ToString) -> CertificateError {
+fn error(setting: &'static str, file: &Path, reason: &dyn fmt::Display) -> CertificateError {
     CertificateError { setting, file: file.display().to_string(), reason: reason.to_string() }
 }
