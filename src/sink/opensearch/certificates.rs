@@ -31,7 +31,7 @@ pub(super) fn tls(config: &OpenSearchConfig) -> Result<TlsConfig, CertificateErr
     if let Some((certificate, key)) = &config.client {
         let chain = certificates("client-cert", certificate)?;
         let private = private_key(key)?;
-        belong_together(&chain, &private).map_err(|e| error("client-key", key, e))?;
+        belong_together(&chain, &private).map_err(|e| error("client-key", key, &e))?;
         tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, private)));
     }
     Ok(tls.disable_verification(config.insecure).build())
