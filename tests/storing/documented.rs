@@ -79,6 +79,8 @@ fn every_flag_that_is_named_exists() {
     let mut known: BTreeSet<String> =
         arguments(&command).filter_map(Arg::get_long).map(str::to_owned).collect();
     known.extend(["help", "version"].map(str::to_owned));
+    let aliases = arguments(&command).filter_map(Arg::get_all_aliases).flatten();
+    known.extend(aliases.map(str::to_owned));
     assert!(
         OF_OTHERS.iter().all(|flag| !known.contains(*flag)),
         "one of ours is called another program's"

@@ -52,8 +52,6 @@ pub(super) struct Walker<'x> {
     pub(super) pieces: Pieces,
     /// Character data found while a tag was taken apart.
     pending: Option<Text>,
-    /// There may be carriage returns in the text.
-    has_returns: bool,
     /// What was mended.
     pub(super) repairs: Repairs,
 }
@@ -76,7 +74,6 @@ impl<'x> Walker<'x> {
             prefix: None,
             pieces,
             pending: None,
-            has_returns: memchr::memchr(b'\r', text.as_bytes()).is_some(),
             repairs,
         }
     }
@@ -266,7 +263,7 @@ impl<'x> Walker<'x> {
         }
         let trimmed = value.trim_end().len();
         value.truncate(trimmed);
-        Ok(if self.has_returns { with_line_feeds(value) } else { value })
+        Ok(with_line_feeds(value))
     }
 
     /// [`Walker::value`], with nothing for an empty element.
@@ -347,7 +344,7 @@ impl<'x> Walker<'x> {
             self.repairs.note("value-cut");
         }
         all.truncate(all.trim_end().len());
-        Ok(if self.has_returns { with_line_feeds(all) } else { all })
+        Ok(with_line_feeds(all))
     }
 
     /// The error for a text that ends where it must not.
@@ -371,7 +368,6 @@ impl<'x> Walker<'x> {
             char::from_u32(code).filter(|character| *character != '\0')
         });
         if let Some(character) = number {
-            self.has_returns |= character == '\r';
             return Cow::Owned(character.to_string());
         }
         self.repairs.note("unknown-entity");
@@ -382,7 +378,7 @@ impl<'x> Walker<'x> {
 /// Lines end as XML has them (XML 1.0 section 2.11), however the mail came: a value is the same on
 /// each way.
 fn with_line_feeds(value: Text) -> Text {
-    if value.contains('\r') {
+    if memchr::memchr(b'\r', value.as_bytes()).is_some() {
         value.replace("\r\n", "\n").replace('\r', "\n").into()
     } else {
         value
