@@ -123,6 +123,14 @@ impl Report {
         }
     }
 
+    pub(crate) fn repairs_mut(&mut self) -> &mut Repairs {
+        match self {
+            Report::Aggregate(report) => &mut report.repairs,
+            Report::Tls(report) => &mut report.repairs,
+            Report::Failure(report) => &mut report.repairs,
+        }
+    }
+
     /// Records or policies that could not be read and are missing here.
     pub fn lost(&self) -> usize {
         match self {

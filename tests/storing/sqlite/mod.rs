@@ -19,6 +19,7 @@ use std::{
 };
 
 use email_report_processor::{
+    document::Portion,
     document::Documents,
     message::{Contents, Received},
     metrics::StoreMetrics,
@@ -27,7 +28,6 @@ use email_report_processor::{
     sink::{Sink, sqlite::SqliteSink},
     sqlite::{
         query::{Reader, Selection},
-        read::Portion,
     },
     stop::Stop,
 };
@@ -99,7 +99,7 @@ fn read_back(path: &Path, selection: &Selection) -> Vec<String> {
     let reports = reader.reports(selection).expect("a snapshot");
     let mut found = Vec::new();
     for kind in [Kind::Dmarc, Kind::Tls, Kind::Failure] {
-        let take = |portion: &Portion| {
+        let take = |portion: Portion| {
             found.extend(lines(&portion.documents()));
             Ok::<_, rusqlite::Error>(())
         };
