@@ -35,22 +35,22 @@ pub fn kind(source: &Value) -> Option<Kind> {
         .find_map(|(name, kind)| has(name).then_some(kind))
 }
 
-/// Reads a document by its `_id` and `_source`. The limits are those for strangers' reports; this
-/// program's own documents have passed them.
+/// Reads a document by its `_id` and `_source`. Values are cut at `value_bytes`, as those of a
+/// report that came with a mail; of this program's own documents they have been.
 ///
 /// # Errors
 /// [`Unreadable`] says why there is no report in it.
-pub fn read(id: &str, source: Value, limits: &Limits) -> Result<Single, Unreadable> {
+pub fn read(id: &str, source: Value, value_bytes: usize) -> Result<Single, Unreadable> {
     let kind = kind(&source)
         .ok_or_else(|| Unreadable::NotAReport("no feedback, policies or failure in it".into()))?;
     let Value::Object(mut source) = source else { return Err(not_an_object()) };
     let id = own_id(id);
     let stored = source.remove("received").unwrap_or_default();
-    let own_limits = Limits { value_bytes: usize::MAX, ..Limits::default() };
-    let limits = if id.is_some() { &own_limits } else { limits };
+    let value_bytes = if id.is_some() { usize::MAX } else { value_bytes };
+    let limits = Limits { value_bytes, ..Limits::default() };
     let mut report = match kind {
-        Kind::Dmarc => dmarc(&source, limits)?,
-        Kind::Tls => tls(source, limits)?,
+        Kind::Dmarc => dmarc(&source, &limits)?,
+        Kind::Tls => tls(source, &limits)?,
         Kind::Failure => {
             let failure = source.remove("failure").unwrap_or_default();
             Report::Failure(failure::read(&failure, &stored))
