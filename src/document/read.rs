@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     limits::Limits,
     message::Received,
-    report::{self, Key, Kind, Report, Repairs, Text, Unreadable},
+    report::{self, Key, Kind, Repairs, Report, Text, Unreadable},
 };
 
 /// A document's report, with one record, policy or failure.
@@ -127,7 +127,8 @@ fn first(text: &str, limits: &Limits) -> Result<Report, Unreadable> {
 /// object with numbers for keys.
 fn element(name: &str, value: &Value, xml: &mut String) {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') || !name.chars().all(is_name)
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        || !name.chars().all(is_name)
     {
         // No element of a report.
         return;

@@ -14,6 +14,8 @@ pub(crate) mod arf;
 mod date;
 mod feedback_fields;
 mod number;
+mod parts;
+
 mod text;
 mod tls_json;
 mod xml;

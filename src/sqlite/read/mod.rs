@@ -69,6 +69,19 @@ impl Reports<'_> {
         transaction.query_row(&sql, params, |row| count(row, 0))
     }
 
+    /// From now on only reports whose periods begin at or after this second are selected.
+    pub(crate) fn set_since(&mut self, since: i64) {
+        self.snapshot.since = since;
+    }
+
+    /// Something that is another after each change of what is selected.
+    pub(crate) fn mark(&self) -> Result<String> {
+        let sql = "SELECT concat_ws(' ', (SELECT max(id) FROM dmarc_reports),
+            (SELECT max(id) FROM tls_reports), (SELECT max(id) FROM dmarc_failures),
+            (SELECT count(*) FROM dmarc_records), (SELECT count(*) FROM tls_policies))";
+        self.snapshot.transaction.query_row(sql, (), |row| row.get(0))
+    }
+
     /// Hands out the reports of this kind.
     ///
     /// # Errors

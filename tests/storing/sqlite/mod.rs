@@ -19,16 +19,14 @@ use std::{
 };
 
 use email_report_processor::{
-    document::Portion,
     document::Documents,
+    document::Portion,
     message::{Contents, Received},
     metrics::StoreMetrics,
     report::{Kind, Report},
     settle::{self, Origin, Outcome, Settlement, Settler},
     sink::{Sink, sqlite::SqliteSink},
-    sqlite::{
-        query::{Reader, Selection},
-    },
+    sqlite::query::{Reader, Selection},
     stop::Stop,
 };
 use rusqlite::Connection;

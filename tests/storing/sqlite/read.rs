@@ -11,9 +11,7 @@ use email_report_processor::{
         aggregate::{DkimResult, SpfResult},
         tls::FailureDetail,
     },
-    sqlite::{
-        query::{Reader, Selection},
-    },
+    sqlite::query::{Reader, Selection},
 };
 use walkdir::WalkDir;
 
