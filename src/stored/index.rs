@@ -86,7 +86,7 @@ pub(crate) struct Index {
     indices: Vec<String>,
     fields: BTreeMap<&'static str, TimeField>,
     limits: Limits,
-    stop: Arc<Stop>,
+    pub(super) stop: Arc<Stop>,
     /// It has answered: an outage from now on is waited for.
     has_answered: Cell<bool>,
 }
@@ -130,9 +130,9 @@ impl Index {
         }
         index.indices = indices;
         for (_, object, begin, report_id) in FIELDS {
-            if fields.contains_key(object)
-                && let Some(kind) = index.time_type(begin, fields.get(begin))?
-            {
+            let within = format!("{object}.");
+            if fields.keys().any(|field| field.starts_with(&within)) {
+                let kind = index.time_type(begin, fields.get(begin))?;
                 let keyword = format!("{report_id}.keyword");
                 let has_keyword = fields.contains_key(&keyword);
                 let report_id = if has_keyword { keyword } else { report_id.to_owned() };
@@ -216,7 +216,7 @@ impl Index {
     /// Which types the fields have in indices, and all indices.
     fn field_types(&self, names: &str, all_must_be_there: bool) -> Result<Fields, ReadError> {
         let fields =
-            FIELDS.map(|(_, object, begin, id)| format!("{object},{begin},{id},{id}.keyword"));
+            FIELDS.map(|(_, object, begin, id)| format!("{object}.*,{begin},{id},{id}.keyword"));
         let path = format!(
             "/{names}/_field_caps?fields={}&ignore_unavailable={}",
             fields.join(","),
@@ -229,18 +229,17 @@ impl Index {
         }
     }
 
-    /// The type of a time field; nothing where no index has it. It must be the same in all.
+    /// The type of a time field. It must be the same in all indices.
     fn time_type(
         &self,
         field: &str,
         types: Option<&BTreeMap<String, Value>>,
-    ) -> Result<Option<&'static str>, ReadError> {
-        let Some(types) = types else { return Ok(None) };
-        let names: Vec<&str> = types.keys().map(String::as_str).collect();
+    ) -> Result<&'static str, ReadError> {
+        let names: Vec<&str> = types.into_iter().flat_map(BTreeMap::keys).map(|s| &**s).collect();
         match names.as_slice() {
-            [] => Ok(None),
-            ["date"] => Ok(Some("date")),
-            ["long"] => Ok(Some("long")),
+            // Documents without it can be read, too.
+            [] | ["date"] => Ok("date"),
+            ["long"] => Ok("long"),
             all => Err(ReadError::Shape(format!(
                 "can't read {} in order: its field {field} is of type {}, and not a date in all \
                  indices; copy the documents with _reindex into an index where it is one",
@@ -252,8 +251,10 @@ impl Index {
 
     /// Opens a point in time.
     pub(super) fn open_moment(&self, keep_alive: &str) -> Result<String, ReadError> {
-        let path =
-            format!("/{}/_search/point_in_time?keep_alive={keep_alive}", self.indices.join(","));
+        let path = format!(
+            "/{}/_search/point_in_time?keep_alive={keep_alive}&allow_partial_pit_creation=false",
+            self.indices.join(",")
+        );
         let answer = self.ask(|| self.client.post(&path, &Value::Null))?;
         if answer.status != 200 {
             return Err(self.refused(&answer));

@@ -7,6 +7,8 @@
 //! for each document. Two shards may have the same number for documents of one report, so the last
 //! documents of a page that are alike are read again with the next one.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::http::Method;
@@ -38,11 +40,24 @@ pub(super) struct Hit {
 struct Page {
     pit_id: Option<String>,
     timed_out: bool,
+    #[serde(rename = "_shards")]
+    shards: Shards,
     hits: Hits,
 }
 
 #[derive(Deserialize)]
+struct Shards {
+    failed: u64,
+}
+
+#[derive(Deserialize)]
+struct Total {
+    value: u64,
+}
+
+#[derive(Deserialize)]
 struct Hits {
+    total: Option<Total>,
     hits: Vec<Hit>,
 }
 
@@ -56,6 +71,9 @@ pub(super) struct Pages<'i> {
     behind: Option<[Value; 3]>,
     size: usize,
     is_over: bool,
+    /// How many there were at the beginning, and how many were handed out.
+    all: Option<u64>,
+    handed_out: u64,
 }
 
 impl<'i> Pages<'i> {
@@ -63,11 +81,20 @@ impl<'i> Pages<'i> {
     pub(super) fn new(index: &'i Index, field: &TimeField, query: Value) -> Pages<'i> {
         let by = |name: &str, kind: &str| json!({ name: { "order": "asc", "missing": "_last", "unmapped_type": kind } });
         let sort = json!([by(field.name, field.kind), by(&field.report_id, "keyword"), "_seq_no"]);
-        let (moment, behind, size, is_over) = (None, None, PAGE, false);
-        Pages { index, query, sort, moment, behind, size, is_over }
+        Pages {
+            index,
+            query,
+            sort,
+            moment: None,
+            behind: None,
+            size: PAGE,
+            is_over: false,
+            all: None,
+            handed_out: 0,
+        }
     }
 
-    /// The next page; nothing at the end.
+    /// The next page; nothing at the end, once as many were handed out as there were.
     pub(super) fn next(&mut self) -> Result<Option<Vec<Hit>>, ReadError> {
         while !self.is_over {
             let moment = match &self.moment {
@@ -75,7 +102,8 @@ impl<'i> Pages<'i> {
                 None => self.index.open_moment(KEEP_ALIVE)?,
             };
             let mut body = json!({
-                "size": self.size, "query": self.query, "sort": self.sort, "track_total_hits": false,
+                "size": self.size, "query": self.query, "sort": self.sort,
+                "track_total_hits": self.all.is_none(),
                 "pit": { "id": moment, "keep_alive": KEEP_ALIVE },
             });
             if let Some(behind) = &self.behind {
@@ -106,13 +134,24 @@ impl<'i> Pages<'i> {
                 _ => return Err(self.index.refused(&answer)),
             }
             let page: Page = self.index.parsed(&answer)?;
-            if page.timed_out {
+            if page.timed_out || page.shards.failed > 0 {
+                self.index.stop.sleep(Duration::from_secs(1))?;
                 continue;
             }
             self.moment = page.pit_id.or(self.moment.take());
-            return Ok(Some(self.cut(page.hits.hits)));
+            self.all = self.all.or(page.hits.total.map(|total| total.value));
+            let hits = self.cut(page.hits.hits);
+            self.handed_out += hits.len() as u64;
+            return Ok(Some(hits));
         }
-        Ok(None)
+        match self.all {
+            Some(all) if self.handed_out < all => Err(ReadError::Away(format!(
+                "all of {}: {} of {all} documents were found; copy it again",
+                self.index.name(),
+                self.handed_out
+            ))),
+            _ => Ok(None),
+        }
     }
 
     /// Takes off those at the end of which there may be more on the next page.
