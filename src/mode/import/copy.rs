@@ -185,7 +185,8 @@ impl Told {
             );
         }
         if self.other > 0 {
-            info!("{} of other kinds are not copied", counted(self.other, "document"));
+            let kind = if self.other == 1 { "another kind" } else { "other kinds" };
+            info!("{} of {kind} not copied", counted(self.other, "document"));
         }
         if damaged > 0 {
             warn!("{} can't be read as a report", counted(damaged, "document"));
