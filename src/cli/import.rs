@@ -57,26 +57,26 @@ pub struct FromFlags {
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "from_opensearch")]
     pub from_index: Vec<String>,
     /// User there, or USER:PASSWORD [default: that of the store, where it is the same URL]
-    #[arg(long, value_name = "USER", requires = "from_opensearch")]
+    #[arg(long, hide_short_help = true, value_name = "USER", requires = "from_opensearch")]
     pub from_user: Option<String>,
     /// File with that user's password; otherwise $ERP_FROM_PASSWORD or the systemd credential
     /// from-password
-    #[arg(long, value_name = "FILE", requires = "from_user")]
+    #[arg(long, hide_short_help = true, value_name = "FILE", requires = "from_user")]
     pub from_password_file: Option<PathBuf>,
     /// File with an API key for it; otherwise $ERP_FROM_API_KEY or the systemd credential
     /// from-api-key
-    #[arg(long, value_name = "FILE", requires = "from_opensearch")]
+    #[arg(long, hide_short_help = true, value_name = "FILE", requires = "from_opensearch")]
     pub from_api_key_file: Option<PathBuf>,
     /// Trust the certificate authorities in this PEM file there
-    #[arg(long, value_name = "FILE", requires = "from_opensearch")]
+    #[arg(long, hide_short_help = true, value_name = "FILE", requires = "from_opensearch")]
     pub from_ca_file: Option<PathBuf>,
     /// Certificate to show there (PEM)
-    #[arg(long, value_name = "FILE", requires = "from_client_key")]
+    #[arg(long, hide_short_help = true, value_name = "FILE", requires = "from_client_key")]
     pub from_client_cert: Option<PathBuf>,
     /// Private key of that certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "from_client_cert")]
+    #[arg(long, hide_short_help = true, value_name = "FILE", requires = "from_client_cert")]
     pub from_client_key: Option<PathBuf>,
     /// Do not check certificates there
-    #[arg(long, requires = "from_opensearch")]
+    #[arg(long, hide_short_help = true, requires = "from_opensearch")]
     pub from_insecure: bool,
 }

@@ -16,6 +16,8 @@ use crate::{sanitize, sink::opensearch::config::Auth};
 /// Where the user, password and key of a cluster come from.
 pub(super) struct Names {
     user: &'static str,
+    /// The password behind the user's name.
+    users_password: &'static str,
     /// File, variable, and systemd credential.
     password: [&'static str; 3],
     /// The same.
@@ -25,6 +27,7 @@ pub(super) struct Names {
 /// Of the store.
 pub(super) const STORE: Names = Names {
     user: "opensearch-user",
+    users_password: "opensearch-user's password",
     password: ["opensearch-password-file", "ERP_OPENSEARCH_PASSWORD", "opensearch-password"],
     key: ["opensearch-api-key-file", "ERP_OPENSEARCH_API_KEY", "opensearch-api-key"],
 };
@@ -32,6 +35,7 @@ pub(super) const STORE: Names = Names {
 /// Of the cluster that an import reads.
 pub(super) const FROM: Names = Names {
     user: "from-user",
+    users_password: "from-user's password",
     password: ["from-password-file", "ERP_FROM_PASSWORD", "from-password"],
     key: ["from-api-key-file", "ERP_FROM_API_KEY", "from-api-key"],
 };
@@ -61,7 +65,9 @@ pub(super) fn auth(
         Some(_) if password.is_some() => {
             return Err(value(names.user, "there are two passwords for it"));
         }
-        Some((user, password)) => (Some(user.to_owned()), Some(sendable(password, names.user)?)),
+        Some((user, password)) => {
+            (Some(user.to_owned()), Some(sendable(password, names.users_password)?))
+        }
         None => (user, password),
     };
     match (user, password, key) {
