@@ -38,7 +38,7 @@ pub struct ImportFlags {
     #[arg(long, value_name = "FILE")]
     pub errors: Option<PathBuf>,
     /// Leave the refresh of the OpenSearch indices alone
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub no_tune: bool,
     /// Another store to be read.
     #[command(flatten)]
@@ -49,12 +49,20 @@ pub struct ImportFlags {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Source in OpenSearch")]
 pub struct FromFlags {
-    /// Copy the documents of OpenSearch at this URL, those of the Ruby tool included; may be
-    /// repeated for the nodes of one cluster
+    /// Copy what OpenSearch at this URL holds; may be repeated
+    ///
+    /// Several URLs are nodes of one cluster. Documents of the Ruby tool get the ids that their
+    /// mails would give.
     #[arg(long, value_name = "URL", value_delimiter = ',', conflicts_with = "paths")]
     pub from_opensearch: Vec<String>,
     /// Index, alias or pattern to copy; may be repeated [default: the names of the store's indices]
-    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "from_opensearch")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "NAME",
+        value_delimiter = ',',
+        requires = "from_opensearch"
+    )]
     pub from_index: Vec<String>,
     /// User there, or USER:PASSWORD [default: that of the store, where it is the same URL]
     #[arg(long, hide_short_help = true, value_name = "USER", requires = "from_opensearch")]
