@@ -3,6 +3,7 @@
 
 mod dashboards;
 mod index;
+mod ruby;
 
 use std::{
     fs,
