@@ -10,6 +10,7 @@ use super::{
     KINDS, Shared,
     client::Unavailable,
     config::{ImportTuning, Target},
+    index::NotReady,
     template, tuning,
 };
 use crate::{report::Kind, stop::Stopped};
@@ -39,10 +40,8 @@ impl Shared {
         if let Some(pipeline) = pipeline {
             self.require_pipeline(pipeline)?;
         }
-        if !self.install_template(kind, index)? {
-            return Ok(());
-        }
-        self.tune(index)
+        self.templates_there.lock()[kind as usize] = self.install_template(kind, index)?;
+        self.tune(kind, index)
     }
 
     /// With its pipeline missing, each document would be refused with a status that speaks of the
@@ -52,7 +51,8 @@ impl Shared {
         if answer.status == 404 { Err(Unavailable::NoPipeline(pipeline.into())) } else { Ok(()) }
     }
 
-    /// Installs the template of a kind where it is due. False if we may not look at templates.
+    /// Installs the template of a kind where it is due. False if it is not there in the end, or we
+    /// may not look.
     fn install_template(&self, kind: Kind, index: &str) -> Result<bool, Unavailable> {
         let path = format!("/_index_template/{}", template::name(index));
         let answer = self.client.get(&path)?;
@@ -85,7 +85,10 @@ impl Shared {
                     200 => info!(%index, "index template installed"),
                     // A proxy; OpenSearch never says so.
                     404 => return Err(Unavailable::NotNow(answer.summary())),
-                    _ => warn!(%index, "index template not installed: {}", answer.summary()),
+                    _ => {
+                        warn!(%index, "index template not installed: {}", answer.summary());
+                        return Ok(present.is_some());
+                    }
                 }
             }
         }
@@ -94,10 +97,14 @@ impl Shared {
 
     /// Relaxes the refresh of an index for an import, or restores it where an import left it
     /// relaxed.
-    fn tune(&self, index: &str) -> Result<(), Unavailable> {
+    fn tune(&self, kind: Kind, index: &str) -> Result<(), Unavailable> {
         match self.config.import {
             Some(ImportTuning { tune }) => {
-                tuning::create(&self.client, index)?;
+                // So that there is something to be tuned. Whether it can be made is seen again when
+                // documents come for it.
+                if let Err(NotReady::Away(reason)) = self.make_ready(kind) {
+                    return Err(reason);
+                }
                 if !tune {
                     return tuning::restore(&self.client, index, None);
                 }

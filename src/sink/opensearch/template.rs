@@ -1,16 +1,14 @@
-//! The index templates: mappings for the documents, installed where they are missing or of an older
-//! version of this program. What an administrator changed is never touched.
+//! The index templates: installed where they are missing or of an older version of this program.
+//! What an administrator changed is never touched.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::mapping;
 use crate::report::{Kind, hex};
 
 /// Raise when the mappings change; older templates are then replaced.
-const VERSION: u64 = 2;
-
-/// Numbered DKIM results with a mapping of their own. More are mapped as they come.
-const DKIM_RESULTS: usize = 10;
+const VERSION: u64 = 3;
 
 /// What is to be done about the template in the cluster.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,22 +28,13 @@ pub fn name(index: &str) -> String {
 
 /// The template for documents of a kind in `index`.
 pub fn template(kind: Kind, index: &str) -> Value {
-    let properties = match kind {
-        Kind::Dmarc => dmarc_properties(),
-        Kind::Tls => tls_properties(),
-        Kind::Failure => failure_properties(),
-    };
     let mut template = json!({
         "index_patterns": [index, format!("{index}-*")],
         "priority": 200,
         "version": VERSION,
         "template": {
-            // Written as the cluster gives it back, so that a checksum can be compared.
-            "settings": { "index": { "mapping": { "total_fields": { "limit": "2000" } } } },
-            "mappings": {
-                "dynamic_templates": [{ "strings": { "match_mapping_type": "string", "mapping": text() } }],
-                "properties": properties,
-            },
+            "settings": mapping::settings(),
+            "mappings": mapping::mappings(kind),
         },
     });
     let checksum = checksum(&template);
@@ -95,151 +84,6 @@ fn checksum(template: &Value) -> String {
         content.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
     }
     hex(&Sha256::digest(content.to_string())[..8])
-}
-
-/// Searchable as it is, and under `.keyword`, where OpenSearch's own dynamic mapping puts it and
-/// dashboards look.
-fn text() -> Value {
-    let keyword = json!({ "type": "keyword", "ignore_above": 8000 });
-    json!({ "type": "keyword", "ignore_above": 8000, "fields": { "keyword": keyword } })
-}
-
-fn texts(names: &[&str]) -> Map<String, Value> {
-    names.iter().map(|name| ((*name).to_owned(), text())).collect()
-}
-
-fn object(mut properties: Map<String, Value>, more: Value) -> Value {
-    if let Value::Object(more) = more {
-        properties.extend(more);
-    }
-    json!({ "properties": properties })
-}
-
-fn shared_properties() -> Value {
-    json!({
-        "@timestamp": { "type": "date" },
-        "received": object(
-            texts(&["message_id", "from", "repairs"]),
-            json!({
-                "at": { "type": "date" },
-                "authenticated": object(texts(&["dkim", "spf", "dmarc"]), json!({ "pass": { "type": "boolean" } })),
-            }),
-        ),
-    })
-}
-
-fn dmarc_properties() -> Value {
-    let epoch = json!({ "type": "date", "format": "epoch_second" });
-    let dkim_result = object(texts(&["domain", "selector", "result", "human_result"]), Value::Null);
-    let dkim: Map<String, Value> =
-        (0..DKIM_RESULTS).map(|n| (n.to_string(), dkim_result.clone())).collect();
-    let metadata = object(
-        texts(&["org_name", "email", "extra_contact_info", "report_id", "error", "generator"]),
-        json!({ "date_range": { "properties": { "begin": epoch, "end": epoch } } }),
-    );
-    let policy_published = object(
-        texts(&["domain", "adkim", "aspf", "p", "sp", "np", "fo", "testing", "discovery_method"]),
-        json!({ "pct": { "type": "integer" } }),
-    );
-    let policy_evaluated = object(
-        texts(&["disposition", "dkim", "spf"]),
-        json!({ "reason": object(texts(&["type", "comment"]), Value::Null) }),
-    );
-    let record = json!({ "properties": {
-        "row": { "properties": {
-            "source_ip": { "type": "ip" },
-            "count": { "type": "long" },
-            "policy_evaluated": policy_evaluated,
-        } },
-        "identifiers": object(texts(&["header_from", "envelope_from", "envelope_to"]), Value::Null),
-        "auth_results": { "properties": {
-            "spf": object(texts(&["domain", "scope", "result", "human_result"]), Value::Null),
-            "dkim": { "properties": dkim },
-        } },
-    } });
-    let bool = json!({ "type": "boolean" });
-    let mut properties = shared_properties();
-    properties["feedback"] = object(
-        texts(&["version"]),
-        json!({ "report_metadata": metadata, "policy_published": policy_published, "record": record }),
-    );
-    // What an ingest pipeline may add.
-    properties["ip2geo"] = object(texts(&["asn", "organization_name", "network"]), Value::Null);
-    properties["source"] = object(texts(&["country", "reverse_dns"]), Value::Null);
-    properties["dmarc"] =
-        json!({ "properties": { "pass": bool, "spf_aligned": bool, "dkim_aligned": bool } });
-    properties
-}
-
-fn tls_properties() -> Value {
-    let date = json!({ "type": "date" });
-    let long = json!({ "type": "long" });
-    let failure_details = object(
-        texts(&[
-            "result-type",
-            "sending-mta-ip",
-            "receiving-mx-hostname",
-            "receiving-mx-helo",
-            "receiving-ip",
-            "additional-information",
-            "failure-reason-code",
-        ]),
-        json!({ "failed-session-count": long }),
-    );
-    let mut properties = shared_properties();
-    for (name, mapping) in texts(&["organization-name", "contact-info", "report-id"]) {
-        properties[name] = mapping;
-    }
-    properties["date-range"] =
-        json!({ "properties": { "start-datetime": date, "end-datetime": date } });
-    properties["policies"] = json!({ "properties": {
-        "policy": object(texts(&["policy-type", "policy-string", "policy-domain", "mx-host"]), Value::Null),
-        "summary": { "properties": { "total-successful-session-count": long, "total-failure-session-count": long } },
-        "failure-details": failure_details,
-    } });
-    properties["tls"] = object(texts(&["failures"]), Value::Null);
-    properties
-}
-
-fn failure_properties() -> Value {
-    let date = json!({ "type": "date" });
-    // Longer than a keyword may be, and searched by words.
-    let prose = json!({ "type": "text" });
-    let message = object(
-        texts(&["message_id", "from", "to", "reply_to", "subject"]),
-        json!({ "date": date, "headers": prose, "body": prose }),
-    );
-    let mut properties = shared_properties();
-    properties["failure"] = object(
-        texts(&[
-            "feedback_type",
-            "user_agent",
-            "version",
-            "auth_failure",
-            "reported_domain",
-            "identity_alignment",
-            "delivery_result",
-            "original_mail_from",
-            "original_rcpt_to",
-            "original_envelope_id",
-            "reporting_mta",
-            "dkim_domain",
-            "dkim_selector",
-            "dkim_identity",
-            "dkim_selector_dns",
-            "spf_dns",
-            "authentication_results",
-            "reported_uri",
-        ]),
-        json!({
-            "arrival_date": date,
-            "source_ip": { "type": "ip" },
-            "source_port": { "type": "integer" },
-            "incidents": { "type": "long" },
-            "message": message,
-        }),
-    );
-    properties
 }
 
 #[cfg(test)]

@@ -160,21 +160,21 @@ fn shown(server: &OpenSearch, name: &str) -> Vec<Shown> {
         let request = json!({ "size": 0, "aggs": aggregations });
         let answer = server.request("POST", &format!("/{name}-{index}/_search"), Some(&request));
         let mut shown = Shown::new();
-        collect(&answer["aggregations"], String::new(), &mut shown);
+        collect(&answer["aggregations"], "", &mut shown);
         shown
     };
     PANELS.into_iter().map(show).collect()
 }
 
-fn collect(answer: &Value, key: String, shown: &mut Shown) {
+fn collect(answer: &Value, key: &str, shown: &mut Shown) {
     if let Some(number) = answer["n"]["value"].as_f64() {
-        *shown.entry(key.clone()).or_default() += number;
+        *shown.entry(key.to_owned()).or_default() += number;
     }
     for bucket in answer["groups"]["buckets"].as_array().into_iter().flatten() {
         let (name, count) = (&bucket["key"], &bucket["doc_count"]);
         // A day without a document is in the answer if it is between two others.
         if *count != 0 {
-            collect(bucket, format!("{key} {name}"), shown);
+            collect(bucket, &format!("{key} {name}"), shown);
         }
     }
 }
