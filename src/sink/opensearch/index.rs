@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 use tracing::{debug, info, warn};
+use ureq::http::Method;
 
 use super::{
     Shared,
@@ -16,8 +17,8 @@ use crate::report::Kind;
 pub(super) enum NotReady {
     /// The store can't be asked now.
     Away(Unavailable),
-    /// There is no such index, and it can't be made; for a person.
-    Missing(String),
+    /// It can't be made, or takes nothing; for a person.
+    Index(String),
 }
 
 impl From<Unavailable> for NotReady {
@@ -60,7 +61,7 @@ impl Shared {
             404 => self.create(kind, index, &template)?,
             // Not allowed to look: whether it is there is told by the attempt to make it.
             _ => match self.create(kind, index, &template) {
-                Err(NotReady::Missing(_)) => {
+                Err(NotReady::Index(_)) => {
                     debug!(%index, "can't look at the index: {}", answer.summary());
                 }
                 ended => ended?,
@@ -106,7 +107,7 @@ impl Shared {
             // A proxy; OpenSearch never says so.
             404 => return Err(Unavailable::NotNow(answer.summary()).into()),
             403 => {
-                return Err(NotReady::Missing(format!(
+                return Err(NotReady::Index(format!(
                     "there is no index {index}, and this account may not make it; make it, or \
                      give the account the right indices:admin/create ({})",
                     answer.summary()
@@ -114,7 +115,7 @@ impl Shared {
             }
             _ => {
                 let reason = answer.summary();
-                return Err(NotReady::Missing(format!("index {index} can't be made: {reason}")));
+                return Err(NotReady::Index(format!("index {index} can't be made: {reason}")));
             }
         }
         Ok(())
@@ -122,16 +123,23 @@ impl Shared {
 
     /// Gives types to fields of ours that have none yet, so that not the first document decides
     /// what they are, and tells of types by which dashboards do not work.
-    fn look_at(&self, kind: Kind, index: &str, answer: &Answer) -> Result<(), Unavailable> {
+    fn look_at(&self, kind: Kind, index: &str, answer: &Answer) -> Result<(), NotReady> {
         let found: Map<String, Value> = serde_json::from_slice(&answer.body)
             .map_err(|_| Unavailable::NotNow(answer.summary()))?;
         // Behind an alias, which of several indices is written to is not ours to guess.
         if let Some(theirs) = found.get(index).map(|found| &found["mappings"])
             && let Some(missing) = mapping::missing(kind, theirs)
         {
-            let answer = self.client.put(&format!("/{index}/_mapping"), &missing)?;
-            if answer.status != 200 {
-                debug!(%index, "mapping not completed: {}", answer.summary());
+            let (path, body) = (format!("/{index}/_mapping"), missing.to_string());
+            let answer =
+                self.client.request(&Method::PUT, &path, "application/json", body.as_bytes())?;
+            let summary = answer.summary();
+            match answer.status {
+                200 => {}
+                // It takes no documents either, whatever its status: that of a full disk is 429.
+                _ if summary.contains("blocked by") => return Err(NotReady::Index(summary)),
+                429 | 500.. => return Err(Unavailable::NotNow(summary).into()),
+                _ => debug!(%index, "mapping not completed: {summary}"),
             }
         }
         for (name, found) in &found {

@@ -88,7 +88,7 @@ impl Shared {
                 match self.make_ready(kind) {
                     Ok(()) => break,
                     Err(NotReady::Away(reason)) => self.backoff.pause(&reason)?,
-                    Err(NotReady::Missing(reason)) => missing[kind as usize] = Some(reason),
+                    Err(NotReady::Index(reason)) => missing[kind as usize] = Some(reason),
                 }
             }
         }

@@ -10,12 +10,12 @@ use crate::report::{Kind, hex};
 /// Raise when the mappings change; older templates are then replaced.
 const VERSION: u64 = 3;
 
-/// What is to be done about the template in the cluster.
+/// What is to be done about a template in the cluster.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Install ours.
     Install,
-    /// It is ours and new enough.
+    /// It is ours, new enough, and with the settings that are asked for.
     Keep,
     /// It is not as we left it.
     KeepChanged,
@@ -26,24 +26,40 @@ pub fn name(index: &str) -> String {
     format!("email-report-processor-{index}")
 }
 
+/// Name of the component template with the mappings for a kind of documents.
+pub fn component_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Dmarc => "email-report-processor-dmarc",
+        Kind::Tls => "email-report-processor-tlsrpt",
+        Kind::Failure => "email-report-processor-failures",
+    }
+}
+
 /// The template for documents of a kind in `index`.
 pub fn template(kind: Kind, index: &str) -> Value {
-    let mut template = json!({
+    with_meta(json!({
         "index_patterns": [index, format!("{index}-*")],
         "priority": 200,
         "version": VERSION,
-        "template": {
-            "settings": mapping::settings(),
-            "mappings": mapping::mappings(kind),
-        },
-    });
+        "template": { "settings": mapping::settings(), "mappings": mapping::mappings(kind) },
+    }))
+}
+
+/// The component template for documents of a kind: mappings alone, which an administrator's own
+/// template can be composed of.
+pub fn component(kind: Kind) -> Value {
+    with_meta(json!({
+        "version": VERSION, "template": { "mappings": mapping::mappings(kind) },
+    }))
+}
+
+fn with_meta(mut template: Value) -> Value {
     let checksum = checksum(&template);
     template["_meta"] = json!({ "managed_by": "email-report-processor", "checksum": checksum });
     template
 }
 
-/// Takes settings of another template into ours, which is then ours as we leave it. Which ones, for
-/// a person.
+/// Takes settings into ours, which is then ours as we leave it. Which ones, for a person.
 pub fn take_settings(ours: &mut Value, theirs: &Value) -> String {
     let mut taken = Vec::new();
     merge(&mut ours["template"]["settings"], theirs, "", &mut taken);
@@ -63,15 +79,25 @@ fn merge(ours: &mut Value, theirs: &Value, path: &str, taken: &mut Vec<String>) 
     }
 }
 
-/// Compares the template in the cluster (nothing where there is none) with ours.
-pub fn decide(present: Option<&Value>) -> Decision {
+/// Compares the template in the cluster (nothing where there is none) with ours, and its settings
+/// with those that are asked for.
+pub fn decide(present: Option<&Value>, asked: &Value) -> Decision {
     let Some(present) = present else { return Decision::Install };
     let unchanged = present["_meta"]["checksum"].as_str() == Some(&checksum(present));
     let version = present["version"].as_u64().unwrap_or(0);
-    match (unchanged, version < VERSION) {
+    let is_as_asked = has(&present["template"]["settings"], asked);
+    match (unchanged, version < VERSION || !is_as_asked) {
         (false, _) => Decision::KeepChanged,
         (true, true) => Decision::Install,
         (true, false) => Decision::Keep,
+    }
+}
+
+/// True if all that is asked for is there.
+fn has(present: &Value, asked: &Value) -> bool {
+    match asked.as_object() {
+        Some(members) => members.iter().all(|(name, asked)| has(&present[name], asked)),
+        None => present == asked,
     }
 }
 
@@ -92,6 +118,7 @@ mod tests {
 
     #[test]
     fn only_an_older_template_as_we_left_it_is_replaced() {
+        let decide = |present| decide(present, &json!({}));
         let ours = template(Kind::Dmarc, "dmarc-reports");
         assert_eq!(decide(None), Decision::Install);
         let mut given_back = ours.clone();
@@ -111,5 +138,17 @@ mod tests {
         older["template"]["settings"]["index"]["number_of_replicas"] = json!("2");
         assert_eq!(decide(Some(&older)), Decision::KeepChanged);
         assert_eq!(decide(Some(&json!({ "index_patterns": ["*"] }))), Decision::KeepChanged);
+    }
+    #[test]
+    fn settings_asked_for_are_put_into_our_own_template_only() {
+        let asked = |shards: &str| json!({ "index": { "number_of_shards": shards } });
+        let mut ours = template(Kind::Tls, "tlsrpt-reports");
+        assert_eq!(decide(Some(&ours), &asked("3")), Decision::Install);
+        assert_eq!(take_settings(&mut ours, &asked("3")), "index.number_of_shards=\"3\"");
+        assert_eq!(decide(Some(&ours), &asked("3")), Decision::Keep);
+        assert_eq!(decide(Some(&ours), &asked("4")), Decision::Install);
+        assert_eq!(decide(Some(&ours), &json!({})), Decision::Keep);
+        ours["priority"] = json!(300);
+        assert_eq!(decide(Some(&ours), &asked("4")), Decision::KeepChanged);
     }
 }
