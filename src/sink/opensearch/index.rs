@@ -9,7 +9,7 @@ use ureq::http::Method;
 use super::{
     Shared,
     client::{Answer, Unavailable},
-    mapping,
+    mapping, template,
 };
 use crate::report::Kind;
 
@@ -92,13 +92,13 @@ impl Shared {
 
     /// Makes the index. What no template says is said by us.
     fn create(&self, kind: Kind, index: &str, template: &Template) -> Result<(), NotReady> {
-        let body = match template {
-            Template::Ours => json!({}),
-            Template::WithLimit => json!({ "mappings": mapping::mappings(kind) }),
-            Template::Unknown => {
-                json!({ "settings": mapping::settings(), "mappings": mapping::mappings(kind) })
-            }
-        };
+        let mut body = json!({ "settings": {}, "mappings": mapping::mappings(kind) });
+        match template {
+            Template::Ours => body = json!({ "settings": {} }),
+            Template::WithLimit => {}
+            Template::Unknown => body["settings"] = mapping::settings(),
+        }
+        template::merge(&mut body["settings"], &self.config.asked_settings());
         let answer = self.client.put(&format!("/{index}"), &body)?;
         match answer.status {
             200 if *template == Template::Ours => debug!(%index, "index made by the template"),

@@ -61,17 +61,23 @@ fn with_meta(mut template: Value) -> Value {
 
 /// Takes settings into ours, which is then ours as we leave it. Which ones, for a person.
 pub fn take_settings(ours: &mut Value, theirs: &Value) -> String {
-    let mut taken = Vec::new();
-    merge(&mut ours["template"]["settings"], theirs, "", &mut taken);
+    let taken = merge(&mut ours["template"]["settings"], theirs);
     ours["_meta"]["checksum"] = checksum(ours).into();
     if taken.is_empty() { "no setting".into() } else { taken.join(", ") }
 }
 
-fn merge(ours: &mut Value, theirs: &Value, path: &str, taken: &mut Vec<String>) {
+/// Puts settings over others; which ones, for a person.
+pub fn merge(ours: &mut Value, theirs: &Value) -> Vec<String> {
+    let mut taken = Vec::new();
+    merge_at(ours, theirs, "", &mut taken);
+    taken
+}
+
+fn merge_at(ours: &mut Value, theirs: &Value, path: &str, taken: &mut Vec<String>) {
     if let (Some(ours), Some(theirs)) = (ours.as_object_mut(), theirs.as_object()) {
         for (name, value) in theirs {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            merge(ours.entry(name).or_insert_with(|| json!({})), value, &path, taken);
+            merge_at(ours.entry(name).or_insert_with(|| json!({})), value, &path, taken);
         }
     } else {
         taken.push(format!("{path}={theirs}"));
@@ -118,7 +124,7 @@ mod tests {
 
     #[test]
     fn only_an_older_template_as_we_left_it_is_replaced() {
-        let decide = |present| decide(present, &json!({}));
+        let decide = |present: Option<&Value>| decide(present, &json!({}));
         let ours = template(Kind::Dmarc, "dmarc-reports");
         assert_eq!(decide(None), Decision::Install);
         let mut given_back = ours.clone();

@@ -150,6 +150,8 @@ fn rights(method: &str, path: &str) -> &'static [&'static str] {
         ("GET", ["_ingest", "pipeline", _]) => &["cluster:admin/ingest/pipeline/get"],
         ("GET", ["_index_template", _]) => &["indices:admin/index_template/get"],
         ("PUT", ["_index_template", _]) => &["indices:admin/index_template/put"],
+        ("GET", ["_component_template", _]) => &["cluster:admin/component_template/get"],
+        ("PUT", ["_component_template", _]) => &["cluster:admin/component_template/put"],
         ("POST", ["_index_template", "_simulate_index", _]) => {
             &["indices:admin/index_template/simulate_index"]
         }

@@ -1,4 +1,4 @@
-//! Indices: their templates and pipelines, and what can be searched for.
+//! Indices: their types and pipelines, and what can be searched for.
 
 use std::fs;
 
@@ -49,32 +49,6 @@ fn an_ingest_pipeline_sees_the_documents() {
                 && documents.iter().all(|(_, document)| document["seen_by"] == kind)
         );
     }
-}
-
-#[test]
-fn a_template_changed_by_hand_is_left_alone_and_an_old_one_replaced() {
-    let Some(server) = SHARED.as_ref() else { return };
-    let path = "/_index_template/email-report-processor-tmpl-dmarc";
-    let present = || server.get(path)["index_templates"][0]["index_template"].clone();
-    let store_one = || {
-        let maildir = TestMaildir::new();
-        maildir.deliver_all(Corpus::new(10).iter());
-        let ended = run(once(&server.url, "tmpl", &maildir, &[]));
-        assert_eq!(ended.code, Some(0), "{}", ended.log);
-    };
-    store_one();
-    let installed = present();
-    assert!(installed["version"].as_u64().is_some_and(|version| version >= 1), "{installed}");
-
-    let mut changed = installed.clone();
-    changed["template"]["settings"]["index"]["number_of_replicas"] = json!("0");
-    assert_eq!(server.put(path, &changed)["acknowledged"], true);
-    store_one();
-    assert_eq!(present(), changed);
-
-    server.request("DELETE", path, None);
-    store_one();
-    assert_eq!(present(), installed);
 }
 
 #[test]
@@ -138,28 +112,11 @@ fn failure_reports_have_an_index_of_their_own() {
 }
 
 /// The types of an index' fields, as they are mapped.
-fn type_of(server: &OpenSearch, index: &str, field: &str) -> Value {
+pub(super) fn type_of(server: &OpenSearch, index: &str, field: &str) -> Value {
     let answer = server.get(&format!("/{index}/_mapping"));
     let parts = field.split('.');
     let start = &answer[index]["mappings"];
     parts.fold(start, |object, name| &object["properties"][name])["type"].clone()
-}
-
-#[test]
-fn a_template_that_comes_before_ours_leaves_no_type_to_be_guessed() {
-    let Some(server) = SHARED.as_ref() else { return };
-    let settings = json!({ "number_of_shards": 2, "number_of_replicas": 0 });
-    let theirs = json!({
-        "index_patterns": ["first-*"], "priority": 900, "template": { "settings": settings },
-    });
-    server.put("/_index_template/comes-first", &theirs);
-    let maildir = TestMaildir::new();
-    maildir.deliver_all(Corpus::new(10).iter());
-    let ended = run(once(&server.url, "first", &maildir, &[]));
-    assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_eq!(type_of(server, "first-dmarc", "feedback.record.row.source_ip"), "ip");
-    let settings = &server.get("/first-dmarc/_settings")["first-dmarc"]["settings"]["index"];
-    assert_eq!(settings["number_of_shards"], "2", "{settings}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod dashboards;
 mod index;
 mod ruby;
+mod templates;
 
 use std::{
     fs,
