@@ -110,6 +110,11 @@ fn opensearch(
             _ => return Err(value("bulk-in-flight", "it must be between 1 and 64")),
         },
         gzip: settings.gzip.unwrap_or(false),
+        shards: match settings.shards {
+            Some(0) => return Err(value("shards", "an index has one at least")),
+            shards => shards,
+        },
+        replicas: settings.replicas,
         import: purpose.import,
         on_trouble: purpose.on_trouble,
         patience,
