@@ -2,10 +2,12 @@
 //! there are none, or removes a log that a crash left; this does neither.
 
 use std::{
-    fs,
+    fs, io,
+    os::unix::ffi::OsStrExt,
     path::{Path, absolute},
 };
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{OpenError, check, log::Log, query::Reader, schema::Version, version};
@@ -39,7 +41,7 @@ const ATTEMPTS: usize = 3;
 pub(crate) fn look(path: &Path) -> Result<Seen, OpenError> {
     let path = &absolute(path).map_err(|error| OpenError::Create { path: path.into(), error })?;
     match fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Seen::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Seen::Nothing),
         Err(error) => return Err(OpenError::Create { path: path.into(), error }),
         Ok(file) if !file.is_file() => return Err(OpenError::Foreign(path.clone())),
         Ok(file) if file.len() == 0 => return Ok(Seen::Nothing),
@@ -53,14 +55,13 @@ pub(crate) fn look(path: &Path) -> Result<Seen, OpenError> {
         return Err(OpenError::Elsewhere { path: path.clone(), log });
     }
     for attempt in 1.. {
-        let (has_pages, is_shared) = (!log.is_empty() && log.identity().is_some(), log.is_shared());
-        let way = match (has_pages, is_shared) {
-            // Nobody has it open: nothing changes it, and nothing is to be made beside it.
-            (false, false) => "immutable=1",
+        let (has_log, is_shared) = (log.identity().is_some(), log.is_shared());
+        let way = match (has_log && !log.is_empty(), is_shared) {
             (true, false) => return Ok(Seen::AfterCrash),
             // Somebody has it open, or had when it crashed.
-            (_, true) if log.identity().is_some() => "readonly_shm=1",
-            (_, true) => "immutable=1",
+            (_, true) if has_log => "readonly_shm=1",
+            // Nobody has it open: nothing changes it, and nothing is to be made beside it.
+            _ => "immutable=1",
         };
         let seen = look_by(path, way);
         // Somebody may have opened or left it meanwhile.
@@ -88,18 +89,12 @@ fn look_by(path: &Path, way: &str) -> Result<Seen, OpenError> {
     Ok(Seen::Store { is_older, newest, faults })
 }
 
+/// What is written otherwise in a file's URI (sqlite.org/uri.html).
+const IN_URI: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/');
+
 fn open(path: &Path, way: &str) -> rusqlite::Result<Connection> {
-    use std::os::unix::ffi::OsStrExt;
-    let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'/' | b'.' | b'_' | b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                uri.push(char::from(*byte));
-            }
-            _ => uri.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    let uri = format!("{uri}?{way}");
+    let path = percent_encode(path.as_os_str().as_bytes(), IN_URI);
+    let uri = format!("file:{path}?{way}");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -28,13 +28,9 @@ pub(super) fn check(domain: &str, own: &[String], lookup: &Lookup, findings: &mu
     };
     let (tags, faults) = Tags::parse(&record);
     tell_faults("dns.tls.tags", name, &faults, findings);
-    match tags.get("rua") {
-        Some(rua) => {
-            named((ADDRESS, name), places(rua, false), own, findings);
-        }
-        None => {
-            let fix = format!("Add ; rua=mailto:{address}");
-            findings.wrong(ADDRESS, name, "there is no rua, so no reports come", fix);
-        }
-    }
+    let Some(rua) = tags.get("rua") else {
+        let fix = format!("Add ; rua=mailto:{address}");
+        return findings.wrong(ADDRESS, name, "there is no rua, so no reports come", fix);
+    };
+    named((ADDRESS, name), places(rua, false), own, findings);
 }
