@@ -8,7 +8,7 @@ use std::{
 };
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::{OpenError, check, log::Log, query::Reader, schema::Version, version};
 
@@ -107,8 +107,13 @@ fn open(path: &Path, way: &str) -> rusqlite::Result<Connection> {
 
 /// What a quick look at every page finds broken.
 fn faults(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare("PRAGMA quick_check(3)")?;
-    let faults: rusqlite::Result<Vec<String>> =
-        statement.query_map((), |row| row.get(0))?.collect();
-    Ok(faults?.into_iter().filter(|fault| fault != "ok").collect())
+    let ask = || -> rusqlite::Result<Vec<String>> {
+        connection.prepare("PRAGMA quick_check(3)")?.query_map((), |row| row.get(0))?.collect()
+    };
+    match ask() {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            Ok(vec![error.to_string()])
+        }
+        faults => Ok(faults?.into_iter().filter(|fault| fault != "ok").collect()),
+    }
 }

@@ -18,6 +18,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
 use self::{
@@ -31,6 +32,9 @@ use crate::{
     exit::{Exit, Failure},
     sanitize,
 };
+
+/// Columns of a terminal that does not tell.
+const USUAL_WIDTH: usize = 80;
 
 /// Everything that `--json` gives; the names are a promise.
 #[derive(Serialize)]
@@ -67,13 +71,16 @@ fn show(findings: &Findings, json: bool) -> Result<Exit, Failure> {
 }
 
 fn look() -> Look {
-    let terminal = console::Term::stdout();
-    let is_terminal = io::stdout().is_terminal();
+    let terminal = io::stdout();
+    if !terminal.is_terminal() {
+        return Look::default();
+    }
+    // A terminal that does not know its width says 0.
+    let columns = tcgetwinsize(&terminal).map_or(0, |size| size.ws_col);
     Look {
-        width: terminal.size_checked().filter(|_| is_terminal).map(|(_, columns)| columns.into()),
+        width: Some(if columns == 0 { USUAL_WIDTH } else { columns.into() }),
         // An empty NO_COLOR says nothing (no-color.org).
-        colours: is_terminal
-            && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        colours: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && console::colors_enabled(),
     }
 }

@@ -174,8 +174,9 @@ fn a_watcher_is_not_disturbed() {
         crate::support::program::Running::start(["watch", "--store", &store, &path(&maildir)]);
     watch.wait_for_log("watching");
     let mails = Corpus::new(200);
+    let mails: Vec<_> = mails.iter().filter(|mail| !mail.content.is_empty()).collect();
     let checks = std::thread::scope(|scope| {
-        let deliver = scope.spawn(|| maildir.deliver_all(mails.iter()));
+        let deliver = scope.spawn(|| maildir.deliver_all(mails));
         let mut checks = 0;
         while checks < 5 || !deliver.is_finished() {
             let found = check(["--store", &store, &path(&maildir)]);

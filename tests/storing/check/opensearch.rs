@@ -172,10 +172,21 @@ fn a_template_that_was_changed_and_an_alias_are_told() {
 
 #[test]
 fn a_disk_beyond_its_marks_is_told() {
-    let setting = "cluster.routing.allocation.disk.watermark";
-    let marks = ["low", "high", "flood_stage"].map(|name| format!("{setting}.{name}=100000gb"));
-    let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
-    let Some(server) = OpenSearch::start(&marks) else { return };
+    let Some(server) = OpenSearch::start(&[]) else { return };
+    let disk = "cluster.routing.allocation.disk";
+    let marks = |flood: &str, other: &str| {
+        let marks = json!({ "transient": {
+            format!("{disk}.threshold_enabled"): true,
+            format!("{disk}.watermark.low"): other,
+            format!("{disk}.watermark.high"): other,
+            format!("{disk}.watermark.flood_stage"): flood,
+        } });
+        let answer = server.put("/_cluster/settings", &marks);
+        assert_eq!(answer["acknowledged"], true, "{answer}");
+    };
+    marks("1gb", "100000gb");
+    look(&server, "full").has("disk", "warning", &["high watermark (100000gb)"]);
+    marks("100000gb", "100000gb");
     look(&server, "full").has("disk", "wrong", &["flood stage (100000gb)"]);
     let block = json!({ "persistent": { "cluster.blocks.read_only": true } });
     server.put("/_cluster/settings", &block);

@@ -1,6 +1,6 @@
 //! Stores that are SQLite files.
 
-use std::{fs, io::Write, os::unix::fs::FileExt, path::Path};
+use std::{fs, io::Write, path::Path};
 
 use rusqlite::Connection;
 use rustix::process::Signal;
@@ -10,6 +10,9 @@ use crate::support::{
     corpus::Corpus,
     program::{Running, TestMaildir, run, wait_for_all},
 };
+
+/// Bytes of a page of SQLite.
+const PAGE: usize = 4096;
 
 /// A folder with a store in it that has reports.
 fn filled() -> (tempfile::TempDir, String) {
@@ -69,13 +72,21 @@ fn stores_of_others_and_of_other_versions_are_told() {
 }
 
 #[test]
-fn a_damaged_store_is_told() {
+fn a_damaged_store_is_told_whichever_page_is_broken() {
     let (_folder, store) = filled();
-    let file = fs::OpenOptions::new().write(true).open(&store).expect("the store");
-    let length = file.metadata().expect("there").len();
-    file.write_all_at(&vec![0xA5; 4096], length / 2 / 4096 * 4096).expect("damaged");
-    let found = check(["--store", &store]);
-    found.has("store.whole", "wrong", &["damaged", "backup"]);
+    let whole = fs::read(&store).expect("the store");
+    let pages = whole.len() / PAGE;
+    assert!(pages > 10, "{pages} pages");
+    for page in (1..pages).step_by(pages / 10) {
+        let mut damaged = whole.clone();
+        damaged[page * PAGE..(page + 1) * PAGE].fill(0xA5);
+        fs::write(&store, damaged).expect("damaged");
+        let found = check(["--store", &store]);
+        let all = [found.of("store.whole", ""), found.of("store.opens", "")].concat();
+        let [(status, told)] = all.as_slice() else { panic!("page {page}: {all:?}") };
+        assert_eq!(*status, "wrong", "page {page}: {told}");
+        assert!(told.contains("damaged") && told.contains("backup"), "page {page}: {told}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{
     tell_faults, unanswered,
     walk::Walk,
 };
-use crate::{cli, mode::check::finding::Findings};
+use crate::mode::check::finding::Findings;
 
 const RECORD: &str = "dns.dmarc.record";
 const TAGS: &str = "dns.dmarc.tags";
@@ -140,7 +140,9 @@ fn values(tags: &Tags, name: &str, findings: &mut Findings) {
 fn unknown(tags: &Tags, name: &str, findings: &mut Findings) {
     let mut unknown = tags.iter().map(|(tag, _)| tag).filter(|tag| !KNOWN.contains(tag));
     if let Some(tag) = unknown.next() {
-        let fix = match cli::similar(tag, KNOWN.into_iter()) {
+        // Names are too short for a likeness of another kind.
+        let is_slip = |known: &&str| tag.len() > 1 && strsim::damerau_levenshtein(tag, known) == 1;
+        let fix = match KNOWN.iter().copied().find(is_slip) {
             Some(known) => format!("Was {known} meant?"),
             None => "Leave it out, or see whether it is spelt right".into(),
         };

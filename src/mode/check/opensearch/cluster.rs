@@ -9,9 +9,10 @@ use crate::{
     sink::opensearch::client::Client,
 };
 
-/// Settings that are looked at, by the names that they have written flat.
-const SETTINGS: &str = "/_cluster/settings?include_defaults=true&flat_settings=true\
-    &filter_path=*.cluster.routing.allocation.disk.*,*.cluster.blocks.*";
+/// All settings whose names begin like those that are looked at; a name written flat can't be
+/// given to the filter in full, since it splits at dots.
+const SETTINGS: &str =
+    "/_cluster/settings?include_defaults=true&flat_settings=true&filter_path=*.cluster*";
 
 /// Looks at the cluster as a whole.
 pub(super) fn check(client: &Client, about: &str, findings: &mut Findings) {
