@@ -113,7 +113,16 @@ mod tests {
 
     #[test]
     fn lines_fit_into_80_columns_and_200() {
-        insta::assert_snapshot!(shown(Look { width: Some(80), colours: false }), @"");
+        insta::assert_snapshot!(shown(Look { width: Some(80), colours: false }), @r#"
+        ok       /var/lib/reports.sqlite: it is of the version of this program
+        warning  example.org: the record is �[31m"v=DMARC1" and says�nothing of where
+                 reports are to go, so none of them will ever come. Add a tag rua= with
+                 your address:
+                 例え.例え.例え.例え.例え.例え.例え.例え.例え.例え.例え.例え
+        wrong    /m: new/ can't be read. Run it as its owner
+
+        1 ok, 1 warning, 1 wrong
+        "#);
         for width in [10, 80, 120, 200] {
             let text = shown(Look { width: Some(width), colours: false });
             let columns = text.lines().map(measure_text_width).max();

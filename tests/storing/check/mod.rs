@@ -1,6 +1,7 @@
 //! `check`: what it finds, and that it leaves no trace.
 
 mod dns;
+mod locked;
 mod maildir;
 mod opensearch;
 mod output;

@@ -9,7 +9,7 @@ use crate::support::{
     server::{OpenSearch, Shared},
 };
 
-static SERVER: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
+pub(super) static SERVER: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
 
 /// Flags for a node, with indices of this test's own.
 fn flags(url: &str, test: &str) -> Vec<String> {
