@@ -91,6 +91,7 @@ pub enum Mode {
     /// Looks at the settings, the Maildirs, the store, and with --dns at the DNS records by which
     /// reports are asked for. Settings come from the same places as for the other commands, so with
     /// the file of the service it is the service that is checked; run it as the service's user.
+    /// With -q, only what is not as it should be is shown.
     #[command(after_help = CHECK_CODES)]
     Check(CheckFlags),
     /// Show what the SQLite store holds

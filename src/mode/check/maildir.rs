@@ -56,7 +56,11 @@ fn open(path: &Path, about: &str, findings: &mut Findings) -> Option<Arc<Maildir
         .map_err(|error| {
             let fix = "Name the folder with new, cur and tmp in it; watch waits for one that the \
                        first mail will make";
-            findings.wrong("maildir.folders", about, error.to_string(), fix);
+            // It begins with the name, which stands in front already.
+            let error = error.to_string();
+            let found = error.strip_prefix(about).unwrap_or(&error);
+            let found = found.trim_start_matches([':', ' ']);
+            findings.wrong("maildir.folders", about, found, fix);
         })
         .ok()?;
     if path.join("tmp").is_dir() {

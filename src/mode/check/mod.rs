@@ -54,17 +54,17 @@ pub(super) fn run(flags: &CheckFlags, typed: &Typed) -> Result<Exit, Failure> {
         Some(Destination::Nothing) | None => {}
     }
     dns::check_all(flags, &mut findings)?;
-    show(&findings, flags.json)
+    show(&findings, flags.json, typed.shared.quiet)
 }
 
-fn show(findings: &Findings, json: bool) -> Result<Exit, Failure> {
+fn show(findings: &Findings, json: bool, quiet: bool) -> Result<Exit, Failure> {
     let mut text = Vec::new();
     if json {
         let answer = CheckJson { status: findings.status(), findings: findings.all() };
         let json = serde_json::to_string_pretty(&answer).map_err(io::Error::other)?;
         writeln!(text, "{}", sanitize::json(&json))?;
     } else {
-        text::write(findings, look(), &mut text)?;
+        text::write(findings, Look { quiet, ..look() }, &mut text)?;
     }
     print(&text)?;
     Ok(findings.exit())
@@ -82,6 +82,7 @@ fn look() -> Look {
         // An empty NO_COLOR says nothing (no-color.org).
         colours: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && console::colors_enabled(),
+        quiet: false,
     }
 }
 
@@ -104,7 +105,7 @@ fn settings(typed: &Typed, findings: &mut Findings) -> Option<Config> {
 /// A store of JSON lines.
 fn lines(file: Option<&Path>, findings: &mut Findings) {
     let Some(file) = file else {
-        return findings.ok("store.file", "standard output", "lines go to whoever reads it");
+        return findings.ok("store.rights", "standard output", "lines go to whoever reads it");
     };
     let about = file.display().to_string();
     if let Some((found, fix)) = space::not_writable(file, false) {

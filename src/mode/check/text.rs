@@ -20,11 +20,14 @@ pub(super) struct Look {
     /// Columns of the terminal; nothing where lines are not broken.
     pub(super) width: Option<usize>,
     pub(super) colours: bool,
+    /// What is as it should be is left out.
+    pub(super) quiet: bool,
 }
 
 /// Writes everything, with the numbers at the end.
 pub(super) fn write(findings: &Findings, look: Look, out: &mut impl Write) -> io::Result<()> {
-    for finding in findings.all() {
+    let is_shown = |finding: &&Finding| !look.quiet || finding.status != Status::Ok;
+    for finding in findings.all().iter().filter(is_shown) {
         let word = word(finding.status);
         let blanks = " ".repeat(MARGIN - word.len());
         write!(out, "{}{blanks}", painted(finding.status, look))?;
@@ -32,6 +35,9 @@ pub(super) fn write(findings: &Findings, look: Look, out: &mut impl Write) -> io
             let indent = if n == 0 { "" } else { &" ".repeat(MARGIN) };
             writeln!(out, "{indent}{line}")?;
         }
+    }
+    if look.quiet {
+        return out.flush();
     }
     let count = |status| format!("{} {}", findings.count(status), word(status));
     writeln!(out, "\n{}, {}, {}", count(Status::Ok), count(Status::Warning), count(Status::Wrong))?;
@@ -100,7 +106,7 @@ mod tests {
             "it is of the version of this program",
         );
         findings.warning(
-            "dns.dmarc",
+            "dns.dmarc.tags",
             "example.org",
             "the record is \u{1b}[31m\"v=DMARC1\" and says\nnothing of where reports are to go, so none of them will ever come",
             "Add a tag rua= with your address: 例え.例え.例え.例え.例え.例え.例え.例え.例え.例え.例え.例え",
@@ -113,7 +119,7 @@ mod tests {
 
     #[test]
     fn lines_fit_into_80_columns_and_200() {
-        insta::assert_snapshot!(shown(Look { width: Some(80), colours: false }), @r#"
+        insta::assert_snapshot!(shown(Look { width: Some(80), ..Look::default() }), @r#"
         ok       /var/lib/reports.sqlite: it is of the version of this program
         warning  example.org: the record is �[31m"v=DMARC1" and says�nothing of where
                  reports are to go, so none of them will ever come. Add a tag rua= with
@@ -124,7 +130,7 @@ mod tests {
         1 ok, 1 warning, 1 wrong
         "#);
         for width in [10, 80, 120, 200] {
-            let text = shown(Look { width: Some(width), colours: false });
+            let text = shown(Look { width: Some(width), ..Look::default() });
             let columns = text.lines().map(measure_text_width).max();
             assert!(columns <= Some(width.max(80)), "{text}");
             let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -141,8 +147,15 @@ mod tests {
     }
 
     #[test]
+    fn quiet_leaves_out_what_is_well() {
+        let text = shown(Look { quiet: true, ..Look::default() });
+        let words: Vec<_> = text.lines().map(|line| line.split(' ').next()).collect();
+        assert_eq!(words, [Some("warning"), Some("wrong")]);
+    }
+
+    #[test]
     fn colours_are_in_the_words_in_front_only() {
-        let text = shown(Look { width: None, colours: true });
+        let text = shown(Look { colours: true, ..Look::default() });
         assert_eq!(text.matches('\u{1b}').count(), 2 * 3 + 1, "{text:?}");
         assert!(text.contains("\u{1b}[33mwarning\u{1b}[0m"), "{text:?}");
     }

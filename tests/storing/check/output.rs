@@ -1,6 +1,6 @@
 //! What is shown, and where settings come from.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use super::check;
 use crate::support::program::{program, run, run_command};
@@ -90,4 +90,27 @@ fn help_names_what_is_used() {
     for words in ["--dns", "--address", "--dns-server", "--json", "1 something is"] {
         assert!(ended.stdout.contains(words), "{words}: {}", ended.stdout);
     }
+}
+
+/// The names are a promise.
+#[test]
+fn the_guide_names_every_check_and_no_others() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_to_string(root.join("contrib/guide/checking.md")).expect("the page");
+    let (_, table) = guide.split_once("\n| check |").expect("the table");
+    let listed: BTreeSet<&str> =
+        table.lines().skip(2).filter_map(|l| l.split('`').nth(1)).collect();
+    let sources = walkdir::WalkDir::new(root.join("src/mode/check")).into_iter();
+    let files = sources.map(|file| file.expect("readable")).filter(|f| f.file_type().is_file());
+    let source: String =
+        files.map(|file| fs::read_to_string(file.path()).expect("UTF-8")).collect();
+    let is_name = |text: &&str| {
+        let areas = ["maildir.", "store.", "dns."];
+        let alone = ["settings", "user", "events", "disk"];
+        alone.contains(text)
+            || areas.iter().any(|area| text.strip_prefix(area).is_some_and(|rest| !rest.is_empty()))
+                && text.chars().all(|c| c.is_ascii_lowercase() || c == '.')
+    };
+    let used: BTreeSet<&str> = source.split('"').filter(is_name).collect();
+    assert_eq!(used, listed);
 }
