@@ -15,7 +15,9 @@ pub struct CheckFlags {
     /// Look at the DMARC and TLS-RPT records of this domain, too; may be repeated
     #[arg(long, value_name = "DOMAIN")]
     pub dns: Vec<String>,
-    /// Address to which reports are to come: the records must name it; may be repeated
+    /// Address to which reports are to come; may be repeated
+    ///
+    /// Each record must name one of them.
     #[arg(long, value_name = "ADDRESS", value_parser = report_address, requires = "dns")]
     pub address: Vec<String>,
     /// Ask this DNS server, such as 192.0.2.53 or 192.0.2.53:53 [default: those of

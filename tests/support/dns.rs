@@ -142,9 +142,8 @@ fn answer(zone: &BTreeMap<&str, Answer>, question: &[u8], by_udp: bool) -> Optio
             }
             Some(Answer::Silence) => return None,
             Some(Answer::Code(code)) => answer.metadata.response_code = code,
-            Some(Answer::Texts(texts)) => add(&texts, &mut answer),
             Some(Answer::OnlyByTcp(_)) if by_udp => answer.metadata.truncation = true,
-            Some(Answer::OnlyByTcp(texts)) => add(&texts, &mut answer),
+            Some(Answer::Texts(texts) | Answer::OnlyByTcp(texts)) => add(&texts, &mut answer),
             Some(Answer::Alias(other)) => {
                 let other = Name::from_ascii(format!("{other}.")).expect("a name");
                 let alias = record(RData::CNAME(CNAME(other.clone())));

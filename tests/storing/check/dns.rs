@@ -38,6 +38,9 @@ fn good_records_are_good() {
     found.has("dns.tls.address", "ok", &["reports go to reports@example.org"]);
     let found = ask(&dns, "example.org", &[]);
     found.has("dns.dmarc.address", "ok", &["reports@example.org", "--address"]);
+    // One of several will do.
+    let found = ask(&dns, "example.org", &[&["--address", "other@example.org"][..], &OWN].concat());
+    assert!(found.troubles().is_empty(), "{:?}", found.troubles());
 }
 
 #[test]
@@ -80,114 +83,47 @@ fn exactly_one_record_counts() {
     assert_eq!(found.only("dns.dmarc.record", "").0, "ok");
 }
 
+/// A record, the check that tells, the status, and words of it. `RUA` is a good one.
+const SLIPS: [(&str, &str, &str, &str); 16] = [
+    ("v=dmarc1; p=none; RUA", "record", "wrong", "not understood"),
+    ("\"v=DMARC1; p=none\"", "record", "wrong", "without quotes in it"),
+    ("v=DMARC1; p=none", "address", "wrong", "there is no rua"),
+    ("v=DMARC1; p=none; rua=reports@example.org", "address", "wrong", "no mailto: in front"),
+    ("v=DMARC1; p=none; rua=mailto:a@example.org", "address", "wrong", "Add mailto:reports@"),
+    ("v=DMARC1; RUA", "tags", "warning", "there is no p"),
+    ("v=DMARC1; p=rejct; RUA", "tags", "wrong", "p=rejct is no policy"),
+    ("v=DMARC1; p=none; p=reject; RUA", "tags", "wrong", "twice"),
+    ("v=DMARC1; p=none, RUA", "tags", "wrong", "is no policy"),
+    ("v=DMARC1; p=none; RUA; sp=quarantain", "tags", "wrong", "sp=quarantain"),
+    ("v=DMARC1; p=none; rau=mailto:a@example.org", "tags", "warning", "Was rua meant?"),
+    ("v=DMARC1; p=none; RUA; pct=50", "tags", "warning", "RFC 9989"),
+    ("v=DMARC1; p=none; RUA; adkim=strict", "tags", "warning", "adkim=strict"),
+    ("v=DMARC1; p=none; RUA; fo=1:x", "tags", "warning", "fo=1:x"),
+    ("v=DMARC1; RUA; p=none", "tags", "warning", "directly behind v"),
+    ("v=DMARC1; p=none; RUA; oops", "tags", "wrong", "there is no ="),
+];
+
+/// The same for SMTP TLS; all are wrong.
+const TLS_SLIPS: [(&str, &str, &str); 5] = [
+    ("v=TLSRPTv1", "address", "there is no rua"),
+    ("v=TLSRPTv1; rua=mailto:a@example.org", "address", "does not name reports@example.org"),
+    ("v=TLSRPTv1; rua=mailto:a!b@example.org", "address", "written %21"),
+    ("v=TLSRPTv1; rua", "tags", "there is no ="),
+    ("v=tlsrptv1; RUA", "record", "not understood"),
+];
+
 #[test]
 fn slips_in_a_record_are_told() {
-    let slips = [
-        (
-            "v=dmarc1; p=none; rua=mailto:reports@example.org",
-            "dns.dmarc.record",
-            "wrong",
-            "not understood",
-        ),
-        ("\"v=DMARC1; p=none\"", "dns.dmarc.record", "wrong", "without quotes in it"),
-        ("v=DMARC1; p=none", "dns.dmarc.address", "wrong", "there is no rua"),
-        (
-            "v=DMARC1; p=none; rua=reports@example.org",
-            "dns.dmarc.address",
-            "wrong",
-            "no mailto: in front",
-        ),
-        (
-            "v=DMARC1; p=none; rua=mailto:other@example.org",
-            "dns.dmarc.address",
-            "wrong",
-            "Add mailto:reports@example.org",
-        ),
-        ("v=DMARC1; rua=mailto:reports@example.org", "dns.dmarc.tags", "warning", "there is no p"),
-        (
-            "v=DMARC1; p=rejct; rua=mailto:reports@example.org",
-            "dns.dmarc.tags",
-            "wrong",
-            "p=rejct is no policy",
-        ),
-        (
-            "v=DMARC1; p=none; p=reject; rua=mailto:reports@example.org",
-            "dns.dmarc.tags",
-            "wrong",
-            "twice",
-        ),
-        (
-            "v=DMARC1; p=none, rua=mailto:reports@example.org",
-            "dns.dmarc.tags",
-            "wrong",
-            "is no policy",
-        ),
-        (
-            "v=DMARC1; p=none; rua=mailto:reports@example.org; sp=quarantain",
-            "dns.dmarc.tags",
-            "wrong",
-            "sp=quarantain",
-        ),
-        (
-            "v=DMARC1; p=none; rau=mailto:reports@example.org",
-            "dns.dmarc.tags",
-            "warning",
-            "Was rua meant?",
-        ),
-        (
-            "v=DMARC1; p=none; rua=mailto:reports@example.org; pct=50",
-            "dns.dmarc.tags",
-            "warning",
-            "RFC 9989",
-        ),
-        (
-            "v=DMARC1; p=none; rua=mailto:reports@example.org; adkim=strict",
-            "dns.dmarc.tags",
-            "warning",
-            "adkim=strict",
-        ),
-        (
-            "v=DMARC1; p=none; rua=mailto:reports@example.org; fo=1:x",
-            "dns.dmarc.tags",
-            "warning",
-            "fo=1:x",
-        ),
-        (
-            "v=DMARC1; rua=mailto:reports@example.org; p=none",
-            "dns.dmarc.tags",
-            "warning",
-            "directly behind v",
-        ),
-        (
-            "v=DMARC1; p=none; rua=mailto:reports@example.org; oops",
-            "dns.dmarc.tags",
-            "wrong",
-            "there is no =",
-        ),
-    ];
-    for (record, check, status, words) in slips {
-        let dns = Dns::start([
-            ("_dmarc.example.org", text(record)),
-            ("_smtp._tls.example.org", text(TLS)),
-        ]);
-        ask(&dns, "example.org", &OWN).has(check, status, &[words]);
+    let look = |dmarc: &str, tls: &str| {
+        let full = |record: &str| text(record.replace("RUA", "rua=mailto:reports@example.org"));
+        let zone = [("_dmarc.example.org", full(dmarc)), ("_smtp._tls.example.org", full(tls))];
+        ask(&Dns::start(zone), "example.org", &OWN)
+    };
+    for (record, check, status, words) in SLIPS {
+        look(record, TLS).has(&format!("dns.dmarc.{check}"), status, &[words]);
     }
-    for (record, check, words) in [
-        ("v=TLSRPTv1", "dns.tls.address", "there is no rua"),
-        (
-            "v=TLSRPTv1; rua=mailto:other@example.org",
-            "dns.tls.address",
-            "does not name reports@example.org",
-        ),
-        ("v=TLSRPT1; rua=mailto:reports@example.org", "dns.tls.record", "is no record"),
-        ("v=tlsrptv1; rua=mailto:reports@example.org", "dns.tls.record", "not understood"),
-    ] {
-        let dns = Dns::start([
-            ("_dmarc.example.org", text(GOOD)),
-            ("_smtp._tls.example.org", text(record)),
-        ]);
-        let status = if words == "is no record" { continue } else { "wrong" };
-        ask(&dns, "example.org", &OWN).has(check, status, &[words]);
+    for (record, check, words) in TLS_SLIPS {
+        look(GOOD, record).has(&format!("dns.tls.{check}"), "wrong", &[words]);
     }
 }
 
@@ -278,7 +214,7 @@ fn a_server_that_is_silent_is_waited_for_and_not_for_ever() {
     found.has("dns.server", "wrong", &["does not answer"]);
     let found_later = ask(&dns, "example.net", &OWN);
     found_later.has("dns.dmarc.record", "wrong", &["does not answer"]);
-    assert!(since.elapsed() < Duration::from_secs(60), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_mins(1), "{:?}", since.elapsed());
 }
 
 #[test]

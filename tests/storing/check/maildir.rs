@@ -1,11 +1,21 @@
 //! Maildirs that are as they should be, and broken ones.
 
-use std::{fs, os::unix::ffi::OsStrExt, time::SystemTime};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{PermissionsExt, chown},
+    },
+    process::Command,
+    thread,
+    time::{Duration, SystemTime},
+};
 
 use super::{check, check_as_nobody, check_on_disk, checking, traces};
 use crate::support::{
     corpus::Corpus,
-    program::{TestMaildir, run, run_command},
+    program::{Running, TestMaildir, below, program, run, run_command, wait_for_all},
 };
 
 fn seconds_ago(seconds: u64) -> u64 {
@@ -83,10 +93,9 @@ fn rights_are_those_of_the_user_who_asks() {
     // As a mail server that delivers for somebody else: the folders are theirs, the mail is not.
     for name in ["", "new", "cur", "tmp"] {
         let (user, group) = (Some(super::NOBODY), Some(super::NOBODY));
-        std::os::unix::fs::chown(maildir.path().join(name), user, group).expect("given");
+        chown(maildir.path().join(name), user, group).expect("given");
     }
     let mail = maildir.path().join("new/1700000000.M1P1.mx");
-    use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(&mail, fs::Permissions::from_mode(0o600)).expect("closed");
     let found = check_as_nobody(maildir.path(), arguments.clone()).expect("root");
     found.has("maildir.rights", "ok", &[]);
@@ -104,9 +113,9 @@ fn new_and_cur_on_different_devices_are_told() {
     let Some(found) = check_on_disk(&cur, "1m", ":", arguments.clone()) else { return };
     found.has("maildir.device", "wrong", &["different mounts"]);
     // The same device, mounted once more.
-    let mut outer = std::process::Command::new("unshare");
+    let mut outer = Command::new("unshare");
     outer.args(["-m", "sh", "-c", "mount --bind \"$0\" \"$0\" && exec \"$@\""]).arg(&cur);
-    let ended = run_command(crate::support::program::below(outer, &checking(&arguments)));
+    let ended = run_command(below(outer, &checking(&arguments)));
     super::Found::from(ended).has("maildir.device", "wrong", &["different mounts"]);
 }
 
@@ -148,11 +157,11 @@ fn an_inbox_is_told_before_watch_refuses_it() {
 #[test]
 fn names_of_files_do_not_reach_the_terminal_as_they_are() {
     let folder = tempfile::tempdir().expect("a folder");
-    let maildir = folder.path().join(std::ffi::OsStr::from_bytes(b"a\x1b[31m\nwrong b\xff"));
+    let maildir = folder.path().join(OsStr::from_bytes(b"a\x1b[31m\nwrong b\xff"));
     for name in ["new", "cur"] {
         fs::create_dir_all(maildir.join(name)).expect("a folder");
     }
-    let mut command = crate::support::program::program(["check", "--store"]);
+    let mut command = program(["check", "--store"]);
     command.arg(folder.path().join("x.sqlite")).arg(&maildir);
     let ended = run_command(command);
     assert!(!ended.stdout.contains('\u{1b}'), "{}", ended.stdout);
@@ -170,12 +179,11 @@ fn names_of_files_do_not_reach_the_terminal_as_they_are() {
 fn a_watcher_is_not_disturbed() {
     let (maildir, folder) = (TestMaildir::new(), tempfile::tempdir().expect("a folder"));
     let store = store(&folder);
-    let mut watch =
-        crate::support::program::Running::start(["watch", "--store", &store, &path(&maildir)]);
+    let mut watch = Running::start(["watch", "--store", &store, &path(&maildir)]);
     watch.wait_for_log("watching");
     let mails = Corpus::new(200);
     let mails: Vec<_> = mails.iter().filter(|mail| !mail.content.is_empty()).collect();
-    let checks = std::thread::scope(|scope| {
+    let checks = thread::scope(|scope| {
         let deliver = scope.spawn(|| maildir.deliver_all(mails));
         let mut checks = 0;
         while checks < 5 || !deliver.is_finished() {
@@ -186,7 +194,7 @@ fn a_watcher_is_not_disturbed() {
         checks
     });
     assert!(checks >= 5);
-    crate::support::program::wait_for_all(&maildir, std::time::Duration::from_secs(60));
+    wait_for_all(&maildir, Duration::from_mins(1));
     assert!(watch.is_running());
     let (code, log) = watch.stop();
     assert_eq!(code, Some(0), "{log}");

@@ -8,7 +8,15 @@ mod output;
 mod sqlite;
 
 use std::{
-    collections::BTreeMap, ffi::OsStr, fs, os::unix::fs::MetadataExt, path::Path, process::Command,
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
+    path::Path,
+    process::Command,
 };
 
 use serde_json::Value;
@@ -96,7 +104,6 @@ fn check_as_nobody<A: AsRef<OsStr>>(
     folder: &Path,
     arguments: impl IntoIterator<Item = A>,
 ) -> Option<Found> {
-    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
     if !rustix::process::geteuid().is_root() {
         skip("only root can become another user");
         return None;

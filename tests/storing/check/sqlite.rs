@@ -1,6 +1,6 @@
 //! Stores that are SQLite files.
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::Path};
 
 use rusqlite::Connection;
 use rustix::process::Signal;
@@ -92,7 +92,6 @@ fn a_damaged_store_is_told_whichever_page_is_broken() {
 #[test]
 fn a_store_that_this_user_may_not_write_is_told() {
     let (folder, store) = filled();
-    use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(&store, fs::Permissions::from_mode(0o644)).expect("readable");
     let before = traces(folder.path());
     let Some(found) = check_as_nobody(folder.path(), ["--store", &store]) else { return };
@@ -106,18 +105,18 @@ fn a_full_or_read_only_disk_is_told() {
     let (folder, store) = filled();
     let disk = tempfile::tempdir().expect("a folder");
     let at = disk.path().join("reports.sqlite").display().to_string();
-    let fill = |more: &str| format!("cp '{store}' \"$0\"; {more}");
-    let full = fill("dd if=/dev/zero of=\"$0/rest\" bs=64k 2>/dev/null");
+    let copied = |more: &str| format!("cp '{store}' \"$0\"; {more}");
+    let full = copied("dd if=/dev/zero of=\"$0/rest\" bs=64k 2>/dev/null");
     let Some(found) = check_on_disk(disk.path(), "4m", &full, ["--store", &at]) else { return };
     found.has("disk", "wrong", &["only 0 B free", "Make room"]);
     found.has("store.whole", "ok", &[]);
-    let read_only = fill("mount -o remount,ro \"$0\"");
+    let read_only = copied("mount -o remount,ro \"$0\"");
     let found = check_on_disk(disk.path(), "40m", &read_only, ["--store", &at]).expect("mounted");
     found.has("store.rights", "wrong", &["read-only file system", "Mount it for writing"]);
     found.has("store.whole", "ok", &[]);
-    let few = fill("i=0; while touch \"$0/$i\" 2>/dev/null; do i=$((i+1)); done");
+    let many_files = copied("i=0; while touch \"$0/$i\" 2>/dev/null; do i=$((i+1)); done");
     let size = "40m,nr_inodes=20";
-    let found = check_on_disk(disk.path(), size, &few, ["--store", &at]).expect("mounted");
+    let found = check_on_disk(disk.path(), size, &many_files, ["--store", &at]).expect("mounted");
     found.has("disk", "wrong", &["no room for another file"]);
     drop(folder);
 }

@@ -96,8 +96,8 @@ fn only_one(
     None
 }
 
-/// The places of `rua`: what is wrong with them, and whether this person's addresses are among
-/// them. Those mail addresses that are to be looked at further.
+/// The places of `rua`: what is wrong with them, and whether one of this person's addresses is
+/// among them. Those mail addresses that are to be looked at further.
 fn named(
     (check, name): (&'static str, &str),
     places: Vec<Place>,
@@ -124,21 +124,20 @@ fn named(
     let shown = excerpt(&shown.join(", "));
     if own.is_empty() {
         if !shown.is_empty() {
-            let found = format!("reports go to {shown} (--address says whether that is yours)");
+            let found = format!("reports go to {shown} (--address tells whether that is you)");
             findings.ok(check, name, found);
         }
         return addresses;
     }
-    for address in own {
-        if addresses.iter().any(|named| is_same(named, address)) {
-            findings.ok(check, name, format!("reports go to {address}"));
-        } else {
-            let to = if shown.is_empty() { "nobody" } else { &shown };
-            let found = format!("it does not name {address}; reports go to {to}");
-            findings.wrong(check, name, found, format!("Add mailto:{address} to rua"));
-        }
-    }
     addresses.retain(|named| own.iter().any(|address| is_same(named, address)));
+    if addresses.is_empty() {
+        let to = if shown.is_empty() { "nobody" } else { &shown };
+        let found = format!("it does not name {}; reports go to {to}", own.join(" or "));
+        findings.wrong(check, name, found, format!("Add mailto:{} to rua", own[0]));
+    }
+    for address in &addresses {
+        findings.ok(check, name, format!("reports go to {address}"));
+    }
     addresses
 }
 
