@@ -16,7 +16,7 @@ mod mapping;
 mod pace;
 mod prepare;
 mod send;
-mod template;
+pub(crate) mod template;
 mod tuning;
 
 use std::{
@@ -63,7 +63,7 @@ const ITEM_BYTES: usize = 1 << 20;
 const BATCHES_ASIDE: usize = 2;
 
 /// All kinds of documents, in the order of their numbers.
-const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
+pub(crate) const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
 
 /// The sink; see the module.
 pub struct OpenSearchSink {
