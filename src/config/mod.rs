@@ -189,13 +189,15 @@ impl Typed<'_> {
         dashboards(self.shared.settings.clone().or(self.below()?), url)
     }
 
+    /// The settings file that is read; nothing if there is none.
+    pub fn file(&self) -> Option<&Path> {
+        let default = Some(Path::new(DEFAULT_FILE)).filter(|file| file.exists());
+        self.shared.config.as_deref().or(default)
+    }
+
     /// What is said in files: the option file over the settings file.
     fn below(&self) -> Result<Settings, ConfigError> {
-        let file = match &self.shared.config {
-            Some(path) => read_file(path)?,
-            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
-            None => Settings::default(),
-        };
+        let file = self.file().map(read_file).transpose()?.unwrap_or_default();
         let Some((options, matches)) = &self.options else { return Ok(file) };
         let mut options = options.clone();
         choose_store(&mut options, matches)?;
