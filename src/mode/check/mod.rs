@@ -2,6 +2,7 @@
 //! changes nothing: no file is made, nothing is sent to a store but questions, and a lock that is
 //! tried is let go at once.
 
+mod bundle;
 mod dns;
 mod events;
 mod finding;
@@ -47,13 +48,16 @@ pub(super) fn run(flags: &CheckFlags, typed: &Typed) -> Result<Exit, Failure> {
     let mut findings = Findings::default();
     let config = settings(typed, &mut findings);
     maildir::check_all(&flags.maildirs, config.as_ref(), &mut findings);
-    match config.map(|config| config.store) {
-        Some(Destination::OpenSearch(config)) => opensearch::check(&config, &mut findings),
-        Some(Destination::Sqlite(file)) => sqlite::check(&file, &mut findings),
+    match config.as_ref().map(|config| &config.store) {
+        Some(Destination::OpenSearch(config)) => opensearch::check(config, &mut findings),
+        Some(Destination::Sqlite(file)) => sqlite::check(file, &mut findings),
         Some(Destination::NdJson(file)) => lines(file.as_deref(), &mut findings),
         Some(Destination::Nothing) | None => {}
     }
     dns::check_all(flags, &mut findings)?;
+    if let Some(file) = &flags.bundle {
+        bundle::write(file, &flags.maildirs, typed, config.as_ref(), &findings)?;
+    }
     show(&findings, flags.json, typed.shared.quiet)
 }
 

@@ -12,7 +12,7 @@ use crate::support::{
 pub(super) static SERVER: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
 
 /// Flags for a node, with indices of this test's own.
-fn flags(url: &str, test: &str) -> Vec<String> {
+pub(super) fn flags(url: &str, test: &str) -> Vec<String> {
     let mut flags: Vec<String> =
         ["dmarc", "tlsrpt", "failures"].map(|kind| format!("--{kind}-index={test}-{kind}")).into();
     flags.extend(["--opensearch", url].map(str::to_owned));
@@ -23,7 +23,7 @@ fn look(server: &OpenSearch, test: &str) -> Found {
     check(flags(&server.url, test))
 }
 
-fn fill(server: &OpenSearch, test: &str) {
+pub(super) fn fill(server: &OpenSearch, test: &str) {
     let maildir = TestMaildir::new();
     maildir.deliver_all(Corpus::new(50).iter());
     let ended = run(["once".to_owned(), maildir.path().display().to_string()]
