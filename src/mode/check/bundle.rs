@@ -21,6 +21,7 @@ use crate::{
     cli::Settings,
     config::{Config, Destination, Typed},
     exit::Failure,
+    maildir::Maildir,
     sanitize,
 };
 
@@ -51,7 +52,7 @@ pub(super) fn write(
         "made": Timestamp::now().to_string(),
         "program": env!("CARGO_PKG_VERSION"),
         "system": system(),
-        "settings_file": typed.file(),
+        "settings_file": typed.file().map(|file| file.display().to_string()),
         "settings": typed.settings().map(|settings| told(&settings)).ok(),
         "variables": variables(),
         "maildirs": maildirs.iter().map(|path| counts(path)).collect::<Vec<_>>(),
@@ -83,7 +84,11 @@ fn told(settings: &Settings) -> Value {
     });
     settings.opensearch =
         settings.opensearch.map(|urls| urls.iter().map(|url| without_secrets(url)).collect());
-    let said = serde_json::to_value(settings).unwrap_or_default();
+    // Fails on a name of a file that is no UTF-8, and says so.
+    let said = match serde_json::to_value(settings) {
+        Ok(said) => said,
+        Err(error) => return error.to_string().into(),
+    };
     let said = said.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     said.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into()
 }
@@ -109,13 +114,14 @@ fn variables() -> Vec<String> {
 
 /// How many files there are in the folders of a Maildir.
 fn counts(maildir: &Path) -> Value {
-    let count = |folder: &str| fs::read_dir(maildir.join(folder)).map(Iterator::count).ok();
+    let count = |folder: PathBuf| fs::read_dir(folder).map(Iterator::count).ok();
+    let failed = Maildir::open(maildir).map(|maildir| maildir.failed().join("new")).ok();
     json!({
-        "path": maildir,
-        "new": count("new"),
-        "cur": count("cur"),
-        "tmp": count("tmp"),
-        "failed": count(".failed/new"),
+        "path": maildir.display().to_string(),
+        "new": count(maildir.join("new")),
+        "cur": count(maildir.join("cur")),
+        "tmp": count(maildir.join("tmp")),
+        "failed": failed.and_then(count),
     })
 }
 

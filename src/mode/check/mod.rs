@@ -45,6 +45,7 @@ struct CheckJson<'f> {
 }
 
 pub(super) fn run(flags: &CheckFlags, typed: &Typed) -> Result<Exit, Failure> {
+    let domains = dns::domains(flags)?;
     let mut findings = Findings::default();
     let config = settings(typed, &mut findings);
     maildir::check_all(&flags.maildirs, config.as_ref(), &mut findings);
@@ -54,14 +55,15 @@ pub(super) fn run(flags: &CheckFlags, typed: &Typed) -> Result<Exit, Failure> {
         Some(Destination::NdJson(file)) => lines(file.as_deref(), &mut findings),
         Some(Destination::Nothing) | None => {}
     }
-    dns::check_all(flags, &mut findings)?;
+    dns::check_all(&domains, flags, &mut findings);
+    show(&findings, flags.json, typed.shared.quiet)?;
     if let Some(file) = &flags.bundle {
         bundle::write(file, &flags.maildirs, typed, config.as_ref(), &findings)?;
     }
-    show(&findings, flags.json, typed.shared.quiet)
+    Ok(findings.exit())
 }
 
-fn show(findings: &Findings, json: bool, quiet: bool) -> Result<Exit, Failure> {
+fn show(findings: &Findings, json: bool, quiet: bool) -> Result<(), Failure> {
     let mut text = Vec::new();
     if json {
         let answer = CheckJson { status: findings.status(), findings: findings.all() };
@@ -71,7 +73,7 @@ fn show(findings: &Findings, json: bool, quiet: bool) -> Result<Exit, Failure> {
         text::write(findings, Look { quiet, ..look() }, &mut text)?;
     }
     print(&text)?;
-    Ok(findings.exit())
+    Ok(())
 }
 
 fn look() -> Look {

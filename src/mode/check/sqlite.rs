@@ -53,7 +53,8 @@ pub(super) fn facts(file: &Path) -> Value {
         Ok(Seen::Store { rows, .. }) => Some(rows),
         _ => None,
     };
-    json!({ "sqlite": file, "bytes": fs::metadata(file).map(|file| file.len()).ok(), "rows": rows })
+    let bytes = fs::metadata(file).map(|file| file.len()).ok();
+    json!({ "sqlite": file.display().to_string(), "bytes": bytes, "rows": rows })
 }
 
 /// There may be another, as that of the service.

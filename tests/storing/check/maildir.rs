@@ -71,7 +71,10 @@ fn what_is_no_maildir_is_told() {
     assert!(wrong(&format!("{}/new", path(&maildir))).contains("give the Maildir"));
     assert!(wrong("/nonexistent").contains("No such file"));
     fs::remove_dir(maildir.path().join("cur")).expect("removed");
+    assert!(wrong(&path(&maildir)).contains("no folder cur"));
+    fs::remove_dir(maildir.path().join("new")).expect("removed");
     assert!(wrong(&path(&maildir)).contains("is no Maildir"));
+    fs::create_dir(maildir.path().join("new")).expect("made");
     fs::create_dir(maildir.path().join("cur")).expect("made");
     fs::remove_dir(maildir.path().join("tmp")).expect("removed");
     let found = check(["--store", &store(&folder), &path(&maildir)]);
