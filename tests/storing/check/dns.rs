@@ -70,6 +70,17 @@ fn records_reach_through_aliases_and_in_several_strings() {
 }
 
 #[test]
+fn aliases_that_lead_nowhere_are_no_record() {
+    let dns = Dns::start([
+        ("_dmarc.example.org", Answer::Alias("nowhere.example.net")),
+        ("_smtp._tls.example.org", Answer::Alias("_smtp._tls.example.org")),
+    ]);
+    let found = ask(&dns, "example.org", &OWN);
+    found.has("dns.dmarc.record", "wrong", &["there is no DMARC record"]);
+    assert_ne!(found.only("dns.tls.record", "").0, "ok");
+}
+
+#[test]
 fn exactly_one_record_counts() {
     let dns = Dns::start([
         ("_dmarc.example.org", texts([GOOD, "v=DMARC1; p=reject", "unrelated"])),
