@@ -32,3 +32,4 @@ pub mod sink;
 pub mod source;
 pub mod sqlite;
 pub mod stop;
+mod stored;

@@ -32,7 +32,7 @@ pub use self::{
     files::InputFlags,
     generate::GenerateCommand,
     help::{command, shown, unused_flag},
-    import::ImportFlags,
+    import::{FromFlags, ImportFlags},
     option_file::{OptionFileError, option_file},
     period::PeriodFlags,
     reference::settings_reference,
@@ -78,7 +78,7 @@ pub enum Mode {
     },
     /// Store reports as they are delivered to Maildirs, day and night
     Watch(WatchFlags),
-    /// Read years of mail: Maildirs, mbox files, folders, tar archives
+    /// Read years of mail (Maildirs, mbox files, folders, tar archives), or copy another store
     Import(ImportFlags),
     /// Move the mails of .failed back to new/, to have them tried again
     Retry {

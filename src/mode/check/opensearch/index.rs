@@ -9,19 +9,26 @@ use crate::{
     report::Kind,
     sink::opensearch::{
         client::Client,
-        config::Target,
+        config::OpenSearchConfig,
         template::{self, Decision},
     },
 };
 
 /// Looks at everything that documents of a kind come into touch with.
-pub(super) fn check(client: &Client, kind: Kind, target: &Target, findings: &mut Findings) {
+pub(super) fn check(
+    client: &Client,
+    kind: Kind,
+    config: &OpenSearchConfig,
+    findings: &mut Findings,
+) {
+    let target = config.target(kind);
     let index = target.index.as_str();
     if let Some(pipeline) = &target.pipeline {
         self::pipeline(client, index, pipeline, findings);
     }
     let settings = get(client, &format!("/{index}/_settings?flat_settings=true"));
-    template(client, kind, index, matches!(settings, Told::Missing), findings);
+    let is_new = matches!(settings, Told::Missing);
+    template(client, kind, config, is_new, findings);
     match settings {
         Told::Found(settings) => self::settings(&settings, index, findings),
         Told::Missing => {
@@ -59,7 +66,14 @@ fn pipeline(client: &Client, index: &str, pipeline: &str, findings: &mut Finding
     }
 }
 
-fn template(client: &Client, kind: Kind, index: &str, is_new: bool, findings: &mut Findings) {
+fn template(
+    client: &Client,
+    kind: Kind,
+    config: &OpenSearchConfig,
+    is_new: bool,
+    findings: &mut Findings,
+) {
+    let index = config.target(kind).index.as_str();
     const CHECK: &str = "store.template";
     let name = template::name(index);
     let ours = "Delete it to get ours, if that is not meant";
@@ -73,7 +87,7 @@ fn template(client: &Client, kind: Kind, index: &str, is_new: bool, findings: &m
         }
         Told::Trouble(answer) => return trouble(CHECK, index, &answer, findings),
     };
-    match template::decide(present.as_ref()) {
+    match template::decide(present.as_ref(), &config.asked_settings()) {
         Decision::Keep => findings.ok(CHECK, index, "the index template is there"),
         Decision::KeepChanged => {
             let wanted = template::template(kind, index);

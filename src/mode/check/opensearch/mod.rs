@@ -49,7 +49,7 @@ pub(super) fn check(config: &OpenSearchConfig, findings: &mut Findings) {
     let Ok(client) = Client::new(&OpenSearchConfig { nodes, ..config.clone() }) else { return };
     cluster::check(&client, &all, findings);
     for kind in KINDS {
-        index::check(&client, kind, config.target(kind), findings);
+        index::check(&client, kind, config, findings);
     }
 }
 
