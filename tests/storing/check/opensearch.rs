@@ -164,6 +164,15 @@ fn a_template_that_was_changed_and_an_alias_are_told() {
     server.put(path, &template);
     look(server, "changed").has("store.template", "warning", &["@timestamp"]);
 
+    // An administrator's own, composed of our component, comes in place of ours.
+    let own = json!({
+        "index_patterns": ["own-dmarc"], "priority": 300,
+        "composed_of": ["email-report-processor-dmarc"], "template": {},
+    });
+    server.put("/_index_template/own", &own);
+    server.put("/own-dmarc", &json!({}));
+    look(server, "own").has("store.template", "ok", &["another index template"]);
+
     for index in ["alias-1", "alias-2"] {
         server.put(&format!("/{index}"), &json!({ "aliases": { "alias-dmarc": {} } }));
     }

@@ -2,8 +2,8 @@
 
 mod cluster;
 mod index;
-mod mapping;
 mod node;
+mod types;
 
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
