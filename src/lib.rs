@@ -27,6 +27,7 @@ mod moment;
 mod pipeline;
 pub mod report;
 mod sanitize;
+pub mod senders;
 pub mod settle;
 pub mod sink;
 pub mod source;
