@@ -51,9 +51,8 @@ pub fn folded(name: &str) -> Option<Cow<'_, str>> {
         && name.split('.').all(|label| (1..=63).contains(&label.len()))
         && !name
             .contains(|c: char| c.is_control() || c.is_whitespace() || "@/\\\"<>[]()".contains(c));
-    is_name.then(|| match name.chars().any(char::is_uppercase) {
-        true => name.to_lowercase().into(),
-        false => name.into(),
+    is_name.then(|| {
+        if name.chars().any(char::is_uppercase) { name.to_lowercase().into() } else { name.into() }
     })
 }
 
