@@ -13,6 +13,7 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use crate::{
     config::Config,
     exit::Failure,
+    lookup::Databases,
     metrics::Metrics,
     pipeline::Pipeline,
     settle::{
@@ -44,7 +45,8 @@ impl Ingest {
     ) -> Result<Ingest, Failure> {
         let store = config.store.to_string();
         let period = config.pipeline.period.clone();
-        let sink = sink::open(config.store, config.patience, &stop, metrics.store())?;
+        let databases = Databases::open(&config.ip_databases)?;
+        let sink = sink::open(config.store, databases, config.patience, &stop, metrics.store())?;
         let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
         Ok(Ingest { store, period, pipeline, sink, stop, started: Instant::now() })
     }

@@ -19,6 +19,7 @@ pub mod exit;
 mod ingest;
 pub mod limits;
 pub mod logging;
+pub mod lookup;
 mod maildir;
 pub mod message;
 pub mod metrics;

@@ -138,6 +138,15 @@ settings! {
     #[arg(value_parser = number::<usize>)]
     threads: usize,
 
+    /// Tell network, owner and country of sending addresses by this database (.mmdb); may be
+    /// repeated
+    ///
+    /// A file of MaxMind, IPinfo or DB-IP. The first one that knows something is believed. A file
+    /// that is replaced is read again.
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_IP_DATABASE", value_delimiter = ',', help_heading = "Senders")]
+    #[serde(deserialize_with = "one_or_many_in_file")]
+    ip_database: Vec<PathBuf>,
+
     /// Size of a mail [default: 64MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_MAIL_BYTES", help_heading = "Limits")]
     #[arg(value_parser = size)]

@@ -108,6 +108,8 @@ pub struct Config {
     pub patience: Option<Duration>,
     /// What is to become of mail that is no report was said, and is no default.
     pub unrecognized_is_said: bool,
+    /// Databases of networks.
+    pub ip_databases: Vec<PathBuf>,
     /// Where `watch` serves its metrics.
     pub metrics: Option<SocketAddr>,
     /// How mails are treated.
@@ -192,6 +194,7 @@ impl Config {
         Ok(Config {
             patience,
             unrecognized_is_said: settings.unrecognized.is_some(),
+            ip_databases: settings.ip_database.clone().unwrap_or_default(),
             metrics: settings.metrics,
             pipeline: pipeline::PipelineConfig {
                 unrecognized: settings.unrecognized.unwrap_or_default(),

@@ -7,15 +7,17 @@
 
 mod rows;
 
-use std::{iter::Peekable, mem};
+use std::{collections::HashMap, iter::Peekable, mem, net::IpAddr};
 
 use rusqlite::{Connection, Error, Result, Row, ToSql, named_params};
 
+use super::addresses;
 use super::query::{DMARC_REPORTS, Reader, Selection, Snapshot, TLS_POLICIES, failures::FAILURES};
 use crate::{
     document::Documents,
     message::Received,
     report::{AggregateReport, Ids, Kind, Report, TlsReport, aggregate::Record, tls::PolicyResult},
+    senders::{Host, Hosts},
 };
 use rows::{count, dkim_result, failure_detail, key, override_reason, policy, record, spf_result};
 pub(super) use rows::{dmarc_head, failure_report, received, tls_head};
@@ -49,6 +51,8 @@ pub struct Portion {
     pub ids: Ids,
     /// What is known of the mail that brought it.
     pub received: Received,
+    /// What is known of the addresses in it.
+    pub hosts: HashMap<IpAddr, Host>,
     /// The first portion of its report.
     pub is_first: bool,
 }
@@ -56,7 +60,8 @@ pub struct Portion {
 impl Portion {
     /// The documents of its records or policies.
     pub fn documents(&self) -> Documents<'_> {
-        Documents::with_ids(&self.report, self.ids.clone(), &self.received)
+        let hosts = if self.hosts.is_empty() { Hosts::Unknown } else { Hosts::Stored(&self.hosts) };
+        Documents::with_ids(&self.report, self.ids.clone(), &self.received).with_hosts(hosts)
     }
 }
 
@@ -138,7 +143,8 @@ impl Reports<'_> {
                     .map_or((&head, &received), |(head, received, _)| (head, received));
                 let report = Report::Aggregate(AggregateReport { records, ..head.clone() });
                 let ids = Ids { key: key.clone(), parts };
-                take(&Portion { report, ids, received: received.clone(), is_first })
+                let hosts = addresses::hosts(&self.snapshot.transaction, &report)?;
+                take(&Portion { report, ids, received: received.clone(), hosts, is_first })
             })
         })
     }
@@ -168,7 +174,8 @@ impl Reports<'_> {
                         .map_or((&head, &received), |(head, received, _)| (head, received));
                     let report = Report::Tls(TlsReport { policies, ..head.clone() });
                     let ids = Ids { key: key.clone(), parts };
-                    take(&Portion { report, ids, received: received.clone(), is_first })
+                    let hosts = HashMap::new();
+                    take(&Portion { report, ids, received: received.clone(), hosts, is_first })
                 })
             },
         )
@@ -182,6 +189,7 @@ impl Reports<'_> {
         failure.query_row([id], |row| {
             let report = Report::Failure(failure_report(row)?);
             Ok(Portion {
+                hosts: addresses::hosts(&self.snapshot.transaction, &report)?,
                 report,
                 ids: Ids { key: key(row)?, parts: vec![0] },
                 received: received(row)?,
