@@ -61,12 +61,11 @@ fn look_up(database: &Database, address: IpAddr) -> Option<Host> {
     let found = database.lookup(address).ok()?;
     let entry: Entry = found.decode().ok()??;
     let asn = entry.asn();
-    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Some(Host {
         asn,
         network: asn.and_then(|_| Some(found.network().ok()?.to_string())),
-        organisation: entry.organisation().and_then(text),
-        domain: entry.as_domain.or(entry.domain).map(str::to_lowercase).filter(|d| !d.is_empty()),
+        organisation: entry.organisation().map(str::to_owned),
+        domain: entry.domain().map(str::to_lowercase),
         country: entry.country().map(str::to_uppercase),
         name: None,
     })
@@ -83,23 +82,23 @@ struct Entry<'e> {
     /// MaxMind: where the network is registered, which it tells of addresses that are anywhere.
     registered_country: Option<Loose<'e>>,
     /// MaxMind, DB-IP.
-    autonomous_system_number: Option<u32>,
-    autonomous_system_organization: Option<&'e str>,
+    autonomous_system_number: Option<Loose<'e>>,
+    autonomous_system_organization: Option<Loose<'e>>,
     /// MaxMind's Enterprise and DB-IP's larger files have these two within.
     traits: Option<Traits<'e>>,
     /// IPinfo: `AS64496`.
     asn: Option<Loose<'e>>,
-    as_name: Option<&'e str>,
-    as_domain: Option<&'e str>,
-    name: Option<&'e str>,
-    domain: Option<&'e str>,
+    as_name: Option<Loose<'e>>,
+    as_domain: Option<Loose<'e>>,
+    name: Option<Loose<'e>>,
+    domain: Option<Loose<'e>>,
 }
 
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'e"))]
 struct Traits<'e> {
-    autonomous_system_number: Option<u32>,
-    autonomous_system_organization: Option<&'e str>,
+    autonomous_system_number: Option<Loose<'e>>,
+    autonomous_system_organization: Option<Loose<'e>>,
 }
 
 /// A value that is not of the same type everywhere.
@@ -144,33 +143,50 @@ impl<'de: 'e, 'e> Deserialize<'de> for Loose<'e> {
     }
 }
 
-impl Loose<'_> {
-    fn country(&self) -> Option<&str> {
+impl<'e> Loose<'e> {
+    fn text(&self) -> Option<&'e str> {
+        match self {
+            Loose::Text(text) => Some(text).filter(|text| !text.is_empty()).copied(),
+            Loose::Number(_) | Loose::Place { .. } => None,
+        }
+    }
+
+    fn country(&self) -> Option<&'e str> {
         let (Loose::Text(code) | Loose::Place { iso_code: Some(code) }) = self else { return None };
         (code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic())).then_some(code)
+    }
+
+    /// A number of an autonomous system; 0 is none (RFC 7607).
+    fn asn(&self) -> Option<u32> {
+        let number = match self {
+            Loose::Text(text) => text.trim_start_matches("AS").parse().ok()?,
+            Loose::Number(number) => *number,
+            Loose::Place { .. } => return None,
+        };
+        (number > 0).then_some(number)
     }
 }
 
 impl<'e> Entry<'e> {
-    fn country(&self) -> Option<&str> {
-        [&self.country_code, &self.country, &self.registered_country]
-            .into_iter()
-            .find_map(|country| country.as_ref()?.country())
+    fn country(&self) -> Option<&'e str> {
+        let all = [&self.country_code, &self.country, &self.registered_country];
+        all.into_iter().flatten().find_map(Loose::country)
     }
 
     fn asn(&self) -> Option<u32> {
-        let of_ipinfo = || match self.asn.as_ref()? {
-            Loose::Text(text) => text.trim_start_matches("AS").parse().ok(),
-            Loose::Number(number) => Some(*number),
-            Loose::Place { .. } => None,
-        };
-        let within = || self.traits.as_ref()?.autonomous_system_number;
-        // 0 is no autonomous system (RFC 7607).
-        self.autonomous_system_number.or_else(of_ipinfo).or_else(within).filter(|asn| *asn > 0)
+        let within = self.traits.as_ref().and_then(|it| it.autonomous_system_number.as_ref());
+        let all = [self.autonomous_system_number.as_ref(), self.asn.as_ref(), within];
+        all.into_iter().flatten().find_map(Loose::asn)
     }
 
     fn organisation(&self) -> Option<&'e str> {
-        let within = || self.traits.as_ref()?.autonomous_system_organization;
-        self.autonomous_system_organization.or(self.as_name).or(self.name).or_else(within)
+        let within = self.traits.as_ref().and_then(|it| it.autonomous_system_organization.as_ref());
+        let own = self.autonomous_system_organization.as_ref();
+        let all = [own, self.as_name.as_ref(), self.name.as_ref(), within];
+        all.into_iter().flatten().find_map(Loose::text)
+    }
+
+    fn domain(&self) -> Option<&'e str> {
+        [&self.as_domain, &self.domain].into_iter().flatten().find_map(Loose::text)
     }
 }

@@ -5,6 +5,7 @@ pub mod corpus;
 pub mod faulty_proxy;
 pub mod faulty_store;
 pub mod mail;
+pub mod mmdb;
 pub mod nginx;
 pub mod program;
 pub mod properties;

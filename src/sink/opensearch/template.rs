@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::report::{Kind, hex};
 
 /// Raise when the mappings change; older templates are then replaced.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// Numbered DKIM results with a mapping of their own. More are mapped as they come.
 const DKIM_RESULTS: usize = 10;
@@ -163,12 +163,16 @@ fn dmarc_properties() -> Value {
         texts(&["version"]),
         json!({ "report_metadata": metadata, "policy_published": policy_published, "record": record }),
     );
-    // What an ingest pipeline may add.
-    properties["ip2geo"] = object(texts(&["asn", "organization_name", "network"]), Value::Null);
-    properties["source"] = object(texts(&["country", "reverse_dns"]), Value::Null);
+    host_properties(&mut properties);
     properties["dmarc"] =
         json!({ "properties": { "pass": bool, "spf_aligned": bool, "dkim_aligned": bool } });
     properties
+}
+
+/// What databases or an ingest pipeline may tell of the sending address.
+fn host_properties(properties: &mut Value) {
+    properties["ip2geo"] = object(texts(&["asn", "organization_name", "network"]), Value::Null);
+    properties["source"] = object(texts(&["country", "reverse_dns"]), Value::Null);
 }
 
 fn tls_properties() -> Value {
@@ -210,6 +214,7 @@ fn failure_properties() -> Value {
         json!({ "date": date, "headers": prose, "body": prose }),
     );
     let mut properties = shared_properties();
+    host_properties(&mut properties);
     properties["failure"] = object(
         texts(&[
             "feedback_type",
