@@ -18,6 +18,7 @@ mod maildir;
 mod model;
 mod opensearch;
 mod proxy;
+mod senders;
 mod sqlite;
 mod trouble;
 mod watch;
