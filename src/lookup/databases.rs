@@ -123,8 +123,9 @@ impl Files {
 
     /// Reads what was replaced; true if there was any.
     fn look(&mut self) -> bool {
-        // Each is looked at, whatever became of those before.
-        self.files.iter_mut().fold(false, |any, file| file.was_replaced() || any)
+        let mut any = false;
+        self.files.iter_mut().for_each(|file| any |= file.was_replaced());
+        any
     }
 }
 

@@ -75,7 +75,7 @@ impl Host {
                 organization_name: organisation.as_deref(),
             }),
             source: (country.is_some() || name.is_some())
-                .then(|| Source { country: country.as_deref(), reverse_dns: name.as_deref() }),
+                .then_some(Source { country: country.as_deref(), reverse_dns: name.as_deref() }),
         }
     }
 }

@@ -79,7 +79,7 @@ struct Entry<'e> {
     country_code: Option<Loose<'e>>,
     /// MaxMind and DB-IP: an object; IPinfo: the code, or in its Lite file the name.
     country: Option<Loose<'e>>,
-    /// MaxMind: where the network is registered, which it tells of addresses that are anywhere.
+    /// MaxMind: where the network is registered; told alone of addresses that may be anywhere.
     registered_country: Option<Loose<'e>>,
     /// MaxMind, DB-IP.
     autonomous_system_number: Option<Loose<'e>>,

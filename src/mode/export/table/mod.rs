@@ -7,6 +7,7 @@ use std::{
     borrow::Cow,
     fmt::{Display, Write as _},
     io::{self, Write},
+    net::IpAddr,
 };
 
 use csv::{Terminator, Writer, WriterBuilder};
@@ -21,6 +22,7 @@ use crate::{
         tls::{FailureDetail, PolicyResult},
     },
     sanitize,
+    senders::Host,
     sqlite::read::Portion,
 };
 
@@ -44,34 +46,41 @@ impl<W: Write> Table<W> {
 
     /// A row for each record or policy.
     pub(super) fn write(&mut self, portion: &Portion) -> io::Result<()> {
-        let Portion { report, ids, received, .. } = portion;
+        let Portion { report, ids, received, hosts, .. } = portion;
+        let host = |address: Option<IpAddr>| host(address.and_then(|address| hosts.get(&address)));
         match report {
             Report::Aggregate(report) => {
                 let head = dmarc_head(report, received);
-                (0..)
-                    .zip(&report.records)
-                    .try_for_each(|(n, one)| self.row(ids, n, &head, &record(one)))
+                (0..).zip(&report.records).try_for_each(|(n, one)| {
+                    self.row(ids, n, &head, record(one).into_iter().chain(host(one.row.source_ip)))
+                })
             }
             Report::Tls(report) => {
                 let head = tls_head(report, received);
                 (0..)
                     .zip(&report.policies)
-                    .try_for_each(|(n, one)| self.row(ids, n, &head, &policy(one)))
+                    .try_for_each(|(n, one)| self.row(ids, n, &head, policy(one)))
             }
             Report::Failure(report) => {
-                self.row(ids, 0, &failure_head(report, received), &failure(report))
+                let cells = failure(report).into_iter().chain(host(report.source_ip));
+                self.row(ids, 0, &failure_head(report, received), cells)
             }
         }
     }
 
-    fn row(&mut self, ids: &Ids, n: usize, head: &[Cell], rest: &[Cell]) -> io::Result<()> {
+    fn row<'r>(
+        &mut self,
+        ids: &Ids,
+        n: usize,
+        head: &[Cell<'r>],
+        rest: impl IntoIterator<Item = Cell<'r>>,
+    ) -> io::Result<()> {
         let mut id = Vec::new();
         ids.write(n, &mut id);
         self.out.write_field(id).map_err(plain)?;
-        head.iter()
-            .chain(rest)
-            .try_for_each(|cell| self.out.write_field(cell.0.as_bytes()))
-            .map_err(plain)?;
+        let mut write = |cell: &Cell| self.out.write_field(cell.0.as_bytes()).map_err(plain);
+        head.iter().try_for_each(&mut write)?;
+        rest.into_iter().try_for_each(|cell| write(&cell))?;
         self.out.write_record(None::<&[u8]>).map_err(plain)
     }
 
@@ -157,6 +166,21 @@ fn dmarc_head<'r>(report: &'r AggregateReport, received: &'r Received) -> Vec<Ce
         from,
         authenticated,
         repairs,
+    ]
+}
+
+/// What is known of the sending host.
+fn host(host: Option<&Host>) -> [Cell<'_>; 5] {
+    let Some(Host { asn, network, organisation, country, name, .. }) = host else {
+        return [const { NONE }; 5];
+    };
+    let asn = asn.map_or(NONE, |asn| number(asn.into()));
+    [
+        asn,
+        text(network.as_ref()),
+        text(organisation.as_ref()),
+        text(country.as_ref()),
+        text(name.as_ref()),
     ]
 }
 
