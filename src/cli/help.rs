@@ -31,10 +31,12 @@ const OF_DASHBOARDS: [&str; 10] = [
 /// than SQLite.
 fn uses(command: &str, flag: &str) -> bool {
     match command {
-        "report" | "export" => flag == "store" || GENERAL.contains(&flag),
+        "report" => flag == "store" || GENERAL.contains(&flag),
+        "export" => ["store", "source_names"].contains(&flag) || GENERAL.contains(&flag),
         "dashboards" => OF_DASHBOARDS.contains(&flag) || GENERAL.contains(&flag),
         "retry" | "generate" => GENERAL.contains(&flag),
-        _ => true,
+        // Names are given to what is shown; reports are stored without.
+        _ => flag != "source_names",
     }
 }
 

@@ -146,6 +146,9 @@ settings! {
     #[arg(long, global = true, value_name = "FILE", env = "ERP_IP_DATABASE", value_delimiter = ',', help_heading = "Senders")]
     #[serde(deserialize_with = "one_or_many_in_file")]
     ip_database: Vec<PathBuf>,
+    /// Names of senders in parsedmarc's form (CSV), which beat those that the program knows
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_SOURCE_NAMES", help_heading = "Senders")]
+    source_names: PathBuf,
 
     /// Size of a mail [default: 64MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_MAIL_BYTES", help_heading = "Limits")]

@@ -110,6 +110,8 @@ pub struct Config {
     pub unrecognized_is_said: bool,
     /// Databases of networks.
     pub ip_databases: Vec<PathBuf>,
+    /// A list of names of senders.
+    pub source_names: Option<PathBuf>,
     /// Where `watch` serves its metrics.
     pub metrics: Option<SocketAddr>,
     /// How mails are treated.
@@ -195,6 +197,7 @@ impl Config {
             patience,
             unrecognized_is_said: settings.unrecognized.is_some(),
             ip_databases: settings.ip_database.clone().unwrap_or_default(),
+            source_names: settings.source_names.clone(),
             metrics: settings.metrics,
             pipeline: pipeline::PipelineConfig {
                 unrecognized: settings.unrecognized.unwrap_or_default(),

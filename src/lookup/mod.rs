@@ -1,5 +1,9 @@
 //! Lookup: what [`crate::senders`] needs to know, got from files.
 
 mod databases;
+mod names;
 
-pub use databases::{DatabaseError, Databases};
+pub use self::{
+    databases::{DatabaseError, Databases},
+    names::names,
+};

@@ -6,9 +6,11 @@ pub mod domain;
 mod host;
 mod naming;
 mod networks;
+mod operators;
 
 pub use self::{
     host::{Host, Hosts},
-    naming::{Basis, Evidence, Sender, sender},
+    naming::{Basis, Evidence, Sender, of_record, sender},
     networks::{Database, Networks},
+    operators::{ListError, Operator, Operators},
 };

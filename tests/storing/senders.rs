@@ -138,6 +138,29 @@ fn a_failure_report_tells_of_a_host_too() {
     assert_eq!(found[0]["ip2geo"]["organization_name"], "Hoster");
 }
 
+#[test]
+fn a_table_names_senders() {
+    let setup = Setup::new("Hoster");
+    setup.store(&[&setup.report("a", "192.0.2.7")]);
+    let list = setup.path("names.csv");
+    let named = |names: &[&Path]| {
+        let fixed = ["export", "--format=csv", "--store"].map(Path::new);
+        let store = setup.path("store");
+        let ended = run(fixed.into_iter().chain([store.as_path()]).chain(names.iter().copied()));
+        (ended.code, ended.stdout.lines().nth(1).unwrap_or_default().to_owned(), ended.log)
+    };
+    let (_, row, log) = named(&[]);
+    assert!(row.ends_with(",64496,192.0.2.0/24,Hoster,DE,,Hoster,"), "{row} {log}");
+    fs::write(&list, "base_reverse_dns,name,type\nhoster.example,=Our hoster,Web Host\n")
+        .expect("written");
+    let (_, row, log) = named(&[Path::new("--source-names"), &list]);
+    assert!(row.ends_with(",DE,,'=Our hoster,Web Host"), "{row} {log}");
+    fs::write(&list, "name,type\n").expect("written");
+    let (code, _, log) = named(&[Path::new("--source-names"), &list]);
+    let reason = "names.csv: its first line must name the columns base_reverse_dns, name and type";
+    assert!(code == Some(78) && log.contains(reason), "{log}");
+}
+
 /// A mail server that delivers by a pipe is to try again, since the file may be about to be
 /// replaced.
 #[test]

@@ -44,6 +44,8 @@ pub(super) const DMARC: &[&str] = &[
     "organization_name",
     "country",
     "reverse_dns",
+    "sender",
+    "sender_kind",
 ];
 
 pub(super) const FAILURE: &[&str] = &[

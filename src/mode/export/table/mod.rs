@@ -22,18 +22,19 @@ use crate::{
         tls::{FailureDetail, PolicyResult},
     },
     sanitize,
-    senders::Host,
+    senders::{self, Host, Operators, Sender},
     sqlite::read::Portion,
 };
 
 /// A table that is being written.
-pub(super) struct Table<W: Write> {
+pub(super) struct Table<'o, W: Write> {
     out: Writer<W>,
+    operators: &'o Operators,
 }
 
-impl<W: Write> Table<W> {
-    /// Begins with the names of the columns.
-    pub(super) fn new(kind: Kind, out: W) -> io::Result<Table<W>> {
+impl<'o, W: Write> Table<'o, W> {
+    /// Begins with the names of the columns. The operators give senders their names.
+    pub(super) fn new(kind: Kind, operators: &'o Operators, out: W) -> io::Result<Table<'o, W>> {
         let mut out = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
         out.write_record(match kind {
             Kind::Dmarc => DMARC,
@@ -41,18 +42,21 @@ impl<W: Write> Table<W> {
             Kind::Failure => FAILURE,
         })
         .map_err(plain)?;
-        Ok(Table { out })
+        Ok(Table { out, operators })
     }
 
     /// A row for each record or policy.
     pub(super) fn write(&mut self, portion: &Portion) -> io::Result<()> {
         let Portion { report, ids, received, hosts, .. } = portion;
-        let host = |address: Option<IpAddr>| host(address.and_then(|address| hosts.get(&address)));
+        let known = |address: Option<IpAddr>| address.and_then(|address| hosts.get(&address));
         match report {
             Report::Aggregate(report) => {
                 let head = dmarc_head(report, received);
                 (0..).zip(&report.records).try_for_each(|(n, one)| {
-                    self.row(ids, n, &head, record(one).into_iter().chain(host(one.row.source_ip)))
+                    let known = known(one.row.source_ip);
+                    let sender = sender(&senders::of_record(one, known, self.operators));
+                    let cells = record(one).into_iter().chain(host(known)).chain(sender);
+                    self.row(ids, n, &head, cells)
                 })
             }
             Report::Tls(report) => {
@@ -62,7 +66,7 @@ impl<W: Write> Table<W> {
                     .try_for_each(|(n, one)| self.row(ids, n, &head, policy(one)))
             }
             Report::Failure(report) => {
-                let cells = failure(report).into_iter().chain(host(report.source_ip));
+                let cells = failure(report).into_iter().chain(host(known(report.source_ip)));
                 self.row(ids, 0, &failure_head(report, received), cells)
             }
         }
@@ -182,6 +186,10 @@ fn host(host: Option<&Host>) -> [Cell<'_>; 5] {
         text(country.as_ref()),
         text(name.as_ref()),
     ]
+}
+
+fn sender(sender: &Sender) -> [Cell<'static>; 2] {
+    [Some(&sender.name), sender.kind.as_ref()].map(|fact| text(fact).into_owned())
 }
 
 fn record(record: &Record) -> Vec<Cell<'_>> {
