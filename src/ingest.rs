@@ -11,9 +11,9 @@ use std::{
 use tracing::{Level, debug, enabled, error, info, warn};
 
 use crate::{
-    config::Config,
+    config::{Config, Destination},
     exit::Failure,
-    lookup::Databases,
+    lookup::{Databases, Naming},
     metrics::Metrics,
     pipeline::Pipeline,
     settle::{
@@ -31,6 +31,7 @@ pub(crate) struct Ingest {
     period: Option<Range<i64>>,
     pub(crate) pipeline: Pipeline,
     pub(crate) sink: Arc<dyn Sink>,
+    naming: Option<Naming>,
     pub(crate) stop: Arc<Stop>,
     started: Instant,
 }
@@ -46,9 +47,23 @@ impl Ingest {
         let store = config.store.to_string();
         let period = config.pipeline.period.clone();
         let databases = Databases::open(&config.ip_databases)?;
+        let named = match &config.store {
+            Destination::Sqlite(file) if config.reverse_dns => Some(file.clone()),
+            Destination::Nothing => None,
+            _ => {
+                if config.reverse_dns {
+                    warn!(
+                        "--reverse-dns does nothing here: names are kept in an SQLite store only"
+                    );
+                }
+                None
+            }
+        };
         let sink = sink::open(config.store, databases, config.patience, &stop, metrics.store())?;
         let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
-        Ok(Ingest { store, period, pipeline, sink, stop, started: Instant::now() })
+        let naming = named.map(|file| Naming::start(&file, config.dns_server, &stop)).transpose();
+        let naming = naming.map_err(|error| Failure::thread(&error))?.flatten();
+        Ok(Ingest { store, period, pipeline, sink, naming, stop, started: Instant::now() })
     }
 
     /// A run that is over when all its mails are: SIGTERM ends it early.
@@ -68,6 +83,9 @@ impl Ingest {
     /// Waits until all is settled.
     pub(crate) fn finish_quietly(self) -> Finished {
         let totals = self.pipeline.finish();
+        if let Some(naming) = self.naming {
+            naming.finish();
+        }
         let reason = self.stop.reason();
         let complete = reason.is_none() && totals.left == 0;
         let (store, period, lasted) = (self.store, self.period, self.started.elapsed());

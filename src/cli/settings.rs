@@ -146,6 +146,15 @@ settings! {
     #[arg(long, global = true, value_name = "FILE", env = "ERP_IP_DATABASE", value_delimiter = ',', help_heading = "Senders")]
     #[serde(deserialize_with = "one_or_many_in_file")]
     ip_database: Vec<PathBuf>,
+    /// Look up the names of sending addresses in the DNS, beside all other work (SQLite store only)
+    ///
+    /// A name is kept if its own addresses have the one it was found by. It holds for 30 days.
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_REVERSE_DNS", help_heading = "Senders",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    reverse_dns: bool,
+    /// Ask this DNS server, such as 127.0.0.1:53, instead of those of /etc/resolv.conf
+    #[arg(long, global = true, value_name = "ADDRESS", env = "ERP_DNS_SERVER", help_heading = "Senders")]
+    dns_server: SocketAddr,
     /// Names of senders in parsedmarc's form (CSV), which beat those that the program knows
     #[arg(long, global = true, value_name = "FILE", env = "ERP_SOURCE_NAMES", help_heading = "Senders")]
     source_names: PathBuf,

@@ -110,6 +110,10 @@ pub struct Config {
     pub unrecognized_is_said: bool,
     /// Databases of networks.
     pub ip_databases: Vec<PathBuf>,
+    /// Names of addresses are looked up.
+    pub reverse_dns: bool,
+    /// Where, if not at the servers of the system.
+    pub dns_server: Option<SocketAddr>,
     /// A list of names of senders.
     pub source_names: Option<PathBuf>,
     /// Where `watch` serves its metrics.
@@ -197,6 +201,8 @@ impl Config {
             patience,
             unrecognized_is_said: settings.unrecognized.is_some(),
             ip_databases: settings.ip_database.clone().unwrap_or_default(),
+            reverse_dns: settings.reverse_dns.unwrap_or(false),
+            dns_server: settings.dns_server,
             source_names: settings.source_names.clone(),
             metrics: settings.metrics,
             pipeline: pipeline::PipelineConfig {

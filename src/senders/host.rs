@@ -80,6 +80,17 @@ impl Host {
     }
 }
 
+/// What the DNS says of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReverseName {
+    /// It has this name, whose own addresses have it.
+    Name(String),
+    /// It has no name, or none that is confirmed.
+    NoName,
+    /// The DNS could not tell now.
+    Unanswered,
+}
+
 /// Where it is looked up what is known of an address.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Hosts<'h> {

@@ -9,7 +9,7 @@ mod networks;
 mod operators;
 
 pub use self::{
-    host::{Host, Hosts},
+    host::{Host, Hosts, ReverseName},
     naming::{Basis, Evidence, Sender, of_record, sender},
     networks::{Database, Networks},
     operators::{ListError, Operator, Operators},
