@@ -10,6 +10,7 @@ pub mod nginx;
 pub mod program;
 pub mod properties;
 pub mod read;
+pub mod reverse_dns;
 pub mod rng;
 pub mod server;
 pub mod strace;

@@ -1,5 +1,7 @@
 //! What databases tell of the hosts that send, in documents and in the store.
 
+mod names;
+
 use std::{
     fs,
     path::{Path, PathBuf},
