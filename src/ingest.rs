@@ -11,7 +11,7 @@ use std::{
 use tracing::{Level, debug, enabled, error, info, warn};
 
 use crate::{
-    config::{Config, Destination},
+    config::Config,
     exit::Failure,
     lookup::{Databases, Naming},
     metrics::Metrics,
@@ -47,22 +47,9 @@ impl Ingest {
         let store = config.store.to_string();
         let period = config.pipeline.period.clone();
         let databases = Databases::open(&config.ip_databases)?;
-        let named = match &config.store {
-            Destination::Sqlite(file) if config.reverse_dns => Some(file.clone()),
-            Destination::Nothing => None,
-            _ => {
-                if config.reverse_dns {
-                    warn!(
-                        "--reverse-dns does nothing here: names are kept in an SQLite store only"
-                    );
-                }
-                None
-            }
-        };
+        let naming = Naming::wanted(&config, &stop)?;
         let sink = sink::open(config.store, databases, config.patience, &stop, metrics.store())?;
         let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
-        let naming = named.map(|file| Naming::start(&file, config.dns_server, &stop)).transpose();
-        let naming = naming.map_err(|error| Failure::thread(&error))?.flatten();
         Ok(Ingest { store, period, pipeline, sink, naming, stop, started: Instant::now() })
     }
 
@@ -83,12 +70,13 @@ impl Ingest {
     /// Waits until all is settled.
     pub(crate) fn finish_quietly(self) -> Finished {
         let totals = self.pipeline.finish();
+        let lasted = self.started.elapsed();
         if let Some(naming) = self.naming {
             naming.finish();
         }
         let reason = self.stop.reason();
         let complete = reason.is_none() && totals.left == 0;
-        let (store, period, lasted) = (self.store, self.period, self.started.elapsed());
+        let (store, period) = (self.store, self.period);
         Finished { totals, store, period, lasted, reason, complete }
     }
 }

@@ -3,7 +3,6 @@
 
 use std::{
     io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -19,6 +18,8 @@ use tracing::{debug, info, warn};
 
 use super::reverse::ReverseDns;
 use crate::{
+    config::{Config, Destination},
+    exit::Failure,
     senders::ReverseName,
     sqlite::{OpenError, Store, addresses},
     stop::Stop,
@@ -27,7 +28,7 @@ use crate::{
 /// How often it is looked for new addresses.
 const PAUSE: Duration = Duration::from_secs(30);
 /// How long a run that is done waits for the names of what it stored.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// So many names are stored at once.
 const STEP: i64 = 256;
 
@@ -56,23 +57,36 @@ enum Trouble {
 }
 
 impl Naming {
-    /// Starts on a store, asking this server or those of the system. Without DNS there are no
-    /// names, which is told and is no reason to store nothing.
+    /// Starts it if it is asked for and there is something to do. Without DNS there are no names,
+    /// which is told and is no reason to store nothing.
     ///
     /// # Errors
     /// There is no room for a thread.
-    pub(crate) fn start(
-        store: &Path,
-        server: Option<SocketAddr>,
-        stop: &Arc<Stop>,
-    ) -> io::Result<Option<Naming>> {
-        let dns = match ReverseDns::new(server) {
-            Ok(dns) => dns,
-            Err(error) => {
-                warn!("no names of addresses: {error}");
+    pub(crate) fn wanted(config: &Config, stop: &Arc<Stop>) -> Result<Option<Naming>, Failure> {
+        if !config.reverse_dns {
+            return Ok(None);
+        }
+        let store = match &config.store {
+            Destination::Sqlite(store) => store,
+            Destination::Nothing => return Ok(None),
+            Destination::OpenSearch(_) | Destination::NdJson(_) => {
+                warn!("--reverse-dns does nothing here: names are kept in an SQLite store only");
                 return Ok(None);
             }
         };
+        match ReverseDns::new(config.dns_server) {
+            Ok(dns) => {
+                let naming = Naming::start(store, dns, stop);
+                naming.map(Some).map_err(|error| Failure::thread(&error))
+            }
+            Err(error) => {
+                warn!("no names of addresses: {error}");
+                Ok(None)
+            }
+        }
+    }
+
+    fn start(store: &Path, dns: ReverseDns, stop: &Arc<Stop>) -> io::Result<Naming> {
         let deadline = Arc::new(Mutex::default());
         let (alive, over) = mpsc::channel();
         let worker = Worker {
@@ -91,7 +105,7 @@ impl Naming {
             // What was stored last.
             worker.work();
         })?;
-        Ok(Some(Naming { alive: Some(alive), deadline, thread: Some(thread) }))
+        Ok(Naming { alive: Some(alive), deadline, thread: Some(thread) })
     }
 
     /// Waits for the names of what was stored, not for long, and not if the run is to end.
@@ -132,8 +146,7 @@ impl Worker {
     }
 
     fn give_names(&self) -> Result<usize, Trouble> {
-        while !self.is_over() && self.with_store(|store| addresses::take_up(store))? == Some(true) {
-        }
+        while !self.is_over() && self.with_store(addresses::take_up)? == Some(true) {}
         let mut names = 0;
         while !self.is_over() {
             let now = Timestamp::now().as_second();

@@ -2,6 +2,7 @@
 //! addresses have the one that was asked about: anybody may give his addresses the names of others.
 
 use std::{
+    collections::HashSet,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
@@ -62,7 +63,8 @@ impl ReverseDns {
         Ok(ReverseDns { runtime, resolver })
     }
 
-    /// The names of these addresses, of those that were answered before `is_over` said so.
+    /// The names of these addresses; of those that were not asked about before `is_over` said so
+    /// nothing. One that takes longer counts as not answered, or it would be the first each time.
     pub(super) fn names(
         &self,
         addresses: Vec<IpAddr>,
@@ -71,26 +73,29 @@ impl ReverseDns {
         self.runtime.block_on(async {
             let mut found = Vec::with_capacity(addresses.len());
             let mut waiting = addresses.into_iter();
-            let mut asked = JoinSet::new();
-            loop {
+            let (mut asked, mut open) = (JoinSet::new(), HashSet::new());
+            while !is_over() {
                 while asked.len() < AT_ONCE
                     && let Some(address) = waiting.next()
                 {
+                    open.insert(address);
                     asked.spawn(name_of(self.resolver.clone(), address));
                 }
                 tokio::select! {
                     answer = asked.join_next() => match answer {
-                        Some(Ok(answer)) => found.push(answer),
-                        // It panicked: the address is asked about another time.
+                        Some(Ok((address, name))) => {
+                            open.remove(&address);
+                            found.push((address, name));
+                        }
+                        // It panicked.
                         Some(Err(_)) => {}
-                        None => return found,
+                        None => break,
                     },
                     () = sleep(LOOK) => {}
                 }
-                if is_over() {
-                    return found;
-                }
             }
+            found.extend(open.into_iter().map(|address| (address, ReverseName::Unanswered)));
+            found
         })
     }
 }

@@ -185,3 +185,27 @@ fn mails_do_not_wait_for_the_dns() {
     assert_eq!(code, Some(0), "{log}");
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
 }
+
+#[test]
+fn other_stores_say_that_they_keep_no_names() {
+    let setup = Setup::new("Hoster");
+    let report = setup.report("a", "192.0.2.1");
+    let ended = run([Path::new("--reverse-dns"), Path::new("--ndjson=-"), &report]);
+    assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 1), "{}", ended.log);
+    assert!(ended.log.contains("--reverse-dns does nothing here"), "{}", ended.log);
+}
+
+/// A mail server that delivers by a pipe waits for the end.
+#[test]
+fn a_run_waits_for_names_but_not_long() {
+    let setup = Setup::new("Hoster");
+    let dns = ReverseDns::start();
+    dns.answer("192.0.2.1", Answer::Silence);
+    let report = setup.report("a", "192.0.2.1");
+    let started = Instant::now();
+    let ended = store(&setup, &dns, &[Path::new("-v"), &report]);
+    assert!(started.elapsed() < Duration::from_secs(20), "{}", ended.log);
+    assert_eq!(names(&setup), [("192.0.2.1".into(), None, Some(0))]);
+    // The resolver's own lines are left out.
+    assert!(!ended.log.contains("in-addr.arpa"), "{}", ended.log);
+}
