@@ -77,8 +77,10 @@ pub struct Contents {
     pub subject: Option<Text>,
     /// The reports, in order of appearance.
     pub reports: Vec<Report>,
-    /// Why parts that should have been reports are not among them.
+    /// Why parts that should have been reports are not among them, the first hundred reasons.
     pub failures: Vec<Unusable>,
+    /// How many more reasons there were.
+    pub more_failures: usize,
     /// How many more reports there were that are not wanted, because of their period.
     pub passed_over: usize,
     /// The first thing that was found instead of a report.
@@ -139,8 +141,10 @@ impl Contents {
             ([], _) if !self.reports.is_empty() || self.passed_over > 0 => self.incomplete(),
             ([], None) => Some("holds no report".into()),
             ([], Some(other)) => Some(format!("holds no report ({other})")),
-            ([only], _) => Some(only.to_string()),
-            ([first, rest @ ..], _) => Some(format!("{first} (and {} more)", rest.len())),
+            ([only], _) if self.more_failures == 0 => Some(only.to_string()),
+            ([first, rest @ ..], _) => {
+                Some(format!("{first} (and {} more)", rest.len() + self.more_failures))
+            }
         }
     }
 

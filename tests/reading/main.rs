@@ -19,4 +19,5 @@ mod promises;
 mod properties;
 mod quirks;
 mod samples;
+mod texts;
 mod tls_failures;
