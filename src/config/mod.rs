@@ -323,7 +323,7 @@ mod tests {
                 settings(&format!("opensearch = 'http://h'\n{line}")),
                 &Purpose::default(),
             )?;
-            Ok::<_, ConfigError>(format!("{:?} {:?}", config.pipeline, config.store))
+            Ok::<_, ConfigError>(format!("{config:?}"))
         };
         let unsaid = made("").expect("a configuration");
         let command = cli::command();
