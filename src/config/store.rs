@@ -142,15 +142,16 @@ pub fn state_folder() -> Option<PathBuf> {
 /// The base URL of a node, without a slash at the end.
 fn node(setting: &'static str, url: &str) -> Result<String, ConfigError> {
     let fault = |reason: &str| value(setting, format!("{url}: {reason}"));
-    let uri: Uri =
-        url.parse().map_err(|_| value(setting, "not a URL such as https://localhost:9200"))?;
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+    // Anywhere: a password may hold what ends a host's name.
+    if url.contains('@') {
         // Not repeated in the message: it would put the password into the log.
         return Err(value(
             setting,
             "no user and password in the URL, please; see --opensearch-user",
         ));
     }
+    let uri: Uri =
+        url.parse().map_err(|_| value(setting, "not a URL such as https://localhost:9200"))?;
     match uri.scheme_str() {
         Some("http" | "https") => {}
         Some(_) if url.contains("://") => return Err(fault("not an http or https URL")),
@@ -173,7 +174,7 @@ fn node(setting: &'static str, url: &str) -> Result<String, ConfigError> {
 /// Rejects what would mean something else in a URL or what the cluster would refuse document by
 /// document.
 fn index_name(setting: &'static str, name: String) -> Result<String, ConfigError> {
-    let bad = |c: char| c.is_uppercase() || c.is_control() || " \"*\\<|,>/?#:".contains(c);
+    let bad = |c| !matches!(c, 'a'..='z' | '0'..='9') && !"-_+.!$&'()=;~@".contains(c);
     if name.is_empty()
         || name.len() > 255
         || name.starts_with(['-', '_', '+', '.'])
