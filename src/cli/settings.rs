@@ -8,7 +8,10 @@ use clap::Args;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::value::{duration, duration_in_file, number, one_or_many_in_file, size, size_in_file};
+use super::value::{
+    dns_server, dns_server_in_file, duration, duration_in_file, number, one_or_many_in_file, size,
+    size_in_file,
+};
 use crate::settle::apply::Unrecognized;
 
 macro_rules! settings {
@@ -96,6 +99,14 @@ settings! {
     /// Ingest pipeline for DMARC failure reports
     #[arg(long, global = true, value_name = "NAME", env = "ERP_FAILURES_PIPELINE", help_heading = "OpenSearch")]
     failures_pipeline: String,
+    /// Primary shards of an index that is made [default: as the cluster or your template has it]
+    #[arg(long, global = true, value_name = "N", env = "ERP_SHARDS", help_heading = "OpenSearch")]
+    #[arg(value_parser = number::<u16>)]
+    shards: u16,
+    /// Replicas of an index that is made [default: as the cluster or your template has it]
+    #[arg(long, global = true, value_name = "N", env = "ERP_REPLICAS", help_heading = "OpenSearch")]
+    #[arg(value_parser = number::<u16>)]
+    replicas: u16,
     /// Size of a bulk request [default: 8MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_BULK_BYTES", help_heading = "OpenSearch")]
     #[arg(value_parser = size)]
@@ -152,8 +163,11 @@ settings! {
     #[arg(long, global = true, value_name = "BOOL", env = "ERP_REVERSE_DNS", help_heading = "Senders",
           num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     reverse_dns: bool,
-    /// Ask this DNS server, such as 127.0.0.1:53, instead of those of /etc/resolv.conf
-    #[arg(long, global = true, value_name = "ADDRESS", env = "ERP_DNS_SERVER", help_heading = "Senders")]
+    /// Ask this DNS server, such as 192.0.2.53 or 192.0.2.53:53, instead of those of
+    /// /etc/resolv.conf
+    #[arg(long, global = true, value_name = "SERVER", env = "ERP_DNS_SERVER", help_heading = "Senders")]
+    #[arg(value_parser = dns_server)]
+    #[serde(deserialize_with = "dns_server_in_file")]
     dns_server: SocketAddr,
     /// Names of senders in parsedmarc's form (CSV), which beat those that the program knows
     #[arg(long, global = true, value_name = "FILE", env = "ERP_SOURCE_NAMES", help_heading = "Senders")]

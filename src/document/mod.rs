@@ -6,8 +6,12 @@
 
 use std::net::IpAddr;
 
+mod portion;
+pub mod read;
+
 use serde::Serialize;
 
+pub use self::portion::Portion;
 use crate::{
     message::Received,
     report::{

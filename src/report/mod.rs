@@ -14,6 +14,7 @@ pub(crate) mod arf;
 mod date;
 mod feedback_fields;
 mod number;
+mod parts;
 mod search;
 mod several;
 mod text;
@@ -123,6 +124,14 @@ impl Report {
             Report::Aggregate(report) => &report.repairs,
             Report::Tls(report) => &report.repairs,
             Report::Failure(report) => &report.repairs,
+        }
+    }
+
+    pub(crate) fn repairs_mut(&mut self) -> &mut Repairs {
+        match self {
+            Report::Aggregate(report) => &mut report.repairs,
+            Report::Tls(report) => &mut report.repairs,
+            Report::Failure(report) => &mut report.repairs,
         }
     }
 

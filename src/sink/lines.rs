@@ -42,8 +42,9 @@ pub(super) fn chunks(
     let networks = databases.map(Databases::networks);
     let hosts = networks.as_deref().map_or(Hosts::Unknown, Hosts::Networks);
     let mut chunk = Chunk::default();
-    for report in &contents.reports {
-        let documents = Documents::new(report, &contents.received).with_hosts(hosts);
+    for (report, ids) in contents.reports.iter().zip(contents.ids()) {
+        let documents = Documents::with_ids(report, ids, &contents.received);
+        let documents = documents.with_hosts(hosts);
         let kind = documents.kind();
         for n in 0..documents.len() {
             let is_full =

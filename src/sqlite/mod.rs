@@ -7,6 +7,7 @@ pub(crate) mod addresses;
 mod heads;
 pub(crate) mod insert;
 mod log;
+pub(crate) mod look;
 pub mod query;
 pub mod read;
 mod rekey;

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use flate2::{Compression, write::ZlibEncoder};
 
 use crate::{
-    left_out::{GOOD, another, beside, fails, good, ids, read},
-    support::mail::{attachment, base64, fixture, mail, part},
+    left_out::{GOOD, another, beside, fails, good, ids, is_read, read},
+    support::mail::{attachment, base64, fixture, gzip, mail, multipart, part},
 };
 
 #[test]
@@ -77,6 +77,28 @@ fn reports_beside_each_other_in_odd_shapes() {
     let html = [&b"\xFF\xFE"[..], &utf16].concat();
     let contents = beside(&attachment("text/html", "a.html", &html));
     assert_eq!((contents.complaint(), ids(&contents)), (None, vec![GOOD, "another"]));
+}
+
+/// Around the parts of a multipart, and in the next mail of an mbox that was taken for one mail.
+#[test]
+fn reports_outside_of_the_parts() {
+    let packed = attachment("application/gzip", "b.gz", &gzip(another().as_bytes()));
+    let next = mail(&multipart("multipart/mixed", "=_c", &[packed]));
+    let next = format!(
+        "From a@b.example Thu Nov 26 10:00:00 2026\n{}",
+        String::from_utf8(next).expect("ASCII")
+    );
+    for (preamble, epilogue) in
+        [("", another()), ("", next), ("words\n", format!("words\n{}", another()))]
+    {
+        let good = attachment("application/gzip", "good.gz", &gzip(good().as_bytes()));
+        let parts = multipart("multipart/mixed", "=_b", &[good]);
+        let (header, body) = parts.split_once("\n\n").expect("a header");
+        let before = mail(&format!("{header}\n\n{preamble}{body}\n{epilogue}"));
+        is_read(&read(&before));
+        let before = mail(&format!("{header}\n\n{epilogue}\n{body}"));
+        is_read(&read(&before));
+    }
 }
 
 /// Base64 in the text of a mail, however packed and spelled.

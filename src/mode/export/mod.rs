@@ -19,6 +19,7 @@ use tracing::info;
 use self::{output::Output, table::Table};
 use crate::{
     cli::{self, ExportFormat, ExportKind},
+    document::Portion,
     exit::{Exit, Failure},
     logging, lookup,
     report::{Kind, Report},
@@ -28,7 +29,7 @@ use crate::{
     sqlite::{
         OpenError,
         query::{Reader, Selection},
-        read::{Portion, Reports},
+        read::Reports,
     },
     stop::Stop,
 };
@@ -245,15 +246,15 @@ fn write(
         if let Some(operators) = operators {
             let mut table = Table::new(*kind, operators, &mut out)?;
             reports.each(*kind, |portion| {
-                table.write(portion)?;
-                count(portion)
+                table.write(&portion)?;
+                count(&portion)
             })?;
             table.flush()?;
         } else {
             let mut line = Vec::new();
             reports.each(*kind, |portion| {
-                write_lines(portion, &mut line, &mut out)?;
-                count(portion)
+                write_lines(&portion, &mut line, &mut out)?;
+                count(&portion)
             })?;
         }
     }

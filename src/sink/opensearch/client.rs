@@ -35,6 +35,9 @@ pub enum Unavailable {
     /// A node, or a proxy before it, can't answer now.
     #[error("{0}")]
     NotNow(String),
+    /// The answer is longer than is taken.
+    #[error("{0}")]
+    TooLong(String),
     /// What was answered is not what was asked for.
     #[error("not an index template ({error}): {answer}")]
     NotATemplate {
@@ -162,6 +165,10 @@ impl Client {
                     last_error = Unavailable::NotNow(format!("{node}: {}", answer.summary()));
                 }
                 Ok(answer) => return Ok(answer),
+                Err(ureq::Error::BodyExceedsLimit(bytes)) => {
+                    let reason = format!("{node}: an answer of more than {bytes} bytes");
+                    return Err(Unavailable::TooLong(reason));
+                }
                 Err(error) => last_error = Unavailable::NoAnswer(no_answer(node, &error)),
             }
             // All threads go on with the next node.

@@ -3,6 +3,8 @@
 
 mod dashboards;
 mod index;
+mod ruby;
+mod templates;
 
 use std::{
     fs,

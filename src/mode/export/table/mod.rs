@@ -14,6 +14,7 @@ use csv::{Terminator, Writer, WriterBuilder};
 
 use self::columns::{DMARC, FAILURE, TLS};
 use crate::{
+    document::Portion,
     message::{Received, authentication::Authenticated},
     report::{
         AggregateReport, FailureReport, Ids, Kind, Period, Repairs, Report, Text, TlsReport,
@@ -23,7 +24,6 @@ use crate::{
     },
     sanitize,
     senders::{self, Host, Operators, Sender},
-    sqlite::read::Portion,
 };
 
 /// A table that is being written.
