@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use bytesize::ByteSize;
 use clap::Args;
 use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::value::{duration, duration_in_file, number, one_or_many_in_file, size, size_in_file};
 use crate::settle::apply::Unrecognized;
@@ -15,7 +15,7 @@ macro_rules! settings {
     ($($(#[$attribute:meta])* $name:ident: $type:ty,)*) => {
         /// What flags, environment and configuration file can say alike; nothing where it was not
         /// said.
-        #[derive(Args, Clone, Debug, Default, Deserialize)]
+        #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
         pub struct Settings {
             $($(#[$attribute])* pub $name: Option<$type>,)*

@@ -177,7 +177,8 @@ pub(super) fn node(setting: &'static str, url: &str) -> Result<String, ConfigErr
         return Err(fault("there is no such port; they go up to 65535"));
     }
     if uri.query().is_some() {
-        return Err(fault("a query makes no sense here"));
+        // Nor this: there may be a key in it.
+        return Err(value(setting, "a query makes no sense in the URL"));
     }
     Ok(url.trim_end_matches('/').to_owned())
 }

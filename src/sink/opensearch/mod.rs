@@ -12,7 +12,7 @@ mod certificates;
 pub(crate) mod client;
 pub mod config;
 mod index;
-mod mapping;
+pub(crate) mod mapping;
 mod pace;
 mod prepare;
 mod send;
