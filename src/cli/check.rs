@@ -24,11 +24,11 @@ pub struct CheckFlags {
     /// /etc/resolv.conf]
     #[arg(long, value_name = "SERVER", value_parser = dns_server, requires = "dns")]
     pub dns_server: Option<SocketAddr>,
-    /// Write a file (JSON) for whoever is to help: versions, settings without secrets, counters, template
-    /// and mapping, and what was found
+    /// Write a file for whoever is to help (JSON)
     ///
-    /// Never a mail's contents. There must be no such file yet. It names folders, hosts and domains:
-    /// look through it before you send it.
+    /// Versions, settings without secrets, counters, template and mapping, and what was found;
+    /// never a mail's contents. There must be no such file yet. It names folders, hosts and
+    /// domains: look through it before you send it.
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
     /// One JSON object instead of lines
