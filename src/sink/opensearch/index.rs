@@ -95,7 +95,7 @@ impl Shared {
         let mut body = json!({ "settings": {}, "mappings": mapping::mappings(kind) });
         match template {
             Template::Ours => body = json!({ "settings": {} }),
-            Template::WithLimit => {}
+            Template::WithLimit => body["settings"] = mapping::analysis(),
             Template::Unknown => body["settings"] = mapping::settings(),
         }
         template::merge(&mut body["settings"], &self.config.asked_settings());

@@ -45,11 +45,12 @@ pub fn template(kind: Kind, index: &str) -> Value {
     }))
 }
 
-/// The component template for documents of a kind: mappings alone, which an administrator's own
-/// template can be composed of.
+/// The component template for documents of a kind, which an administrator's own template can be
+/// composed of: the mappings and what they need.
 pub fn component(kind: Kind) -> Value {
     with_meta(json!({
-        "version": VERSION, "template": { "mappings": mapping::mappings(kind) },
+        "version": VERSION,
+        "template": { "settings": mapping::settings(), "mappings": mapping::mappings(kind) },
     }))
 }
 
