@@ -8,7 +8,7 @@ use super::{ConfigError, Destination, Purpose, secret::auth, value};
 use crate::{
     cli::Settings,
     dashboards::Indices,
-    sink::opensearch::config::{OpenSearchConfig, Target},
+    sink::opensearch::config::{IndexName, OpenSearchConfig, Target},
 };
 
 /// The state folder of the service (`StateDirectory=` in `contrib/systemd`).
@@ -49,19 +49,21 @@ pub(super) fn dashboards(settings: Settings, url: &str) -> Result<OpenSearchConf
     opensearch(settings, nodes, &Purpose::default(), None)
 }
 
-/// The names of the indices.
+/// The names of the indices, those by year or month with `*` in place of it.
 pub(super) fn indices(settings: Settings) -> Result<Indices, ConfigError> {
     let [dmarc, tlsrpt, failures] =
         index_names([settings.dmarc_index, settings.tlsrpt_index, settings.failures_index])?;
+    let [dmarc, tlsrpt, failures] = [dmarc, tlsrpt, failures].map(|name| name.wildcard());
     Ok(Indices { dmarc, tlsrpt, failures })
 }
 
 /// The names of the indices of DMARC records, TLS policies and failure reports, with the defaults
 /// for those that are not said.
-fn index_names(said: [Option<String>; 3]) -> Result<[String; 3], ConfigError> {
+fn index_names(said: [Option<String>; 3]) -> Result<[IndexName; 3], ConfigError> {
     let [dmarc, tlsrpt, failures] = said;
     let name = |setting, said: Option<String>, default: &str| {
-        index_name(setting, said.unwrap_or_else(|| default.into()))
+        IndexName::new(said.unwrap_or_else(|| default.into()))
+            .map_err(|reason| value(setting, reason))
     };
     Ok([
         name("dmarc-index", dmarc, "dmarc-reports")?,
@@ -173,18 +175,4 @@ fn node(setting: &'static str, url: &str) -> Result<String, ConfigError> {
         return Err(fault("a query makes no sense here"));
     }
     Ok(url.trim_end_matches('/').to_owned())
-}
-
-/// Rejects what would mean something else in a URL or what the cluster would refuse document by
-/// document.
-fn index_name(setting: &'static str, name: String) -> Result<String, ConfigError> {
-    let bad = |c: char| c.is_uppercase() || c.is_control() || " \"*\\<|,>/?#:".contains(c);
-    if name.is_empty()
-        || name.len() > 255
-        || name.starts_with(['-', '_', '+', '.'])
-        || name.contains(bad)
-    {
-        return Err(value(setting, format!("{name:?} can't be the name of an index")));
-    }
-    Ok(name)
 }

@@ -3,49 +3,50 @@
 
 use std::mem;
 
-use crate::{document::Documents, message::Contents, report::Kind, stop::Stopped};
+use crate::{document::Documents, message::Contents, report::Report, stop::Stopped};
 
-/// Documents of one kind, of one mail.
-#[derive(Default)]
-pub(super) struct Chunk {
+/// Documents of one mail that go to one place.
+pub(super) struct Chunk<P> {
     /// Nothing where the mail has no document.
-    pub(super) kind: Option<Kind>,
+    pub(super) place: Option<P>,
     pub(super) bytes: Vec<u8>,
     /// Where each document ends in `bytes`.
     pub(super) ends: Vec<usize>,
 }
 
-/// Writes the documents of a mail in chunks of about this many bytes. `write` appends document `n`,
-/// `push` takes a chunk. A mail without documents is one empty chunk, since it travels, too:
+/// Writes the documents of a mail in chunks of about this many bytes, each for the `place` to which
+/// its reports go. `write` appends document `n`, `push` takes a chunk. A mail without documents is one empty chunk, since it travels, too:
 /// nothing is settled while the store is away.
 ///
 /// # Errors
 /// `push` takes no more.
-pub(super) fn chunks(
+pub(super) fn chunks<P: Clone + PartialEq>(
     contents: &Contents,
     chunk_bytes: usize,
-    write: impl Fn(&Documents, usize, &mut Vec<u8>),
-    mut push: impl FnMut(Chunk) -> Result<(), Stopped>,
+    place: impl Fn(&Report) -> P,
+    write: impl Fn(&P, &Documents, usize, &mut Vec<u8>),
+    mut push: impl FnMut(Chunk<P>) -> Result<(), Stopped>,
 ) -> Result<(), Stopped> {
-    let mut push = |chunk: &mut Chunk| {
-        let mut full = mem::take(chunk);
+    let empty = || Chunk { place: None, bytes: Vec::new(), ends: Vec::new() };
+    let mut push = |chunk: &mut Chunk<P>| {
+        let mut full = mem::replace(chunk, empty());
         // What growing left over would not be counted by the queue.
         full.bytes.shrink_to_fit();
         full.ends.shrink_to_fit();
         push(full)
     };
-    let mut chunk = Chunk::default();
+    let mut chunk = empty();
     for report in &contents.reports {
         let documents = Documents::new(report, &contents.received);
-        let kind = documents.kind();
+        let here = place(report);
         for n in 0..documents.len() {
-            let is_full =
-                chunk.bytes.len() >= chunk_bytes || chunk.kind.is_some_and(|before| before != kind);
+            let is_elsewhere = chunk.place.as_ref().is_some_and(|before| *before != here);
+            let is_full = chunk.bytes.len() >= chunk_bytes || is_elsewhere;
             if is_full {
                 push(&mut chunk)?;
             }
-            chunk.kind = Some(kind);
-            write(&documents, n, &mut chunk.bytes);
+            chunk.place.get_or_insert_with(|| here.clone());
+            write(&here, &documents, n, &mut chunk.bytes);
             chunk.ends.push(chunk.bytes.len());
         }
     }
@@ -55,7 +56,7 @@ pub(super) fn chunks(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Report, TlsReport, tls::PolicyResult};
+    use crate::report::{TlsReport, tls::PolicyResult};
 
     fn contents(policies: usize) -> Contents {
         let policies = (0..policies).map(|_| PolicyResult::default()).collect();
@@ -69,9 +70,10 @@ mod tests {
         let all = chunks(
             &Contents::default(),
             10,
-            |_, _, _| {},
+            Report::kind,
+            |_, _, _, _| {},
             |chunk| {
-                pushed.push((chunk.kind, chunk.ends));
+                pushed.push((chunk.place, chunk.ends));
                 Ok(())
             },
         );
@@ -82,8 +84,8 @@ mod tests {
     #[test]
     fn chunks_are_cut_by_size_and_lose_nothing() {
         let mut pushed = Vec::new();
-        let write = |_: &Documents, _, bytes: &mut Vec<u8>| bytes.extend(b"1234567");
-        let all = chunks(&contents(5), 10, write, |chunk| {
+        let write = |_: &_, _: &Documents, _, bytes: &mut Vec<u8>| bytes.extend(b"1234567");
+        let all = chunks(&contents(5), 10, Report::kind, write, |chunk| {
             pushed.push(chunk.ends);
             Ok(())
         });
@@ -95,11 +97,14 @@ mod tests {
     #[test]
     fn nothing_is_written_for_a_closed_queue() {
         let written = std::cell::Cell::new(0);
-        let write = |_: &Documents, _, bytes: &mut Vec<u8>| {
+        let write = |_: &_, _: &Documents, _, bytes: &mut Vec<u8>| {
             written.set(written.get() + 1);
             bytes.extend(b"1234567");
         };
-        assert_eq!(chunks(&contents(1000), 10, write, |_| Err(Stopped)), Err(Stopped));
+        assert_eq!(
+            chunks(&contents(1000), 10, Report::kind, write, |_| Err(Stopped)),
+            Err(Stopped)
+        );
         assert_eq!(written.get(), 2);
     }
 }

@@ -9,6 +9,7 @@ use ureq::http::Method;
 use super::{
     Shared,
     client::{Answer, Unavailable},
+    lane::Lane,
     mapping, template,
 };
 use crate::report::Kind;
@@ -41,13 +42,13 @@ pub(super) enum Readiness {
 }
 
 impl Shared {
-    /// Sees to it that documents of this kind can go to their index.
-    pub(super) fn make_ready(&self, kind: Kind) -> Result<(), NotReady> {
-        let mut readiness = self.readiness[kind as usize].lock();
+    /// Sees to it that documents can go to this index.
+    pub(super) fn make_ready(&self, lane: &Lane) -> Result<(), NotReady> {
+        let mut readiness = lane.readiness.lock();
         if *readiness == Readiness::Guarded {
             return Ok(());
         }
-        let index = self.config.target(kind).index.as_str();
+        let (kind, index) = (lane.kind, lane.index.as_str());
         if *readiness == Readiness::There {
             let path = format!("/{index}/_settings?filter_path=*.settings.index.uuid");
             if self.client.get(&path)?.status != 404 {
@@ -66,6 +67,10 @@ impl Shared {
                 }
                 ended => ended?,
             },
+        }
+        // One of a fixed name was tuned when all was prepared.
+        if self.config.target(kind).index.is_dated() {
+            self.tune(index)?;
         }
         self.answered();
         *readiness = if template == Template::Ours { Readiness::Guarded } else { Readiness::There };
@@ -126,7 +131,7 @@ impl Shared {
     fn look_at(&self, kind: Kind, index: &str, answer: &Answer) -> Result<(), NotReady> {
         let found: Map<String, Value> = serde_json::from_slice(&answer.body)
             .map_err(|_| Unavailable::NotNow(answer.summary()))?;
-        // Behind an alias, which of several indices is written to is not ours to guess.
+        refuse_what_rolls_over(index, &found)?;
         if let Some(theirs) = found.get(index).map(|found| &found["mappings"])
             && let Some(missing) = mapping::missing(kind, theirs)
         {
@@ -157,6 +162,22 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// Of what stands for several indices, only the one that is written to now is looked into for a
+/// report that comes again.
+fn refuse_what_rolls_over(name: &str, found: &Map<String, Value>) -> Result<(), NotReady> {
+    let what = if found.keys().any(|index| index.starts_with(&format!(".ds-{name}-"))) {
+        "a data stream"
+    } else if found.len() > 1 {
+        "an alias of several indices"
+    } else {
+        return Ok(());
+    };
+    Err(NotReady::Index(format!(
+        "{name} is {what}: a report that comes again after a rollover would be stored twice. Name \
+         an index in the settings, or one for each month, such as dmarc-reports-{{yyyy}}-{{MM}}"
+    )))
 }
 
 /// What makes a new index.
