@@ -217,4 +217,8 @@ fn words_are_found_in_any_case() {
     assert!((exact..all).contains(&anywhere), "{anywhere}");
     let phrase = hits(json!({ "match_phrase": { name: "enterprise outlook" } }));
     assert_eq!(phrase, both);
+    let domain = "feedback.record.identifiers.header_from";
+    let lower = hits(json!({ "match": { domain: "example.org" } }));
+    assert!(lower > 0);
+    assert_eq!(hits(json!({ "match": { domain: "Example.ORG" } })), lower);
 }
