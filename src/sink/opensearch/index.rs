@@ -79,13 +79,10 @@ impl Shared {
 
     /// What a new index of this name would be made with.
     fn in_force(&self, kind: Kind, index: &str) -> Result<Template, Unavailable> {
-        let path = format!("/_index_template/_simulate_index/{index}");
-        let answer = self.client.post(&path, &Value::Null)?;
-        if answer.status != 200 {
+        let Some(simulated) = self.simulated(index)? else {
             let ours = self.templates_there.lock()[kind as usize];
             return Ok(if ours { Template::Ours } else { Template::Unknown });
-        }
-        let simulated: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        };
         let wrong = mapping::wrong_types(kind, &simulated["template"]["mappings"]);
         let limit = &simulated["template"]["settings"]["index"]["mapping"]["total_fields"]["limit"];
         Ok(match (wrong.is_empty(), limit.is_null()) {
@@ -93,6 +90,18 @@ impl Shared {
             (false, true) => Template::Unknown,
             (false, false) => Template::WithLimit,
         })
+    }
+
+    /// What the templates make of a new index of this name; nothing where that can't be known.
+    pub(super) fn simulated(&self, index: &str) -> Result<Option<Value>, Unavailable> {
+        let path = format!("/_index_template/_simulate_index/{index}");
+        let answer = self.client.request(&Method::POST, &path, "", b"")?;
+        match answer.status {
+            200 => Ok(serde_json::from_slice(&answer.body).ok()),
+            401 | 429 | 502..=504 => Err(Unavailable::NotNow(answer.summary())),
+            // 500 where the name is that of a data stream.
+            _ => Ok(None),
+        }
     }
 
     /// Makes the index. What no template says is said by us.

@@ -165,10 +165,8 @@ impl Shared {
         index: &IndexName,
         ours: &mut Value,
     ) -> Result<bool, Unavailable> {
-        let path = format!("/_index_template/_simulate_index/{}", index.at(0, 0));
-        let answer = self.client.post(&path, &Value::Null)?;
-        let theirs: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        if answer.status != 200 || !theirs["template"].is_object() {
+        let theirs = self.simulated(&index.at(0, 0))?.unwrap_or_default();
+        if !theirs["template"].is_object() {
             return Ok(false);
         }
         if mapping::wrong_types(kind, &theirs["template"]["mappings"]).is_empty() {
