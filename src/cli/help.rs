@@ -34,13 +34,15 @@ const OF_STORES: [&str; 3] = ["opensearch", "store", "give_up_after"];
 /// than SQLite.
 fn uses(command: &str, flag: &str) -> bool {
     match command {
-        "report" | "export" => flag == "store" || GENERAL.contains(&flag),
+        "report" => flag == "store" || GENERAL.contains(&flag),
+        "export" => ["store", "source_names"].contains(&flag) || GENERAL.contains(&flag),
         "dashboards" => OF_DASHBOARDS.contains(&flag) || GENERAL.contains(&flag),
         "prune" => {
             OF_STORES.contains(&flag) || OF_DASHBOARDS.contains(&flag) || GENERAL.contains(&flag)
         }
         "retry" | "generate" => GENERAL.contains(&flag),
-        _ => true,
+        // Names are given to what is shown; reports are stored without.
+        _ => flag != "source_names",
     }
 }
 
@@ -59,10 +61,14 @@ pub fn command() -> Command {
         let name = command.get_name().to_owned();
         let unused = shared.iter().filter(|arg| !uses(&name, arg.get_id().as_str()));
         let hidden: Vec<Arg> = unused.map(|arg| arg.clone().global(false).hide(true)).collect();
-        let all = hidden.is_empty();
+        let stores = uses(&name, "ndjson");
         let command = command.mut_args(variable_in_long_help).args(hidden);
         let codes = command.get_after_help().map_or_else(|| EXIT_CODES.into(), ToString::to_string);
-        if all { command.after_help("All flags: --help").after_long_help(codes) } else { command }
+        if stores {
+            command.after_help("All flags: --help").after_long_help(codes)
+        } else {
+            command
+        }
     });
     command.after_help("All flags: --help").after_long_help(EXIT_CODES)
 }

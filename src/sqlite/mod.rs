@@ -3,6 +3,7 @@
 //! It is written by [`crate::sink::sqlite`]. Any number of processes may write and read one file at
 //! the same time.
 
+pub(crate) mod addresses;
 mod heads;
 pub(crate) mod insert;
 mod log;

@@ -1,5 +1,6 @@
 //! Dns: the records by which reports are asked for: DMARC (RFC 7489 section 6.3, RFC 9989), who may
-//! be sent reports on other domains (RFC 7489 section 7.1, RFC 9990), SMTP TLS (RFC 8460 section 3).
+//! be sent reports on other domains (RFC 7489 section 7.1, RFC 9990), SMTP TLS (RFC 8460 section
+//! 3).
 
 mod dmarc;
 mod elsewhere;
@@ -7,6 +8,8 @@ mod lookup;
 mod tags;
 mod tls;
 mod walk;
+
+use std::net::SocketAddr;
 
 use hickory_resolver::proto::rr::Name;
 
@@ -29,11 +32,16 @@ pub(super) fn domains(flags: &CheckFlags) -> Result<Vec<String>, Failure> {
 }
 
 /// Looks at the records of these domains.
-pub(super) fn check_all(domains: &[String], flags: &CheckFlags, findings: &mut Findings) {
+pub(super) fn check_all(
+    domains: &[String],
+    server: Option<SocketAddr>,
+    flags: &CheckFlags,
+    findings: &mut Findings,
+) {
     if domains.is_empty() {
         return;
     }
-    let lookup = match Lookup::new(flags.dns_server) {
+    let lookup = match Lookup::new(server) {
         Ok(lookup) => lookup,
         Err(reason) => {
             let fix = "Name a server with --dns-server";
