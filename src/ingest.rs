@@ -13,6 +13,7 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use crate::{
     config::Config,
     exit::Failure,
+    lookup::{Databases, Naming},
     metrics::Metrics,
     pipeline::Pipeline,
     settle::{
@@ -30,6 +31,7 @@ pub(crate) struct Ingest {
     period: Option<Range<i64>>,
     pub(crate) pipeline: Pipeline,
     pub(crate) sink: Arc<dyn Sink>,
+    naming: Option<Naming>,
     pub(crate) stop: Arc<Stop>,
     started: Instant,
 }
@@ -44,9 +46,11 @@ impl Ingest {
     ) -> Result<Ingest, Failure> {
         let store = config.store.to_string();
         let period = config.pipeline.period.clone();
-        let sink = sink::open(config.store, config.patience, &stop, metrics.store())?;
+        let databases = Databases::open(&config.ip_databases)?;
+        let naming = Naming::wanted(&config, &stop)?;
+        let sink = sink::open(config.store, databases, config.patience, &stop, metrics.store())?;
         let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
-        Ok(Ingest { store, period, pipeline, sink, stop, started: Instant::now() })
+        Ok(Ingest { store, period, pipeline, sink, naming, stop, started: Instant::now() })
     }
 
     /// A run that is over when all its mails are: SIGTERM ends it early.
@@ -66,9 +70,13 @@ impl Ingest {
     /// Waits until all is settled.
     pub(crate) fn finish_quietly(self) -> Finished {
         let totals = self.pipeline.finish();
+        let lasted = self.started.elapsed();
+        if let Some(naming) = self.naming {
+            naming.finish();
+        }
         let reason = self.stop.reason();
         let complete = reason.is_none() && totals.left == 0;
-        let (store, period, lasted) = (self.store, self.period, self.started.elapsed());
+        let (store, period) = (self.store, self.period);
         Finished { totals, source: None, store, period, lasted, reason, complete }
     }
 }

@@ -1,10 +1,10 @@
 //! Flags of `check`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::value::{dns_server, report_address};
+use super::value::report_address;
 
 /// `check`.
 #[derive(Args, Debug)]
@@ -20,10 +20,6 @@ pub struct CheckFlags {
     /// Each record must name one of them.
     #[arg(long, value_name = "ADDRESS", value_parser = report_address, requires = "dns")]
     pub address: Vec<String>,
-    /// Ask this DNS server, such as 192.0.2.53 or 192.0.2.53:53 [default: those of
-    /// /etc/resolv.conf]
-    #[arg(long, value_name = "SERVER", value_parser = dns_server, requires = "dns")]
-    pub dns_server: Option<SocketAddr>,
     /// Write a file for whoever is to help (JSON)
     ///
     /// Versions, settings without secrets, counters, template and mapping, and what was found;

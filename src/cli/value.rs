@@ -35,6 +35,12 @@ pub(super) fn dns_server(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+pub(super) fn dns_server_in_file<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    dns_server(&String::deserialize(value)?).map(Some).map_err(D::Error::custom)
+}
+
 /// A mail address; its domain is what follows the last @.
 pub(super) fn report_address(text: &str) -> Result<String, String> {
     let address = text.strip_prefix("mailto:").unwrap_or(text);
@@ -64,14 +70,14 @@ pub(super) fn size_in_file<'de, D: Deserializer<'de>>(
     size(&TextOrNumber::deserialize(value)?.into_text()).map(Some).map_err(D::Error::custom)
 }
 
-pub(super) fn one_or_many_in_file<'de, D: Deserializer<'de>>(
+pub(super) fn one_or_many_in_file<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     value: D,
-) -> Result<Option<Vec<String>>, D::Error> {
+) -> Result<Option<Vec<T>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected a text or a list of texts")]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
+    enum OneOrMany<T> {
+        One(T),
+        Many(Vec<T>),
     }
     Ok(Some(match OneOrMany::deserialize(value)? {
         OneOrMany::One(one) => vec![one],

@@ -9,6 +9,7 @@ mod generate;
 mod import;
 mod maildirs;
 mod once;
+mod prune;
 pub mod report;
 mod retry;
 mod watch;
@@ -24,7 +25,7 @@ use tracing::info;
 use self::report::ReportError;
 use crate::{
     cli::{self, Cli, Mode},
-    config::{self, Destination, Purpose, Typed},
+    config::{self, Config, Destination, Purpose, Typed},
     exit::{Exit, Failure},
 };
 
@@ -68,13 +69,18 @@ pub fn run(
         None => files::run(&input, &typed),
         Some(Mode::Check(flags)) => check::run(&flags, &typed),
         Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),
-        Some(Mode::Export(flags)) => match store()? {
-            Destination::Sqlite(store) => export::run(&flags, &store, quiet),
-            _ => Err(Failure::usage("export reads an SQLite store; name it with --store FILE")),
-        },
+        Some(Mode::Export(flags)) => {
+            let Config { store, source_names, .. } = typed.config(&Purpose::default())?;
+            let Destination::Sqlite(store) = store else {
+                let what = "export reads an SQLite store; name it with --store FILE";
+                return Err(Failure::usage(what));
+            };
+            export::run(&flags, &store, source_names.as_deref(), quiet)
+        }
         Some(Mode::Generate(what)) => generate::run(&what),
         Some(Mode::Once { maildirs }) => once::run(&maildirs, &typed),
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
+        Some(Mode::Prune(flags)) => prune::run(&flags, &typed),
         Some(Mode::Report(report)) => show_report(report, store()?),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &typed),

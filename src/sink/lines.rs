@@ -3,7 +3,10 @@
 
 use std::mem;
 
-use crate::{document::Documents, message::Contents, report::Kind, stop::Stopped};
+use crate::{
+    document::Documents, lookup::Databases, message::Contents, report::Kind, senders::Hosts,
+    stop::Stopped,
+};
 
 /// Documents of one kind, of one mail.
 #[derive(Default)]
@@ -15,7 +18,8 @@ pub(super) struct Chunk {
     pub(super) ends: Vec<usize>,
 }
 
-/// Writes the documents of a mail in chunks of about this many bytes. `write` appends document `n`,
+/// Writes the documents of a mail, with what the databases know of its addresses, in chunks of about
+/// this many bytes. `write` appends document `n`,
 /// `push` takes a chunk. A mail without documents is one empty chunk, since it travels, too:
 /// nothing is settled while the store is away.
 ///
@@ -23,6 +27,7 @@ pub(super) struct Chunk {
 /// `push` takes no more.
 pub(super) fn chunks(
     contents: &Contents,
+    databases: Option<&Databases>,
     chunk_bytes: usize,
     write: impl Fn(&Documents, usize, &mut Vec<u8>),
     mut push: impl FnMut(Chunk) -> Result<(), Stopped>,
@@ -34,9 +39,12 @@ pub(super) fn chunks(
         full.ends.shrink_to_fit();
         push(full)
     };
+    let networks = databases.map(Databases::networks);
+    let hosts = networks.as_deref().map_or(Hosts::Unknown, Hosts::Networks);
     let mut chunk = Chunk::default();
     for (report, ids) in contents.reports.iter().zip(contents.ids()) {
         let documents = Documents::with_ids(report, ids, &contents.received);
+        let documents = documents.with_hosts(hosts);
         let kind = documents.kind();
         for n in 0..documents.len() {
             let is_full =
@@ -68,6 +76,7 @@ mod tests {
         let mut pushed = Vec::new();
         let all = chunks(
             &Contents::default(),
+            None,
             10,
             |_, _, _| {},
             |chunk| {
@@ -83,7 +92,7 @@ mod tests {
     fn chunks_are_cut_by_size_and_lose_nothing() {
         let mut pushed = Vec::new();
         let write = |_: &Documents, _, bytes: &mut Vec<u8>| bytes.extend(b"1234567");
-        let all = chunks(&contents(5), 10, write, |chunk| {
+        let all = chunks(&contents(5), None, 10, write, |chunk| {
             pushed.push(chunk.ends);
             Ok(())
         });
@@ -99,7 +108,7 @@ mod tests {
             written.set(written.get() + 1);
             bytes.extend(b"1234567");
         };
-        assert_eq!(chunks(&contents(1000), 10, write, |_| Err(Stopped)), Err(Stopped));
+        assert_eq!(chunks(&contents(1000), None, 10, write, |_| Err(Stopped)), Err(Stopped));
         assert_eq!(written.get(), 2);
     }
 }

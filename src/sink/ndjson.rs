@@ -35,6 +35,7 @@ use super::{
 };
 use crate::{
     document::Documents,
+    lookup::Databases,
     message::Contents,
     metrics::RequestResult,
     sanitize,
@@ -53,6 +54,7 @@ pub struct NdJsonSink {
     file: Option<PathBuf>,
     /// The most bytes that the file has had.
     length: Arc<AtomicU64>,
+    databases: Option<Arc<Databases>>,
     queue: Arc<Queue<LineBatch>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -68,7 +70,11 @@ impl NdJsonSink {
     ///
     /// # Errors
     /// The file can't be opened, or there is no room for a thread.
-    pub fn open(file: Option<&Path>, backoff: Backoff) -> io::Result<NdJsonSink> {
+    pub fn open(
+        file: Option<&Path>,
+        databases: Option<Arc<Databases>>,
+        backoff: Backoff,
+    ) -> io::Result<NdJsonSink> {
         let queue = Arc::new(Queue::new(BATCH_BYTES, 2 * BATCH_BYTES));
         let length = Arc::new(AtomicU64::new(0));
         let mut output = match file {
@@ -93,7 +99,7 @@ impl NdJsonSink {
         };
         let writer = worker::start("ndjson", stop, write, move || closed.abandon())?;
         let (file, writer) = (file.map(Path::to_owned), Mutex::new(Some(writer)));
-        Ok(NdJsonSink { file, length, queue, writer })
+        Ok(NdJsonSink { file, length, databases, queue, writer })
     }
 }
 
@@ -112,7 +118,7 @@ impl Sink for NdJsonSink {
             let item = LineBatch { documents: ends.len() as u64, pending: ticket.pending(), lines };
             self.queue.push(item.lines.len(), item)
         };
-        if lines::chunks(&contents, ITEM_BYTES, write, push).is_ok() {
+        if lines::chunks(&contents, self.databases.as_deref(), ITEM_BYTES, write, push).is_ok() {
             whole.acknowledge(Acknowledgement::default());
         }
     }

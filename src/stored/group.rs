@@ -101,7 +101,7 @@ impl<'l> Group<'l> {
         }
         let is_first = self.met.insert(key.clone());
         let ids = Ids { key, parts: vec![part] };
-        let next = Portion { report, ids, received, is_first };
+        let next = Portion { report, ids, received, hosts: HashMap::new(), is_first };
         match self.own.replace(next) {
             Some(portion) => take(Found::Portion { begin, portion }),
             None => Ok(()),
@@ -146,7 +146,8 @@ impl<'l> Group<'l> {
                 take(Found::Repeated(repeated))?;
             }
             let (ids, received) = (report.ids(), Received::default());
-            let portion = Portion { report, ids, received, is_first: true };
+            let hosts = HashMap::new();
+            let portion = Portion { report, ids, received, hosts, is_first: true };
             take(Found::Portion { begin, portion })?;
         }
         Ok(())

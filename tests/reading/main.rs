@@ -14,6 +14,7 @@ mod fuzz_finds;
 mod left_out;
 mod linear;
 mod message;
+mod networks;
 mod promises;
 mod properties;
 mod quirks;

@@ -19,6 +19,8 @@ mod maildir;
 mod model;
 mod opensearch;
 mod proxy;
+mod prune;
+mod senders;
 mod sqlite;
 mod trouble;
 mod watch;

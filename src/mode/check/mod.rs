@@ -49,13 +49,15 @@ pub(super) fn run(flags: &CheckFlags, typed: &Typed) -> Result<Exit, Failure> {
     let mut findings = Findings::default();
     let config = settings(typed, &mut findings);
     maildir::check_all(&flags.maildirs, config.as_ref(), &mut findings);
+    let said = typed.shared.settings.dns_server;
+    let dns_server = config.as_ref().map_or(said, |config| config.dns_server);
     match config.as_ref().map(|config| &config.store) {
         Some(Destination::OpenSearch(config)) => opensearch::check(config, &mut findings),
         Some(Destination::Sqlite(file)) => sqlite::check(file, &mut findings),
         Some(Destination::NdJson(file)) => lines(file.as_deref(), &mut findings),
         Some(Destination::Nothing) | None => {}
     }
-    dns::check_all(&domains, flags, &mut findings);
+    dns::check_all(&domains, dns_server, flags, &mut findings);
     show(&findings, flags.json, typed.shared.quiet)?;
     if let Some(file) = &flags.bundle {
         bundle::write(file, &flags.maildirs, typed, config.as_ref(), &findings)?;

@@ -48,6 +48,7 @@ use super::{
 use crate::{
     document::Documents,
     exit::{Exit, Failure},
+    lookup::Databases,
     message::Contents,
     metrics::StoreMetrics,
     report::Kind,
@@ -68,6 +69,7 @@ pub(crate) const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
 /// The sink; see the module.
 pub struct OpenSearchSink {
     shared: Arc<Shared>,
+    databases: Option<Arc<Databases>>,
     senders: Mutex<Vec<JoinHandle<()>>>,
     /// They send again what waits aside, one for each kind.
     asides: Mutex<Vec<JoinHandle<()>>>,
@@ -122,6 +124,7 @@ impl OpenSearchSink {
     /// The CA file can't be used, or there is no room for a thread.
     pub fn start(
         config: OpenSearchConfig,
+        databases: Option<Arc<Databases>>,
         stop: Arc<Stop>,
         metrics: StoreMetrics,
     ) -> Result<OpenSearchSink, Failure> {
@@ -161,7 +164,8 @@ impl OpenSearchSink {
             .into_iter()
             .map(|kind| start(&shared, &format!("aside-{}", kind as usize), serve(kind)))
             .collect::<Result<_, _>>()?;
-        Ok(OpenSearchSink { shared, senders: Mutex::new(senders), asides: Mutex::new(asides) })
+        let (senders, asides) = (Mutex::new(senders), Mutex::new(asides));
+        Ok(OpenSearchSink { shared, databases, senders, asides })
     }
 }
 
@@ -222,7 +226,9 @@ impl Sink for OpenSearchSink {
                 .queue
                 .push(bytes.len(), BulkPart { kind, bytes, ends, pending: ticket.pending() })
         };
-        if lines::chunks(&contents, ITEM_BYTES.min(shared.config.bulk_bytes), write, push).is_ok() {
+        let chunk_bytes = ITEM_BYTES.min(shared.config.bulk_bytes);
+        let databases = self.databases.as_deref();
+        if lines::chunks(&contents, databases, chunk_bytes, write, push).is_ok() {
             whole.acknowledge(Acknowledgement::default());
         }
     }

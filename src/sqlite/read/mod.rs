@@ -7,10 +7,11 @@
 
 mod rows;
 
-use std::{iter::Peekable, mem};
+use std::{collections::HashMap, iter::Peekable, mem};
 
 use rusqlite::{Connection, Error, Result, Row, ToSql, named_params};
 
+use super::addresses;
 use super::query::{DMARC_REPORTS, Reader, Selection, Snapshot, TLS_POLICIES, failures::FAILURES};
 use crate::{
     document::Portion,
@@ -131,7 +132,8 @@ impl Reports<'_> {
                     .map_or((&head, &received), |(head, received, _)| (head, received));
                 let report = Report::Aggregate(AggregateReport { records, ..head.clone() });
                 let ids = Ids { key: key.clone(), parts };
-                take(Portion { report, ids, received: received.clone(), is_first })
+                let hosts = addresses::hosts(&self.snapshot.transaction, &report)?;
+                take(Portion { report, ids, received: received.clone(), hosts, is_first })
             })
         })
     }
@@ -161,7 +163,8 @@ impl Reports<'_> {
                         .map_or((&head, &received), |(head, received, _)| (head, received));
                     let report = Report::Tls(TlsReport { policies, ..head.clone() });
                     let ids = Ids { key: key.clone(), parts };
-                    take(Portion { report, ids, received: received.clone(), is_first })
+                    let hosts = HashMap::new();
+                    take(Portion { report, ids, received: received.clone(), hosts, is_first })
                 })
             },
         )
@@ -175,6 +178,7 @@ impl Reports<'_> {
         failure.query_row([id], |row| {
             let report = Report::Failure(failure_report(row)?);
             Ok(Portion {
+                hosts: addresses::hosts(&self.snapshot.transaction, &report)?,
                 report,
                 ids: Ids { key: key(row)?, parts: vec![0] },
                 received: received(row)?,

@@ -45,8 +45,9 @@ struct Setup {
 impl Setup {
     fn open(path: &Path, patience: Option<Duration>) -> Setup {
         let stop = Arc::new(Stop::default());
-        let sink = SqliteSink::open(path, patience, Arc::clone(&stop), StoreMetrics::default())
-            .expect("the store opens");
+        let sink =
+            SqliteSink::open(path, None, patience, Arc::clone(&stop), StoreMetrics::default())
+                .expect("the store opens");
         let (settler, settled) = settle::channel();
         Setup { sink, stop, settler, settled }
     }

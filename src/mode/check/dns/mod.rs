@@ -9,6 +9,8 @@ mod tags;
 mod tls;
 mod walk;
 
+use std::net::SocketAddr;
+
 use hickory_resolver::proto::rr::Name;
 
 use self::{
@@ -30,11 +32,16 @@ pub(super) fn domains(flags: &CheckFlags) -> Result<Vec<String>, Failure> {
 }
 
 /// Looks at the records of these domains.
-pub(super) fn check_all(domains: &[String], flags: &CheckFlags, findings: &mut Findings) {
+pub(super) fn check_all(
+    domains: &[String],
+    server: Option<SocketAddr>,
+    flags: &CheckFlags,
+    findings: &mut Findings,
+) {
     if domains.is_empty() {
         return;
     }
-    let lookup = match Lookup::new(flags.dns_server) {
+    let lookup = match Lookup::new(server) {
         Ok(lookup) => lookup,
         Err(reason) => {
             let fix = "Name a server with --dns-server";
