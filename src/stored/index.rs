@@ -256,7 +256,7 @@ impl Index {
             return Ok(false);
         }
         let names = [&target.dmarc, &target.tlsrpt, &target.failures];
-        let names = names.map(|target| target.index.as_str()).join(",");
+        let names = names.map(|target| target.index.wildcard()).join(",");
         let there = self.field_types(&names, false)?.indices;
         Ok(there.iter().any(|index| self.indices.contains(index)))
     }

@@ -100,7 +100,7 @@ fn what_is_old_is_gone_and_the_file_is_smaller() {
 
     let dry = place.prune(&["--dry-run"]);
     assert_eq!(dry.code, Some(0), "{}", dry.log);
-    assert!(dry.log.contains("would be deleted, since begun before 2026-09-25T00:00:00Z"));
+    assert!(dry.log.contains("would be deleted, as older than 2026-09-25T00:00:00Z"));
     assert_eq!(in_sqlite(&store), all);
     let size = fs::metadata(&store).expect("a file").len();
     let pruned = place.prune(&[]);

@@ -50,7 +50,7 @@ fn prune(
     kind: Kind,
     documents: &mut u64,
 ) -> Result<(), Failure> {
-    let name = &config.target(kind).index;
+    let name = &config.target(kind).index.wildcard();
     let (limits, stop) = (Limits::default(), Arc::clone(&order.stop));
     let Some(index) = Index::find(config.clone(), name, limits, stop)? else { return Ok(()) };
     let Some(old) = index.old(kind, order.before) else { return Ok(()) };

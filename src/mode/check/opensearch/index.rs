@@ -23,15 +23,22 @@ pub(super) fn check(
     findings: &mut Findings,
 ) {
     let target = config.target(kind);
-    let index = target.index.as_str();
+    let index = &target.index.wildcard();
     if let Some(pipeline) = &target.pipeline {
         self::pipeline(client, index, pipeline, findings);
     }
     let settings = get(client, &format!("/{index}/_settings?flat_settings=true"));
+    // Of a pattern that matches nothing, nothing is told.
+    let settings = match settings {
+        Told::Found(all) if all.as_object().is_some_and(|all| all.is_empty()) => Told::Missing,
+        told => told,
+    };
     let is_new = matches!(settings, Told::Missing);
     template(client, kind, config, is_new, findings);
     match settings {
-        Told::Found(settings) => self::settings(&settings, index, findings),
+        Told::Found(settings) => {
+            self::settings(&settings, index, target.index.is_dated(), findings);
+        }
         Told::Missing => {
             let found = "there is no such index yet; it is made when the first report comes";
             return findings.ok("store.index", index, found);
@@ -76,8 +83,9 @@ fn template(
     is_new: bool,
     findings: &mut Findings,
 ) {
-    let index = config.target(kind).index.as_str();
-    let present = match get(client, &format!("/_index_template/{}", template::name(index))) {
+    let name = &config.target(kind).index;
+    let index = &name.wildcard();
+    let present = match get(client, &format!("/_index_template/{}", template::name(&name.base()))) {
         Told::Found(found) => {
             found["index_templates"].get(0).map(|found| found["index_template"].clone())
         }
@@ -139,9 +147,11 @@ fn none_of_ours(
 }
 
 /// Blocks, and whether it is one open index.
-fn settings(settings: &Value, index: &str, findings: &mut Findings) {
+fn settings(settings: &Value, index: &str, may_be_several: bool, findings: &mut Findings) {
     let all: Vec<(&String, &Value)> = settings.as_object().into_iter().flatten().collect();
-    if let [(first, _), (second, _), ..] = all.as_slice() {
+    if let [(first, _), (second, _), ..] = all.as_slice()
+        && !may_be_several
+    {
         let found = format!("it is a name of several indices ({first}, {second})");
         let fix = "Name one index: a report that is in an older one would be stored again";
         findings.warning("store.index", index, found, fix);

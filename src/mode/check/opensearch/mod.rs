@@ -62,14 +62,15 @@ pub(super) fn facts(config: &OpenSearchConfig) -> Value {
         Told::Forbidden(answer) | Told::Trouble(answer) => json!({ "answer": answer }),
     };
     let index = |kind| {
-        let index = &config.target(kind).index;
+        let name = &config.target(kind).index;
+        let index = name.wildcard();
         let facts = json!({
-            "template": told(format!("/_index_template/{}", template::name(index))),
+            "template": told(format!("/_index_template/{}", template::name(&name.base()))),
             "mapping": told(format!("/{index}/_mapping")),
             "settings": told(format!("/{index}/_settings")),
             "documents": told(format!("/{index}/_count"))["count"],
         });
-        (index.clone(), facts)
+        (index, facts)
     };
     let indices: Map<String, Value> = KINDS.into_iter().map(index).collect();
     let health = told("/_cluster/health".into());
