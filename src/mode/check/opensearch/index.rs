@@ -1,6 +1,6 @@
 //! Index: the index for one kind of documents, with its template and pipeline.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
 use super::{Told, ask, get, lacks, trouble, types, unseen};
@@ -30,7 +30,7 @@ pub(super) fn check(
     let settings = get(client, &format!("/{index}/_settings?flat_settings=true"));
     // Of a pattern that matches nothing, nothing is told.
     let settings = match settings {
-        Told::Found(all) if all.as_object().is_some_and(|all| all.is_empty()) => Told::Missing,
+        Told::Found(all) if all.as_object().is_some_and(Map::is_empty) => Told::Missing,
         told => told,
     };
     let is_new = matches!(settings, Told::Missing);
