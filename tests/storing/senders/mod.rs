@@ -85,8 +85,12 @@ impl Setup {
     }
 }
 
+/// By address: mails are read by several threads, and stored in any order.
 fn documents(lines: &str) -> Vec<Value> {
-    lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    let lines = lines.lines().map(|line| serde_json::from_str(line).expect(line));
+    let mut documents: Vec<Value> = lines.collect();
+    documents.sort_by_key(|one| one["feedback"]["record"]["row"]["source_ip"].to_string());
+    documents
 }
 
 #[test]
