@@ -27,6 +27,9 @@ const OF_DASHBOARDS: [&str; 10] = [
     "failures_index",
 ];
 
+/// What `prune` has a use for, apart from these and the general ones.
+const OF_STORES: [&str; 3] = ["opensearch", "store", "give_up_after"];
+
 /// True if a command makes use of a shared flag. Those that read a store know no other kind yet
 /// than SQLite.
 fn uses(command: &str, flag: &str) -> bool {
@@ -34,6 +37,9 @@ fn uses(command: &str, flag: &str) -> bool {
         "report" => flag == "store" || GENERAL.contains(&flag),
         "export" => ["store", "source_names"].contains(&flag) || GENERAL.contains(&flag),
         "dashboards" => OF_DASHBOARDS.contains(&flag) || GENERAL.contains(&flag),
+        "prune" => {
+            OF_STORES.contains(&flag) || OF_DASHBOARDS.contains(&flag) || GENERAL.contains(&flag)
+        }
         "retry" | "generate" => GENERAL.contains(&flag),
         // Names are given to what is shown; reports are stored without.
         _ => flag != "source_names",

@@ -13,6 +13,7 @@ mod help;
 mod import;
 mod option_file;
 mod period;
+mod prune;
 mod reference;
 mod report;
 mod settings;
@@ -35,6 +36,7 @@ pub use self::{
     import::{FromFlags, ImportFlags},
     option_file::{OptionFileError, option_file},
     period::PeriodFlags,
+    prune::PruneFlags,
     reference::settings_reference,
     report::ReportFlags,
     settings::Settings,
@@ -100,6 +102,8 @@ pub enum Mode {
     ///
     /// A line or row for each record, policy and failure.
     Export(ExportFlags),
+    /// Delete old reports from the store
+    Prune(PruneFlags),
     /// Dashboards for what OpenSearch holds: write them to a file, or install them
     #[command(subcommand)]
     Dashboards(DashboardsCommand),

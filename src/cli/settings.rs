@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use bytesize::ByteSize;
 use clap::Args;
 use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::value::{
     dns_server, dns_server_in_file, duration, duration_in_file, number, one_or_many_in_file, size,
@@ -18,7 +18,7 @@ macro_rules! settings {
     ($($(#[$attribute:meta])* $name:ident: $type:ty,)*) => {
         /// What flags, environment and configuration file can say alike; nothing where it was not
         /// said.
-        #[derive(Args, Clone, Debug, Default, Deserialize)]
+        #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
         pub struct Settings {
             $($(#[$attribute])* pub $name: Option<$type>,)*
@@ -81,19 +81,20 @@ settings! {
     #[arg(short = 'k', long, global = true, value_name = "BOOL", env = "ERP_INSECURE", help_heading = "OpenSearch",
           num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     insecure: bool,
-    /// Index of DMARC records [default: dmarc-reports]
+    /// Index of DMARC records; {yyyy} and {MM} in its name are year and month of the report's period
+    /// [default: dmarc-reports]
     #[arg(long, global = true, value_name = "NAME", env = "ERP_DMARC_INDEX", help_heading = "OpenSearch")]
     dmarc_index: String,
     /// Ingest pipeline for DMARC records
     #[arg(long, global = true, value_name = "NAME", env = "ERP_DMARC_PIPELINE", help_heading = "OpenSearch")]
     dmarc_pipeline: String,
-    /// Index of SMTP TLS policies [default: tlsrpt-reports]
+    /// Index of SMTP TLS policies, likewise [default: tlsrpt-reports]
     #[arg(long, global = true, value_name = "NAME", env = "ERP_TLSRPT_INDEX", help_heading = "OpenSearch")]
     tlsrpt_index: String,
     /// Ingest pipeline for SMTP TLS policies
     #[arg(long, global = true, value_name = "NAME", env = "ERP_TLSRPT_PIPELINE", help_heading = "OpenSearch")]
     tlsrpt_pipeline: String,
-    /// Index of DMARC failure reports [default: dmarc-failures]
+    /// Index of DMARC failure reports, likewise [default: dmarc-failures]
     #[arg(long, global = true, value_name = "NAME", env = "ERP_FAILURES_INDEX", help_heading = "OpenSearch")]
     failures_index: String,
     /// Ingest pipeline for DMARC failure reports

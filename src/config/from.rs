@@ -64,6 +64,7 @@ pub(super) fn from(
             settings.tlsrpt_index.clone(),
             settings.failures_index.clone(),
         ])?
+        .map(|name| name.wildcard())
         .into(),
         names => names.to_vec(),
     };

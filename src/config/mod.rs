@@ -160,9 +160,17 @@ impl Typed<'_> {
     /// # Errors
     /// A file can't be read, or a setting makes no sense.
     pub fn config(&self, purpose: &Purpose) -> Result<Config, ConfigError> {
+        Config::new(self.settings()?, purpose)
+    }
+
+    /// What was said, by whatever way, with one word for each setting.
+    ///
+    /// # Errors
+    /// A file can't be read, or two stores are named.
+    pub fn settings(&self) -> Result<Settings, ConfigError> {
         let mut typed = self.shared.settings.clone();
         choose_store(&mut typed, self.matches)?;
-        Config::new(layer(typed, self.below()?)?, purpose)
+        layer(typed, self.below()?)
     }
 
     /// The OpenSearch cluster that an import is to read, with the settings of the store where it is

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cli::Settings,
     dashboards::Indices,
-    sink::opensearch::config::{OpenSearchConfig, Target},
+    sink::opensearch::config::{IndexName, OpenSearchConfig, Target},
 };
 
 /// The state folder of the service (`StateDirectory=` in `contrib/systemd`).
@@ -53,19 +53,21 @@ pub(super) fn dashboards(settings: Settings, url: &str) -> Result<OpenSearchConf
     opensearch(settings, nodes, &Purpose::default(), None, &STORE)
 }
 
-/// The names of the indices.
+/// The names of the indices, those by year or month with `*` in place of it.
 pub(super) fn indices(settings: Settings) -> Result<Indices, ConfigError> {
     let [dmarc, tlsrpt, failures] =
         index_names([settings.dmarc_index, settings.tlsrpt_index, settings.failures_index])?;
+    let [dmarc, tlsrpt, failures] = [dmarc, tlsrpt, failures].map(|name| name.wildcard());
     Ok(Indices { dmarc, tlsrpt, failures })
 }
 
 /// The names of the indices of DMARC records, TLS policies and failure reports, with the defaults
 /// for those that are not said.
-pub(super) fn index_names(said: [Option<String>; 3]) -> Result<[String; 3], ConfigError> {
+pub(super) fn index_names(said: [Option<String>; 3]) -> Result<[IndexName; 3], ConfigError> {
     let [dmarc, tlsrpt, failures] = said;
     let name = |setting, said: Option<String>, default: &str| {
-        index_name(setting, said.unwrap_or_else(|| default.into()))
+        IndexName::new(said.unwrap_or_else(|| default.into()))
+            .map_err(|reason| value(setting, reason))
     };
     Ok([
         name("dmarc-index", dmarc, "dmarc-reports")?,
@@ -177,21 +179,8 @@ pub(super) fn node(setting: &'static str, url: &str) -> Result<String, ConfigErr
         return Err(fault("there is no such port; they go up to 65535"));
     }
     if uri.query().is_some() {
-        return Err(fault("a query makes no sense here"));
+        // Nor this: there may be a key in it.
+        return Err(value(setting, "a query makes no sense in the URL"));
     }
     Ok(url.trim_end_matches('/').to_owned())
-}
-
-/// Rejects what would mean something else in a URL or what the cluster would refuse document by
-/// document.
-fn index_name(setting: &'static str, name: String) -> Result<String, ConfigError> {
-    let bad = |c| !matches!(c, 'a'..='z' | '0'..='9') && !"-_+.!$&'()=;~@".contains(c);
-    if name.is_empty()
-        || name.len() > 255
-        || name.starts_with(['-', '_', '+', '.'])
-        || name.contains(bad)
-    {
-        return Err(value(setting, format!("{name:?} can't be the name of an index")));
-    }
-    Ok(name)
 }

@@ -9,6 +9,7 @@ mod generate;
 mod import;
 mod maildirs;
 mod once;
+mod prune;
 pub mod report;
 mod retry;
 mod watch;
@@ -79,6 +80,7 @@ pub fn run(
         Some(Mode::Generate(what)) => generate::run(&what),
         Some(Mode::Once { maildirs }) => once::run(&maildirs, &typed),
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
+        Some(Mode::Prune(flags)) => prune::run(&flags, &typed),
         Some(Mode::Report(report)) => show_report(report, store()?),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &typed),

@@ -4,36 +4,37 @@
 use std::mem;
 
 use crate::{
-    document::Documents, lookup::Databases, message::Contents, report::Kind, senders::Hosts,
+    document::Documents, lookup::Databases, message::Contents, report::Report, senders::Hosts,
     stop::Stopped,
 };
 
-/// Documents of one kind, of one mail.
-#[derive(Default)]
-pub(super) struct Chunk {
+/// Documents of one mail that go to one place.
+pub(super) struct Chunk<P> {
     /// Nothing where the mail has no document.
-    pub(super) kind: Option<Kind>,
+    pub(super) place: Option<P>,
     pub(super) bytes: Vec<u8>,
     /// Where each document ends in `bytes`.
     pub(super) ends: Vec<usize>,
 }
 
 /// Writes the documents of a mail, with what the databases know of its addresses, in chunks of about
-/// this many bytes. `write` appends document `n`,
+/// this many bytes, each for the `place` to which its reports go. `write` appends document `n`,
 /// `push` takes a chunk. A mail without documents is one empty chunk, since it travels, too:
 /// nothing is settled while the store is away.
 ///
 /// # Errors
 /// `push` takes no more.
-pub(super) fn chunks(
+pub(super) fn chunks<P: Clone + PartialEq>(
     contents: &Contents,
     databases: Option<&Databases>,
     chunk_bytes: usize,
-    write: impl Fn(&Documents, usize, &mut Vec<u8>),
-    mut push: impl FnMut(Chunk) -> Result<(), Stopped>,
+    place: impl Fn(&Report) -> P,
+    write: impl Fn(&P, &Documents, usize, &mut Vec<u8>),
+    mut push: impl FnMut(Chunk<P>) -> Result<(), Stopped>,
 ) -> Result<(), Stopped> {
-    let mut push = |chunk: &mut Chunk| {
-        let mut full = mem::take(chunk);
+    let empty = || Chunk { place: None, bytes: Vec::new(), ends: Vec::new() };
+    let mut push = |chunk: &mut Chunk<P>| {
+        let mut full = mem::replace(chunk, empty());
         // What growing left over would not be counted by the queue.
         full.bytes.shrink_to_fit();
         full.ends.shrink_to_fit();
@@ -41,19 +42,19 @@ pub(super) fn chunks(
     };
     let networks = databases.map(Databases::networks);
     let hosts = networks.as_deref().map_or(Hosts::Unknown, Hosts::Networks);
-    let mut chunk = Chunk::default();
+    let mut chunk = empty();
     for (report, ids) in contents.reports.iter().zip(contents.ids()) {
         let documents = Documents::with_ids(report, ids, &contents.received);
         let documents = documents.with_hosts(hosts);
-        let kind = documents.kind();
+        let here = place(report);
         for n in 0..documents.len() {
-            let is_full =
-                chunk.bytes.len() >= chunk_bytes || chunk.kind.is_some_and(|before| before != kind);
+            let is_elsewhere = chunk.place.as_ref().is_some_and(|before| *before != here);
+            let is_full = chunk.bytes.len() >= chunk_bytes || is_elsewhere;
             if is_full {
                 push(&mut chunk)?;
             }
-            chunk.kind = Some(kind);
-            write(&documents, n, &mut chunk.bytes);
+            chunk.place.get_or_insert_with(|| here.clone());
+            write(&here, &documents, n, &mut chunk.bytes);
             chunk.ends.push(chunk.bytes.len());
         }
     }
@@ -63,7 +64,7 @@ pub(super) fn chunks(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Report, TlsReport, tls::PolicyResult};
+    use crate::report::{TlsReport, tls::PolicyResult};
 
     fn contents(policies: usize) -> Contents {
         let policies = (0..policies).map(|_| PolicyResult::default()).collect();
@@ -78,9 +79,10 @@ mod tests {
             &Contents::default(),
             None,
             10,
-            |_, _, _| {},
+            Report::kind,
+            |_, _, _, _| {},
             |chunk| {
-                pushed.push((chunk.kind, chunk.ends));
+                pushed.push((chunk.place, chunk.ends));
                 Ok(())
             },
         );
@@ -91,8 +93,8 @@ mod tests {
     #[test]
     fn chunks_are_cut_by_size_and_lose_nothing() {
         let mut pushed = Vec::new();
-        let write = |_: &Documents, _, bytes: &mut Vec<u8>| bytes.extend(b"1234567");
-        let all = chunks(&contents(5), None, 10, write, |chunk| {
+        let write = |_: &_, _: &Documents, _, bytes: &mut Vec<u8>| bytes.extend(b"1234567");
+        let all = chunks(&contents(5), None, 10, Report::kind, write, |chunk| {
             pushed.push(chunk.ends);
             Ok(())
         });
@@ -104,11 +106,14 @@ mod tests {
     #[test]
     fn nothing_is_written_for_a_closed_queue() {
         let written = std::cell::Cell::new(0);
-        let write = |_: &Documents, _, bytes: &mut Vec<u8>| {
+        let write = |_: &_, _: &Documents, _, bytes: &mut Vec<u8>| {
             written.set(written.get() + 1);
             bytes.extend(b"1234567");
         };
-        assert_eq!(chunks(&contents(1000), None, 10, write, |_| Err(Stopped)), Err(Stopped));
+        assert_eq!(
+            chunks(&contents(1000), None, 10, Report::kind, write, |_| Err(Stopped)),
+            Err(Stopped)
+        );
         assert_eq!(written.get(), 2);
     }
 }

@@ -38,6 +38,7 @@ use crate::{
     lookup::Databases,
     message::Contents,
     metrics::RequestResult,
+    report::{Kind, Report},
     sanitize,
     settle::{Acknowledgement, Pending, Ticket},
     source::identity::{FileIdentity, device_and_inode},
@@ -108,17 +109,18 @@ impl Sink for NdJsonSink {
         // Holds the mail while the queue is waited for, so that it can't count as complete between
         // two pushes.
         let whole = ticket.pending();
-        let write = |documents: &Documents, n, lines: &mut Vec<u8>| {
+        let write = |_: &Kind, documents: &Documents, n, lines: &mut Vec<u8>| {
             let begin = lines.len();
             documents.write_source(n, lines);
             make_safe(lines, begin);
             lines.push(b'\n');
         };
-        let push = |Chunk { bytes: lines, ends, .. }: Chunk| {
+        let push = |Chunk { bytes: lines, ends, .. }: Chunk<Kind>| {
             let item = LineBatch { documents: ends.len() as u64, pending: ticket.pending(), lines };
             self.queue.push(item.lines.len(), item)
         };
-        if lines::chunks(&contents, self.databases.as_deref(), ITEM_BYTES, write, push).is_ok() {
+        let databases = self.databases.as_deref();
+        if lines::chunks(&contents, databases, ITEM_BYTES, Report::kind, write, push).is_ok() {
             whole.acknowledge(Acknowledgement::default());
         }
     }

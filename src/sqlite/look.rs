@@ -2,6 +2,7 @@
 //! there are none, or removes a log that a crash left; this does neither.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     os::unix::ffi::OsStrExt,
     path::{Path, absolute},
@@ -28,6 +29,8 @@ pub(crate) enum Seen {
         newest: Option<i64>,
         /// What SQLite finds broken: the first few faults.
         faults: Vec<String>,
+        /// Rows of each table; none of a store that is broken.
+        rows: BTreeMap<String, u64>,
     },
 }
 
@@ -81,12 +84,14 @@ fn look_by(path: &Path, way: &str) -> Result<Seen, OpenError> {
     };
     let faults = faults(&connection).map_err(sqlite)?;
     let is_older = found != Version::CURRENT;
-    let newest = if is_older || !faults.is_empty() {
-        None
-    } else {
-        Reader { connection }.newest().map_err(sqlite)?
-    };
-    Ok(Seen::Store { is_older, newest, faults })
+    let (mut newest, mut rows) = (None, BTreeMap::new());
+    if faults.is_empty() {
+        rows = self::rows(&connection).map_err(sqlite)?;
+        if !is_older {
+            newest = Reader { connection }.newest().map_err(sqlite)?;
+        }
+    }
+    Ok(Seen::Store { is_older, newest, faults, rows })
 }
 
 /// What is written otherwise in a file's URI (sqlite.org/uri.html).
@@ -103,6 +108,19 @@ fn open(path: &Path, way: &str) -> rusqlite::Result<Connection> {
     // Else the last to close it would copy the log into the file, and remove it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
+}
+
+fn rows(connection: &Connection) -> rusqlite::Result<BTreeMap<String, u64>> {
+    let sql = "SELECT name FROM sqlite_schema
+               WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'";
+    let tables: rusqlite::Result<Vec<String>> =
+        connection.prepare(sql)?.query_map((), |row| row.get(0))?.collect();
+    let count = |table: String| {
+        let sql = format!("SELECT count(*) FROM \"{}\"", table.replace('"', "\"\""));
+        let number: i64 = connection.query_row(&sql, (), |row| row.get(0))?;
+        Ok((table, number.unsigned_abs()))
+    };
+    tables?.into_iter().map(count).collect()
 }
 
 /// What a quick look at every page finds broken.

@@ -8,6 +8,7 @@ mod heads;
 pub(crate) mod insert;
 mod log;
 pub(crate) mod look;
+pub(crate) mod prune;
 pub mod query;
 pub mod read;
 mod rekey;

@@ -111,6 +111,21 @@ impl Index {
         limits: Limits,
         stop: Arc<Stop>,
     ) -> Result<Index, Failure> {
+        let index = Index::look(config, names, all_must_be_there, limits, stop)?;
+        if index.indices.is_empty() {
+            let what = format!("there is no index {}", index.name());
+            return Err(Failure::new(Exit::Configuration, what));
+        }
+        Ok(index)
+    }
+
+    fn look(
+        config: OpenSearchConfig,
+        names: &[String],
+        all_must_be_there: bool,
+        limits: Limits,
+        stop: Arc<Stop>,
+    ) -> Result<Index, Failure> {
         let client =
             Client::new(&config).map_err(|error| Failure::new(Exit::Configuration, error))?;
         let mut index = Index {
@@ -124,10 +139,6 @@ impl Index {
             has_answered: Cell::new(false),
         };
         let Fields { indices, fields } = index.field_types(&index.names, all_must_be_there)?;
-        if indices.is_empty() {
-            let what = format!("there is no index {} in {}", index.names, index.name());
-            return Err(Failure::new(Exit::Configuration, what));
-        }
         index.indices = indices;
         for (_, object, begin, report_id) in FIELDS {
             let within = format!("{object}.");
@@ -140,6 +151,45 @@ impl Index {
             }
         }
         Ok(index)
+    }
+
+    /// The same of one name; nothing where there is no such index.
+    ///
+    /// # Errors
+    /// The cluster can't be asked, or the index can't be read in order.
+    pub(crate) fn find(
+        config: OpenSearchConfig,
+        name: &str,
+        limits: Limits,
+        stop: Arc<Stop>,
+    ) -> Result<Option<Index>, Failure> {
+        let index = Index::look(config, &[name.to_owned()], false, limits, stop)?;
+        Ok(Some(index).filter(|index| !index.indices.is_empty()))
+    }
+
+    /// A query for what of a kind begins before this second; nothing where there is none of it. A
+    /// failure report without a date is as old as the mail that brought it.
+    pub(crate) fn old(&self, kind: Kind, before: i64) -> Option<Value> {
+        let (_, object, begin, _) = FIELDS[kind as usize];
+        let field = self.fields.get(object)?;
+        if kind != Kind::Failure {
+            return Some(query(kind, field, &(i64::MIN..before)));
+        }
+        let old = |field: &str| {
+            let range = json!({ "lt": before, "format": "epoch_second" });
+            json!({ "range": { field: range } })
+        };
+        let dateless = json!({ "bool": {
+            "must_not": { "exists": { "field": begin } }, "filter": old("received.at"),
+        } });
+        let either = json!({ "bool": { "should": [old(begin), dateless] } });
+        Some(json!({ "bool": { "filter": [{ "exists": { "field": object } }, either] } }))
+    }
+
+    /// How many documents match.
+    pub(crate) fn count_of(&self, query: &Value) -> Result<u64, ReadError> {
+        let answer = self.search(query, &json!({}))?;
+        Ok(answer["hits"]["total"]["value"].as_u64().unwrap_or(0))
     }
 
     /// The cluster and the names, for a person.
@@ -159,14 +209,12 @@ impl Index {
     pub(crate) fn count(&self, kind: Kind, period: &Range<i64>) -> Result<u64, ReadError> {
         let (_, object, ..) = FIELDS[kind as usize];
         let Some(field) = self.fields.get(object) else { return Ok(0) };
-        let answer = self.search(&query(kind, field, period), &json!({}))?;
-        Ok(answer["hits"]["total"]["value"].as_u64().unwrap_or(0))
+        self.count_of(&query(kind, field, period))
     }
 
     /// How many documents there are of whatever kind, or none.
     pub(crate) fn count_all(&self) -> Result<u64, ReadError> {
-        let answer = self.search(&json!({ "match_all": {} }), &json!({}))?;
-        Ok(answer["hits"]["total"]["value"].as_u64().unwrap_or(0))
+        self.count_of(&json!({ "match_all": {} }))
     }
 
     /// Hands out what there is of a kind, in the order of the periods' begins.
@@ -208,7 +256,7 @@ impl Index {
             return Ok(false);
         }
         let names = [&target.dmarc, &target.tlsrpt, &target.failures];
-        let names = names.map(|target| target.index.as_str()).join(",");
+        let names = names.map(|target| target.index.wildcard()).join(",");
         let there = self.field_types(&names, false)?.indices;
         Ok(there.iter().any(|index| self.indices.contains(index)))
     }

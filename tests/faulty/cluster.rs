@@ -157,3 +157,59 @@ pub fn run(size: Size) -> LeftOut {
     compare::settled(&maildir, &manifest);
     Ok(())
 }
+
+/// Three machines, each with a watcher of its own: some mails reach two of them, a node is killed,
+/// and all go into indices by month that none of them finds there.
+pub fn several_watchers(size: Size) -> LeftOut {
+    let mut cluster = Cluster::start(size)?;
+    let corpus = Corpus { seed: seed(), ..Corpus::new(size.of(1500, 30_000)) };
+    let manifest = corpus.manifest();
+    let maildirs: Vec<TestMaildir> = (0..NODES).map(|_| TestMaildir::new()).collect();
+    let watchers: Vec<Running> = maildirs
+        .iter()
+        .enumerate()
+        .map(|(n, maildir)| {
+            let mut arguments =
+                ["watch", "-v", "--replicas=1", "--bulk-bytes=256KiB"].map(str::to_owned).to_vec();
+            // Each has another node first.
+            (0..NODES).for_each(|turn| {
+                arguments.extend(["--opensearch".to_owned(), cluster.url((n + turn) % NODES)]);
+            });
+            for kind in ["dmarc-reports", "tlsrpt-reports"] {
+                let flag = kind.split('-').next().expect("a kind");
+                arguments.push(format!("--{flag}-index=many-{kind}-{{yyyy}}-{{MM}}"));
+            }
+            arguments.push(maildir.path().display().to_string());
+            Running::start(&arguments)
+        })
+        .collect();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for (n, mail) in corpus.iter().enumerate() {
+                maildirs[n % NODES].deliver(&mail.name, &mail.bytes);
+                if n % 5 == 0 {
+                    maildirs[(n + 1) % NODES].deliver(&mail.name, &mail.bytes);
+                }
+                thread::sleep(Duration::from_millis(size.of(10, 1)));
+            }
+        });
+        thread::sleep(size.of(Duration::from_secs(5), Duration::from_secs(20)));
+        println!("     a node is killed");
+        cluster.restart(1, true, Duration::from_secs(1));
+    });
+    let left = || maildirs.iter().map(|maildir| maildir.count("new")).sum::<usize>();
+    wait_until("the last mails", size.of(WAIT, Duration::from_hours(1)), || left() == 0);
+    for watcher in watchers {
+        let (code, log) = watcher.stop();
+        assert_eq!(code, Some(0), "{log}");
+    }
+    let node = cluster.any();
+    let counts = ["dmarc", "tlsrpt"].map(|kind| node.count(&format!("many-{kind}-reports-*")));
+    assert_eq!(counts, [manifest.dmarc.records, manifest.tls.policies]);
+    let sum = node.sum("many-dmarc-reports-*", "feedback.record.row.count");
+    assert_eq!(sum, manifest.dmarc.count_sum);
+    let indices = node.get("/_cat/indices/many-*?format=json");
+    let indices = indices.as_array().expect("a list");
+    assert!(indices.len() >= 4 && indices.iter().all(|index| index["rep"] == "1"), "{indices:?}");
+    Ok(())
+}

@@ -70,6 +70,11 @@ const SCENARIOS: &[Scenario] = &[
         "three nodes with replicas: the node in use killed, the manager killed, a rolling restart",
         cluster::run,
     ),
+    scenario(
+        "several-watchers",
+        "three watchers into three nodes and indices by month, mails twice, a node killed",
+        cluster::several_watchers,
+    ),
     scenario("outage", "the node is away while mail arrives", node::outage),
     scenario(
         "flood-stage",

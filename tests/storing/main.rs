@@ -19,6 +19,7 @@ mod maildir;
 mod model;
 mod opensearch;
 mod proxy;
+mod prune;
 mod senders;
 mod sqlite;
 mod trouble;

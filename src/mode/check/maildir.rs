@@ -52,28 +52,44 @@ pub(super) fn check_all(paths: &[PathBuf], config: Option<&Config>, findings: &m
 }
 
 fn open(path: &Path, about: &str, findings: &mut Findings) -> Option<Arc<Maildir>> {
-    let maildir = maildirs::open(path)
-        .map_err(|error| {
-            let fix = "Name the folder with new, cur and tmp in it; watch waits for one that the \
-                       first mail will make";
+    const CHECK: &str = "maildir.folders";
+    let maildir = match (maildirs::open(path), path.join("new").is_dir(), path.join("cur").is_dir())
+    {
+        (Ok(maildir), ..) => maildir,
+        (Err(_), true, false) => {
+            let found = "there is no folder cur, to which mails that are stored are moved";
+            findings.wrong(CHECK, about, found, make(&path.join("cur"), "new"));
+            return None;
+        }
+        (Err(_), false, true) => {
+            let found = "there is no folder new, to which mails are delivered";
+            findings.wrong(CHECK, about, found, make(&path.join("new"), "cur"));
+            return None;
+        }
+        (Err(error), ..) => {
             // It begins with the name, which stands in front already.
             let error = error.to_string();
             let found = error.strip_prefix(about).unwrap_or(&error);
-            let found = found.trim_start_matches([':', ' ']);
-            findings.wrong("maildir.folders", about, found, fix);
-        })
-        .ok()?;
+            let fix = "Name the folder with new, cur and tmp in it; watch waits for one that the \
+                       first mail will make";
+            findings.wrong(CHECK, about, found.trim_start_matches([':', ' ']), fix);
+            return None;
+        }
+    };
     if path.join("tmp").is_dir() {
-        findings.ok("maildir.folders", about, "new, cur and tmp are there");
+        findings.ok(CHECK, about, "new, cur and tmp are there");
     } else {
-        let fix = format!(
-            "Make it, with the owner and the rights of new/: mkdir {}",
-            quoted(&path.join("tmp").display().to_string())
-        );
+        let fix = make(&path.join("tmp"), "new");
         let found = "there is no folder tmp, through which mail servers deliver";
-        findings.warning("maildir.folders", about, found, fix);
+        findings.warning(CHECK, about, found, fix);
     }
     Some(maildir)
+}
+
+/// How to make a folder that is missing.
+fn make(folder: &Path, beside: &str) -> String {
+    let folder = folder.display().to_string();
+    format!("Make it, with the owner and the rights of {beside}: mkdir {}", quoted(&folder))
 }
 
 /// True if mails can be listed.
@@ -157,7 +173,7 @@ fn failed(maildir: &Maildir, about: &str, findings: &mut Findings) {
             "maildir.lock",
             about,
             "another process holds the lock of .failed for seconds: mails that fail stay in new/",
-            "See whether it is stopped: fuser on the file maildirfolder in .failed tells its number",
+            "See whether it is stopped: fuser on maildirfolder in .failed tells its number",
         ),
         LockState::Unsupported => findings.warning(
             "maildir.lock",

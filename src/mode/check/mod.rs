@@ -2,6 +2,7 @@
 //! changes nothing: no file is made, nothing is sent to a store but questions, and a lock that is
 //! tried is let go at once.
 
+mod bundle;
 mod dns;
 mod events;
 mod finding;
@@ -44,22 +45,27 @@ struct CheckJson<'f> {
 }
 
 pub(super) fn run(flags: &CheckFlags, typed: &Typed) -> Result<Exit, Failure> {
+    let domains = dns::domains(flags)?;
     let mut findings = Findings::default();
     let config = settings(typed, &mut findings);
     maildir::check_all(&flags.maildirs, config.as_ref(), &mut findings);
     let said = typed.shared.settings.dns_server;
     let dns_server = config.as_ref().map_or(said, |config| config.dns_server);
-    match config.map(|config| config.store) {
-        Some(Destination::OpenSearch(config)) => opensearch::check(&config, &mut findings),
-        Some(Destination::Sqlite(file)) => sqlite::check(&file, &mut findings),
+    match config.as_ref().map(|config| &config.store) {
+        Some(Destination::OpenSearch(config)) => opensearch::check(config, &mut findings),
+        Some(Destination::Sqlite(file)) => sqlite::check(file, &mut findings),
         Some(Destination::NdJson(file)) => lines(file.as_deref(), &mut findings),
         Some(Destination::Nothing) | None => {}
     }
-    dns::check_all(flags, dns_server, &mut findings)?;
-    show(&findings, flags.json, typed.shared.quiet)
+    dns::check_all(&domains, dns_server, flags, &mut findings);
+    show(&findings, flags.json, typed.shared.quiet)?;
+    if let Some(file) = &flags.bundle {
+        bundle::write(file, &flags.maildirs, typed, config.as_ref(), &findings)?;
+    }
+    Ok(findings.exit())
 }
 
-fn show(findings: &Findings, json: bool, quiet: bool) -> Result<Exit, Failure> {
+fn show(findings: &Findings, json: bool, quiet: bool) -> Result<(), Failure> {
     let mut text = Vec::new();
     if json {
         let answer = CheckJson { status: findings.status(), findings: findings.all() };
@@ -69,7 +75,7 @@ fn show(findings: &Findings, json: bool, quiet: bool) -> Result<Exit, Failure> {
         text::write(findings, Look { quiet, ..look() }, &mut text)?;
     }
     print(&text)?;
-    Ok(findings.exit())
+    Ok(())
 }
 
 fn look() -> Look {

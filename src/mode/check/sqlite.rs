@@ -1,11 +1,12 @@
 //! Sqlite: the store that is an SQLite file.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use jiff::Timestamp;
 use rusqlite::ErrorCode;
+use serde_json::{Value, json};
 
-use super::{age, finding::Findings, space};
+use super::{age, counted, finding::Findings, space};
 use crate::{
     config,
     mode::report::elsewhere,
@@ -34,9 +35,9 @@ pub(super) fn check(file: &Path, findings: &mut Findings) {
             "whoever wrote to it last was killed, and left a log that is not taken over yet",
             "Nothing to do: the next report that is stored mends it",
         ),
-        Ok(Seen::Store { is_older, newest, faults }) => {
+        Ok(Seen::Store { is_older, newest, faults, rows }) => {
             version(is_older, about, findings);
-            whole(&faults, about, findings);
+            whole(&faults, rows.values().sum(), about, findings);
             if !is_older && faults.is_empty() {
                 self::newest(newest, "store.newest", about, findings);
             }
@@ -44,6 +45,16 @@ pub(super) fn check(file: &Path, findings: &mut Findings) {
         Err(error) => unopened(&error, about, findings),
     }
     space::check(file, about, findings);
+}
+
+/// How large the store is, and the rows of each table.
+pub(super) fn facts(file: &Path) -> Value {
+    let rows = match look(file) {
+        Ok(Seen::Store { rows, .. }) => Some(rows),
+        _ => None,
+    };
+    let bytes = fs::metadata(file).map(|file| file.len()).ok();
+    json!({ "sqlite": file.display().to_string(), "bytes": bytes, "rows": rows })
 }
 
 /// There may be another, as that of the service.
@@ -79,9 +90,10 @@ fn version(is_older: bool, about: &str, findings: &mut Findings) {
     }
 }
 
-fn whole(faults: &[String], about: &str, findings: &mut Findings) {
+fn whole(faults: &[String], rows: u64, about: &str, findings: &mut Findings) {
     if faults.is_empty() {
-        return findings.ok("store.whole", about, "SQLite finds it whole");
+        let found = format!("SQLite finds it whole, with {}", counted(rows, "row"));
+        return findings.ok("store.whole", about, found);
     }
     findings.wrong(
         "store.whole",

@@ -296,7 +296,7 @@ mod tests {
         let (settler, _settlements) = settle::channel();
         let ticket = settler.ticket(Origin::Input("test".into()), 0, &Contents::default(), None);
         let item =
-            BulkPart { kind: None, bytes: Vec::new(), ends: Vec::new(), pending: ticket.pending() };
+            BulkPart { lane: None, bytes: Vec::new(), ends: Vec::new(), pending: ticket.pending() };
         let started = Instant::now();
         thread::scope(|scope| {
             let pause = scope.spawn(|| aside.pause(Duration::from_secs(3)));

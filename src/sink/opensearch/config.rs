@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde_json::{Map, Value, json};
 
+pub use super::index_name::IndexName;
 use crate::report::Kind;
 
 /// Settings of the sink.
@@ -89,8 +90,8 @@ pub struct ImportTuning {
 /// Where documents of one kind go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Name of the index.
-    pub index: String,
+    /// Name of the index, or of one for each year or month.
+    pub index: IndexName,
     /// Name of the ingest pipeline that they pass through.
     pub pipeline: Option<String>,
 }

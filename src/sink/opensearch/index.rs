@@ -9,6 +9,7 @@ use ureq::http::Method;
 use super::{
     Shared,
     client::{Answer, Unavailable},
+    lane::Lane,
     mapping, template,
 };
 use crate::report::Kind;
@@ -41,13 +42,13 @@ pub(super) enum Readiness {
 }
 
 impl Shared {
-    /// Sees to it that documents of this kind can go to their index.
-    pub(super) fn make_ready(&self, kind: Kind) -> Result<(), NotReady> {
-        let mut readiness = self.readiness[kind as usize].lock();
+    /// Sees to it that documents can go to this index.
+    pub(super) fn make_ready(&self, lane: &Lane) -> Result<(), NotReady> {
+        let mut readiness = lane.readiness.lock();
         if *readiness == Readiness::Guarded {
             return Ok(());
         }
-        let index = self.config.target(kind).index.as_str();
+        let (kind, index) = (lane.kind, lane.index.as_str());
         if *readiness == Readiness::There {
             let path = format!("/{index}/_settings?filter_path=*.settings.index.uuid");
             if self.client.get(&path)?.status != 404 {
@@ -67,6 +68,10 @@ impl Shared {
                 ended => ended?,
             },
         }
+        // One of a fixed name was tuned when all was prepared.
+        if self.config.target(kind).index.is_dated() {
+            self.tune(index)?;
+        }
         self.answered();
         *readiness = if template == Template::Ours { Readiness::Guarded } else { Readiness::There };
         Ok(())
@@ -74,13 +79,10 @@ impl Shared {
 
     /// What a new index of this name would be made with.
     fn in_force(&self, kind: Kind, index: &str) -> Result<Template, Unavailable> {
-        let path = format!("/_index_template/_simulate_index/{index}");
-        let answer = self.client.post(&path, &Value::Null)?;
-        if answer.status != 200 {
+        let Some(simulated) = self.simulated(index)? else {
             let ours = self.templates_there.lock()[kind as usize];
             return Ok(if ours { Template::Ours } else { Template::Unknown });
-        }
-        let simulated: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        };
         let wrong = mapping::wrong_types(kind, &simulated["template"]["mappings"]);
         let limit = &simulated["template"]["settings"]["index"]["mapping"]["total_fields"]["limit"];
         Ok(match (wrong.is_empty(), limit.is_null()) {
@@ -90,12 +92,24 @@ impl Shared {
         })
     }
 
+    /// What the templates make of a new index of this name; nothing where that can't be known.
+    pub(super) fn simulated(&self, index: &str) -> Result<Option<Value>, Unavailable> {
+        let path = format!("/_index_template/_simulate_index/{index}");
+        let answer = self.client.request(&Method::POST, &path, "", b"")?;
+        match answer.status {
+            200 => Ok(serde_json::from_slice(&answer.body).ok()),
+            401 | 429 | 502..=504 => Err(Unavailable::NotNow(answer.summary())),
+            // 500 where the name is that of a data stream.
+            _ => Ok(None),
+        }
+    }
+
     /// Makes the index. What no template says is said by us.
     fn create(&self, kind: Kind, index: &str, template: &Template) -> Result<(), NotReady> {
         let mut body = json!({ "settings": {}, "mappings": mapping::mappings(kind) });
         match template {
             Template::Ours => body = json!({ "settings": {} }),
-            Template::WithLimit => {}
+            Template::WithLimit => body["settings"] = mapping::analysis(),
             Template::Unknown => body["settings"] = mapping::settings(),
         }
         template::merge(&mut body["settings"], &self.config.asked_settings());
@@ -126,7 +140,7 @@ impl Shared {
     fn look_at(&self, kind: Kind, index: &str, answer: &Answer) -> Result<(), NotReady> {
         let found: Map<String, Value> = serde_json::from_slice(&answer.body)
             .map_err(|_| Unavailable::NotNow(answer.summary()))?;
-        // Behind an alias, which of several indices is written to is not ours to guess.
+        refuse_what_rolls_over(index, &found)?;
         if let Some(theirs) = found.get(index).map(|found| &found["mappings"])
             && let Some(missing) = mapping::missing(kind, theirs)
         {
@@ -157,6 +171,22 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// Of what stands for several indices, only the one that is written to now is looked into for a
+/// report that comes again.
+fn refuse_what_rolls_over(name: &str, found: &Map<String, Value>) -> Result<(), NotReady> {
+    let what = if found.keys().any(|index| index.starts_with(&format!(".ds-{name}-"))) {
+        "a data stream"
+    } else if found.len() > 1 {
+        "an alias of several indices"
+    } else {
+        return Ok(());
+    };
+    Err(NotReady::Index(format!(
+        "{name} is {what}: a report that comes again after a rollover would be stored twice. Name \
+         an index in the settings, or one for each month, such as dmarc-reports-{{yyyy}}-{{MM}}"
+    )))
 }
 
 /// What makes a new index.

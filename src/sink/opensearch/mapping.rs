@@ -20,7 +20,31 @@ pub fn mappings(kind: Kind) -> Value {
 /// Settings of an index with such a mapping, as a cluster gives them back, so that a checksum of
 /// them can be compared.
 pub fn settings() -> Value {
-    json!({ "index": { "mapping": { "total_fields": { "limit": "2000" } } } })
+    let mut settings = analysis();
+    settings["index"]["mapping"] = json!({ "total_fields": { "limit": "2000" } });
+    settings
+}
+
+/// The settings without which the mapping can't be: how words are found in a value. All that is
+/// between blanks counts as a word, and so do its parts: `Outlook.com` is found by `outlook` and by
+/// `outlook.com`. What is searched for is not taken apart, or `outlook.com` would find every `com`.
+pub fn analysis() -> Value {
+    let characters = ["whitespace", ",", ";", "(", ")", "<", ">", "\"", "'"];
+    let no = "false";
+    json!({ "index": { "analysis": {
+        "tokenizer": { "between_blanks": { "type": "char_group", "tokenize_on_chars": characters } },
+        "filter": { "and_parts": {
+            "type": "word_delimiter", "preserve_original": "true", "split_on_case_change": no,
+            "split_on_numerics": no, "stem_english_possessive": no,
+        } },
+        "analyzer": {
+            "words_and_parts": {
+                "type": "custom", "tokenizer": "between_blanks",
+                "filter": ["lowercase", "and_parts"],
+            },
+            "words": { "type": "custom", "tokenizer": "between_blanks", "filter": ["lowercase"] },
+        },
+    } } })
 }
 
 fn properties(kind: Kind) -> Value {
@@ -46,7 +70,7 @@ fn lacking(ours: &Value, theirs: &Value) -> Map<String, Value> {
     for (name, field) in ours.as_object().into_iter().flatten() {
         match theirs.get(name) {
             None => {
-                lacking.insert(name.clone(), field.clone());
+                lacking.insert(name.clone(), without_analysis(field));
             }
             Some(present) if present["properties"].is_object() => {
                 let within = self::lacking(&field["properties"], &present["properties"]);
@@ -58,6 +82,17 @@ fn lacking(ours: &Value, theirs: &Value) -> Map<String, Value> {
         }
     }
     lacking
+}
+
+/// The same field, or object of fields, for an index that may have none of our analyzers.
+fn without_analysis(field: &Value) -> Value {
+    let members = field.as_object().into_iter().flatten();
+    let kept = members.filter(|(name, value)| !name.ends_with("analyzer") || value.is_object());
+    let kept = kept.map(|(name, value)| {
+        let value = if value.is_object() { without_analysis(value) } else { value.clone() };
+        (name.clone(), value)
+    });
+    Value::Object(kept.collect())
 }
 
 /// A field on which dashboards depend and that has another type than ours.
@@ -106,8 +141,70 @@ fn text() -> Value {
     json!({ "type": "keyword", "ignore_above": 8000, "fields": { "keyword": keyword } })
 }
 
+/// Searchable by words in any case, and under `.keyword` as it is. Without positions and
+/// frequencies, which cost space and which nobody asks for here.
+fn prose() -> Value {
+    let keyword = json!({ "type": "keyword", "ignore_above": 8000 });
+    json!({
+        "type": "match_only_text", "analyzer": "words_and_parts", "search_analyzer": "words",
+        "fields": { "keyword": keyword },
+    })
+}
+
+/// Searchable as a whole in any case, and under `.keyword` as it is: a third of what words cost a
+/// node.
+fn name() -> Value {
+    let mut name = text();
+    name["normalizer"] = "lowercase".into();
+    name
+}
+
+/// Of what people type when they search: that which has words.
+const PROSE: [&str; 11] = [
+    "org_name",
+    "organization-name",
+    "organization_name",
+    "extra_contact_info",
+    "contact-info",
+    "error",
+    "comment",
+    "human_result",
+    "additional-information",
+    "subject",
+    "user_agent",
+];
+
+/// Domains, hosts and addresses.
+const NAMES: [&str; 20] = [
+    "email",
+    "domain",
+    "policy-domain",
+    "reported_domain",
+    "dkim_domain",
+    "dkim_identity",
+    "header_from",
+    "envelope_from",
+    "envelope_to",
+    "original_mail_from",
+    "original_rcpt_to",
+    "from",
+    "to",
+    "reply_to",
+    "mx-host",
+    "receiving-mx-hostname",
+    "receiving-mx-helo",
+    "reporting_mta",
+    "reverse_dns",
+    "failures",
+];
+
 fn texts(names: &[&str]) -> Map<String, Value> {
-    names.iter().map(|name| ((*name).to_owned(), text())).collect()
+    let field = |field: &str| match field {
+        _ if PROSE.contains(&field) => prose(),
+        _ if NAMES.contains(&field) => name(),
+        _ => text(),
+    };
+    names.iter().map(|name| ((*name).to_owned(), field(name))).collect()
 }
 
 fn object(mut properties: Map<String, Value>, more: Value) -> Value {

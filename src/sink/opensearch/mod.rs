@@ -12,7 +12,9 @@ mod certificates;
 pub(crate) mod client;
 pub mod config;
 mod index;
-mod mapping;
+mod index_name;
+mod lane;
+pub(crate) mod mapping;
 mod pace;
 mod prepare;
 mod send;
@@ -23,19 +25,20 @@ use std::{
     collections::BTreeMap,
     io, mem,
     ops::Range,
-    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    sync::{Arc, Weak, atomic::AtomicBool, atomic::Ordering},
     thread::JoinHandle,
     time::Instant,
 };
+
+use jiff::Timestamp;
 
 use parking_lot::Mutex;
 use serde_json::Value;
 
 use self::{
-    aside::Aside,
     client::Client,
-    config::{ImportTuning, OpenSearchConfig, Target},
-    index::Readiness,
+    config::{ImportTuning, OpenSearchConfig},
+    lane::{Lane, Lanes},
     pace::Pace,
 };
 use super::{
@@ -51,7 +54,7 @@ use crate::{
     lookup::Databases,
     message::Contents,
     metrics::StoreMetrics,
-    report::Kind,
+    report::{Kind, Report},
     settle::{Acknowledgement, Pending, Ticket},
     stop::Stop,
 };
@@ -71,8 +74,6 @@ pub struct OpenSearchSink {
     shared: Arc<Shared>,
     databases: Option<Arc<Databases>>,
     senders: Mutex<Vec<JoinHandle<()>>>,
-    /// They send again what waits aside, one for each kind.
-    asides: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Shared {
@@ -80,8 +81,11 @@ struct Shared {
     client: Client,
     queue: Queue<BulkPart>,
     backoff: Backoff,
-    /// Where documents wait whose index is in trouble, for each kind.
-    asides: [Aside; 3],
+    lanes: Lanes,
+    /// They send again what waits aside, one for each index that was in trouble.
+    asides: Mutex<Vec<JoinHandle<()>>>,
+    /// For these threads.
+    myself: Weak<Shared>,
     pace: Pace,
     /// When the store last answered.
     answered: Mutex<Option<Instant>>,
@@ -92,18 +96,12 @@ struct Shared {
     preparing: Mutex<()>,
     /// For each kind, whether our template is there, as far as we may look.
     templates_there: Mutex<[bool; 3]>,
-    /// What is known of the index of each kind.
-    readiness: [Mutex<Readiness>; 3],
-    /// What stands in front of an `_id`, for each kind.
-    dmarc_action: Vec<u8>,
-    tlsrpt_action: Vec<u8>,
-    failures_action: Vec<u8>,
 }
 
-/// Documents of one mail and kind, as lines of a `_bulk` body.
+/// Documents of one mail for one index, as lines of a `_bulk` body.
 struct BulkPart {
     /// Nothing where the mail has no document.
-    kind: Option<Kind>,
+    lane: Option<Arc<Lane>>,
     bytes: Vec<u8>,
     /// Where each document ends.
     ends: Vec<usize>,
@@ -131,17 +129,14 @@ impl OpenSearchSink {
         let client =
             Client::new(&config).map_err(|error| Failure::new(Exit::Configuration, error))?;
         let nodes = config.nodes.join(", ");
-        let backoff = Backoff::new(nodes.clone(), config.patience, stop, metrics);
-        let aside = |kind| {
-            let backoff =
-                backoff.of_part(format!("index {} of {nodes}", config.target(kind).index));
-            Aside::new(backoff, config.on_trouble, config.bulk_bytes * BATCHES_ASIDE)
-        };
-        let shared = Arc::new(Shared {
+        let backoff = Backoff::new(nodes, config.patience, stop, metrics);
+        let shared = Arc::new_cyclic(|myself| Shared {
             // Two batches wait while two are under way: senders never wait for parsers, and memory
             // stays small.
             queue: Queue::new(config.bulk_bytes, config.bulk_bytes * 2),
-            asides: KINDS.map(aside),
+            lanes: Lanes::default(),
+            asides: Mutex::default(),
+            myself: Weak::clone(myself),
             backoff,
             pace: Pace::default(),
             answered: Mutex::default(),
@@ -149,23 +144,13 @@ impl OpenSearchSink {
             prepared: AtomicBool::new(false),
             preparing: Mutex::new(()),
             templates_there: Mutex::default(),
-            readiness: Default::default(),
-            dmarc_action: action(&config.dmarc),
-            tlsrpt_action: action(&config.tlsrpt),
-            failures_action: action(&config.failures),
             client,
             config,
         });
         let senders = (0..shared.config.in_flight.max(1))
             .map(|n| start(&shared, &format!("bulk-{n}"), Shared::send_batches))
             .collect::<Result<_, _>>()?;
-        let serve = |kind| move |shared: &Shared| shared.serve_aside(kind);
-        let asides = KINDS
-            .into_iter()
-            .map(|kind| start(&shared, &format!("aside-{}", kind as usize), serve(kind)))
-            .collect::<Result<_, _>>()?;
-        let (senders, asides) = (Mutex::new(senders), Mutex::new(asides));
-        Ok(OpenSearchSink { shared, databases, senders, asides })
+        Ok(OpenSearchSink { shared, databases, senders: Mutex::new(senders) })
     }
 }
 
@@ -181,20 +166,11 @@ fn start(
 }
 
 impl Shared {
-    fn aside(&self, kind: Kind) -> &Aside {
-        &self.asides[kind as usize]
-    }
-
-    /// What the thread of each [`Aside`] does.
-    fn serve_aside(&self, kind: Kind) {
-        self.aside(kind).serve(self.config.bulk_bytes, |waiting| self.send(waiting));
-    }
-
     /// If a thread ends because work is to end, no other may wait for it.
     fn end_if_asked(&self) {
         if self.backoff.stop().is_asked() {
             self.queue.abandon();
-            self.asides.iter().for_each(Aside::abandon);
+            self.lanes.all().iter().for_each(|lane| lane.aside.abandon());
         }
     }
 }
@@ -205,30 +181,29 @@ impl Sink for OpenSearchSink {
         // Holds the mail while the queue is waited for, so that it can't count as complete between
         // two pushes.
         let whole = ticket.pending();
-        let mut kinds = [false; 3];
-        contents.reports.iter().for_each(|report| kinds[report.kind() as usize] = true);
-        if !KINDS.into_iter().all(|kind| !kinds[kind as usize] || shared.aside(kind).admit()) {
+        let now = Timestamp::now().as_second();
+        let lane = |report: &Report| {
+            let index = &shared.config.target(report.kind()).index;
+            shared.lane(report.kind(), index.at(report.period().begin, now))
+        };
+        if !contents.reports.iter().all(|report| lane(report).aside.admit()) {
             return;
         }
-        let write = |documents: &Documents, n, bytes: &mut Vec<u8>| {
-            bytes.extend_from_slice(match documents.kind() {
-                Kind::Dmarc => &shared.dmarc_action,
-                Kind::Tls => &shared.tlsrpt_action,
-                Kind::Failure => &shared.failures_action,
-            });
+        let write = |lane: &Arc<Lane>, documents: &Documents, n, bytes: &mut Vec<u8>| {
+            bytes.extend_from_slice(&lane.action);
             documents.write_id(n, bytes);
             bytes.extend_from_slice(b"\"}}\n");
             documents.write_source(n, bytes);
             bytes.push(b'\n');
         };
-        let push = |Chunk { kind, bytes, ends }: Chunk| {
+        let push = |Chunk { place: lane, bytes, ends }: Chunk<Arc<Lane>>| {
             shared
                 .queue
-                .push(bytes.len(), BulkPart { kind, bytes, ends, pending: ticket.pending() })
+                .push(bytes.len(), BulkPart { lane, bytes, ends, pending: ticket.pending() })
         };
         let chunk_bytes = ITEM_BYTES.min(shared.config.bulk_bytes);
         let databases = self.databases.as_deref();
-        if lines::chunks(&contents, databases, chunk_bytes, write, push).is_ok() {
+        if lines::chunks(&contents, databases, chunk_bytes, lane, write, push).is_ok() {
             whole.acknowledge(Acknowledgement::default());
         }
     }
@@ -239,10 +214,13 @@ impl Sink for OpenSearchSink {
 
     fn identity(&self) -> Option<Identity> {
         let shared = &self.shared;
-        let indices = KINDS.map(|kind| shared.config.target(kind).index.as_str()).join(",");
-        if shared.prepare().is_err() {
+        // Indices by month are made while an import lasts: they can't tell whether the store is
+        // the one that a journal speaks of.
+        let is_dated = KINDS.into_iter().any(|kind| shared.config.target(kind).index.is_dated());
+        if shared.prepare().is_err() || is_dated {
             return None;
         }
+        let indices = KINDS.map(|kind| shared.config.target(kind).index.to_string()).join(",");
         let path = format!(
             "/{indices}/_settings?filter_path=*.settings.index.uuid&ignore_unavailable=true"
         );
@@ -257,20 +235,22 @@ impl Sink for OpenSearchSink {
     }
 
     fn queued_bytes(&self) -> usize {
-        self.shared.queue.weight() + self.shared.asides.iter().map(Aside::weight).sum::<usize>()
+        let lanes = self.shared.lanes.all();
+        self.shared.queue.weight() + lanes.iter().map(|lane| lane.aside.weight()).sum::<usize>()
     }
 
     fn has_room_again(&self) -> bool {
         // All are asked, since each says it once.
-        self.shared.asides.iter().filter(|aside| aside.has_room_again()).count() > 0
+        let lanes = self.shared.lanes.all();
+        lanes.iter().filter(|lane| lane.aside.has_room_again()).count() > 0
     }
 
     fn finish(&self) {
         self.shared.queue.close();
         join(&self.senders);
         // Only now, since senders put aside what is not taken.
-        self.shared.asides.iter().for_each(Aside::close);
-        join(&self.asides);
+        self.shared.lanes.all().iter().for_each(|lane| lane.aside.close());
+        join(&self.shared.asides);
         if self.shared.config.import == Some(ImportTuning { tune: true })
             && self.shared.prepared.load(Ordering::Acquire)
         {
@@ -284,15 +264,4 @@ fn join(threads: &Mutex<Vec<JoinHandle<()>>>) {
         // Panics are caught; what a thread held is then dropped unanswered.
         let _ = thread.join();
     }
-}
-
-/// `{"create":{"_index":"…","pipeline":"…","_id":"`, ready for an id.
-fn action(target: &Target) -> Vec<u8> {
-    let text = |text: &str| Value::from(text).to_string();
-    let pipeline = target
-        .pipeline
-        .as_deref()
-        .map(|name| format!(r#""pipeline":{},"#, text(name)))
-        .unwrap_or_default();
-    format!(r#"{{"create":{{"_index":{},{pipeline}"_id":""#, text(&target.index)).into_bytes()
 }

@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use super::{
     KINDS, Shared,
     client::{Answer, Unavailable},
-    config::{ImportTuning, Target},
+    config::{ImportTuning, IndexName, Target},
     index::NotReady,
     mapping, template, tuning,
 };
@@ -41,7 +41,21 @@ impl Shared {
             self.require_pipeline(pipeline)?;
         }
         self.templates_there.lock()[kind as usize] = self.install_template(kind, index)?;
-        self.tune(kind, index)
+        if index.is_dated() {
+            // Each is tuned when the first document comes for it; but what an import that was cut
+            // off left relaxed may get no more documents.
+            return tuning::restore_all(&self.client, &index.wildcard());
+        }
+        let index = index.to_string();
+        if self.config.import.is_some() {
+            // So that there is something to be tuned. Whether it can be made is seen again when
+            // documents come for it.
+            let lane = self.lane(kind, index.clone());
+            if let Err(NotReady::Away(reason)) = self.make_ready(&lane) {
+                return Err(reason);
+            }
+        }
+        self.tune(&index)
     }
 
     /// With its pipeline missing, each document would be refused with a status that speaks of the
@@ -53,8 +67,8 @@ impl Shared {
 
     /// Installs the template of a kind where it is due. False if neither it nor another with our
     /// types is there in the end, or we may not look.
-    fn install_template(&self, kind: Kind, index: &str) -> Result<bool, Unavailable> {
-        let path = format!("/_index_template/{}", template::name(index));
+    fn install_template(&self, kind: Kind, index: &IndexName) -> Result<bool, Unavailable> {
+        let path = format!("/_index_template/{}", template::name(&index.base()));
         let present = match self.look(&path, "index_template")? {
             Ok(present) => present,
             // Not allowed to see it: the administrator has it in hand.
@@ -73,7 +87,7 @@ impl Shared {
             }
             template::Decision::Install => self.install_component(kind)?,
         }
-        let mut ours = template::template(kind, index);
+        let mut ours = template::template(kind, &index.patterns());
         if let Some(present) = &present {
             template::take_settings(&mut ours, &present["template"]["settings"]);
         } else if self.respect_others(kind, index, &mut ours)? {
@@ -126,14 +140,9 @@ impl Shared {
 
     /// Relaxes the refresh of an index for an import, or restores it where an import left it
     /// relaxed.
-    fn tune(&self, kind: Kind, index: &str) -> Result<(), Unavailable> {
+    pub(super) fn tune(&self, index: &str) -> Result<(), Unavailable> {
         match self.config.import {
             Some(ImportTuning { tune }) => {
-                // So that there is something to be tuned. Whether it can be made is seen again when
-                // documents come for it.
-                if let Err(NotReady::Away(reason)) = self.make_ready(kind) {
-                    return Err(reason);
-                }
                 if !tune {
                     return tuning::restore(&self.client, index, None);
                 }
@@ -153,13 +162,11 @@ impl Shared {
     fn respect_others(
         &self,
         kind: Kind,
-        index: &str,
+        index: &IndexName,
         ours: &mut Value,
     ) -> Result<bool, Unavailable> {
-        let answer =
-            self.client.post(&format!("/_index_template/_simulate_index/{index}"), &Value::Null)?;
-        let theirs: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        if answer.status != 200 || !theirs["template"].is_object() {
+        let theirs = self.simulated(&index.at(0, 0))?.unwrap_or_default();
+        if !theirs["template"].is_object() {
             return Ok(false);
         }
         if mapping::wrong_types(kind, &theirs["template"]["mappings"]).is_empty() {
@@ -170,6 +177,9 @@ impl Shared {
         let simulated: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let names = simulated["overlapping"].as_array().into_iter().flatten();
         let names: Vec<_> = names.filter_map(|template| template["name"].as_str()).collect();
+        if names.is_empty() {
+            return Ok(false);
+        }
         let overridden = template::take_settings(ours, &theirs["template"]["settings"]);
         warn!(
             %index,

@@ -2,6 +2,7 @@
 
 use std::{
     mem,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -9,9 +10,10 @@ use tracing::debug;
 use ureq::http::Method;
 
 use super::{
-    BulkPart, KINDS, Shared,
+    BulkPart, Shared,
     answer::{self, Judgement, Verdict},
     index::NotReady,
+    lane::Lane,
 };
 use crate::{metrics::RequestResult, settle::Acknowledgement, stop::Stopped};
 
@@ -42,6 +44,8 @@ pub(super) struct Waiting {
     open: Vec<usize>,
     /// What was said of the others.
     answer: Acknowledgement,
+    /// Why the index does not take one of those that are open.
+    refused_by: Option<String>,
     /// How often they were sent and not taken although their index took others.
     pub(super) odd: u32,
     /// How many documents the index had judged when these were sent, or put aside.
@@ -52,7 +56,8 @@ impl Waiting {
     /// None of it was sent yet.
     pub(super) fn new(item: BulkPart, judged: u64) -> Waiting {
         let open = (0..item.ends.len()).collect();
-        Waiting { item, open, answer: Acknowledgement::default(), odd: 0, judged }
+        let answer = Acknowledgement::default();
+        Waiting { item, open, answer, refused_by: None, odd: 0, judged }
     }
 }
 
@@ -63,14 +68,14 @@ impl Shared {
             if self.backoff.stop().check().and_then(|()| self.prepare()).is_err() {
                 return;
             }
-            let judged = KINDS.map(|kind| self.aside(kind).judged());
             let mut batch = Vec::with_capacity(items.len());
             for item in items {
-                let judged = item.kind.map_or(0, |kind| judged[kind as usize]);
+                let lane = item.lane.clone();
+                let judged = lane.as_ref().map_or(0, |lane| lane.aside.judged());
                 let waiting = Waiting::new(item, judged);
-                match waiting.item.kind {
-                    Some(kind) if self.aside(kind).is_in_trouble() => {
-                        self.aside(kind).put(waiting, None);
+                match lane {
+                    Some(lane) if lane.aside.is_in_trouble() => {
+                        self.put_aside(&lane, waiting, None);
                     }
                     _ => batch.push(waiting),
                 }
@@ -81,26 +86,34 @@ impl Shared {
 
     /// Puts aside what has no index that could take it.
     fn with_index(&self, batch: Vec<Waiting>) -> Result<Vec<Waiting>, Stopped> {
-        let mut missing = [const { None }; 3];
-        for kind in KINDS {
-            let has_some = batch.iter().any(|waiting| waiting.item.kind == Some(kind));
-            while has_some && missing[kind as usize].is_none() {
-                match self.make_ready(kind) {
-                    Ok(()) => break,
-                    Err(NotReady::Away(reason)) => self.backoff.pause(&reason)?,
-                    Err(NotReady::Index(reason)) => missing[kind as usize] = Some(reason),
-                }
+        let mut missing: Vec<(Arc<Lane>, Option<String>)> = Vec::new();
+        for lane in batch.iter().filter_map(|waiting| waiting.item.lane.as_ref()) {
+            if !missing.iter().any(|(known, _)| Arc::ptr_eq(known, lane)) {
+                missing.push((Arc::clone(lane), self.look_for(lane)?));
             }
         }
         let mut ready = Vec::with_capacity(batch.len());
         for waiting in batch {
-            let missing = waiting.item.kind.map(|kind| (kind, missing[kind as usize].as_deref()));
-            match missing {
-                Some((kind, reason @ Some(_))) => self.aside(kind).put(waiting, reason),
+            let lane = waiting.item.lane.as_ref();
+            let known =
+                missing.iter().find(|(known, _)| lane.is_some_and(|lane| Arc::ptr_eq(known, lane)));
+            match known {
+                Some((lane, Some(reason))) => self.put_aside(lane, waiting, Some(reason)),
                 _ => ready.push(waiting),
             }
         }
         Ok(ready)
+    }
+
+    /// Why an index can't take documents, if it can't.
+    fn look_for(&self, lane: &Lane) -> Result<Option<String>, Stopped> {
+        loop {
+            match self.make_ready(lane) {
+                Ok(()) => return Ok(None),
+                Err(NotReady::Index(reason)) => return Ok(Some(reason)),
+                Err(NotReady::Away(reason)) => self.backoff.pause(&reason)?,
+            }
+        }
     }
 
     /// Sends one batch until every document is judged or put aside, or work is to end.
@@ -113,15 +126,15 @@ impl Shared {
         let mut batch = Batch {
             undecided: batch.iter_mut().map(|waiting| mem::take(&mut waiting.open).len()).collect(),
             items: batch.into_iter().map(Some).collect(),
-            refused_by: [const { None }; 3],
         };
         if self.send_documents(&mut batch, documents).is_err() {
             return;
         }
-        for waiting in batch.items.into_iter().flatten() {
-            match waiting.item.kind {
-                Some(kind) => {
-                    self.aside(kind).put(waiting, batch.refused_by[kind as usize].as_deref());
+        for mut waiting in batch.items.into_iter().flatten() {
+            match waiting.item.lane.clone() {
+                Some(lane) => {
+                    let reason = waiting.refused_by.take();
+                    self.put_aside(&lane, waiting, reason.as_deref());
                 }
                 None if self.wait_until_there().is_ok() => {
                     waiting.item.pending.acknowledge(waiting.answer);
@@ -141,7 +154,7 @@ impl Shared {
             let trouble = match self.attempt(&body, sent) {
                 Attempt::Judged(verdicts) => {
                     let before = documents.len();
-                    let trouble = self.take_in(batch, part, verdicts, &mut documents);
+                    let trouble = Self::take_in(batch, part, verdicts, &mut documents);
                     if documents.len() == before {
                         self.pace.taken(bytes);
                     }
@@ -213,18 +226,22 @@ impl Shared {
     /// Takes in one verdict a document; adds to `again` those that a busy node is to be sent again,
     /// and says why.
     fn take_in(
-        &self,
         batch: &mut Batch,
         part: Places,
         verdicts: Vec<Verdict>,
         again: &mut Places,
     ) -> Option<String> {
         let mut busy = None;
-        let mut judged = [0; 3];
+        let mut judged: Vec<(Arc<Lane>, u64)> = Vec::new();
         for ((n, document), verdict) in part.into_iter().zip(verdicts) {
             let Some(waiting) = &mut batch.items[n] else { continue };
-            let Some(kind) = waiting.item.kind else { continue };
-            judged[kind as usize] += u64::from(verdict.is_final());
+            let Some(lane) = &waiting.item.lane else { continue };
+            if verdict.is_final() {
+                match judged.iter_mut().find(|(known, _)| Arc::ptr_eq(known, lane)) {
+                    Some((_, judged)) => *judged += 1,
+                    None => judged.push((Arc::clone(lane), 1)),
+                }
+            }
             let answer = &mut waiting.answer;
             match verdict {
                 Verdict::Created => answer.created += 1,
@@ -235,7 +252,7 @@ impl Shared {
                 }
                 Verdict::TryAgain(reason) => {
                     waiting.open.push(document);
-                    batch.refused_by[kind as usize].get_or_insert(reason);
+                    waiting.refused_by.get_or_insert(reason);
                 }
                 Verdict::Busy(reason) => {
                     again.push((n, document));
@@ -245,10 +262,8 @@ impl Shared {
             }
             batch.decided(n);
         }
-        for kind in KINDS {
-            if judged[kind as usize] > 0 {
-                self.aside(kind).count_judged(judged[kind as usize]);
-            }
+        for (lane, judged) in judged {
+            lane.aside.count_judged(judged);
         }
         busy
     }
@@ -281,8 +296,6 @@ struct Batch {
     items: Vec<Option<Waiting>>,
     /// For each: documents of which the store has said nothing.
     undecided: Vec<usize>,
-    /// Why not, for each kind.
-    refused_by: [Option<String>; 3],
 }
 
 impl Batch {

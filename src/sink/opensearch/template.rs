@@ -21,9 +21,9 @@ pub enum Decision {
     KeepChanged,
 }
 
-/// Name of the template for an index.
-pub fn name(index: &str) -> String {
-    format!("email-report-processor-{index}")
+/// Name of the template for indices whose names begin like this.
+pub fn name(base: &str) -> String {
+    format!("email-report-processor-{base}")
 }
 
 /// Name of the component template with the mappings for a kind of documents.
@@ -35,21 +35,22 @@ pub fn component_name(kind: Kind) -> &'static str {
     }
 }
 
-/// The template for documents of a kind in `index`.
-pub fn template(kind: Kind, index: &str) -> Value {
+/// The template for documents of a kind in indices of these names.
+pub fn template(kind: Kind, patterns: &[String]) -> Value {
     with_meta(json!({
-        "index_patterns": [index, format!("{index}-*")],
+        "index_patterns": patterns,
         "priority": 200,
         "version": VERSION,
         "template": { "settings": mapping::settings(), "mappings": mapping::mappings(kind) },
     }))
 }
 
-/// The component template for documents of a kind: mappings alone, which an administrator's own
-/// template can be composed of.
+/// The component template for documents of a kind, which an administrator's own template can be
+/// composed of: the mappings and what they need.
 pub fn component(kind: Kind) -> Value {
     with_meta(json!({
-        "version": VERSION, "template": { "mappings": mapping::mappings(kind) },
+        "version": VERSION,
+        "template": { "settings": mapping::settings(), "mappings": mapping::mappings(kind) },
     }))
 }
 
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn only_an_older_template_as_we_left_it_is_replaced() {
         let decide = |present: Option<&Value>| decide(present, &json!({}));
-        let ours = template(Kind::Dmarc, "dmarc-reports");
+        let ours = template(Kind::Dmarc, &["dmarc-reports".into()]);
         assert_eq!(decide(None), Decision::Install);
         let mut given_back = ours.clone();
         given_back["composed_of"] = json!([]);
@@ -148,7 +149,7 @@ mod tests {
     #[test]
     fn settings_asked_for_are_put_into_our_own_template_only() {
         let asked = |shards: &str| json!({ "index": { "number_of_shards": shards } });
-        let mut ours = template(Kind::Tls, "tlsrpt-reports");
+        let mut ours = template(Kind::Tls, &["tlsrpt-reports".into()]);
         assert_eq!(decide(Some(&ours), &asked("3")), Decision::Install);
         assert_eq!(take_settings(&mut ours, &asked("3")), "index.number_of_shards=\"3\"");
         assert_eq!(decide(Some(&ours), &asked("3")), Decision::Keep);

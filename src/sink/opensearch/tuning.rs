@@ -80,6 +80,21 @@ pub(super) fn restore(
     Ok(())
 }
 
+/// Restores the refresh of all indices of these names that were left relaxed.
+///
+/// # Errors
+/// The store can't be reached.
+pub(super) fn restore_all(client: &Client, wildcard: &str) -> Result<(), Unavailable> {
+    let answer = client.get(&format!("/{wildcard}/_mapping?filter_path=*.mappings._meta"))?;
+    let found: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    for (index, found) in found.as_object().into_iter().flatten() {
+        if found["mappings"]["_meta"].get(NOTE).is_some() {
+            restore(client, index, None)?;
+        }
+    }
+    Ok(())
+}
+
 /// The setting now; null if there is none.
 fn refresh_interval(client: &Client, index: &str) -> Result<Value, Unavailable> {
     let answer =

@@ -1,14 +1,19 @@
 //! The DNS records, asked of a server of the tests.
 
 use std::{
+    process::Command,
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
 use hickory_proto::op::ResponseCode;
 
-use super::{Found, check};
-use crate::support::dns::{Answer, Dns, text, texts};
+use super::{Found, check, checking};
+use crate::support::{
+    dns::{Answer, Dns, text, texts},
+    program::{below, run_command},
+    server::skip,
+};
 
 const GOOD: &str = "v=DMARC1; p=none; rua=mailto:reports@example.org";
 const TLS: &str = "v=TLSRPTv1; rua=mailto:reports@example.org";
@@ -67,6 +72,17 @@ fn records_reach_through_aliases_and_in_several_strings() {
     ]);
     let found = ask(&dns, "example.org", &OWN);
     assert!(found.troubles().is_empty(), "{:?}", found.troubles());
+}
+
+#[test]
+fn aliases_that_lead_nowhere_are_no_record() {
+    let dns = Dns::start([
+        ("_dmarc.example.org", Answer::Alias("nowhere.example.net")),
+        ("_smtp._tls.example.org", Answer::Alias("_smtp._tls.example.org")),
+    ]);
+    let found = ask(&dns, "example.org", &OWN);
+    found.has("dns.dmarc.record", "wrong", &["there is no DMARC record"]);
+    assert_ne!(found.only("dns.tls.record", "").0, "ok");
 }
 
 #[test]
@@ -196,7 +212,11 @@ fn servers_that_fail_are_told() {
         ("_dmarc.example.org", Answer::Code(ResponseCode::ServFail)),
         ("_smtp._tls.example.org", text(TLS)),
         ("example.net", Answer::Code(ResponseCode::Refused)),
+        ("_dmarc.example.com", text("v=DMARC1; p=none; rua=mailto:reports@example.com")),
+        ("_dmarc.com", Answer::Code(ResponseCode::ServFail)),
     ]);
+    let found = ask(&dns, "example.com", &["--address", "reports@example.com"]);
+    found.has("dns.dmarc.authorised", "ok", &["same organisation"]);
     let found = ask(&dns, "example.org", &OWN);
     found.has("dns.dmarc.record", "wrong", &["SERVFAIL"]);
     found.has("dns.tls.record", "ok", &[]);
@@ -215,6 +235,23 @@ fn a_server_that_is_silent_is_waited_for_and_not_for_ever() {
     let found_later = ask(&dns, "example.net", &OWN);
     found_later.has("dns.dmarc.record", "wrong", &["does not answer"]);
     assert!(since.elapsed() < Duration::from_mins(1), "{:?}", since.elapsed());
+}
+
+#[test]
+fn a_machine_without_a_dns_server_is_told() {
+    let script = "mount --bind /dev/null /etc/resolv.conf && exec \"$@\"";
+    let mut outer = Command::new("unshare");
+    outer.args(["-m", "sh", "-c", script, "sh"]);
+    let inner = checking(["--store", "/nonexistent/x.sqlite", "--dns", "example.org"]);
+    let ended = run_command(below(outer, &inner));
+    if ended.stdout.is_empty() {
+        skip(&format!("nothing can be mounted here: {}", ended.log));
+        return;
+    }
+    let found = Found::from(ended);
+    found.has("dns.server", "wrong", &["no DNS server is known", "--dns-server"]);
+    // What was found besides is told.
+    found.has("settings", "ok", &[]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::{check, check_as_nobody, check_on_disk, checking, traces};
 use crate::support::{
     corpus::Corpus,
     program::{Running, TestMaildir, below, program, run, run_command, wait_for_all},
+    server::skip,
 };
 
 fn seconds_ago(seconds: u64) -> u64 {
@@ -71,7 +72,10 @@ fn what_is_no_maildir_is_told() {
     assert!(wrong(&format!("{}/new", path(&maildir))).contains("give the Maildir"));
     assert!(wrong("/nonexistent").contains("No such file"));
     fs::remove_dir(maildir.path().join("cur")).expect("removed");
+    assert!(wrong(&path(&maildir)).contains("no folder cur"));
+    fs::remove_dir(maildir.path().join("new")).expect("removed");
     assert!(wrong(&path(&maildir)).contains("is no Maildir"));
+    fs::create_dir(maildir.path().join("new")).expect("made");
     fs::create_dir(maildir.path().join("cur")).expect("made");
     fs::remove_dir(maildir.path().join("tmp")).expect("removed");
     let found = check(["--store", &store(&folder), &path(&maildir)]);
@@ -117,6 +121,26 @@ fn new_and_cur_on_different_devices_are_told() {
     outer.args(["-m", "sh", "-c", "mount --bind \"$0\" \"$0\" && exec \"$@\""]).arg(&cur);
     let ended = run_command(below(outer, &checking(&arguments)));
     super::Found::from(ended).has("maildir.device", "wrong", &["different mounts"]);
+}
+
+/// Limits of a user namespace are its own.
+#[test]
+fn limits_of_inotify_are_told() {
+    let (maildir, folder) = (TestMaildir::new(), tempfile::tempdir().expect("a folder"));
+    for limit in ["instances", "watches"] {
+        let script = format!("echo 0 > /proc/sys/user/max_inotify_{limit} && exec \"$@\"");
+        let mut outer = Command::new("unshare");
+        outer.args(["-Ur", "sh", "-c", &script, "sh"]);
+        let inner = checking(["--store", &store(&folder), &path(&maildir)]);
+        let ended = run_command(below(outer, &inner));
+        if ended.stdout.is_empty() {
+            skip(&format!("there are no user namespaces here: {}", ended.log));
+            return;
+        }
+        let found = super::Found::from(ended);
+        found.has("events", "warning", &["inotify is refused", "max_user_instances = "]);
+        assert_eq!(found.code, Some(0));
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `check`: what it finds, and that it leaves no trace.
 
+mod bundle;
 mod dns;
 mod locked;
 mod maildir;

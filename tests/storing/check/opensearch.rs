@@ -12,7 +12,7 @@ use crate::support::{
 pub(super) static SERVER: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
 
 /// Flags for a node, with indices of this test's own.
-fn flags(url: &str, test: &str) -> Vec<String> {
+pub(super) fn flags(url: &str, test: &str) -> Vec<String> {
     let mut flags: Vec<String> =
         ["dmarc", "tlsrpt", "failures"].map(|kind| format!("--{kind}-index={test}-{kind}")).into();
     flags.extend(["--opensearch", url].map(str::to_owned));
@@ -23,7 +23,7 @@ fn look(server: &OpenSearch, test: &str) -> Found {
     check(flags(&server.url, test))
 }
 
-fn fill(server: &OpenSearch, test: &str) {
+pub(super) fn fill(server: &OpenSearch, test: &str) {
     let maildir = TestMaildir::new();
     maildir.deliver_all(Corpus::new(50).iter());
     let ended = run(["once".to_owned(), maildir.path().display().to_string()]
@@ -163,6 +163,15 @@ fn a_template_that_was_changed_and_an_alias_are_told() {
     template["template"]["mappings"]["properties"]["@timestamp"] = json!({ "type": "keyword" });
     server.put(path, &template);
     look(server, "changed").has("store.template", "warning", &["@timestamp"]);
+
+    // An administrator's own, composed of our component, comes in place of ours.
+    let own = json!({
+        "index_patterns": ["own-dmarc"], "priority": 300,
+        "composed_of": ["email-report-processor-dmarc"], "template": {},
+    });
+    server.put("/_index_template/own", &own);
+    server.put("/own-dmarc", &json!({}));
+    look(server, "own").has("store.template", "ok", &["another index template"]);
 
     for index in ["alias-1", "alias-2"] {
         server.put(&format!("/{index}"), &json!({ "aliases": { "alias-dmarc": {} } }));

@@ -63,14 +63,14 @@ fn fields_are_searchable_as_the_old_dashboards_ask() {
     for (index, field) in [
         ("fields-dmarc", "feedback.report_metadata.org_name.keyword"),
         ("fields-dmarc", "feedback.record.auth_results.dkim.0.domain.keyword"),
-        ("fields-dmarc", "feedback.record.auth_results.dkim.0.domain"),
+        ("fields-dmarc", "feedback.record.auth_results.dkim.0.selector"),
         ("fields-dmarc", "feedback.record.row.policy_evaluated.disposition.keyword"),
         ("fields-dmarc", "feedback.policy_published.pct"),
         ("fields-dmarc", "dmarc.pass"),
         ("fields-dmarc", "received.message_id.keyword"),
         ("fields-tlsrpt", "policies.policy.policy-domain.keyword"),
         ("fields-tlsrpt", "policies.failure-details.result-type.keyword"),
-        ("fields-tlsrpt", "organization-name"),
+        ("fields-tlsrpt", "policies.policy.policy-type"),
     ] {
         let query = json!({ "size": 0, "aggs": { "values": { "terms": { "field": field } } } });
         let answer = server.request("POST", &format!("/{index}/_search"), Some(&query));
@@ -172,4 +172,53 @@ fn no_first_value_decides_what_the_others_may_be() {
         }
         assert_eq!(type_of(server, &format!("{name}-dmarc"), "@timestamp"), "date");
     }
+}
+
+/// What people type into the search bar of OpenSearch Dashboards, in both of its languages.
+#[test]
+fn words_are_found_in_any_case() {
+    let Some(server) = SHARED.as_ref() else { return };
+    let maildir = TestMaildir::new();
+    maildir.deliver_all(Corpus::new(200).iter());
+    let report = tests_folder().join("fixtures/dmarc/rfc7489.xml");
+    let report = fs::read_to_string(report).expect("a fixture");
+    let named = report.replacen("<org_name>", "<org_name>Outlook.com ", 1);
+    maildir.deliver("outlook", named.as_bytes());
+    let ended = run(once(&server.url, "words", &maildir, &[]));
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let all = server.count("words-dmarc");
+    let hits = |query: Value| {
+        let request = json!({ "track_total_hits": true, "query": query });
+        let answer = server.request("POST", "/words-dmarc/_search", Some(&request));
+        answer["hits"]["total"]["value"].as_u64().unwrap_or_else(|| panic!("{answer}"))
+    };
+    let name = "feedback.report_metadata.org_name";
+    let by_query = |text: &str| {
+        hits(
+            json!({ "query_string": { "query": format!("{name}:{text}"), "analyze_wildcard": true } }),
+        )
+    };
+    let by_match = |text: &str| hits(json!({ "match": { name: text } }));
+    let keyword = format!("{name}.keyword");
+    let both = hits(json!({ "term": { &keyword: "Enterprise Outlook" } }));
+    let exact = both + hits(json!({ "prefix": { &keyword: "Outlook.com " } }));
+    assert!(0 < both && both < exact && exact < all, "{both}, {exact} of {all}");
+    for found in ["outlook", "OUTLOOK", "Outlook"] {
+        assert_eq!((by_query(found), by_match(found)), (exact, exact), "{found}");
+    }
+    assert_eq!(by_query("outl*"), exact);
+    assert_eq!(by_query("nobody"), 0);
+    let dotted = hits(json!({ "term": { &keyword: "google.com" } }));
+    assert!(dotted > 0);
+    for found in ["google.com", "Google.COM"] {
+        assert_eq!((by_query(found), by_match(found)), (dotted, dotted), "{found}");
+    }
+    let anywhere = hits(json!({ "multi_match": { "query": "outlook", "lenient": true } }));
+    assert!((exact..all).contains(&anywhere), "{anywhere}");
+    let phrase = hits(json!({ "match_phrase": { name: "enterprise outlook" } }));
+    assert_eq!(phrase, both);
+    let domain = "feedback.record.identifiers.header_from";
+    let lower = hits(json!({ "match": { domain: "example.org" } }));
+    assert!(lower > 0);
+    assert_eq!(hits(json!({ "match": { domain: "Example.ORG" } })), lower);
 }

@@ -2,6 +2,7 @@
 //! nothing is lost.
 
 mod dashboards;
+mod dated;
 mod index;
 mod ruby;
 mod templates;

@@ -13,8 +13,6 @@ use hickory_resolver::{
 };
 use tokio::runtime::{self, Runtime};
 
-use crate::exit::{Exit, Failure};
-
 /// How long an answer is waited for; then it is asked for once more.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -45,15 +43,11 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    /// Nothing is asked yet.
-    pub(super) fn new(server: Option<SocketAddr>) -> Result<Lookup, Failure> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let failed = |error: NetError| {
-            Failure::new(
-                Exit::Configuration,
-                format_args!("DNS: {error}; name a server with --dns-server"),
-            )
-        };
+    /// Nothing is asked yet. Fails where no server is known.
+    pub(super) fn new(server: Option<SocketAddr>) -> Result<Lookup, String> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        let failed = |error: NetError| format!("no DNS server is known ({error})");
         let mut builder = match server {
             None => TokioResolver::builder_tokio().map_err(failed)?,
             Some(server) => {

@@ -1,5 +1,6 @@
 //! Dns: the records by which reports are asked for: DMARC (RFC 7489 section 6.3, RFC 9989), who may
-//! be sent reports on other domains (RFC 7489 section 7.1, RFC 9990), SMTP TLS (RFC 8460 section 3).
+//! be sent reports on other domains (RFC 7489 section 7.1, RFC 9990), SMTP TLS (RFC 8460 section
+//! 3).
 
 mod dmarc;
 mod elsewhere;
@@ -22,34 +23,47 @@ use crate::{cli::CheckFlags, exit::Failure};
 /// The version of a DMARC record.
 const DMARC: &str = "DMARC1";
 
-/// Looks at the records of all domains that were named.
+/// The domains that were named, as they stand in the DNS.
+///
+/// # Errors
+/// One is no name of a domain.
+pub(super) fn domains(flags: &CheckFlags) -> Result<Vec<String>, Failure> {
+    flags.dns.iter().map(|text| domain(text)).collect()
+}
+
+/// Looks at the records of these domains.
 pub(super) fn check_all(
-    flags: &CheckFlags,
+    domains: &[String],
     server: Option<SocketAddr>,
+    flags: &CheckFlags,
     findings: &mut Findings,
-) -> Result<(), Failure> {
-    if flags.dns.is_empty() {
-        return Ok(());
+) {
+    if domains.is_empty() {
+        return;
     }
-    let domains = flags.dns.iter().map(|text| domain(text)).collect::<Result<Vec<_>, _>>()?;
-    let lookup = Lookup::new(server)?;
+    let lookup = match Lookup::new(server) {
+        Ok(lookup) => lookup,
+        Err(reason) => {
+            let fix = "Name a server with --dns-server";
+            return findings.wrong("dns.server", &domains.join(", "), reason, fix);
+        }
+    };
     for domain in domains {
-        match lookup.texts(&domain) {
+        match lookup.texts(domain) {
             Err(reason) => {
                 let fix = "Try again, or ask another server with --dns-server";
-                findings.wrong("dns.server", &domain, reason, fix);
+                findings.wrong("dns.server", domain, reason, fix);
                 continue;
             }
             Ok(Texts::NoName) => {
                 let found = "there is no such domain";
-                findings.warning("dns.domain", &domain, found, "See whether it is spelt right");
+                findings.warning("dns.domain", domain, found, "See whether it is spelt right");
             }
             Ok(Texts::Records(_)) => {}
         }
-        dmarc::check(&domain, &flags.address, &lookup, findings);
-        tls::check(&domain, &flags.address, &lookup, findings);
+        dmarc::check(domain, &flags.address, &lookup, findings);
+        tls::check(domain, &flags.address, &lookup, findings);
     }
-    Ok(())
 }
 
 /// The domain as it stands in the DNS: small letters, ASCII, no dot at its end.

@@ -186,6 +186,18 @@ mod tests {
         assert!(matches!(places("mailto:a@b.example!10m", false)[..], [Place::Bad(_)]));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read(text in "[v=;,!:@% a-zA-Z0-9é\\x00-\\x1f]{0,60}|.{0,300}") {
+            let (tags, _) = Tags::parse(&text);
+            for (name, value) in tags.iter() {
+                let _ = (excerpt(name), places(value, true), places(value, false));
+            }
+            let is = is_version(&text, "DMARC1");
+            assert!(!is || is_nearly_version(&text, "DMARC1"), "{text:?}");
+        }
+    }
+
     #[test]
     fn excerpts_are_short() {
         assert_eq!(excerpt(&"ü".repeat(200)).chars().count(), 200);

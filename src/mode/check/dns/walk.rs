@@ -26,7 +26,12 @@ impl Walk {
         let mut found = Vec::new();
         let mut at = Some(domain.to_owned());
         while let Some(name) = at {
-            let texts = lookup.texts(&format!("_dmarc.{name}"))?.records();
+            let texts = match lookup.texts(&format!("_dmarc.{name}")) {
+                Ok(texts) => texts.records(),
+                // A fault further up, as in the zone of all domains, is nobody's here.
+                Err(_) if !found.is_empty() => break,
+                Err(reason) => return Err(reason),
+            };
             let mut records: Vec<String> =
                 texts.into_iter().filter(|text| is_version(text, DMARC)).collect();
             if let (1, Some(record)) = (records.len(), records.pop()) {

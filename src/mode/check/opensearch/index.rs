@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::{Told, ask, get, lacks, mapping, trouble, unseen};
+use super::{Told, ask, get, lacks, trouble, types, unseen};
 use crate::{
     mode::check::{finding::Findings, sqlite::newest},
     report::Kind,
     sink::opensearch::{
         client::Client,
         config::OpenSearchConfig,
+        mapping,
         template::{self, Decision},
     },
 };
@@ -22,15 +23,22 @@ pub(super) fn check(
     findings: &mut Findings,
 ) {
     let target = config.target(kind);
-    let index = target.index.as_str();
+    let index = &target.index.wildcard();
     if let Some(pipeline) = &target.pipeline {
         self::pipeline(client, index, pipeline, findings);
     }
     let settings = get(client, &format!("/{index}/_settings?flat_settings=true"));
+    // Of a pattern that matches nothing, nothing is told.
+    let settings = match settings {
+        Told::Found(all) if all.as_object().is_some_and(|all| all.is_empty()) => Told::Missing,
+        told => told,
+    };
     let is_new = matches!(settings, Told::Missing);
     template(client, kind, config, is_new, findings);
     match settings {
-        Told::Found(settings) => self::settings(&settings, index, findings),
+        Told::Found(settings) => {
+            self::settings(&settings, index, target.index.is_dated(), findings);
+        }
         Told::Missing => {
             let found = "there is no such index yet; it is made when the first report comes";
             return findings.ok("store.index", index, found);
@@ -41,7 +49,7 @@ pub(super) fn check(
         Told::Trouble(answer) => trouble("store.index", index, &answer, findings),
     }
     match get(client, &format!("/{index}/_mapping")) {
-        Told::Found(found) => mapping::check(&found, kind, index, findings),
+        Told::Found(found) => types::check(&found, kind, findings),
         Told::Missing => {}
         Told::Forbidden(answer) => {
             lacks(index, "indices:admin/mappings/get on the index", &answer, findings);
@@ -66,6 +74,8 @@ fn pipeline(client: &Client, index: &str, pipeline: &str, findings: &mut Finding
     }
 }
 
+const TEMPLATE: &str = "store.template";
+
 fn template(
     client: &Client,
     kind: Kind,
@@ -73,11 +83,9 @@ fn template(
     is_new: bool,
     findings: &mut Findings,
 ) {
-    let index = config.target(kind).index.as_str();
-    const CHECK: &str = "store.template";
-    let name = template::name(index);
-    let ours = "Delete it to get ours, if that is not meant";
-    let present = match get(client, &format!("/_index_template/{name}")) {
+    let name = &config.target(kind).index;
+    let index = &name.wildcard();
+    let present = match get(client, &format!("/_index_template/{}", template::name(&name.base()))) {
         Told::Found(found) => {
             found["index_templates"].get(0).map(|found| found["index_template"].clone())
         }
@@ -85,43 +93,65 @@ fn template(
         Told::Forbidden(answer) => {
             return lacks(index, "indices:admin/index_template/get", &answer, findings);
         }
-        Told::Trouble(answer) => return trouble(CHECK, index, &answer, findings),
+        Told::Trouble(answer) => return trouble(TEMPLATE, index, &answer, findings),
     };
-    match template::decide(present.as_ref(), &config.asked_settings()) {
-        Decision::Keep => findings.ok(CHECK, index, "the index template is there"),
-        Decision::KeepChanged => {
-            let wanted = template::template(kind, index);
-            let wanted = &wanted["template"]["mappings"]["properties"];
+    match (template::decide(present.as_ref(), &config.asked_settings()), present) {
+        (Decision::Keep, _) => findings.ok(TEMPLATE, index, "the index template is there"),
+        (Decision::KeepChanged, present) => {
             let theirs = present.map(|found| found["template"]["mappings"].clone());
-            match mapping::first_fault(&theirs.unwrap_or_default(), wanted) {
-                None => findings.ok(CHECK, index, "the index template was changed by hand"),
-                Some(fault) => {
-                    let found = format!("the index template was changed by hand: {}", fault.found);
-                    findings.warning(CHECK, index, found, ours);
-                }
-            }
+            changed(&theirs.unwrap_or_default(), kind, index, findings);
         }
-        Decision::Install if present.is_some() => {
-            let found = "the index template is of an older version; the next start replaces it";
-            findings.ok(CHECK, index, found);
+        (Decision::Install, Some(_)) => {
+            let found = "the index template is due for renewal; the next start sees to it";
+            findings.ok(TEMPLATE, index, found);
         }
-        Decision::Install if is_new => {
-            let found = "there is no index template yet; the first start makes it";
-            findings.ok(CHECK, index, found);
-        }
-        Decision::Install => findings.warning(
-            CHECK,
-            index,
-            "there is an index, but no index template of this program",
-            "The next start of watch, once or import makes it, if the account may; see its log",
-        ),
+        (Decision::Install, None) => none_of_ours(client, kind, (index, is_new), findings),
     }
 }
 
+fn changed(theirs: &Value, kind: Kind, index: &str, findings: &mut Findings) {
+    match types::first_fault(theirs, &mapping::mappings(kind)["properties"]) {
+        None => findings.ok(TEMPLATE, index, "the index template was changed by hand"),
+        Some(fault) => {
+            let found = format!("the index template was changed by hand: {}", fault.found);
+            let fix = "Delete it to get ours, if that is not meant";
+            findings.warning(TEMPLATE, index, found, fix);
+        }
+    }
+}
+
+/// Another template may do as well.
+fn none_of_ours(
+    client: &Client,
+    kind: Kind,
+    (index, is_new): (&str, bool),
+    findings: &mut Findings,
+) {
+    let path = format!("/_index_template/_simulate_index/{index}");
+    if let Told::Found(simulated) = ask(client, &Method::POST, &path, b"")
+        && mapping::wrong_types(kind, &simulated["template"]["mappings"]).is_empty()
+    {
+        let found = "another index template has the right types";
+        return findings.ok(TEMPLATE, index, found);
+    }
+    if is_new {
+        let found = "there is no index template yet; the first start makes it";
+        return findings.ok(TEMPLATE, index, found);
+    }
+    findings.warning(
+        TEMPLATE,
+        index,
+        "there is an index, but no index template of this program",
+        "The next start of watch, once or import makes it, if the account may; see its log",
+    );
+}
+
 /// Blocks, and whether it is one open index.
-fn settings(settings: &Value, index: &str, findings: &mut Findings) {
+fn settings(settings: &Value, index: &str, may_be_several: bool, findings: &mut Findings) {
     let all: Vec<(&String, &Value)> = settings.as_object().into_iter().flatten().collect();
-    if let [(first, _), (second, _), ..] = all.as_slice() {
+    if let [(first, _), (second, _), ..] = all.as_slice()
+        && !may_be_several
+    {
         let found = format!("it is a name of several indices ({first}, {second})");
         let fix = "Name one index: a report that is in an older one would be stored again";
         findings.warning("store.index", index, found, fix);

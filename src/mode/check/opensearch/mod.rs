@@ -2,10 +2,10 @@
 
 mod cluster;
 mod index;
-mod mapping;
 mod node;
+mod types;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
 use self::node::Node;
@@ -14,6 +14,7 @@ use crate::sink::opensearch::{
     KINDS,
     client::{Answer, Client},
     config::{Auth, OpenSearchConfig},
+    template,
 };
 
 /// Looks at the nodes, and through those that answer at the cluster and the indices.
@@ -50,6 +51,30 @@ pub(super) fn check(config: &OpenSearchConfig, findings: &mut Findings) {
     for kind in KINDS {
         index::check(&client, kind, config, findings);
     }
+}
+
+/// Templates, mappings and settings of the indices, and how many documents they have.
+pub(super) fn facts(config: &OpenSearchConfig) -> Value {
+    let Ok(client) = Client::new(config) else { return Value::Null };
+    let told = |path: String| match get(&client, &path) {
+        Told::Found(value) => value,
+        Told::Missing => Value::Null,
+        Told::Forbidden(answer) | Told::Trouble(answer) => json!({ "answer": answer }),
+    };
+    let index = |kind| {
+        let name = &config.target(kind).index;
+        let index = name.wildcard();
+        let facts = json!({
+            "template": told(format!("/_index_template/{}", template::name(&name.base()))),
+            "mapping": told(format!("/{index}/_mapping")),
+            "settings": told(format!("/{index}/_settings")),
+            "documents": told(format!("/{index}/_count"))["count"],
+        });
+        (index, facts)
+    };
+    let indices: Map<String, Value> = KINDS.into_iter().map(index).collect();
+    let health = told("/_cluster/health".into());
+    json!({ "opensearch": told("/".into()), "health": health, "indices": indices })
 }
 
 /// What somebody on the way could read or forge.

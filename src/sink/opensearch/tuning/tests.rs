@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::*;
-use crate::sink::opensearch::config::{OnTrouble, OpenSearchConfig, Target};
+use crate::sink::opensearch::config::{IndexName, OnTrouble, OpenSearchConfig, Target};
 
 const BEFORE: &str = "7s";
 
@@ -92,7 +92,7 @@ fn clients(parties: usize, events: &Sender<Event>) -> Vec<Client> {
         thread::spawn(move || {
             listener.incoming().try_for_each(|stream| serve(party, stream?, &events))
         });
-        let target = Target { index: "i".into(), pipeline: None };
+        let target = Target { index: IndexName::new("i".into()).expect("a name"), pipeline: None };
         Client::new(&OpenSearchConfig {
             nodes: vec![node],
             auth: None,

@@ -1,4 +1,4 @@
-//! Mapping: whether the fields of an index are of types that documents and dashboards can live
+//! Types: whether the fields of an index are of types that documents and dashboards can live
 //! with.
 
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     mode::check::finding::{Findings, Status},
     report::Kind,
-    sink::opensearch::template,
+    sink::opensearch::mapping,
 };
 
 const CHECK: &str = "store.mapping";
@@ -19,9 +19,8 @@ pub(super) struct Fault {
 }
 
 /// Looks at the mappings of all indices behind a name.
-pub(super) fn check(found: &Value, kind: Kind, index: &str, findings: &mut Findings) {
-    let wanted = template::template(kind, index);
-    let wanted = &wanted["template"]["mappings"]["properties"];
+pub(super) fn check(found: &Value, kind: Kind, findings: &mut Findings) {
+    let wanted = &mapping::mappings(kind)["properties"];
     for (name, index) in found.as_object().into_iter().flatten() {
         let mappings = &index["mappings"];
         let faults = faults(mappings, wanted);
@@ -118,8 +117,7 @@ mod tests {
 
     #[test]
     fn types_are_compared_by_what_they_can() {
-        let wanted = template::template(Kind::Dmarc, "dmarc-reports");
-        let wanted = &wanted["template"]["mappings"];
+        let wanted = &mapping::mappings(Kind::Dmarc);
         assert!(faults(wanted, &wanted["properties"]).is_empty());
 
         let of = |change: &dyn Fn(&mut Value)| {

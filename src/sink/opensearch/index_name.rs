@@ -1,0 +1,164 @@
+//! Index name: one index, or a name for each year or month of a report's period.
+//!
+//! The period is part of a document's id, so that a report that comes again goes to the same index,
+//! where `create` finds the first.
+
+use std::fmt;
+
+use jiff::{Timestamp, tz::TimeZone};
+
+const YEAR: &str = "{yyyy}";
+const MONTH: &str = "{MM}";
+
+/// 2012-01-01, when DMARC was made public.
+const FIRST: i64 = 1_325_376_000;
+
+/// Clocks that are wrong by less are honest ones, in seconds.
+const AHEAD: i64 = 7 * 86_400;
+
+/// The name of an index, in which `{yyyy}` and `{MM}` may stand for year and month (UTC).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexName(String);
+
+impl IndexName {
+    /// Takes a name.
+    ///
+    /// # Errors
+    /// It can't be the name of an index, for this reason.
+    pub fn new(name: String) -> Result<IndexName, String> {
+        let fixed = name.replacen(YEAR, "2026", 1).replacen(MONTH, "12", 1);
+        let has_year = name.contains(YEAR);
+        // What would mean something else in a URL or what the cluster would refuse document by
+        // document.
+        let is_bad = |c| !matches!(c, 'a'..='z' | '0'..='9') && !"-_+.!$&'()=;~@".contains(c);
+        if fixed.contains(['{', '}']) {
+            return Err(format!(
+                "{name:?}: only {YEAR} and {MONTH} stand for something, each once; an index a day \
+                 would be too small"
+            ));
+        }
+        if name.contains(MONTH) && !has_year {
+            return Err(format!("{name:?}: {MONTH} without {YEAR} would mix the years"));
+        }
+        if fixed.is_empty()
+            || fixed.len() > 255
+            || name.starts_with(['-', '_', '+', '.', '{'])
+            || fixed.contains(is_bad)
+        {
+            return Err(format!("{name:?} can't be the name of an index"));
+        }
+        Ok(IndexName(name))
+    }
+
+    /// True if there are several, by year or month.
+    pub fn is_dated(&self) -> bool {
+        self.0.contains(YEAR)
+    }
+
+    /// The index for a report whose period begins `begin` seconds after 1970. A period that no
+    /// honest report has (before DMARC, or more than a week after `now`) is in year 0, or a
+    /// stranger could have indices made without end.
+    pub fn at(&self, begin: i64, now: i64) -> String {
+        if !self.is_dated() {
+            return self.0.clone();
+        }
+        let is_honest = (FIRST..=now.saturating_add(AHEAD)).contains(&begin);
+        let date = Timestamp::from_second(begin).ok().filter(|_| is_honest);
+        let (year, month) = date.map_or((0, 0), |date| {
+            let date = TimeZone::UTC.to_datetime(date);
+            (date.year(), date.month())
+        });
+        self.0.replace(YEAR, &format!("{year:04}")).replace(MONTH, &format!("{month:02}"))
+    }
+
+    /// All of them, with `*` where the date stands.
+    pub fn wildcard(&self) -> String {
+        let Some((before, _)) = self.0.split_once('{') else { return self.0.clone() };
+        let after = self.0.rsplit_once('}').map_or("", |(_, after)| after);
+        format!("{before}*{after}")
+    }
+
+    /// The name without what stands for a date, for a template: `dmarc-reports-{yyyy}` has the
+    /// same as `dmarc-reports`, whose template is for both.
+    pub fn base(&self) -> String {
+        let wildcard = self.wildcard();
+        match wildcard.strip_suffix("-*") {
+            Some(base) => base.to_owned(),
+            None => self.0.replace(['{', '}'], "").to_lowercase(),
+        }
+    }
+
+    /// For which names its template is.
+    pub fn patterns(&self) -> Vec<String> {
+        let (base, wildcard) = (self.base(), self.wildcard());
+        if self.is_dated() && wildcard != format!("{base}-*") {
+            return vec![wildcard];
+        }
+        let dated = format!("{base}-*");
+        vec![base, dated]
+    }
+}
+
+impl fmt::Display for IndexName {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> IndexName {
+        IndexName::new(name.into()).expect("a name")
+    }
+
+    #[test]
+    fn the_month_is_that_in_which_the_period_begins() {
+        let months = name("dmarc-reports-{yyyy}-{MM}");
+        // 2026-10-31T23:59:59Z, and a second later.
+        assert_eq!(months.at(1_793_491_199, 1_800_000_000), "dmarc-reports-2026-10");
+        assert_eq!(months.at(1_793_491_200, 1_800_000_000), "dmarc-reports-2026-11");
+        assert_eq!(name("a-{yyyy}").at(1_793_491_200, 1_800_000_000), "a-2026");
+        assert_eq!(name("a").at(1_793_491_200, 1_800_000_000), "a");
+    }
+
+    #[test]
+    fn periods_that_can_not_be_share_an_index() {
+        let months = name("a-{yyyy}-{MM}");
+        for begin in [i64::MIN, -1, 0, FIRST - 1, 1_800_000_000 + AHEAD + 1, i64::MAX] {
+            assert_eq!(months.at(begin, 1_800_000_000), "a-0000-00");
+        }
+        assert_eq!(months.at(FIRST, 1_800_000_000), "a-2012-01");
+    }
+
+    #[test]
+    fn templates_are_for_all_of_them_and_shared_with_the_name_without_a_date() {
+        let parts = |text: &str| (name(text).base(), name(text).wildcard(), name(text).patterns());
+        let reports = || vec!["reports".to_owned(), "reports-*".to_owned()];
+        assert_eq!(parts("reports"), ("reports".into(), "reports".into(), reports()));
+        for dated in ["reports-{yyyy}", "reports-{yyyy}-{MM}", "reports-{yyyy}.{MM}"] {
+            assert_eq!(parts(dated), ("reports".into(), "reports-*".into(), reports()));
+        }
+        let within = ("a-yyyy-b".into(), "a-*-b".into(), vec!["a-*-b".to_owned()]);
+        assert_eq!(parts("a-{yyyy}-b"), within);
+    }
+
+    #[test]
+    fn what_can_not_be_a_name_is_refused_with_the_reason() {
+        for (bad, reason) in [
+            ("", "can't be"),
+            ("A", "can't be"),
+            ("a*", "can't be"),
+            ("_a", "can't be"),
+            ("{yyyy}-a", "can't be"),
+            ("a-{MM}", "without {yyyy}"),
+            ("a-{yyyy}-{MM}-{dd}", "an index a day"),
+            ("a-{yyyy}-{yyyy}", "each once"),
+            ("a-{YYYY}", "only {yyyy}"),
+        ] {
+            let error = IndexName::new(bad.into()).expect_err("refused");
+            assert!(error.contains(reason), "{bad}: {error}");
+        }
+    }
+}
