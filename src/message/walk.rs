@@ -31,6 +31,14 @@ fn weight(bytes: &[u8]) -> usize {
     bytes.len() * READ_TIMES + objects * OBJECT_BYTES
 }
 
+/// Which failures count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counting {
+    All,
+    /// Of what calls itself a report: the part may be a mail that failed.
+    OfReports,
+}
+
 pub(super) struct Walk<'c> {
     options: &'c ReadOptions,
     limits: &'c Limits,
@@ -48,8 +56,8 @@ pub(super) struct Walk<'c> {
     named: Named,
     /// A part named like a report was none, and may be another file.
     is_unread: bool,
-    /// The part may be a mail that failed.
-    is_doubtful: bool,
+    /// Which failures count.
+    counting: Counting,
     /// The first format met that is not unpacked.
     closed: Option<&'static str>,
     contents: &'c mut Contents,
@@ -72,7 +80,7 @@ impl<'c> Walk<'c> {
             would_pass_below: false,
             named: Named::Otherwise,
             is_unread: false,
-            is_doubtful: false,
+            counting: Counting::All,
             closed: None,
             contents,
         }
@@ -150,9 +158,9 @@ impl<'c> Walk<'c> {
     fn doubtful(&mut self, part: &Part, depth: usize) {
         let reports = self.contents.reports.len();
         let (closed, is_unread) = (self.closed, self.is_unread);
-        let within_another = std::mem::replace(&mut self.is_doubtful, true);
+        let counting = std::mem::replace(&mut self.counting, Counting::OfReports);
         self.part(part, depth);
-        self.is_doubtful = within_another;
+        self.counting = counting;
         (self.closed, self.is_unread) = (closed, is_unread);
         if self.contents.reports.len() > reports {
             self.contents.reports.truncate(reports);
@@ -353,7 +361,7 @@ impl<'c> Walk<'c> {
         // What is in a mail that failed may be broken, unless it was a report.
         let is_report = self.named == Named::AReport
             || matches!(error, Unusable::Report(_) | Unusable::Named | Unusable::Doubtful);
-        if self.is_doubtful && !is_report {
+        if self.counting == Counting::OfReports && !is_report {
             return;
         }
         if self.contents.failures.len() < FAILURES_KEPT {

@@ -120,15 +120,12 @@ fn imported(answer: &Answer, sent: usize) -> Result<u64, (Exit, String)> {
         return Ok(taken);
     }
     let refused = &imported.errors;
-    let mut reason = format!("{taken} of {sent} saved objects were taken");
-    if !refused.is_empty() {
-        let named: Vec<String> = refused.iter().take(NAMED).map(Refusal::told).collect();
-        reason += &format!(", not these: {}", named.join("; "));
-    }
-    if refused.len() > NAMED {
-        reason += &format!("; and {} more", refused.len() - NAMED);
-    }
-    Err((Exit::Configuration, reason))
+    let more = refused.len().saturating_sub(NAMED);
+    let named = refused.iter().take(NAMED).map(Refusal::told);
+    let named: Vec<String> = named.chain((more > 0).then(|| format!("and {more} more"))).collect();
+    let which =
+        if named.is_empty() { String::new() } else { format!(", not these: {}", named.join("; ")) };
+    Err((Exit::Configuration, format!("{taken} of {sent} saved objects were taken{which}")))
 }
 
 impl Refusal {
