@@ -11,6 +11,7 @@
 //! [`document`] makes what a store is given, [`sink`] hands it over, and [`settle`] moves the mail
 //! once the store has acknowledged everything. The [`pipeline`] runs these on threads; a [`mode`]
 //! feeds it. ARCHITECTURE.md has the promises.
+pub mod answers;
 pub mod cli;
 mod config;
 mod dashboards;

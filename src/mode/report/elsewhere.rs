@@ -7,7 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{sanitize, source::identity::device_and_inode, sqlite::query::Reader};
+use crate::{
+    answers::{Answers, Filter},
+    sanitize,
+    source::identity::device_and_inode,
+    sqlite::query::Reader,
+};
 
 /// Another store, and how to see it.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,8 +38,8 @@ fn look(place: &Path) -> Option<Elsewhere> {
         Err(_) => return None,
         Ok(_) => {}
     }
-    let is_empty = Reader::open(place).ok()?.is_empty().ok()?;
-    if is_empty { None } else { found(false) }
+    let newest = Reader::open(place).ok()?.answers().ok()?.newest(&Filter::default()).ok()?;
+    if newest.is_none() { None } else { found(false) }
 }
 
 impl fmt::Display for Elsewhere {

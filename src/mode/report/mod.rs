@@ -14,15 +14,12 @@ use serde::Serialize;
 
 use self::elsewhere::Elsewhere;
 use crate::{
+    answers::{Answers, Choice, Filter, overview::Overview},
     exit::{Exit, Failure},
     moment::Moment,
     report::rfc3339,
     sanitize,
-    sqlite::{
-        OpenError,
-        query::{Reader, Selection},
-        summary::Overview,
-    },
+    sqlite::{OpenError, query::Reader},
 };
 
 /// What is asked.
@@ -108,14 +105,16 @@ struct ReportJson<'a> {
 /// [`ReportError`] says why that is impossible.
 pub fn run(options: &ReportOptions, out: &mut impl Write) -> Result<(), ReportError> {
     let now = Timestamp::now();
-    let selection = Selection {
+    let filter = Filter {
         since: options.since.map(|since| since.begin(now)),
         until: options.until.map(|until| until.end(now)),
-        domain: options.domain.clone(),
-        top: options.top,
+        domains: options.domain.clone().map(Choice::of).unwrap_or_default(),
+        ..Filter::default()
     };
     let read = |error| ReportError::Read { path: options.store.clone(), error };
-    let summary = open(options)?.summary(&selection).map_err(read)?;
+    let mut reader = open(options)?;
+    let answers = reader.answers().map_err(read)?;
+    let summary = answers.overview(&filter, options.top).map_err(read)?;
     let elsewhere = match summary.newest_of_all {
         None => elsewhere::find(&options.store, &options.places),
         Some(_) => None,
@@ -124,8 +123,8 @@ pub fn run(options: &ReportOptions, out: &mut impl Write) -> Result<(), ReportEr
         store: options.store.display().to_string(),
         other_store: elsewhere.as_ref().map(|other| other.store.display().to_string()),
         elsewhere,
-        since: selection.since.and_then(rfc3339),
-        until: selection.until.and_then(rfc3339),
+        since: filter.since.and_then(rfc3339),
+        until: filter.until.and_then(rfc3339),
         domain: options.domain.as_deref(),
         newest_report: summary.newest.and_then(rfc3339),
         summary: &summary,

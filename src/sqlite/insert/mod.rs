@@ -11,7 +11,10 @@ use self::statements::{
     DKIM_RESULT, DMARC_RECORD, DMARC_REPORT, FAILURE, FAILURE_DETAIL, OVERRIDE_REASON, SPF_RESULT,
     TLS_POLICY, TLS_REPORT,
 };
-use super::heads::{self, Heads};
+use super::{
+    columns::{Batch, Names, ReportHead},
+    heads::{self, Heads},
+};
 use crate::{
     message::{Contents, Received},
     report::{
@@ -21,9 +24,14 @@ use crate::{
     settle::Acknowledgement,
 };
 
+/// Hexadecimal digits of a report's key.
+const KEY_DIGITS: usize = 32;
+
 /// Statements of an open transaction.
 pub(crate) struct Insert<'c> {
     connection: &'c Connection,
+    names: &'c mut Names,
+    columns: Batch,
     savepoint: CachedStatement<'c>,
     release: CachedStatement<'c>,
     roll_back: CachedStatement<'c>,
@@ -55,14 +63,17 @@ struct Steps<'c, R, P> {
 }
 
 impl<'c> Insert<'c> {
-    /// How many statements the connection must be able to keep, with those of transactions.
-    pub(crate) const STATEMENTS: usize = 28;
+    /// How many statements the connection must be able to keep, with those of transactions and of
+    /// columns.
+    pub(crate) const STATEMENTS: usize = 36;
 
     /// Takes the statements out of the connection's cache.
-    pub(crate) fn new(connection: &'c Connection) -> Result<Insert<'c>> {
+    pub(crate) fn new(connection: &'c Connection, names: &'c mut Names) -> Result<Insert<'c>> {
         let prepare = |sql| connection.prepare_cached(sql);
         Ok(Insert {
             connection,
+            names,
+            columns: Batch::default(),
             savepoint: prepare("SAVEPOINT report")?,
             release: prepare("RELEASE report")?,
             roll_back: prepare("ROLLBACK TO report")?,
@@ -88,11 +99,14 @@ impl<'c> Insert<'c> {
             self.savepoint.execute(())?;
             match self.report(report, ids, &contents.received) {
                 Ok(created) => {
+                    self.columns.keep();
                     answer.created += created;
                     answer.duplicates += report.len() as u64 - created;
                 }
                 Err(error) if is_about_content(&error) => {
                     self.roll_back.execute(())?;
+                    self.columns.take_back();
+                    self.names.rolled_back();
                     answer.refused += report.len() as u64;
                     answer.reason.get_or_insert_with(|| error.to_string());
                 }
@@ -101,6 +115,11 @@ impl<'c> Insert<'c> {
             self.release.execute(())?;
         }
         Ok(answer)
+    }
+
+    /// Before the transaction ends: puts its records into the columns, too.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.columns.store(self.connection)
     }
 
     /// How many of the report's documents are new.
@@ -200,7 +219,16 @@ impl<'c> Insert<'c> {
             json_list(report.repairs.names()),
             integer(report.lost as u64),
         ])?;
-        Ok((is_new > 0).then(|| self.connection.last_insert_rowid()))
+        if is_new == 0 {
+            return Ok(None);
+        }
+        let id = self.connection.last_insert_rowid();
+        // Another head of a report has no records of its own.
+        if key.len() == KEY_DIGITS {
+            let head = ReportHead::of(id, report);
+            self.columns.begin(self.connection, self.names, &head, false)?;
+        }
+        Ok(Some(id))
     }
 
     /// True if the record is new.
@@ -229,6 +257,7 @@ impl<'c> Insert<'c> {
         if is_new == 0 {
             return Ok(false);
         }
+        self.columns.record(self.connection, self.names, report, record)?;
         for (n, r) in (0_u32..).zip(&evaluated.reason) {
             self.override_reason.execute(params![
                 report,

@@ -11,14 +11,14 @@ use std::{iter::Peekable, mem};
 
 use rusqlite::{Connection, Error, Result, Row, ToSql, named_params};
 
-use super::query::{DMARC_REPORTS, Reader, Selection, Snapshot, TLS_POLICIES, failures::FAILURES};
+use super::query::{DMARC_REPORTS, FAILURES, Reader, Selection, Snapshot, TLS_POLICIES};
 use crate::{
     document::Documents,
     message::Received,
     report::{AggregateReport, Ids, Kind, Report, TlsReport, aggregate::Record, tls::PolicyResult},
 };
-use rows::{count, dkim_result, failure_detail, key, override_reason, policy, record, spf_result};
-pub(super) use rows::{dmarc_head, failure_report, received, tls_head};
+pub(super) use rows::{address, count, dmarc_head, failure_report, list, received, text, tls_head};
+use rows::{dkim_result, failure_detail, key, override_reason, policy, record, spf_result};
 
 /// How many records or policies are in memory at once.
 const PORTION: usize = 1000;
@@ -217,6 +217,20 @@ pub(super) fn records<T, E: From<Error>>(
     take(&mut records)
 }
 
+/// Each record of a report, in the order of what identifies them.
+pub(super) fn each_record(
+    connection: &Connection,
+    report: i64,
+    mut take: impl FnMut(&Record) -> Result<()>,
+) -> Result<()> {
+    records(connection, RECORDS, report, |records| {
+        for record in records {
+            take(&record?.value)?;
+        }
+        Ok(())
+    })
+}
+
 /// The same of policies and their failure details. Policies may be left out by `params`.
 pub(super) fn policies<T, E: From<Error>>(
     connection: &Connection,
@@ -236,6 +250,15 @@ pub(super) fn policies<T, E: From<Error>>(
         Ok(Identified { id: part, head: row.get("head")?, value: result })
     })?;
     take(&mut policies)
+}
+
+/// All policies of a report, in the order of what identifies them.
+pub(super) fn all_policies(connection: &Connection, report: i64) -> Result<Vec<PolicyResult>> {
+    let all = "SELECT * FROM tls_policies WHERE report = :report ORDER BY policy";
+    let params = named_params! { ":report": report };
+    policies(connection, [all, FAILURE_DETAILS], params, report, |policies| {
+        policies.map(|policy| Ok(policy?.value)).collect()
+    })
 }
 
 /// A record or policy.
