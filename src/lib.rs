@@ -25,6 +25,7 @@ pub mod message;
 pub mod metrics;
 pub mod mode;
 mod moment;
+pub mod opensearch;
 mod pipeline;
 pub mod report;
 mod sanitize;

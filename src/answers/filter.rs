@@ -1,6 +1,6 @@
 //! Filter: which records are meant.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use super::{Disposition, Network, Sender, Verdict, sender::Evidence};
 
@@ -108,8 +108,13 @@ impl Filter {
 }
 
 /// A domain as domains are compared: in small letters, without dots at its end.
-pub fn folded(domain: &str) -> String {
-    domain.trim_end_matches('.').to_ascii_lowercase()
+pub fn folded(domain: &str) -> Cow<'_, str> {
+    let domain = domain.trim_end_matches('.');
+    if domain.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(domain.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(domain)
+    }
 }
 
 /// True if a domain is another one or below it; both folded. Nothing is below the empty one.

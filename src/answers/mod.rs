@@ -27,23 +27,35 @@ pub(crate) use self::{
     tally::capped_sum,
 };
 
+use serde_json::Value;
+
 use self::overview::{Dmarc, Domain, Failures, Overview, Source, Tls};
-use crate::{
-    message::Received,
-    report::{Key as ReportKey, Report},
-};
+use crate::report::Kind;
 
 /// How many raw results or ways to fail are told of one source or policy: the most frequent ones. A
 /// stranger's report may name any number.
 pub const DETAILS: usize = 10;
 
-/// One report out of a store.
+/// What names a DMARC or TLS report for a person. Two may have the same name, as a corrected one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReportName {
+    /// DMARC or TLS.
+    pub kind: Kind,
+    /// Who reports, if the report says it.
+    pub organization: Option<String>,
+    /// The reporter's own id of it.
+    pub report_id: String,
+    /// When its period begins, in seconds since 1970.
+    pub begin: i64,
+}
+
+/// A record or policy as OpenSearch has it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StoredReport {
-    /// The report with all its records or policies.
-    pub report: Report,
-    /// What is known of the mail that brought it first.
-    pub received: Received,
+pub struct StoredDocument {
+    /// `_id`: the report's key and what identifies the record in it.
+    pub id: String,
+    /// The document.
+    pub source: Value,
 }
 
 /// What a store of reports can be asked. All answers are of one moment, even while reports come in.
@@ -75,11 +87,12 @@ pub trait Answers {
     /// The store can't be read.
     fn failures(&self, filter: &Filter, top: usize) -> Result<Failures, Self::Error>;
 
-    /// The report of this key, as its first mail brought it, with the records of all.
+    /// The records or policies of the reports of this name, in the order of their ids; no more than
+    /// `most`.
     ///
     /// # Errors
     /// The store can't be read.
-    fn report(&self, key: &ReportKey) -> Result<Option<StoredReport>, Self::Error>;
+    fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>, Self::Error>;
 
     /// When the newest report of any kind begins, among those of the domains of a filter, whatever
     /// else it says: in seconds since 1970.

@@ -49,16 +49,23 @@ impl Evidence<'_> {
 /// Which of a record's signatures that passed tells most of its sender: the first of another
 /// domain, since a mail service signs in its own name, too; else the first.
 pub(crate) fn best<T: Copy>(
-    signatures: impl Iterator<Item = T> + Clone,
+    signatures: impl IntoIterator<Item = T>,
     is_own: impl Fn(T) -> bool,
 ) -> Option<T> {
-    signatures.clone().find(|signature| !is_own(*signature)).or_else(|| signatures.clone().next())
+    let mut first = None;
+    for signature in signatures {
+        if !is_own(signature) {
+            return Some(signature);
+        }
+        first = first.or(Some(signature));
+    }
+    first
 }
 
 /// The sender of mails with these signatures that passed, in the order of the record, from this
 /// address.
 pub fn sender(signatures: &[Signature], address: Option<IpAddr>) -> Sender {
-    let signature = best(signatures.iter(), |signature| signature.is_own);
+    let signature = best(signatures, |signature| signature.is_own);
     Evidence { signature: signature.map(|signature| signature.domain), address }.sender()
 }
 
@@ -74,7 +81,7 @@ impl FromStr for Sender {
         match text.parse() {
             Ok(network) => Ok(Sender::Network(network)),
             Err(_) if text.is_empty() || text.contains('/') => Err(ParseSenderError),
-            Err(_) => Ok(Sender::Domain(folded(text))),
+            Err(_) => Ok(Sender::Domain(folded(text).into_owned())),
         }
     }
 }

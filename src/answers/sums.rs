@@ -62,7 +62,7 @@ impl<'f, R: Eq + Hash + Clone> TlsSums<'f, R> {
     }
 
     fn sum(&mut self, row: &TlsRow<R>) -> Option<&mut PolicySum<R>> {
-        let domain = folded(row.domain.unwrap_or_default());
+        let domain = folded(row.domain.unwrap_or_default()).into_owned();
         if !self.filter.lets_domain(&domain) || !self.filter.lets_organization(row.organization) {
             return None;
         }
@@ -149,7 +149,7 @@ impl<'f> FailureSums<'f> {
 
     /// Counts a report, once for each domain that it names.
     pub(crate) fn add(&mut self, row: &FailureRow) {
-        let named = row.domains.iter().map(|domain| folded(domain));
+        let named = row.domains.iter().map(|domain| folded(domain).into_owned());
         let mut domains: BTreeSet<String> = named.collect();
         if domains.is_empty() {
             domains.insert(String::new());
@@ -172,10 +172,7 @@ impl<'f> FailureSums<'f> {
                 *sum = capped_sum(*sum, messages);
             };
             count(&mut sum.sources, row.source.map(|address| address.to_string()));
-            count(
-                &mut sum.delivery_results,
-                row.delivery_result.as_ref().map(|result| lower(result)),
-            );
+            count(&mut sum.delivery_results, row.delivery_result.as_ref().map(lower));
             if failures.is_empty() {
                 count(&mut sum.auth_failures, None);
             }

@@ -106,7 +106,7 @@ impl Outcome {
 
     /// Its place among all.
     pub(crate) fn number(self) -> u8 {
-        let verdicts = Verdict::ALL.len() as u8;
+        let verdicts = Verdict::Unknown as u8 + 1;
         (self.disposition as u8 * verdicts + self.spf as u8) * verdicts + self.dkim as u8
     }
 

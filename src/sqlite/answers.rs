@@ -1,25 +1,24 @@
 //! Answers: what an SQLite store says to the questions of [`crate::answers`]: of DMARC records from
 //! its columns, of all else from its tables.
 
-use rusqlite::{OptionalExtension, Result, Row, Transaction, named_params};
+use rusqlite::{Connection, Result, Row, named_params};
 
 use super::{
     columns::Scan,
-    read::{self, count},
+    read::{self, Portion, Reports, count},
 };
 use crate::{
     answers::{
-        Answers, By, FailureRow, FailureSums, Filter, Groups, StoredReport, Tally, TlsRow, TlsSums,
-        folded,
+        Answers, By, FailureRow, FailureSums, Filter, Groups, ReportName, StoredDocument, Tally,
+        TlsRow, TlsSums, folded,
         overview::{Failures, Tls},
     },
-    report::{Key, Report, Text},
+    report::{Kind, Text},
 };
 
 /// One moment of a store.
-#[derive(Debug)]
 pub struct StoreAnswers<'c> {
-    pub(super) transaction: Transaction<'c>,
+    pub(super) reports: Reports<'c>,
 }
 
 const TLS_POLICIES: &str = "\
@@ -42,11 +41,11 @@ impl Answers for StoreAnswers<'_> {
     type Error = rusqlite::Error;
 
     fn totals(&self, filter: &Filter) -> Result<Tally> {
-        Scan::new(&self.transaction, filter)?.totals()
+        Scan::new(self.transaction(), filter)?.totals()
     }
 
     fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups> {
-        Scan::new(&self.transaction, filter)?.groups(by, top)
+        Scan::new(self.transaction(), filter)?.groups(by, top)
     }
 
     fn tls(&self, filter: &Filter, top: usize) -> Result<Tls> {
@@ -71,40 +70,37 @@ impl Answers for StoreAnswers<'_> {
         Ok(sums.finish(top))
     }
 
-    fn report(&self, key: &Key) -> Result<Option<StoredReport>> {
-        for table in ["dmarc_reports", "tls_reports", "dmarc_failures"] {
-            let sql = format!("SELECT * FROM {table} WHERE report_key = unhex(?)");
-            let read = |row: &Row| {
-                let id = row.get("id")?;
-                let mut report = match table {
-                    "dmarc_reports" => Report::Aggregate(read::dmarc_head(row)?),
-                    "tls_reports" => Report::Tls(read::tls_head(row)?),
-                    _ => Report::Failure(read::failure_report(row)?),
-                };
-                match &mut report {
-                    Report::Aggregate(dmarc) => {
-                        read::each_record(&self.transaction, id, |record| {
-                            dmarc.records.push(record.clone());
-                            Ok(())
-                        })?;
-                    }
-                    Report::Tls(tls) => tls.policies = read::all_policies(&self.transaction, id)?,
-                    Report::Failure(_) => {}
-                }
-                Ok(StoredReport { report, received: read::received(row)? })
-            };
-            let mut statement = self.transaction.prepare_cached(&sql)?;
-            let found = statement.query_row([key.as_str()], read).optional()?;
-            if found.is_some() {
-                return Ok(found);
+    fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>> {
+        let sql = match name.kind {
+            Kind::Dmarc => {
+                "SELECT id FROM dmarc_reports WHERE period_begin = ? AND report_id = ? AND org_name IS ?
+                 AND length(report_key) = 16"
             }
+            Kind::Tls => {
+                "SELECT id FROM tls_reports WHERE period_begin = ? AND report_id = ? AND organization_name IS ?
+                 AND length(report_key) = 16"
+            }
+            Kind::Failure => return Ok(Vec::new()),
+        };
+        let mut statement = self.transaction().prepare_cached(sql)?;
+        let ids = statement
+            .query_map((name.begin, &name.report_id, &name.organization), |row| row.get(0))?
+            .collect::<Result<Vec<i64>>>()?;
+        let mut found = Vec::new();
+        for id in ids {
+            self.reports.one(name.kind, id, &mut |portion| {
+                found.extend(documents(portion));
+                Ok::<_, rusqlite::Error>(())
+            })?;
         }
-        Ok(None)
+        found.sort_by(|one, other| one.id.cmp(&other.id));
+        found.truncate(most);
+        Ok(found)
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>> {
         let of_domains = Filter { domains: filter.domains.clone(), ..Filter::default() };
-        let dmarc = Scan::new(&self.transaction, &of_domains)?.newest()?;
+        let dmarc = Scan::new(self.transaction(), &of_domains)?.newest()?;
         let mut newest = dmarc;
         let mut note = |begin: i64| newest = newest.max(Some(begin));
         let sql = "SELECT r.period_begin, p.policy_domain FROM tls_reports r
@@ -124,14 +120,32 @@ impl Answers for StoreAnswers<'_> {
     }
 }
 
+fn documents(portion: &Portion) -> impl Iterator<Item = StoredDocument> {
+    let documents = portion.documents();
+    (0..documents.len()).map(move |n| {
+        let (mut id, mut source) = (Vec::new(), Vec::new());
+        documents.write_id(n, &mut id);
+        documents.write_source(n, &mut source);
+        StoredDocument {
+            id: String::from_utf8_lossy(&id).into_owned(),
+            // What was written is JSON.
+            source: serde_json::from_slice(&source).unwrap_or_default(),
+        }
+    })
+}
+
 impl StoreAnswers<'_> {
+    fn transaction(&self) -> &Connection {
+        self.reports.transaction()
+    }
+
     fn each(
         &self,
         sql: &str,
         filter: &Filter,
         mut take: impl FnMut(&Row) -> Result<()>,
     ) -> Result<()> {
-        let mut statement = self.transaction.prepare_cached(sql)?;
+        let mut statement = self.transaction().prepare_cached(sql)?;
         let params = named_params! { ":since": filter.since, ":until": filter.until };
         let mut rows = statement.query(params)?;
         while let Some(row) = rows.next()? {
@@ -147,7 +161,7 @@ impl StoreAnswers<'_> {
         filter: &Filter,
         domains: impl Fn(&Row) -> Result<Vec<Text>>,
     ) -> Result<Option<i64>> {
-        let mut statement = self.transaction.prepare_cached(sql)?;
+        let mut statement = self.transaction().prepare_cached(sql)?;
         let mut rows = statement.query(())?;
         while let Some(row) = rows.next()? {
             if domains(row)?.iter().any(|domain| filter.lets_domain(&folded(domain))) {

@@ -37,7 +37,7 @@ impl Reader {
     /// # Errors
     /// SQLite can't read the file.
     pub fn answers(&mut self) -> Result<StoreAnswers<'_>> {
-        Ok(StoreAnswers { transaction: self.connection.transaction()? })
+        Ok(StoreAnswers { reports: self.reports(&Selection::default())? })
     }
 }
 

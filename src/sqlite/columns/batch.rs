@@ -7,11 +7,11 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::{
     Names,
     combination::Combination,
-    segment::{ADDRESSES, MOST, NO_ADDRESS, Run, Segment, V4, V6},
+    segment::{ADDRESSES, MOST, NO_ADDRESS, Needed, Run, Segment, V4, V6},
 };
 use crate::{
     answers::{Outcome, folded, is_at_or_below},
-    report::{AggregateReport, Text, aggregate::Record},
+    report::{AggregateReport, aggregate::Record},
     sqlite::read,
 };
 
@@ -27,8 +27,9 @@ pub(in crate::sqlite) struct Batch {
     report: Vec<Segment>,
     /// The domain of its policy, folded.
     domain: String,
-    /// The combination of the record at hand.
-    combination: Vec<u8>,
+    /// What the record at hand has, for its memory.
+    combination: Combination,
+    written: Vec<u8>,
 }
 
 /// What a run says of its report.
@@ -59,10 +60,11 @@ impl Batch {
     /// The report is stored.
     pub(in crate::sqlite) fn keep(&mut self) {
         for segment in self.report.drain(..) {
-            match self.segments.last_mut() {
-                Some(last) if last.len() + segment.len() <= MOST => last.append(segment),
-                _ => self.segments.push(segment),
+            let last = self.segments.last();
+            if last.is_none_or(|last| last.len() + segment.len() > MOST) {
+                self.segments.push(Segment::default());
             }
+            self.segments.last_mut().expect("one was made").append(segment);
         }
     }
 
@@ -79,7 +81,7 @@ impl Batch {
         head: &ReportHead,
         again: bool,
     ) -> Result<()> {
-        self.domain = folded(head.domain.unwrap_or_default());
+        self.domain = folded(head.domain.unwrap_or_default()).into_owned();
         let domain = names.number(connection, Some(&self.domain))?;
         let organization = names.number(connection, head.organization)?;
         let (report, begin) = (head.report, head.begin);
@@ -104,7 +106,7 @@ impl Batch {
             self.begin(connection, names, &ReportHead::of(report, &head), true)?;
         }
         self.combine(connection, names, record)?;
-        let combination = mem::take(&mut self.combination);
+        let written = mem::take(&mut self.written);
         let segment = self.open_segment();
         let kind = match record.row.source_ip {
             None => NO_ADDRESS,
@@ -119,8 +121,8 @@ impl Batch {
         };
         let code = Outcome::of(&record.row.policy_evaluated).number() * ADDRESSES + kind;
         // What the table of records can keep.
-        segment.push(code, record.row.count.min(i64::MAX.cast_unsigned()), &combination);
-        self.combination = combination;
+        segment.push(code, record.row.count.min(i64::MAX.cast_unsigned()), &written);
+        self.written = written;
         Ok(())
     }
 
@@ -160,14 +162,14 @@ impl Batch {
         names: &mut Names,
         record: &Record,
     ) -> Result<()> {
-        let fold = |domain: &Option<Text>| domain.as_deref().map(folded);
-        let mut all = Combination::default();
+        let all = &mut self.combination;
+        all.clear();
         for spf in &record.auth_results.spf {
-            let domain = names.number(connection, fold(&spf.domain).as_deref())?;
+            let domain = names.number(connection, spf.domain.as_deref().map(folded).as_deref())?;
             all.spf.push((domain, names.number(connection, spf.result.as_deref())?));
         }
         for dkim in &record.auth_results.dkim {
-            let signer = fold(&dkim.domain);
+            let signer = dkim.domain.as_deref().map(folded);
             let own = signer.as_deref().is_some_and(|signer| is_related(signer, &self.domain));
             let domain = names.number(connection, signer.as_deref())?;
             let result = names.number(connection, dkim.result.as_deref())?;
@@ -176,8 +178,8 @@ impl Batch {
         for reason in &record.row.policy_evaluated.reason {
             all.reasons.push((names.number(connection, reason.kind.as_deref())?, 0));
         }
-        self.combination.clear();
-        all.write(&mut self.combination);
+        self.written.clear();
+        all.write(&mut self.written);
         Ok(())
     }
 }
@@ -197,6 +199,6 @@ fn last(connection: &Connection, records: usize) -> Result<Option<(i64, Segment)
     ];
     connection
         .prepare_cached(sql)?
-        .query_row(limits, |row| Ok((row.get("id")?, Segment::read(row, true)?)))
+        .query_row(limits, |row| Ok((row.get("id")?, Segment::read(row, Needed::ALL)?)))
         .optional()
 }

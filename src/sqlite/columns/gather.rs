@@ -115,30 +115,30 @@ pub(super) struct Sums<K> {
     /// The property; nothing of a report without records if it is one of records.
     key: fn(&Run, Option<&Packed>) -> Option<K>,
     places: HashMap<K, usize>,
-    sums: Vec<Sum>,
+    each: Vec<Sum>,
     /// Most often the next is the same.
     last: Option<(K, usize)>,
 }
 
 impl<K: Copy + Eq + Hash> Sums<K> {
     pub(super) fn new(key: fn(&Run, Option<&Packed>) -> Option<K>) -> Self {
-        Sums { key, places: HashMap::new(), sums: Vec::new(), last: None }
+        Sums { key, places: HashMap::new(), each: Vec::new(), last: None }
     }
 
     fn of(&mut self, key: K) -> &mut Sum {
         let place = match self.last {
             Some((last, place)) if last == key => place,
             _ => *self.places.entry(key).or_insert_with(|| {
-                self.sums.push(Sum::default());
-                self.sums.len() - 1
+                self.each.push(Sum::default());
+                self.each.len() - 1
             }),
         };
         self.last = Some((key, place));
-        &mut self.sums[place]
+        &mut self.each[place]
     }
 
     pub(super) fn tallies(&self) -> impl Iterator<Item = (K, Tally)> {
-        self.places.iter().map(|(key, place)| (*key, self.sums[*place].tally()))
+        self.places.iter().map(|(key, place)| (*key, self.each[*place].tally()))
     }
 }
 
@@ -161,7 +161,7 @@ impl<K: Copy + Eq + Hash + Send + Sync> Gather for Sums<K> {
 
     fn merge(&mut self, mut other: Self) {
         for (key, place) in mem::take(&mut other.places) {
-            self.of(key).merge(mem::take(&mut other.sums[place]));
+            self.of(key).merge(mem::take(&mut other.each[place]));
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     gather::{Sum, Sums},
     names::name,
     numbers::Broken,
-    scan::{Gather, Of, Scan},
+    scan::{Asked, Gather, Of, Scan},
     segment::{Packed, Run, Segment},
     weights::{Heaviest, Weights, Whom},
 };
@@ -27,7 +27,7 @@ const DAY: i64 = 86_400;
 impl Scan<'_> {
     /// Sums over all records that are meant.
     pub(in crate::sqlite) fn totals(&mut self) -> Result<Tally> {
-        Ok(self.gather(false, Sum::default())?.tally())
+        Ok(self.gather(Asked::default(), Sum::default())?.tally())
     }
 
     /// Sums over the groups of a property.
@@ -65,7 +65,7 @@ impl Scan<'_> {
         top: usize,
         key: impl Fn(&Connection, K) -> Result<Key>,
     ) -> Result<Groups> {
-        let (total, sums) = self.gather(false, (Sum::default(), sums))?;
+        let (total, sums) = self.gather(Asked::default(), (Sum::default(), sums))?;
         let group = |(of, tally)| {
             let key = key(self.connection, of)?;
             Ok(Group { key, tally, spf: Vec::new(), dkim: Vec::new() })
@@ -77,7 +77,8 @@ impl Scan<'_> {
     /// In two goes: who is heaviest, and what they sent.
     fn many(&mut self, whom: fn(&Packed) -> Whom, by: By, top: usize) -> Result<Groups> {
         let weights = Weights::new(whom, &RandomState::default());
-        let (total, weights) = self.gather(by == By::Sender, (Sum::default(), weights))?;
+        let asked = Asked { addresses: true, evidence: false, signatures: by == By::Sender };
+        let (total, weights) = self.gather(asked, (Sum::default(), weights))?;
         let Heaviest { list, all } = weights.heaviest(top);
         let mut chosen = list
             .into_iter()
@@ -89,8 +90,9 @@ impl Scan<'_> {
         chosen.truncate(top);
         let mut groups = Vec::new();
         if !chosen.is_empty() {
+            let asked = Asked { evidence: true, ..asked };
             let chosen_ones = chosen.iter().map(|(_, _, whom)| *whom);
-            let found = self.gather(true, Chosen::new(whom, chosen_ones))?;
+            let found = self.gather(asked, Chosen::new(whom, chosen_ones))?;
             for ((_, key, _), one) in chosen.into_iter().zip(&found.found) {
                 let (spf, dkim) = (self.raw(&one.spf)?, self.raw(&one.dkim)?);
                 groups.push(Group { key, tally: one.sum.tally(), spf, dkim });
@@ -167,8 +169,8 @@ impl Gather for Chosen {
 
     fn segment(&mut self, segment: &Segment) -> Result<(), Broken> {
         for ((place, combination), messages) in self.combinations.drain() {
-            let combination = &segment.combinations.list[usize::from(combination)];
-            let Combination { spf, dkim, reasons: _ } = Combination::read(combination)?;
+            let combination = Combination::read(segment.combinations.get(combination))?;
+            let Combination { spf, dkim, reasons: _ } = combination;
             let found = &mut self.found[place];
             spf.into_iter().for_each(|pair| add(&mut found.spf, pair, messages));
             for (domain, result) in dkim {

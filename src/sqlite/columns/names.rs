@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, Result};
 
 /// Names that are remembered: strangers' reports may bring any number.
@@ -10,7 +11,7 @@ const REMEMBERED: usize = 200_000;
 /// Names that a writer has met, with their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    known: HashMap<Box<str>, i64>,
+    known: HashMap<Box<str>, i64, RandomState>,
     /// Those that the transaction brought, which may not come to be.
     new: Vec<Box<str>>,
 }
@@ -22,14 +23,12 @@ impl Names {
         if let Some(id) = self.known.get(name) {
             return Ok(id.cast_unsigned());
         }
-        let id = match find(connection, name)? {
-            Some(id) => id,
-            None => {
-                let mut insert =
-                    connection.prepare_cached("INSERT INTO names (name) VALUES (?)")?;
-                self.new.push(name.into());
-                insert.insert([name])?
-            }
+        let id = if let Some(id) = find(connection, name)? {
+            id
+        } else {
+            let mut insert = connection.prepare_cached("INSERT INTO names (name) VALUES (?)")?;
+            self.new.push(name.into());
+            insert.insert([name])?
         };
         if self.known.len() == REMEMBERED {
             self.known.clear();

@@ -6,12 +6,12 @@ use rayon::prelude::*;
 use rusqlite::{Connection, Result, Row};
 
 use super::{
-    combination::Combination,
+    combination::best_signature,
     names::{find, name},
     numbers::Broken,
-    segment::{Address, Packed, Run, Segment, broken, read_runs},
+    segment::{Address, Needed, Packed, Run, Segment, broken, read_runs},
 };
-use crate::answers::{Choice, Filter, Network, Outcome, Sender, best};
+use crate::answers::{Choice, Filter, Network, Outcome, Sender};
 
 /// Segments that are in memory at once: some 40 MB of those that are full.
 const AT_ONCE: usize = 64;
@@ -30,6 +30,16 @@ pub(super) trait Gather: Send + Sync {
     }
     /// Takes what another has.
     fn merge(&mut self, other: Self);
+}
+
+/// What is asked of each record, beside its outcome and messages.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    pub(super) addresses: bool,
+    /// Raw results and reasons.
+    pub(super) evidence: bool,
+    /// Who signed.
+    pub(super) signatures: bool,
 }
 
 /// The report that a record is of.
@@ -100,12 +110,17 @@ impl<'f> Scan<'f> {
     }
 
     /// Hands the records that are meant to `gather`, on all threads.
-    pub(super) fn gather<G: Gather>(&mut self, with_evidence: bool, mut gather: G) -> Result<G> {
-        let with_evidence = with_evidence || !self.senders.is_any();
-        let mut statement = self.connection.prepare_cached(
-            "SELECT * FROM dmarc_columns
+    pub(super) fn gather<G: Gather>(&mut self, asked: Asked, mut gather: G) -> Result<G> {
+        let by_sender = asked.signatures || !self.senders.is_any();
+        let needed = Needed {
+            addresses: asked.addresses || by_sender || !self.filter.networks.is_any(),
+            evidence: asked.evidence || by_sender,
+        };
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {} FROM dmarc_columns
              WHERE (?1 IS NULL OR last >= ?1) AND (?2 IS NULL OR first < ?2) ORDER BY id",
-        )?;
+            needed.columns()
+        ))?;
         let mut rows = statement.query((self.filter.since, self.filter.until))?;
         let mut is_end = false;
         while !is_end {
@@ -116,16 +131,16 @@ impl<'f> Scan<'f> {
                     break;
                 };
                 if self.is_any_meant(row)? {
-                    segments.push(Segment::read(row, with_evidence)?);
+                    segments.push(Segment::read(row, needed)?);
                 }
             }
             let of_a_thread = AT_ONCE.div_ceil(rayon::current_num_threads());
-            let scan = self.without_connection();
+            let view = self.view(by_sender);
             let parts: std::result::Result<Vec<G>, Broken> = segments
                 .par_chunks(of_a_thread)
                 .map(|segments| {
                     let mut part = gather.fork();
-                    segments.iter().try_for_each(|one| scan.go_through(one, &mut part))?;
+                    segments.iter().try_for_each(|one| view.go_through(one, &mut part))?;
                     Ok(part)
                 })
                 .collect();
@@ -137,20 +152,25 @@ impl<'f> Scan<'f> {
     /// When the newest report begins of those that the filter lets through by its domain and
     /// reporter.
     pub(in crate::sqlite) fn newest(&mut self) -> Result<Option<i64>> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT * FROM dmarc_columns ORDER BY last DESC")?;
-        let mut rows = statement.query(())?;
+        let mut segments = self.connection.prepare_cached("SELECT last, id FROM dmarc_columns")?;
+        let mut segments = segments
+            .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<Vec<(i64, i64)>>>()?;
+        segments.sort_unstable();
+        let mut runs =
+            self.connection.prepare_cached("SELECT runs FROM dmarc_columns WHERE id = ?")?;
         let mut newest = None;
-        while let Some(row) = rows.next()? {
-            if newest >= Some(row.get("last")?) {
+        for (last, id) in segments.into_iter().rev() {
+            if newest >= Some(last) {
                 break;
             }
-            if self.is_any_meant(row)? {
+            let of_segment = runs.query_row([id], |row| {
                 let runs = read_runs(row.get_ref("runs")?.as_blob()?).map_err(broken)?;
-                let view = self.without_connection();
-                let meant = runs.iter().filter(|run| view.is_meant(run)).map(|run| run.begin);
-                newest = newest.max(meant.max());
-            }
+                Ok(if self.is_any_meant(row)? { runs } else { Vec::new() })
+            })?;
+            let view = self.view(false);
+            let meant = of_segment.iter().filter(|run| view.is_meant(run)).map(|run| run.begin);
+            newest = newest.max(meant.max());
         }
         Ok(newest)
     }
@@ -176,8 +196,9 @@ impl<'f> Scan<'f> {
     }
 
     /// What the threads need.
-    fn without_connection(&self) -> View<'_> {
+    fn view(&self, by_sender: bool) -> View<'_> {
         View {
+            by_sender,
             filter: self.filter,
             again: &self.again,
             outcomes: &self.outcomes,
@@ -192,6 +213,8 @@ impl<'f> Scan<'f> {
 /// A filter, and what was learned for it.
 #[derive(Clone, Copy)]
 struct View<'s> {
+    /// Signatures are looked at.
+    by_sender: bool,
     filter: &'s Filter,
     again: &'s HashSet<i64>,
     outcomes: &'s [bool; Outcome::COUNT],
@@ -203,7 +226,7 @@ struct View<'s> {
 
 impl View<'_> {
     fn go_through<G: Gather>(&self, segment: &Segment, gather: &mut G) -> Result<(), Broken> {
-        let signatures = self.signatures(segment)?;
+        let signatures = if self.by_sender { self.signatures(segment)? } else { Vec::new() };
         let mut records = segment.records();
         let (any_address, any_sender) = (self.filter.networks.is_any(), self.senders.is_any());
         let is_about_records = self.filter.is_about_records();
@@ -218,7 +241,7 @@ impl View<'_> {
                 let mut record = records.next();
                 if let Some(number) = segment.evidence.get(record.at) {
                     record.combination = *number;
-                    record.signature = signatures[usize::from(*number)];
+                    record.signature = signatures.get(usize::from(*number)).copied().unwrap_or(0);
                 }
                 if is_meant
                     && self.outcomes[usize::from(record.outcome)]
@@ -242,12 +265,8 @@ impl View<'_> {
 
     /// The signature of each combination that tells most of the sender; 0 if there is none.
     fn signatures(&self, segment: &Segment) -> Result<Vec<u64>, Broken> {
-        let signature = |combination: &[u8]| {
-            let passed = Combination::read(combination)?.signatures(self.pass);
-            let told = best(passed.iter(), |(_, is_own)| *is_own);
-            Ok(told.map_or(0, |(domain, _)| *domain))
-        };
-        segment.combinations.list.iter().map(|one| signature(one)).collect()
+        let combinations = segment.combinations.iter();
+        combinations.map(|combination| best_signature(combination, self.pass)).collect()
     }
 }
 

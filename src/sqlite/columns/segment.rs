@@ -39,8 +39,29 @@ pub(super) struct Run {
     pub(super) records: usize,
 }
 
+/// The columns that are needed beside those that always are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needed {
+    pub(super) addresses: bool,
+    pub(super) evidence: bool,
+}
+
+impl Needed {
+    pub(super) const ALL: Needed = Needed { addresses: true, evidence: true };
+
+    /// Those that are not asked for are not read from the disk.
+    pub(super) fn columns(self) -> &'static str {
+        match (self.addresses, self.evidence) {
+            (false, false) => "runs, outcomes, counts",
+            (true, false) => "runs, outcomes, counts, addresses",
+            (false, true) => "runs, outcomes, counts, evidence, combinations",
+            (true, true) => "runs, outcomes, counts, addresses, evidence, combinations",
+        }
+    }
+}
+
 /// Some thousand records.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Segment {
     pub(super) runs: Vec<Run>,
     pub(super) codes: Vec<u8>,
@@ -59,7 +80,8 @@ impl Segment {
         self.codes.len()
     }
 
-    /// Adds a record to the last run.
+    /// Adds a record to the last run. Whether its combination is new is not looked at before the
+    /// segment is put behind another.
     pub(super) fn push(&mut self, code: u8, count: u64, combination: &[u8]) {
         self.codes.push(code);
         match u8::try_from(count) {
@@ -69,7 +91,7 @@ impl Segment {
                 self.large.push(count);
             }
         }
-        self.evidence.push(self.combinations.number(combination));
+        self.evidence.push(self.combinations.push(combination));
         if let Some(run) = self.runs.last_mut() {
             run.records += 1;
         }
@@ -78,7 +100,7 @@ impl Segment {
     /// Puts all of another behind this one.
     pub(super) fn append(&mut self, other: Segment) {
         let numbers: Vec<u16> =
-            other.combinations.list.iter().map(|one| self.combinations.number(one)).collect();
+            other.combinations.iter().map(|one| self.combinations.number(one)).collect();
         self.evidence.extend(other.evidence.iter().map(|number| numbers[usize::from(*number)]));
         self.runs.extend(other.runs);
         self.codes.extend(other.codes);
@@ -99,11 +121,6 @@ impl Segment {
         let mut addresses: Vec<u8> = self.v4.iter().flat_map(|v4| v4.to_le_bytes()).collect();
         addresses.extend(self.v6.iter().flat_map(|v6| v6.to_le_bytes()));
         let evidence: Vec<u8> = self.evidence.iter().flat_map(|one| one.to_le_bytes()).collect();
-        let mut combinations = Vec::new();
-        for combination in &self.combinations.list {
-            write(combination.len() as u64, &mut combinations);
-            combinations.extend_from_slice(combination);
-        }
         connection.prepare_cached(sql)?.execute(params![
             i64::try_from(self.len()).unwrap_or(i64::MAX),
             begins().min(),
@@ -114,55 +131,54 @@ impl Segment {
             counts,
             addresses,
             evidence,
-            combinations,
+            self.combinations.bytes,
         ])?;
         Ok(())
     }
 
-    /// Reads a row that has all columns; those of evidence only where they are asked for.
-    pub(super) fn read(row: &Row, with_evidence: bool) -> Result<Segment> {
+    /// Reads a row of the columns that are needed.
+    pub(super) fn read(row: &Row, needed: Needed) -> Result<Segment> {
         let blob = |column: &str| Ok::<_, Error>(row.get_ref(column)?.as_blob()?);
         let runs = read_runs(blob("runs")?).map_err(broken)?;
         let codes = blob("outcomes")?.to_vec();
         let records: usize = runs.iter().map(|run| run.records).sum();
-        let (counts, large) =
-            blob("counts")?.split_at_checked(records).ok_or(Broken).map_err(broken)?;
-        let of_kind = |kind| codes.iter().filter(|code| **code % ADDRESSES == kind).count();
-        let (v4, v6) = (of_kind(V4), of_kind(V6));
-        let (v4, v6) = blob("addresses")?
-            .split_at_checked(4 * v4)
-            .filter(|(_, rest)| rest.len() == 16 * v6 && codes.len() == records)
-            .ok_or(Broken)
-            .map_err(broken)?;
+        let counts = blob("counts")?.split_at_checked(records);
+        let (counts, large) = counts.ok_or(Broken).map_err(broken)?;
         let mut segment = Segment {
             runs,
+            codes,
             counts: counts.to_vec(),
             large: all(large).map_err(broken)?,
-            v4: v4.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect(),
-            v6: v6.as_chunks().0.iter().map(|bytes| u128::from_le_bytes(*bytes)).collect(),
-            codes,
             ..Segment::default()
         };
-        let large = segment.counts.iter().filter(|count| **count == LARGE).count();
-        if segment.large.len() != large {
+        if segment.len() != records {
             return Err(broken(Broken));
         }
-        if with_evidence {
+        if needed.addresses {
+            segment.read_addresses(blob("addresses")?).map_err(broken)?;
+        }
+        if needed.evidence {
             segment.read_evidence(blob("evidence")?, blob("combinations")?).map_err(broken)?;
         }
         Ok(segment)
     }
 
-    fn read_evidence(&mut self, evidence: &[u8], mut combinations: &[u8]) -> Result<(), Broken> {
-        while !combinations.is_empty() {
-            let mut numbers = Numbers(combinations);
-            let size = numbers.size()?;
-            let (combination, rest) = numbers.0.split_at_checked(size).ok_or(Broken)?;
-            self.combinations.list.push(combination.into());
-            combinations = rest;
+    fn read_addresses(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        let of_kind = |kind| self.codes.iter().filter(|code| **code % ADDRESSES == kind).count();
+        let (all_v4, all_v6) = (of_kind(V4), of_kind(V6));
+        let (v4, v6) = bytes.split_at_checked(4 * all_v4).ok_or(Broken)?;
+        if v6.len() != 16 * all_v6 {
+            return Err(Broken);
         }
+        self.v4 = v4.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+        self.v6 = v6.as_chunks().0.iter().map(|bytes| u128::from_le_bytes(*bytes)).collect();
+        Ok(())
+    }
+
+    fn read_evidence(&mut self, evidence: &[u8], combinations: &[u8]) -> Result<(), Broken> {
+        self.combinations = Combinations::read(combinations)?;
         self.evidence = evidence.as_chunks().0.iter().map(|two| u16::from_le_bytes(*two)).collect();
-        let is_known = |number: &u16| usize::from(*number) < self.combinations.list.len();
+        let is_known = |number: &u16| usize::from(*number) < self.combinations.len();
         if self.evidence.len() == self.len() && self.evidence.iter().all(is_known) {
             Ok(())
         } else {

@@ -99,7 +99,9 @@ impl Weights {
 }
 
 fn halves(v6: u128) -> [u64; 2] {
-    [(v6 >> 64) as u64, v6 as u64]
+    let bytes = v6.to_be_bytes();
+    let half = |n: usize| u64::from_be_bytes(bytes.as_chunks().0[n]);
+    [half(0), half(1)]
 }
 
 fn whole([high, low]: [u64; 2]) -> u128 {
@@ -137,7 +139,7 @@ impl Gather for Weights {
 /// Messages by keys, in parts.
 struct Parts<K> {
     hasher: RandomState,
-    parts: Vec<Vec<(K, u32)>>,
+    small: Vec<Vec<(K, u32)>>,
     /// Counts that need more bits.
     large: Vec<Vec<(K, u64)>>,
 }
@@ -146,7 +148,7 @@ impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
     fn new(hasher: &RandomState) -> Self {
         Parts {
             hasher: hasher.clone(),
-            parts: (0..PARTS).map(|_| Vec::new()).collect(),
+            small: (0..PARTS).map(|_| Vec::new()).collect(),
             large: (0..PARTS).map(|_| Vec::new()).collect(),
         }
     }
@@ -155,13 +157,13 @@ impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
         // Other bits than those by which a table finds its place.
         let part = (self.hasher.hash_one(key) >> 32) as usize % PARTS;
         match u32::try_from(messages) {
-            Ok(messages) => self.parts[part].push((key, messages)),
+            Ok(messages) => self.small[part].push((key, messages)),
             Err(_) => self.large[part].push((key, messages)),
         }
     }
 
     fn merge(&mut self, other: Self) {
-        for (ours, theirs) in self.parts.iter_mut().zip(other.parts) {
+        for (ours, theirs) in self.small.iter_mut().zip(other.small) {
             ours.extend(theirs);
         }
         for (ours, theirs) in self.large.iter_mut().zip(other.large) {
@@ -173,7 +175,7 @@ impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
     /// are.
     fn heaviest(self, top: usize, with_ties: bool) -> (Vec<(K, u64)>, u64) {
         let hasher = self.hasher;
-        let parts = self.parts.into_par_iter().zip(self.large);
+        let parts = self.small.into_par_iter().zip(self.large);
         let sums = parts.map(|(small, large)| {
             let mut sums: HashMap<K, u64, RandomState> = HashMap::with_hasher(hasher.clone());
             let small = small.into_iter().map(|(key, messages)| (key, u64::from(messages)));
@@ -195,10 +197,9 @@ fn cut<K: Copy + Ord>(mut list: Vec<(K, u64)>, top: usize, with_ties: bool) -> V
         return Vec::new();
     }
     if list.len() > top {
-        let (_, (_, last), _) = list.select_nth_unstable_by_key(top - 1, order);
-        let last = *last;
+        let least = list.select_nth_unstable_by_key(top - 1, order).1.1;
         if with_ties {
-            list.retain(|(_, weight)| *weight >= last);
+            list.retain(|(_, weight)| *weight >= least);
         } else {
             list.truncate(top);
         }

@@ -111,13 +111,27 @@ impl Reports<'_> {
         let mut ids = statement
             .query(named_params! { ":since": since, ":until": until, ":domain": domain })?;
         while let Some(row) = ids.next()? {
-            match kind {
-                Kind::Dmarc => self.dmarc(row.get(0)?, &mut take)?,
-                Kind::Tls => self.tls(row.get(0)?, &mut take)?,
-                Kind::Failure => take(&self.failure(row.get(0)?)?)?,
-            }
+            self.one(kind, row.get(0)?, &mut take)?;
         }
         Ok(())
+    }
+
+    /// Hands out the report of this row.
+    pub(super) fn one<E: From<Error>>(
+        &self,
+        kind: Kind,
+        id: i64,
+        take: &mut impl FnMut(&Portion) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match kind {
+            Kind::Dmarc => self.dmarc(id, take),
+            Kind::Tls => self.tls(id, take),
+            Kind::Failure => take(&self.failure(id)?),
+        }
+    }
+
+    pub(super) fn transaction(&self) -> &Connection {
+        &self.snapshot.transaction
     }
 
     fn dmarc<E: From<Error>>(
@@ -250,15 +264,6 @@ pub(super) fn policies<T, E: From<Error>>(
         Ok(Identified { id: part, head: row.get("head")?, value: result })
     })?;
     take(&mut policies)
-}
-
-/// All policies of a report, in the order of what identifies them.
-pub(super) fn all_policies(connection: &Connection, report: i64) -> Result<Vec<PolicyResult>> {
-    let all = "SELECT * FROM tls_policies WHERE report = :report ORDER BY policy";
-    let params = named_params! { ":report": report };
-    policies(connection, [all, FAILURE_DETAILS], params, report, |policies| {
-        policies.map(|policy| Ok(policy?.value)).collect()
-    })
 }
 
 /// A record or policy.

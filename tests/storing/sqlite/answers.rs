@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use email_report_processor::{
-    answers::{Answers, By, Filter},
-    report::Report,
+    answers::{Answers, ReportName},
+    message::Received,
+    report::{Kind, Report},
     sqlite::query::Reader,
 };
 
-use super::{folder, mail, number, store};
+use super::{documents, folder, mail, number, store};
 use crate::support::{
     answers::{Naive, compare, reports},
     rng::Rng,
@@ -83,20 +84,30 @@ fn mails_one_by_one_become_few_segments() {
 }
 
 #[test]
-fn a_report_is_found_by_its_key() {
+fn a_report_is_found_by_its_name() {
     let (_folder, path) = folder();
-    let Some(Report::Aggregate(report)) = reports(&mut Rng::new(5, 5), 9).pop() else {
-        unreachable!()
+    let all = reports(&mut Rng::new(5, 5), 60);
+    let naive_documents = |report: &Report| documents(report, &Received::default());
+    let Some(Report::Aggregate(first)) = all.first() else { unreachable!() };
+    let name = ReportName {
+        kind: Kind::Dmarc,
+        organization: first.metadata.org_name.as_deref().map(str::to_owned),
+        report_id: first.metadata.report_id.as_str().to_owned(),
+        begin: first.metadata.date_range.begin,
     };
-    let whole = Report::Aggregate(report.clone());
-    store(&path, [mail([whole.clone()])]);
+    store(&path, all.iter().map(|report| mail([report.clone()])));
     let mut reader = Reader::open(&path).expect("the store");
     let answers = reader.answers().expect("a moment");
-    let found = answers.report(&whole.key()).expect("read").expect("there");
-    assert_eq!(found.report.len(), whole.len());
-    assert_eq!(found.report.key(), whole.key());
-    let other = super::dmarc("another", 1).key();
-    assert_eq!(answers.report(&other).expect("read"), None);
-    let sums = answers.groups(&Filter::default(), By::Day, 0).expect("sums");
-    assert_eq!(sums.total.records, whole.len() as u64);
+    let found = answers.report(&name, 1000).expect("read");
+    assert!(found.is_sorted_by_key(|document| document.id.clone()));
+    let found: Vec<String> =
+        found.iter().map(|document| format!("{} {}", document.id, document.source)).collect();
+    for document in naive_documents(&all[0]) {
+        let (id, source) = document.split_once(' ').expect("an id");
+        let source: serde_json::Value = serde_json::from_str(source).expect("JSON");
+        assert!(found.contains(&format!("{id} {source}")), "{id}");
+    }
+    assert_eq!(answers.report(&name, 1).expect("read").len(), 1.min(found.len()));
+    let other = ReportName { report_id: "another".into(), ..name };
+    assert_eq!(answers.report(&other, 1000).expect("read"), []);
 }
