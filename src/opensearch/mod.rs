@@ -103,9 +103,18 @@ impl ClusterAnswers {
 
 fn useful(answer: &Answer) -> Result<Value, AskError> {
     if answer.status >= 300 {
-        return Err(AskError::Refused(answer.summary()));
+        return Err(AskError::Refused(reason(answer)));
     }
     serde_json::from_slice(&answer.body).map_err(|_| AskError::Senseless("not JSON"))
+}
+
+/// What a shard says, which the summary of all leaves out.
+fn reason(answer: &Answer) -> String {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let of_shard = &body["error"]["failed_shards"][0]["reason"];
+    let causes = [&of_shard["reason"], &of_shard["caused_by"]["reason"]];
+    let causes: Vec<&str> = causes.into_iter().filter_map(Value::as_str).collect();
+    if causes.is_empty() { answer.summary() } else { causes.join(": ") }
 }
 
 impl Answers for ClusterAnswers {

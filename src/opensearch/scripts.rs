@@ -10,7 +10,7 @@ pub(super) const REPORT: &str = "\
 String all = '';
 for (def name : ['report_id.keyword', 'org_name.keyword', 'date_range.begin']) {
   def values = doc['feedback.report_metadata.' + name];
-  all += (values.size() == 0 ? '' : values.get(0).toString()) + '\\n';
+  all += (values.size() == 0 ? '' : values.get(0).toString()) + '\n';
 }
 def domain = doc['feedback.policy_published.domain.keyword'];
 return all + (domain.size() == 0 ? '' : domain.get(0));";
@@ -122,7 +122,7 @@ for (int n = 0; n < 100; n++) {
   if (first.equals('-') && second.equals('-')) { continue; }
   int end = first.length();
   while (end > 1 && first.charAt(end - 1) == (char) '.') { end--; }
-  found.add(first.substring(0, end).toLowerCase() + '\\n' + second);
+  found.add(first.substring(0, end).toLowerCase() + '\n' + second);
 }
 return new ArrayList(found);";
 
@@ -139,7 +139,7 @@ for (def one : (all instanceof List ? all : [all])) {
   String second = one.result == null ? '-' : '+' + one.result;
   int end = first.length();
   while (end > 1 && first.charAt(end - 1) == (char) '.') { end--; }
-  found.add(first.substring(0, end).toLowerCase() + '\\n' + second);
+  found.add(first.substring(0, end).toLowerCase() + '\n' + second);
 }
 return new ArrayList(found);";
 
