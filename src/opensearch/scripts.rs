@@ -107,7 +107,7 @@ pub(super) fn parsed(word: &str) -> Option<Sender> {
     }
 }
 
-/// The raw results of DKIM, each once: domain and result with a line's end between, and before each
+/// The raw results of DKIM that say something, each once: domain and result with a line's end between, and before each
 /// whether it is there.
 pub(super) const DKIM: &str = "\
 Set found = new HashSet();
@@ -137,6 +137,7 @@ def all = params._source.feedback.record.auth_results.spf;
 for (def one : (all instanceof List ? all : [all])) {
   String first = one.domain == null ? '-' : '+' + one.domain;
   String second = one.result == null ? '-' : '+' + one.result;
+  if (first.equals('-') && second.equals('-')) { continue; }
   int end = first.length();
   while (end > 1 && first.charAt(end - 1) == (char) '.') { end--; }
   found.add(first.substring(0, end).toLowerCase() + '\n' + second);

@@ -42,11 +42,13 @@ fn cluster(server: &OpenSearch, [dmarc, tlsrpt, failures]: [&str; 3]) -> Cluster
 }
 
 /// What OpenSearch can tell: numbers that it can add up, IPv4 apart from IPv6, one spelling a
-/// report.
+/// report, no results without any word.
 fn modest(report: Report) -> Option<Report> {
     let Report::Aggregate(mut dmarc) = report else { return None };
     for record in &mut dmarc.records {
         record.row.count = record.row.count.min(1 << 40);
+        record.auth_results.spf.retain(|one| one.domain.is_some() || one.result.is_some());
+        record.auth_results.dkim.retain(|one| one.domain.is_some() || one.result.is_some());
         record.row.source_ip = record.row.source_ip.map(|address| address.to_canonical());
     }
     let lower = |text: &mut Option<Text>| {
@@ -56,6 +58,8 @@ fn modest(report: Report) -> Option<Report> {
     };
     lower(&mut dmarc.metadata.org_name);
     lower(&mut dmarc.policy_published.domain);
+    // Who reports is told by it where there is no name.
+    dmarc.metadata.email = None;
     (!dmarc.records.is_empty()).then_some(Report::Aggregate(dmarc))
 }
 
@@ -126,6 +130,21 @@ fn nothing_is_told_of_indices_that_are_not_there() {
     assert!(overview.is_empty() && overview.newest_of_all.is_none());
 }
 
+/// Where two values differ first, and how.
+fn difference(one: &Value, other: &Value) -> Option<String> {
+    let pairs: Vec<(String, &Value, &Value)> = match (one, other) {
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            one.iter().zip(other).enumerate().map(|(n, (a, b))| (n.to_string(), a, b)).collect()
+        }
+        (Value::Object(one), Value::Object(other)) if one.len() == other.len() => {
+            one.iter().map(|(name, a)| (name.clone(), a, &other[name])).collect()
+        }
+        _ if one == other => return None,
+        _ => return Some(format!(" {one} instead of {other}")),
+    };
+    pairs.into_iter().find_map(|(name, a, b)| Some(format!("/{name}{}", difference(a, b)?)))
+}
+
 #[test]
 fn both_stores_say_the_same_of_the_corpus() {
     let Some(server) = SHARED.as_ref() else { return };
@@ -142,12 +161,16 @@ fn both_stores_say_the_same_of_the_corpus() {
     assert_eq!(run(once(&server.url, "both", &maildir, &[])).code, Some(0));
     server.request("POST", "/both-*/_refresh", None);
 
+    // OpenSearch does not count them exactly: some in ten thousand may be missing.
+    let omitted = std::cell::RefCell::new(Vec::new());
+    let omitted_addresses = |number: u64| omitted.borrow_mut().push(number);
     let asked = |store: &[&str], more: &[&str]| -> Value {
         let arguments = ["report", "--json"].iter().chain(store).chain(more);
         let ended = run(arguments.copied());
         assert_eq!(ended.code, Some(0), "{}", ended.log);
         let mut answer: Value = serde_json::from_str(&ended.stdout).expect("JSON");
         answer["store"].take();
+        omitted_addresses(answer["dmarc"]["sources_omitted"].take().as_u64().expect("a number"));
         answer
     };
     let sqlite = ["--store", file];
@@ -155,7 +178,10 @@ fn both_stores_say_the_same_of_the_corpus() {
         ["--dmarc-index=both-dmarc", "--tlsrpt-index=both-tlsrpt", "--failures-index=both-f"];
     let opensearch = [&["--opensearch", &server.url][..], &indices[..]].concat();
     for more in [&[][..], &["--since", "2026-09-10", "--until", "2026-09-20", "--top", "3"]] {
-        assert_eq!(asked(&opensearch, more), asked(&sqlite, more), "{more:?}");
+        assert_eq!(difference(&asked(&opensearch, more), &asked(&sqlite, more)), None, "{more:?}");
+    }
+    for pair in omitted.borrow().chunks(2) {
+        assert!(pair[0].abs_diff(pair[1]) <= pair[1] / 1000, "{pair:?}");
     }
     let all = asked(&sqlite, &[]);
     assert_eq!(all["dmarc"]["reports"], manifest.dmarc.reports);
@@ -174,8 +200,11 @@ fn both_stores_say_the_same_of_the_corpus() {
     };
     for filter in [Filter::default(), excluded] {
         for by in By::ALL {
-            let expected = answers.groups(&filter, by, 15).expect("groups");
-            assert_eq!(cluster.groups(&filter, by, 15).expect("groups"), expected, "{by:?}");
+            let mut expected = answers.groups(&filter, by, 15).expect("groups");
+            let found = cluster.groups(&filter, by, 15).expect("groups");
+            assert!(found.omitted.abs_diff(expected.omitted) <= expected.omitted / 1000);
+            expected.omitted = found.omitted;
+            assert_eq!(found, expected, "{by:?}");
         }
     }
 }
