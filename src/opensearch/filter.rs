@@ -1,10 +1,12 @@
 //! Filter: which documents are meant, in the query language of OpenSearch.
 
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 
 use super::{BEGIN, scripts};
 use crate::{
-    answers::{Choice, Disposition, Filter, Network, ReportName, Verdict, folded},
+    answers::{Choice, Disposition, Filter, Network, Outcome, ReportName, Verdict, folded},
     report::Kind,
 };
 
@@ -32,6 +34,16 @@ pub(super) fn records(filter: &Filter) -> Value {
         choice(&filter.dmarc, |wanted| dmarc(*wanted, &spf, &dkim)),
         choice(&filter.spf, |wanted| verdict(*wanted, &spf)),
         choice(&filter.dkim, |wanted| verdict(*wanted, &dkim)),
+    ])
+}
+
+/// Records of an outcome.
+pub(super) fn outcome(outcome: Outcome) -> Value {
+    let field = |name: &str| format!("{EVALUATED}.{name}.keyword");
+    all_of([
+        disposition(outcome.disposition, &field("disposition")),
+        verdict(outcome.spf, &field("spf")),
+        verdict(outcome.dkim, &field("dkim")),
     ])
 }
 
@@ -104,8 +116,11 @@ fn range(filter: &Filter, field: &str) -> Value {
 fn network(network: &Network) -> Value {
     let wanted =
         json!({ "term": { ADDRESS: format!("{}/{}", network.first(), network.length()) } });
-    if network.first().is_ipv6() {
-        // IPv4 is a part of IPv6 to OpenSearch.
+    if let IpAddr::V6(first) = network.first() {
+        // IPv4 is a part of IPv6 to OpenSearch, which takes no such network either.
+        if first.to_ipv4_mapped().is_some() && network.length() >= 96 {
+            return json!({ "match_none": {} });
+        }
         let v4 = json!({ "term": { ADDRESS: "0.0.0.0/0" } });
         return all_of([wanted, none_of(&v4)]);
     }

@@ -24,8 +24,6 @@ pub(super) fn groups(
     top: usize,
 ) -> Result<Groups, AskError> {
     let keyword = |name: &str| json!({ "terms": { "field": name, "missing_bucket": true } });
-    let evaluated =
-        |name: &str| keyword(&format!("feedback.record.row.policy_evaluated.{name}.keyword"));
     match by {
         By::Day => days(cluster, filter),
         By::Domain => {
@@ -42,14 +40,7 @@ pub(super) fn groups(
                 Key::Organization(key["name"].as_str().map(str::to_owned))
             })
         }
-        By::Outcome => {
-            let names = ["disposition", "spf", "dkim"];
-            let sources = names.map(|name| json!({ name: evaluated(name) }));
-            pages(cluster, filter, by, top, &sources, |key| {
-                let [disposition, spf, dkim] = names.map(|name| key[name].as_str());
-                Key::Outcome(Outcome::from_words(disposition, spf, dkim))
-            })
-        }
+        By::Outcome => outcomes(cluster, filter, top),
         By::Address => many(cluster, filter, by, top, &json!({ "field": ADDRESS })),
         By::Sender => {
             let script = json!({ "script": { "source": scripts::sender() } });
@@ -70,6 +61,22 @@ fn days(cluster: &ClusterAnswers, filter: &Filter) -> Result<Groups, AskError> {
     };
     let groups = buckets(&found["days"]).map(day).collect();
     Ok(Groups::new(tally::read(&found), By::Day, groups, 0))
+}
+
+/// Many words are one outcome: each is asked for by itself.
+fn outcomes(cluster: &ClusterAnswers, filter: &Filter, top: usize) -> Result<Groups, AskError> {
+    let filters: Vec<Value> = Outcome::all().map(filter::outcome).collect();
+    let outcomes = json!({ "outcomes": {
+        "filters": { "filters": filters }, "aggs": tally::aggregations(),
+    } });
+    let query = filter::records(filter);
+    let found = cluster.search(Kind::Dmarc, &query, &tally::with(outcomes))?;
+    let groups = Outcome::all()
+        .zip(buckets(&found["outcomes"]))
+        .filter(|(_, bucket)| bucket["doc_count"] != 0)
+        .map(|(outcome, bucket)| group(Key::Outcome(outcome), bucket))
+        .collect();
+    Ok(Groups::new(tally::read(&found), By::Outcome, groups, top))
 }
 
 /// All groups, page by page; those that are spelled in several ways become one.
