@@ -17,7 +17,7 @@ const ADDRESS: &str = "feedback.record.row.source_ip";
 pub(super) fn records(filter: &Filter) -> Value {
     let field = |name: &str| format!("{EVALUATED}.{name}.keyword");
     let (spf, dkim) = (field("spf"), field("dkim"));
-    all_of([
+    all_of(&[
         range(filter, BEGIN),
         domains(&filter.domains, "feedback.policy_published.domain.keyword"),
         choice(
@@ -40,7 +40,7 @@ pub(super) fn records(filter: &Filter) -> Value {
 /// Records of an outcome.
 pub(super) fn outcome(outcome: Outcome) -> Value {
     let field = |name: &str| format!("{EVALUATED}.{name}.keyword");
-    all_of([
+    all_of(&[
         disposition(outcome.disposition, &field("disposition")),
         verdict(outcome.spf, &field("spf")),
         verdict(outcome.dkim, &field("dkim")),
@@ -68,7 +68,7 @@ pub(super) fn report(name: &ReportName) -> Value {
         }
     };
     let organization = format!("{organization}.keyword");
-    all_of([
+    all_of(&[
         json!({ "range": { begin: {
             "gte": name.begin, "lte": name.begin, "format": "epoch_second"
         } } }),
@@ -122,7 +122,7 @@ fn network(network: &Network) -> Value {
             return json!({ "match_none": {} });
         }
         let v4 = json!({ "term": { ADDRESS: "0.0.0.0/0" } });
-        return all_of([wanted, none_of(&v4)]);
+        return all_of(&[wanted, none_of(&v4)]);
     }
     wanted
 }
@@ -138,7 +138,7 @@ fn verdict(wanted: Verdict, field: &str) -> Value {
     let pass = json!({ "term": { field: "pass" } });
     match wanted {
         Verdict::Pass => pass,
-        Verdict::Fail => all_of([exists(field), none_of(&pass)]),
+        Verdict::Fail => all_of(&[exists(field), none_of(&pass)]),
         Verdict::Unknown => none_of(&exists(field)),
     }
 }
@@ -148,7 +148,7 @@ fn dmarc(wanted: Verdict, spf: &str, dkim: &str) -> Value {
     let is_known = any_of(&[spf, dkim].map(exists));
     match wanted {
         Verdict::Pass => passed,
-        Verdict::Fail => all_of([is_known, none_of(&passed)]),
+        Verdict::Fail => all_of(&[is_known, none_of(&passed)]),
         Verdict::Unknown => none_of(&is_known),
     }
 }
@@ -166,8 +166,7 @@ fn exists(field: &str) -> Value {
     json!({ "exists": { "field": field } })
 }
 
-fn all_of<const N: usize>(queries: [Value; N]) -> Value {
-    let queries = queries.as_slice();
+fn all_of(queries: &[Value]) -> Value {
     json!({ "bool": { "filter": queries } })
 }
 

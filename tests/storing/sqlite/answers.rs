@@ -27,7 +27,7 @@ fn answers_are_the_sums_over_the_records() {
         let (_folder, path) = folder();
         let mut rng = Rng::new(seed, 0);
         let mut naive = Naive::default();
-        for _ in 0..rng.below(8) + 1 {
+        for _ in 0..=rng.below(8) {
             let number = rng.index(10) + 1;
             let reports = reports(&mut rng, number);
             reports.iter().for_each(|report| naive.add(report));

@@ -35,10 +35,6 @@ fn fold(domain: &str) -> String {
     domain.to_ascii_lowercase().trim_end_matches('.').to_owned()
 }
 
-fn word(text: &Option<email_report_processor::report::Text>) -> Option<&str> {
-    text.as_deref()
-}
-
 impl Naive {
     /// Notes a DMARC report as it is stored.
     pub fn add(&mut self, report: &Report) {
@@ -46,8 +42,8 @@ impl Naive {
         let ids = report.ids();
         let stored = self.reports.entry(ids.key.as_str().to_owned()).or_insert_with(|| Stored {
             begin: dmarc.metadata.date_range.begin,
-            domain: fold(word(&dmarc.policy_published.domain).unwrap_or_default()),
-            organization: word(&dmarc.metadata.org_name).map(str::to_owned),
+            domain: fold(dmarc.policy_published.domain.as_deref().unwrap_or_default()),
+            organization: dmarc.metadata.org_name.as_deref().map(str::to_owned),
             records: BTreeMap::new(),
         });
         for (id, record) in ids.parts.iter().zip(&dmarc.records) {
@@ -161,7 +157,7 @@ fn outcome(record: &Record) -> Outcome {
         None => Verdict::Unknown,
     };
     Outcome {
-        disposition: match word(&evaluated.disposition) {
+        disposition: match evaluated.disposition.as_deref() {
             Some("none") => Disposition::None,
             Some("pass") => Disposition::Pass,
             Some("quarantine") => Disposition::Quarantine,
@@ -178,8 +174,8 @@ fn sender_of(stored: &Stored, record: &Record) -> Sender {
         .auth_results
         .dkim
         .iter()
-        .filter(|result| word(&result.result) == Some("pass"))
-        .filter_map(|result| word(&result.domain).map(fold))
+        .filter(|result| result.result.as_deref() == Some("pass"))
+        .filter_map(|result| result.domain.as_deref().map(fold))
         .map(|signer| {
             let below =
                 |one: &str, other: &str| one == other || one.ends_with(&format!(".{other}"));
@@ -243,12 +239,16 @@ fn tally(found: &[Found]) -> Tally {
 
 fn spf(record: &Record) -> BTreeSet<Pair> {
     let results = record.auth_results.spf.iter();
-    results.map(|one| (word(&one.domain).map(fold), word(&one.result).map(str::to_owned))).collect()
+    results
+        .map(|one| (one.domain.as_deref().map(fold), one.result.as_deref().map(str::to_owned)))
+        .collect()
 }
 
 fn dkim(record: &Record) -> BTreeSet<Pair> {
     let results = record.auth_results.dkim.iter();
-    results.map(|one| (word(&one.domain).map(fold), word(&one.result).map(str::to_owned))).collect()
+    results
+        .map(|one| (one.domain.as_deref().map(fold), one.result.as_deref().map(str::to_owned)))
+        .collect()
 }
 
 fn raw_results(found: &[Found], of: fn(&Record) -> BTreeSet<Pair>) -> Vec<RawResult> {
