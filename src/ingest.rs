@@ -69,7 +69,7 @@ impl Ingest {
         let reason = self.stop.reason();
         let complete = reason.is_none() && totals.left == 0;
         let (store, period, lasted) = (self.store, self.period, self.started.elapsed());
-        Finished { totals, store, period, lasted, reason, complete }
+        Finished { totals, source: None, store, period, lasted, reason, complete }
     }
 }
 
@@ -132,6 +132,8 @@ pub(crate) const GOES_ON: &str =
 /// How a run that stores mails ended.
 pub(crate) struct Finished {
     pub(crate) totals: Totals,
+    /// The name of the store that was copied; nothing of mails.
+    pub(crate) source: Option<String>,
     /// The store's name, for a person.
     pub(crate) store: String,
     /// The reports that were wanted.
@@ -154,12 +156,13 @@ impl Finished {
         }
         match &self.reason {
             Some(Reason::StoreUnreachable(why)) => {
-                let stay =
-                    if self.totals.left == 1 { "stays where it is" } else { "stay where they are" };
-                error!(
-                    "gave up: {why}. {} {stay}; run again later",
-                    counted(self.totals.left, "mail")
-                );
+                let left = self.totals.left;
+                let stay = match (&self.source, left) {
+                    (Some(_), _) => String::new(),
+                    (None, 1) => ". 1 mail stays where it is".into(),
+                    (None, left) => format!(". {left} mails stay where they are"),
+                };
+                error!("gave up: {why}{stay}; run again later");
             }
             Some(Reason::ReaderGone) => {
                 info!("standard output was closed by its reader, so the work ended early");
@@ -175,6 +178,12 @@ impl Finished {
 impl fmt::Display for Finished {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Totals { stored, failed, unrecognized, left, failed_moved, tally } = &self.totals;
+        if let Some(source) = &self.source {
+            let reports = counted(tally.reports(), "report");
+            write!(f, "{reports}{} out of {source}. ", kinds(tally))?;
+            write!(f, "{}. {:.1} s", rows(tally, &self.store), self.lasted.as_secs_f64())?;
+            return Ok(());
+        }
         write!(f, "{}", counted(self.totals.mails(), "mail"))?;
         let place = if *failed_moved > 0 { ", now in .failed" } else { "" };
         let mut mails = Vec::new();
@@ -261,6 +270,7 @@ mod tests {
         let lasted = Duration::from_millis(120);
         Finished {
             totals,
+            source: None,
             store: "FILE".into(),
             period: Some(0..i64::MAX),
             lasted,

@@ -34,3 +34,4 @@ pub mod sink;
 pub mod source;
 pub mod sqlite;
 pub mod stop;
+mod stored;

@@ -96,6 +96,14 @@ settings! {
     /// Ingest pipeline for DMARC failure reports
     #[arg(long, global = true, value_name = "NAME", env = "ERP_FAILURES_PIPELINE", help_heading = "OpenSearch")]
     failures_pipeline: String,
+    /// Primary shards of an index that is made [default: as the cluster or your template has it]
+    #[arg(long, global = true, value_name = "N", env = "ERP_SHARDS", help_heading = "OpenSearch")]
+    #[arg(value_parser = number::<u16>)]
+    shards: u16,
+    /// Replicas of an index that is made [default: as the cluster or your template has it]
+    #[arg(long, global = true, value_name = "N", env = "ERP_REPLICAS", help_heading = "OpenSearch")]
+    #[arg(value_parser = number::<u16>)]
+    replicas: u16,
     /// Size of a bulk request [default: 8MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_BULK_BYTES", help_heading = "OpenSearch")]
     #[arg(value_parser = size)]

@@ -2,6 +2,7 @@
 //! all defaults filled in.
 
 mod file;
+mod from;
 mod layers;
 mod reading;
 mod secret;
@@ -18,9 +19,11 @@ use std::{
 
 use clap::ArgMatches;
 
+pub(crate) use self::from::FromIndices;
 pub use self::store::{state_folder, well_known_stores};
 use self::{
     file::read_file,
+    from::from,
     layers::{choose_store, layer},
     reading::reading,
     store::{dashboards, indices, store},
@@ -152,6 +155,23 @@ impl Typed<'_> {
         Config::new(layer(typed, self.below()?)?, purpose)
     }
 
+    /// The OpenSearch cluster that an import is to read, with the settings of the store where it is
+    /// the same one.
+    ///
+    /// # Errors
+    /// A file can't be read, or a setting makes no sense.
+    pub(crate) fn from(
+        &self,
+        flags: &cli::FromFlags,
+        purpose: &Purpose,
+    ) -> Result<FromIndices, ConfigError> {
+        let mut typed = self.shared.settings.clone();
+        choose_store(&mut typed, self.matches)?;
+        let settings = layer(typed, self.below()?)?;
+        let patience = patience(&settings, purpose)?;
+        from(flags, &settings, purpose, patience)
+    }
+
     /// The names of the indices, whatever the store is.
     ///
     /// # Errors
@@ -169,13 +189,15 @@ impl Typed<'_> {
         dashboards(self.shared.settings.clone().or(self.below()?), url)
     }
 
+    /// The settings file that is read; nothing if there is none.
+    pub fn file(&self) -> Option<&Path> {
+        let default = Some(Path::new(DEFAULT_FILE)).filter(|file| file.exists());
+        self.shared.config.as_deref().or(default)
+    }
+
     /// What is said in files: the option file over the settings file.
     fn below(&self) -> Result<Settings, ConfigError> {
-        let file = match &self.shared.config {
-            Some(path) => read_file(path)?,
-            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
-            None => Settings::default(),
-        };
+        let file = self.file().map(read_file).transpose()?.unwrap_or_default();
         let Some((options, matches)) = &self.options else { return Ok(file) };
         let mut options = options.clone();
         choose_store(&mut options, matches)?;
@@ -185,10 +207,7 @@ impl Typed<'_> {
 
 impl Config {
     fn new(settings: Settings, purpose: &Purpose) -> Result<Config, ConfigError> {
-        let give_up_after = settings.give_up_after.map(|wait| {
-            Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative"))
-        });
-        let patience = give_up_after.transpose()?.or(purpose.patience);
+        let patience = patience(&settings, purpose)?;
         Ok(Config {
             patience,
             unrecognized_is_said: settings.unrecognized.is_some(),
@@ -210,6 +229,14 @@ impl Config {
             },
         })
     }
+}
+
+/// How long a store that is away is waited for; nothing if for ever.
+fn patience(settings: &Settings, purpose: &Purpose) -> Result<Option<Duration>, ConfigError> {
+    let give_up_after = settings.give_up_after.map(|wait| {
+        Duration::try_from(wait).map_err(|_| value("give-up-after", "it must not be negative"))
+    });
+    Ok(give_up_after.transpose()?.or(purpose.patience))
 }
 
 impl From<ConfigError> for Failure {

@@ -3,8 +3,12 @@
 //!
 //! The field paths are those of the Ruby tool. What this program adds stands beside them.
 
+mod portion;
+pub mod read;
+
 use serde::Serialize;
 
+pub use self::portion::Portion;
 use crate::{
     message::Received,
     report::{

@@ -1,6 +1,7 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to
 //! the [`crate::pipeline`].
 
+mod check;
 mod dashboards;
 pub mod export;
 mod files;
@@ -65,6 +66,7 @@ pub fn run(
     let store = || typed.config(&Purpose::default()).map(|config| config.store);
     match mode {
         None => files::run(&input, &typed),
+        Some(Mode::Check(flags)) => check::run(&flags, &typed),
         Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),
         Some(Mode::Export(flags)) => match store()? {
             Destination::Sqlite(store) => export::run(&flags, &store, quiet),

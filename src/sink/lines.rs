@@ -35,8 +35,8 @@ pub(super) fn chunks(
         push(full)
     };
     let mut chunk = Chunk::default();
-    for report in &contents.reports {
-        let documents = Documents::new(report, &contents.received);
+    for (report, ids) in contents.reports.iter().zip(contents.ids()) {
+        let documents = Documents::with_ids(report, ids, &contents.received);
         let kind = documents.kind();
         for n in 0..documents.len() {
             let is_full =

@@ -21,7 +21,7 @@ use crate::{
     exit::Failure,
     message::Contents,
     metrics::{RequestResult, StoreMetrics},
-    report::{Ids, Report},
+    report::Ids,
     settle::{Acknowledgement, Pending, Ticket},
     sqlite::{
         self, Store,
@@ -100,7 +100,7 @@ impl Sink for SqliteSink {
     fn accept(&self, contents: Contents, ticket: &Ticket) {
         // A mail without reports travels too: nothing is settled while the store is away.
         let weight = memory_size::of(&contents);
-        let ids = contents.reports.iter().map(Report::ids).collect();
+        let ids = contents.ids();
         // From a closed queue the mail comes back unanswered: it stays where it is.
         let _ = self.queue.push(weight, ParsedMail { contents, ids, pending: ticket.pending() });
     }

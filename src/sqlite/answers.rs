@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result, Row, named_params};
 
 use super::{
     columns::Scan,
-    read::{self, Portion, Reports, count},
+    read::{self, Reports, count},
 };
 use crate::{
     answers::{
@@ -13,6 +13,7 @@ use crate::{
         TlsRow, TlsSums, folded,
         overview::{Failures, Tls},
     },
+    document::Portion,
     report::{Kind, Text},
 };
 
@@ -89,7 +90,7 @@ impl Answers for StoreAnswers<'_> {
         let mut found = Vec::new();
         for id in ids {
             self.reports.one(name.kind, id, &mut |portion| {
-                found.extend(documents(portion));
+                found.extend(documents(&portion));
                 Ok::<_, rusqlite::Error>(())
             })?;
         }

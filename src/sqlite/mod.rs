@@ -8,6 +8,7 @@ mod columns;
 mod heads;
 pub(crate) mod insert;
 mod log;
+pub(crate) mod look;
 pub mod query;
 pub mod read;
 mod rekey;

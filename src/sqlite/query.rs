@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, Result, Transaction};
 
 use super::{OpenError, answers::StoreAnswers, open_to_read};
+use crate::answers::{Answers, Filter};
 
 /// Which reports are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,14 @@ impl Reader {
     /// SQLite can't read the file.
     pub fn answers(&mut self) -> Result<StoreAnswers<'_>> {
         Ok(StoreAnswers { reports: self.reports(&Selection::default())? })
+    }
+
+    /// When the newest report begins, in seconds since 1970.
+    ///
+    /// # Errors
+    /// SQLite can't read the file.
+    pub fn newest(&mut self) -> Result<Option<i64>> {
+        self.answers()?.newest(&Filter::default())
     }
 }
 

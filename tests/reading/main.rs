@@ -18,4 +18,5 @@ mod promises;
 mod properties;
 mod quirks;
 mod samples;
+mod texts;
 mod tls_failures;

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod check;
 mod command_line;
 mod daemon;
 mod dashboards;

@@ -196,7 +196,7 @@ fn other(method: &str, path: &str) -> Answer {
         let of_index =
             |name: &str| (name.to_owned(), json!({ "settings": { "index": { "uuid": name } } }));
         Value::Object(indices().map(of_index).collect())
-    } else if method == "GET" && path.starts_with("/_index_template/") {
+    } else if method == "GET" && path.contains("_template/") {
         return Answer::new(404, b"{}".to_vec());
     } else {
         json!({ "acknowledged": true })

@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod corpus;
+pub mod dns;
 pub mod faulty_proxy;
 pub mod faulty_store;
 pub mod mail;

@@ -47,6 +47,15 @@ pub enum Requests {
     Bulk,
 }
 
+/// What a role may lack the right to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Looking at templates, and installing them.
+    Templates,
+    /// Making an index by a request of its own.
+    NewIndices,
+}
+
 const FAULTS: [Fault; 5] =
     [Fault::Unavailable, Fault::Page, Fault::Redirect, Fault::Slow, Fault::Impatient];
 
@@ -189,6 +198,17 @@ impl Nginx {
         }
     }
 
+    /// Gives a right, or takes it away: what needs it is answered as OpenSearch's security plugin
+    /// does.
+    pub fn allow(&self, right: Right, is_allowed: bool) {
+        let file = forbidden_file(self.folder.path(), &format!("{right:?}"));
+        if is_allowed {
+            fs::remove_file(file).expect("removed");
+        } else {
+            fs::write(file, "").expect("written");
+        }
+    }
+
     /// The requests so far, one a line: method, path, status.
     pub fn requests(&self) -> String {
         fs::read_to_string(self.folder.path().join("access")).unwrap_or_default()
@@ -206,6 +226,10 @@ impl Drop for Nginx {
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.local_addr().expect("an address").port()
+}
+
+fn forbidden_file(folder: &Path, right: &str) -> PathBuf {
+    folder.join(format!("forbidden-{right}"))
 }
 
 fn fault_file(folder: &Path, fault: Fault, requests: Requests) -> PathBuf {
@@ -252,6 +276,10 @@ fn config(
             "if ($allowed = 0) { return 401; }",
         ),
     };
+    let forbidden = format!(
+        "if (-f {}) {{ return 403 '{{\"error\":{{\"reason\":\"no permissions for $right\"}}}}'; }}",
+        forbidden_file(folder, "$right").display()
+    );
     // Configuration files are looked for beside the configuration, the others below the prefix:
     // both are the folder. One process alone, so that the end of it is the end of all.
     let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
@@ -266,12 +294,17 @@ fn config(
             client_max_body_size 0;
             default_type text/html;
             {allowed}
+            map '$request_method $uri' $right {{
+                default Nothing;
+                '~ /_(index|component)_template' Templates;
+                '~^PUT /[^_/][^/]*$' NewIndices;
+            }}
             server {{
                 listen 127.0.0.1:{port} ssl;
                 ssl_certificate {certificate}; ssl_certificate_key {key};
                 {check}
                 error_page 418 = @impatient;
-                location / {{ {faults_of_all} proxy_pass http://{backend}; }}
+                location / {{ {faults_of_all} {forbidden} proxy_pass http://{backend}; }}
                 location = /_bulk {{ {faults_of_bulk} proxy_pass http://{backend}; }}
                 location @impatient {{ proxy_read_timeout 2s; proxy_pass http://{backend}; }}
                 location /elsewhere/ {{ proxy_pass http://{backend}/; }}

@@ -112,6 +112,10 @@ impl OpenSearch {
 
     /// Sends a request and gives the answer, whatever its status.
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        self.send(method, path, body.map(Value::to_string))
+    }
+
+    fn send(&self, method: &str, path: &str, body: Option<String>) -> Value {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_mins(1)))
@@ -122,7 +126,7 @@ impl OpenSearch {
             .uri(format!("{}{path}", self.url))
             .header("content-type", "application/json");
         let answer = match body {
-            Some(body) => agent.run(request.body(body.to_string()).expect("a request")),
+            Some(body) => agent.run(request.body(body).expect("a request")),
             None => agent.run(request.body(()).expect("a request")),
         };
         let text =
@@ -138,6 +142,24 @@ impl OpenSearch {
     /// PUT.
     pub fn put(&self, path: &str, body: &Value) -> Value {
         self.request("PUT", path, Some(body))
+    }
+
+    /// Stores documents under ids of the node's own.
+    pub fn store(&self, index: &str, documents: impl IntoIterator<Item = Value>) {
+        let lines =
+            documents.into_iter().map(|document| format!("{{\"index\":{{}}}}\n{document}\n"));
+        let answer = self.send("POST", &format!("/{index}/_bulk"), Some(lines.collect()));
+        assert_eq!(answer["errors"], false, "{answer}");
+    }
+
+    /// Sends lines to `_bulk`.
+    pub fn bulk(&self, lines: &str) -> Value {
+        let url = format!("{}/_bulk", self.url);
+        let mut answer = ureq::post(&url)
+            .header("content-type", "application/x-ndjson")
+            .send(lines)
+            .expect("an answer");
+        serde_json::from_str(&answer.body_mut().read_to_string().expect("UTF-8")).expect("JSON")
     }
 
     /// How many documents an index holds, after a refresh.

@@ -19,6 +19,7 @@ use tracing::info;
 use self::{output::Output, table::Table};
 use crate::{
     cli::{self, ExportFormat, ExportKind},
+    document::Portion,
     exit::{Exit, Failure},
     logging,
     report::{Kind, Report},
@@ -27,7 +28,7 @@ use crate::{
     sqlite::{
         OpenError,
         query::{Reader, Selection},
-        read::{Portion, Reports},
+        read::Reports,
     },
     stop::Stop,
 };
@@ -233,15 +234,15 @@ fn write(
             ExportFormat::Ndjson => {
                 let mut line = Vec::new();
                 reports.each(*kind, |portion| {
-                    write_lines(portion, &mut line, &mut out)?;
-                    count(portion)
+                    write_lines(&portion, &mut line, &mut out)?;
+                    count(&portion)
                 })?;
             }
             ExportFormat::Csv => {
                 let mut table = Table::new(*kind, &mut out)?;
                 reports.each(*kind, |portion| {
-                    table.write(portion)?;
-                    count(portion)
+                    table.write(&portion)?;
+                    count(&portion)
                 })?;
                 table.flush()?;
             }

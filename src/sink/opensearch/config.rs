@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use serde_json::{Map, Value, json};
+
 use crate::report::Kind;
 
 /// Settings of the sink.
@@ -29,6 +31,10 @@ pub struct OpenSearchConfig {
     pub in_flight: usize,
     /// Compress request bodies.
     pub gzip: bool,
+    /// Primary shards of an index that is made.
+    pub shards: Option<u16>,
+    /// Replicas of each shard of an index that is made.
+    pub replicas: Option<u16>,
     /// An import is to come: the indices are made beforehand.
     pub import: Option<ImportTuning>,
     /// How long an outage may last before work is stopped; nothing waits for ever.
@@ -45,6 +51,17 @@ impl OpenSearchConfig {
             Kind::Tls => &self.tlsrpt,
             Kind::Failure => &self.failures,
         }
+    }
+
+    /// The settings of an index that were asked for, as a cluster gives them back; an empty object
+    /// where none were.
+    pub fn asked_settings(&self) -> Value {
+        let asked = [("number_of_shards", self.shards), ("number_of_replicas", self.replicas)];
+        let asked = asked.into_iter().filter_map(|(name, number)| {
+            number.map(|number| (name.to_owned(), number.to_string().into()))
+        });
+        let asked: Map<String, Value> = asked.collect();
+        if asked.is_empty() { json!({}) } else { json!({ "index": asked }) }
     }
 }
 

@@ -11,10 +11,12 @@ mod aside;
 pub(crate) mod certificates;
 pub(crate) mod client;
 pub mod config;
+mod index;
+mod mapping;
 mod pace;
 mod prepare;
 mod send;
-mod template;
+pub(crate) mod template;
 mod tuning;
 
 use std::{
@@ -33,6 +35,7 @@ use self::{
     aside::Aside,
     client::Client,
     config::{ImportTuning, OpenSearchConfig, Target},
+    index::Readiness,
     pace::Pace,
 };
 use super::{
@@ -60,7 +63,7 @@ const ITEM_BYTES: usize = 1 << 20;
 const BATCHES_ASIDE: usize = 2;
 
 /// All kinds of documents, in the order of their numbers.
-const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
+pub(crate) const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
 
 /// The sink; see the module.
 pub struct OpenSearchSink {
@@ -85,6 +88,10 @@ struct Shared {
     /// Templates and pipelines were looked at.
     prepared: AtomicBool,
     preparing: Mutex<()>,
+    /// For each kind, whether our template is there, as far as we may look.
+    templates_there: Mutex<[bool; 3]>,
+    /// What is known of the index of each kind.
+    readiness: [Mutex<Readiness>; 3],
     /// What stands in front of an `_id`, for each kind.
     dmarc_action: Vec<u8>,
     tlsrpt_action: Vec<u8>,
@@ -138,6 +145,8 @@ impl OpenSearchSink {
             relaxed: Mutex::default(),
             prepared: AtomicBool::new(false),
             preparing: Mutex::new(()),
+            templates_there: Mutex::default(),
+            readiness: Default::default(),
             dmarc_action: action(&config.dmarc),
             tlsrpt_action: action(&config.tlsrpt),
             failures_action: action(&config.failures),

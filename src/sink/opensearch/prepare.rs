@@ -4,13 +4,14 @@
 use std::{mem, sync::atomic::Ordering};
 
 use serde_json::Value;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     KINDS, Shared,
-    client::Unavailable,
+    client::{Answer, Unavailable},
     config::{ImportTuning, Target},
-    template, tuning,
+    index::NotReady,
+    mapping, template, tuning,
 };
 use crate::{report::Kind, stop::Stopped};
 
@@ -39,10 +40,8 @@ impl Shared {
         if let Some(pipeline) = pipeline {
             self.require_pipeline(pipeline)?;
         }
-        if !self.install_template(kind, index)? {
-            return Ok(());
-        }
-        self.tune(index)
+        self.templates_there.lock()[kind as usize] = self.install_template(kind, index)?;
+        self.tune(kind, index)
     }
 
     /// With its pipeline missing, each document would be refused with a status that speaks of the
@@ -52,52 +51,89 @@ impl Shared {
         if answer.status == 404 { Err(Unavailable::NoPipeline(pipeline.into())) } else { Ok(()) }
     }
 
-    /// Installs the template of a kind where it is due. False if we may not look at templates.
+    /// Installs the template of a kind where it is due. False if neither it nor another with our
+    /// types is there in the end, or we may not look.
     fn install_template(&self, kind: Kind, index: &str) -> Result<bool, Unavailable> {
         let path = format!("/_index_template/{}", template::name(index));
-        let answer = self.client.get(&path)?;
-        let present = match answer.status {
-            404 => None,
-            200 => {
-                let body: Value = serde_json::from_slice(&answer.body).map_err(|error| {
-                    Unavailable::NotATemplate { error: error.to_string(), answer: answer.summary() }
-                })?;
-                body["index_templates"].get(0).map(|found| found["index_template"].clone())
-            }
+        let present = match self.look(&path, "index_template")? {
+            Ok(present) => present,
             // Not allowed to see it: the administrator has it in hand.
-            _ => {
+            Err(answer) => {
                 warn!(%index, "can't look at the index template: {}", answer.summary());
                 return Ok(false);
             }
         };
-        match template::decide(present.as_ref()) {
-            template::Decision::Keep => {}
+        let asked = self.config.asked_settings();
+        match template::decide(present.as_ref(), &asked) {
+            template::Decision::Keep => return Ok(true),
             template::Decision::KeepChanged => {
                 info!(%index, "index template was changed by hand, left as it is");
+                self.install_component(kind)?;
+                return Ok(true);
             }
-            template::Decision::Install => {
-                let mut ours = template::template(kind, index);
-                if present.is_none() {
-                    self.respect_others(index, &mut ours)?;
-                }
-                let answer = self.client.put(&path, &ours)?;
-                match answer.status {
-                    200 => info!(%index, "index template installed"),
-                    // A proxy; OpenSearch never says so.
-                    404 => return Err(Unavailable::NotNow(answer.summary())),
-                    _ => warn!(%index, "index template not installed: {}", answer.summary()),
-                }
+            template::Decision::Install => self.install_component(kind)?,
+        }
+        let mut ours = template::template(kind, index);
+        if let Some(present) = &present {
+            template::take_settings(&mut ours, &present["template"]["settings"]);
+        } else if self.respect_others(kind, index, &mut ours)? {
+            return Ok(true);
+        }
+        template::take_settings(&mut ours, &asked);
+        let answer = self.client.put(&path, &ours)?;
+        match answer.status {
+            200 => info!(%index, "index template installed"),
+            // A proxy; OpenSearch never says so.
+            404 => return Err(Unavailable::NotNow(answer.summary())),
+            _ => {
+                warn!(%index, "index template not installed: {}", answer.summary());
+                return Ok(present.is_some());
             }
         }
         Ok(true)
     }
 
+    /// Installs the component template of a kind where it is due, which is no more than an offer to
+    /// administrators: their own template can be composed of it.
+    fn install_component(&self, kind: Kind) -> Result<(), Unavailable> {
+        let name = template::component_name(kind);
+        let path = format!("/_component_template/{name}");
+        let Ok(present) = self.look(&path, "component_template")? else { return Ok(()) };
+        if template::decide(present.as_ref(), &Value::Null) == template::Decision::Install {
+            let answer = self.client.put(&path, &template::component(kind))?;
+            if answer.status != 200 {
+                debug!(%name, "component template not installed: {}", answer.summary());
+            }
+        }
+        Ok(())
+    }
+
+    /// A template of either sort as it is now, nothing if there is none, or what was answered in
+    /// place of it.
+    fn look(&self, path: &str, sort: &str) -> Result<Result<Option<Value>, Answer>, Unavailable> {
+        let answer = self.client.get(path)?;
+        match answer.status {
+            404 => Ok(Ok(None)),
+            200 => {
+                let body: Value = serde_json::from_slice(&answer.body).map_err(|error| {
+                    Unavailable::NotATemplate { error: error.to_string(), answer: answer.summary() }
+                })?;
+                Ok(Ok(body[format!("{sort}s")].get(0).map(|found| found[sort].clone())))
+            }
+            _ => Ok(Err(answer)),
+        }
+    }
+
     /// Relaxes the refresh of an index for an import, or restores it where an import left it
     /// relaxed.
-    fn tune(&self, index: &str) -> Result<(), Unavailable> {
+    fn tune(&self, kind: Kind, index: &str) -> Result<(), Unavailable> {
         match self.config.import {
             Some(ImportTuning { tune }) => {
-                tuning::create(&self.client, index)?;
+                // So that there is something to be tuned. Whether it can be made is seen again when
+                // documents come for it.
+                if let Err(NotReady::Away(reason)) = self.make_ready(kind) {
+                    return Err(reason);
+                }
                 if !tune {
                     return tuning::restore(&self.client, index, None);
                 }
@@ -112,14 +148,23 @@ impl Shared {
     }
 
     /// Of the templates that match, the cluster follows the one of the highest priority alone.
-    /// Where that was an administrator's until now, its settings (shards, replicas) go into ours,
-    /// and a line says so.
-    fn respect_others(&self, index: &str, ours: &mut Value) -> Result<(), Unavailable> {
+    /// True if that is another's with our types: ours is not needed. Where it is another's without
+    /// them, its settings (shards, replicas) go into ours, and a line says so.
+    fn respect_others(
+        &self,
+        kind: Kind,
+        index: &str,
+        ours: &mut Value,
+    ) -> Result<bool, Unavailable> {
         let answer =
             self.client.post(&format!("/_index_template/_simulate_index/{index}"), &Value::Null)?;
         let theirs: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if answer.status != 200 || !theirs["template"].is_object() {
-            return Ok(());
+            return Ok(false);
+        }
+        if mapping::wrong_types(kind, &theirs["template"]["mappings"]).is_empty() {
+            debug!(%index, "another index template has our types");
+            return Ok(true);
         }
         let answer = self.client.post("/_index_template/_simulate", ours)?;
         let simulated: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -128,10 +173,12 @@ impl Shared {
         let overridden = template::take_settings(ours, &theirs["template"]["settings"]);
         warn!(
             %index,
-            "our index template comes before {}; taken over from there: {overridden}, nothing else",
-            names.join(", ")
+            "our index template comes before {}; taken over from there: {overridden}, nothing \
+             else. To have yours in force, let it be composed of {}, and delete ours",
+            names.join(", "),
+            template::component_name(kind)
         );
-        Ok(())
+        Ok(false)
     }
 
     /// At the end of an import. Where that fails, the next run does it.

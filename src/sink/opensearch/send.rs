@@ -11,6 +11,7 @@ use ureq::http::Method;
 use super::{
     BulkPart, KINDS, Shared,
     answer::{self, Judgement, Verdict},
+    index::NotReady,
 };
 use crate::{metrics::RequestResult, settle::Acknowledgement, stop::Stopped};
 
@@ -78,8 +79,33 @@ impl Shared {
         }
     }
 
+    /// Puts aside what has no index that could take it.
+    fn with_index(&self, batch: Vec<Waiting>) -> Result<Vec<Waiting>, Stopped> {
+        let mut missing = [const { None }; 3];
+        for kind in KINDS {
+            let has_some = batch.iter().any(|waiting| waiting.item.kind == Some(kind));
+            while has_some && missing[kind as usize].is_none() {
+                match self.make_ready(kind) {
+                    Ok(()) => break,
+                    Err(NotReady::Away(reason)) => self.backoff.pause(&reason)?,
+                    Err(NotReady::Index(reason)) => missing[kind as usize] = Some(reason),
+                }
+            }
+        }
+        let mut ready = Vec::with_capacity(batch.len());
+        for waiting in batch {
+            let missing = waiting.item.kind.map(|kind| (kind, missing[kind as usize].as_deref()));
+            match missing {
+                Some((kind, reason @ Some(_))) => self.aside(kind).put(waiting, reason),
+                _ => ready.push(waiting),
+            }
+        }
+        Ok(ready)
+    }
+
     /// Sends one batch until every document is judged or put aside, or work is to end.
-    pub(super) fn send(&self, mut batch: Vec<Waiting>) {
+    pub(super) fn send(&self, batch: Vec<Waiting>) {
+        let Ok(mut batch) = self.with_index(batch) else { return };
         let mut documents: Places = Vec::new();
         for (n, waiting) in batch.iter().enumerate() {
             documents.extend(waiting.open.iter().map(|document| (n, *document)));

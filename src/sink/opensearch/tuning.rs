@@ -13,21 +13,6 @@ const RELAXED: &str = "60s";
 /// The member of `_meta` with what was before.
 const NOTE: &str = "email-report-processor-refresh-interval-before";
 
-/// Makes the index, so that there is something to be tuned. One that exists, or an alias, is left
-/// alone.
-///
-/// # Errors
-/// The store can't be reached.
-pub(super) fn create(client: &Client, index: &str) -> Result<(), Unavailable> {
-    if client.get(&format!("/{index}/_settings?filter_path=*.settings.index.uuid"))?.status == 404 {
-        let answer = client.put(&format!("/{index}"), &json!({}))?;
-        if answer.status != 200 {
-            debug!(%index, "not made beforehand: {}", answer.summary());
-        }
-    }
-    Ok(())
-}
-
 /// Relaxes the refresh of the index. What it was before, if that could be done.
 ///
 /// # Errors

@@ -13,8 +13,7 @@ use rusqlite::{Connection, Error, Result, Row, ToSql, named_params};
 
 use super::query::{DMARC_REPORTS, FAILURES, Reader, Selection, Snapshot, TLS_POLICIES};
 use crate::{
-    document::Documents,
-    message::Received,
+    document::Portion,
     report::{AggregateReport, Ids, Kind, Report, TlsReport, aggregate::Record, tls::PolicyResult},
 };
 pub(super) use rows::{address, count, dmarc_head, failure_report, list, received, text, tls_head};
@@ -39,25 +38,6 @@ const FAILURE_DETAILS: &str =
 /// The selected reports at one moment.
 pub struct Reports<'c> {
     snapshot: Snapshot<'c>,
-}
-
-/// A report or, of a long one, some of its records or policies.
-pub struct Portion {
-    /// The report with those records or policies.
-    pub report: Report,
-    /// What identifies its documents.
-    pub ids: Ids,
-    /// What is known of the mail that brought it.
-    pub received: Received,
-    /// The first portion of its report.
-    pub is_first: bool,
-}
-
-impl Portion {
-    /// The documents of its records or policies.
-    pub fn documents(&self) -> Documents<'_> {
-        Documents::with_ids(&self.report, self.ids.clone(), &self.received)
-    }
 }
 
 impl Reader {
@@ -89,6 +69,19 @@ impl Reports<'_> {
         transaction.query_row(&sql, params, |row| count(row, 0))
     }
 
+    /// From now on only reports whose periods begin at or after this second are selected.
+    pub(crate) fn set_since(&mut self, since: i64) {
+        self.snapshot.since = since;
+    }
+
+    /// Something that is another after each change of what is selected.
+    pub(crate) fn mark(&self) -> Result<String> {
+        let sql = "SELECT concat_ws(' ', (SELECT max(id) FROM dmarc_reports),
+            (SELECT max(id) FROM tls_reports), (SELECT max(id) FROM dmarc_failures),
+            (SELECT count(*) FROM dmarc_records), (SELECT count(*) FROM tls_policies))";
+        self.snapshot.transaction.query_row(sql, (), |row| row.get(0))
+    }
+
     /// Hands out the reports of this kind.
     ///
     /// # Errors
@@ -96,7 +89,7 @@ impl Reports<'_> {
     pub fn each<E: From<Error>>(
         &self,
         kind: Kind,
-        mut take: impl FnMut(&Portion) -> Result<(), E>,
+        mut take: impl FnMut(Portion) -> Result<(), E>,
     ) -> Result<(), E> {
         let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
         let sql = match kind {
@@ -121,12 +114,12 @@ impl Reports<'_> {
         &self,
         kind: Kind,
         id: i64,
-        take: &mut impl FnMut(&Portion) -> Result<(), E>,
+        take: &mut impl FnMut(Portion) -> Result<(), E>,
     ) -> Result<(), E> {
         match kind {
             Kind::Dmarc => self.dmarc(id, take),
             Kind::Tls => self.tls(id, take),
-            Kind::Failure => take(&self.failure(id)?),
+            Kind::Failure => take(self.failure(id)?),
         }
     }
 
@@ -137,7 +130,7 @@ impl Reports<'_> {
     fn dmarc<E: From<Error>>(
         &self,
         id: i64,
-        take: &mut impl FnMut(&Portion) -> Result<(), E>,
+        take: &mut impl FnMut(Portion) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut report =
             self.snapshot.transaction.prepare_cached("SELECT * FROM dmarc_reports WHERE id = ?")?;
@@ -152,7 +145,7 @@ impl Reports<'_> {
                     .map_or((&head, &received), |(head, received, _)| (head, received));
                 let report = Report::Aggregate(AggregateReport { records, ..head.clone() });
                 let ids = Ids { key: key.clone(), parts };
-                take(&Portion { report, ids, received: received.clone(), is_first })
+                take(Portion { report, ids, received: received.clone(), is_first })
             })
         })
     }
@@ -160,7 +153,7 @@ impl Reports<'_> {
     fn tls<E: From<Error>>(
         &self,
         id: i64,
-        take: &mut impl FnMut(&Portion) -> Result<(), E>,
+        take: &mut impl FnMut(Portion) -> Result<(), E>,
     ) -> Result<(), E> {
         let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
         let mut report = transaction.prepare_cached("SELECT * FROM tls_reports WHERE id = ?")?;
@@ -182,7 +175,7 @@ impl Reports<'_> {
                         .map_or((&head, &received), |(head, received, _)| (head, received));
                     let report = Report::Tls(TlsReport { policies, ..head.clone() });
                     let ids = Ids { key: key.clone(), parts };
-                    take(&Portion { report, ids, received: received.clone(), is_first })
+                    take(Portion { report, ids, received: received.clone(), is_first })
                 })
             },
         )

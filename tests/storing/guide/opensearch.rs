@@ -19,6 +19,9 @@ use crate::support::{
 
 static SERVER: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
 
+/// Held while the program stores: component templates are shared by all indices.
+static STORING: Mutex<()> = Mutex::new(());
+
 /// What a node without plugins says to a request for one.
 const NO_PLUGIN: [&str; 2] = ["no handler found for uri", "No processor type exists with name"];
 
@@ -45,7 +48,10 @@ fn requests_are_understood() {
     let requests = requests();
     assert!(requests.len() >= 10, "{} requests are too few: they are not found", requests.len());
     let Some(server) = SERVER.as_ref() else { return };
-    let ended = run(["import", "--opensearch", &server.url, &mails()]);
+    let ended = {
+        let _alone = STORING.lock();
+        run(["import", "--opensearch", &server.url, &mails()])
+    };
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     let without = |path: &str| {
         let plugin = ["/_plugins/", "/_ingest/pipeline/dmarc"];
@@ -150,6 +156,8 @@ fn rights(method: &str, path: &str) -> &'static [&'static str] {
         ("GET", ["_ingest", "pipeline", _]) => &["cluster:admin/ingest/pipeline/get"],
         ("GET", ["_index_template", _]) => &["indices:admin/index_template/get"],
         ("PUT", ["_index_template", _]) => &["indices:admin/index_template/put"],
+        ("GET", ["_component_template", _]) => &["cluster:admin/component_template/get"],
+        ("PUT", ["_component_template", _]) => &["cluster:admin/component_template/put"],
         ("POST", ["_index_template", "_simulate_index", _]) => {
             &["indices:admin/index_template/simulate_index"]
         }
@@ -169,6 +177,9 @@ fn the_role_has_the_rights_that_are_used_and_no_others() {
     let Some(server) = SERVER.as_ref() else { return };
     let template = json!({ "index_patterns": ["rights-*"], "priority": 1, "template": {} });
     server.put("/_index_template/of-somebody-else", &template);
+    let _alone = STORING.lock();
+    // Other tests have left it there.
+    server.request("DELETE", "/_component_template/email-report-processor-tlsrpt", None);
     server.put("/_ingest/pipeline/rights", &json!({ "processors": [] }));
     let (url, sent) = recorder(&server.url);
     let indices =

@@ -35,6 +35,8 @@ fn cluster(server: &OpenSearch, [dmarc, tlsrpt, failures]: [&str; 3]) -> Cluster
         in_flight: 1,
         gzip: false,
         import: None,
+        shards: None,
+        replicas: None,
         patience: None,
         on_trouble: OnTrouble::Wait,
     };

@@ -1,14 +1,14 @@
-//! Indices: their templates and pipelines, and what can be searched for.
+//! Indices: their types and pipelines, and what can be searched for.
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{SHARED, once};
 use crate::support::{
     corpus::Corpus,
     program::{TestMaildir, run},
-    server::tests_folder,
+    server::{OpenSearch, tests_folder},
 };
 
 #[test]
@@ -49,32 +49,6 @@ fn an_ingest_pipeline_sees_the_documents() {
                 && documents.iter().all(|(_, document)| document["seen_by"] == kind)
         );
     }
-}
-
-#[test]
-fn a_template_changed_by_hand_is_left_alone_and_an_old_one_replaced() {
-    let Some(server) = SHARED.as_ref() else { return };
-    let path = "/_index_template/email-report-processor-tmpl-dmarc";
-    let present = || server.get(path)["index_templates"][0]["index_template"].clone();
-    let store_one = || {
-        let maildir = TestMaildir::new();
-        maildir.deliver_all(Corpus::new(10).iter());
-        let ended = run(once(&server.url, "tmpl", &maildir, &[]));
-        assert_eq!(ended.code, Some(0), "{}", ended.log);
-    };
-    store_one();
-    let installed = present();
-    assert!(installed["version"].as_u64().is_some_and(|version| version >= 1), "{installed}");
-
-    let mut changed = installed.clone();
-    changed["template"]["settings"]["index"]["number_of_replicas"] = json!("0");
-    assert_eq!(server.put(path, &changed)["acknowledged"], true);
-    store_one();
-    assert_eq!(present(), changed);
-
-    server.request("DELETE", path, None);
-    store_one();
-    assert_eq!(present(), installed);
 }
 
 #[test]
@@ -135,4 +109,67 @@ fn failure_reports_have_an_index_of_their_own() {
     let query = json!({ "query": { "exists": { "field": "failure.reported_domain.keyword" } } });
     let found = server.request("POST", "/arf-failures/_search", Some(&query));
     assert!(found["hits"]["total"]["value"].as_u64() > Some(0), "{found}");
+}
+
+/// The types of an index' fields, as they are mapped.
+pub(super) fn type_of(server: &OpenSearch, index: &str, field: &str) -> Value {
+    let answer = server.get(&format!("/{index}/_mapping"));
+    let parts = field.split('.');
+    let start = &answer[index]["mappings"];
+    parts.fold(start, |object, name| &object["properties"][name])["type"].clone()
+}
+
+#[test]
+fn an_index_made_with_guessed_types_is_told_with_the_mend() {
+    let Some(server) = SHARED.as_ref() else { return };
+    let guessed = json!({ "feedback": {
+        "report_metadata": { "date_range": { "begin": 1_700_000_000 } },
+        "record": { "row": { "source_ip": "192.0.2.1" } },
+    } });
+    server.request("POST", "/guessed-dmarc/_doc", Some(&guessed));
+    let maildir = TestMaildir::new();
+    let corpus = Corpus::new(10);
+    maildir.deliver_all(corpus.iter());
+    let ended = run(once(&server.url, "guessed", &maildir, &[]));
+    assert_eq!((ended.code, maildir.count("new")), (Some(0), 0), "{}", ended.log);
+    assert_eq!(server.count("guessed-dmarc"), corpus.manifest().dmarc.records + 1);
+    for part in [
+        "feedback.report_metadata.date_range.begin is long and not date",
+        "feedback.record.row.source_ip is text and not ip",
+        "_reindex",
+    ] {
+        assert!(ended.log.contains(part), "{part}: {}", ended.log);
+    }
+    assert!(!ended.log.contains("guessed-tlsrpt: "), "{}", ended.log);
+}
+
+/// A node takes a text that looks like a date for one, and then refuses every other.
+#[test]
+fn no_first_value_decides_what_the_others_may_be() {
+    let Some(server) = SHARED.as_ref() else { return };
+    // As the Ruby tool leaves it, and as we make it.
+    server.put("/likedates-dmarc", &json!({ "mappings": { "properties": {} } }));
+    // More than have a mapping of their own.
+    let results = "<dkim><domain>a.example</domain><result>pass</result>\
+        <human_result>2024-01-01</human_result></dkim>"
+        .repeat(12);
+    let report = |reporter: &str, results: &str| {
+        let report = fs::read_to_string(tests_folder().join("fixtures/dmarc/rfc7489.xml"))
+            .expect("a fixture")
+            .replacen("<auth_results>", &format!("<auth_results>{results}"), 1)
+            .replacen("<org_name>", &format!("<org_name>{reporter}"), 1);
+        let id = if results.contains("2024") { "2024-01-01" } else { "<one@example.org>" };
+        format!("Message-ID: {id}\nContent-Type: text/xml\n\n{report}")
+    };
+    for name in ["likedates", "ourdates"] {
+        for (n, results) in
+            [results.clone(), results.replace("2024-01-01", "fine")].iter().enumerate()
+        {
+            let maildir = TestMaildir::new();
+            maildir.deliver("one", report(&n.to_string(), results).as_bytes());
+            let ended = run(once(&server.url, name, &maildir, &[]));
+            assert_eq!((ended.code, maildir.count("cur")), (Some(0), 1), "{}", ended.log);
+        }
+        assert_eq!(type_of(server, &format!("{name}-dmarc"), "@timestamp"), "date");
+    }
 }

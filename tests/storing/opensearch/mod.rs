@@ -4,6 +4,8 @@
 mod answers;
 mod dashboards;
 mod index;
+mod ruby;
+mod templates;
 
 use std::{
     fs,

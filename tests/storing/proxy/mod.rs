@@ -3,6 +3,7 @@
 
 mod certificates;
 mod faults;
+mod rights;
 mod secrets;
 
 use std::process::Command;

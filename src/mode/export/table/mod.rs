@@ -13,6 +13,7 @@ use csv::{Terminator, Writer, WriterBuilder};
 
 use self::columns::{DMARC, FAILURE, TLS};
 use crate::{
+    document::Portion,
     message::{Received, authentication::Authenticated},
     report::{
         AggregateReport, FailureReport, Ids, Kind, Period, Repairs, Report, Text, TlsReport,
@@ -21,7 +22,6 @@ use crate::{
         tls::{FailureDetail, PolicyResult},
     },
     sanitize,
-    sqlite::read::Portion,
 };
 
 /// A table that is being written.

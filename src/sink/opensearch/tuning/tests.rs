@@ -105,6 +105,8 @@ fn clients(parties: usize, events: &Sender<Event>) -> Vec<Client> {
             bulk_bytes: 1,
             in_flight: 1,
             gzip: false,
+            shards: None,
+            replicas: None,
             import: None,
             patience: None,
             on_trouble: OnTrouble::Wait,
