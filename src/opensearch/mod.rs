@@ -1,9 +1,11 @@
 //! OpenSearch: what its indices say to the questions of [`crate::answers`]: aggregations, and lists
 //! of one moment.
 //!
-//! The cluster counts, so that little is sent. What it can't count exactly: distinct values above
-//! some ten thousand (reports, addresses, senders), and the heaviest of many groups where an index
-//! has several shards. An IPv4 address and the same one within IPv6 (`::ffff:0:0/96`) are one to it.
+//! The cluster counts DMARC records, so that little is sent; TLS policies and failure reports are
+//! few, and are summed up here. What it can't count exactly: distinct values (reports, addresses,
+//! senders) where there are thousands, sums above 2^53, and the heaviest of many groups where an
+//! index has several shards. An IPv4 address and the same one within IPv6 (`::ffff:0:0/96`) are one
+//! to it.
 
 mod filter;
 mod groups;

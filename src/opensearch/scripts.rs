@@ -15,8 +15,8 @@ for (def name : ['report_id.keyword', 'org_name.keyword', 'date_range.begin']) {
 def domain = doc['feedback.policy_published.domain.keyword'];
 return all + (domain.size() == 0 ? '' : domain.get(0));";
 
-/// Makes `sender`, a word that sorts as senders do: `a` and the domain, `b` and three decimal numbers
-/// of three digits, `c` and three hexadecimal ones of four, or `d`.
+/// Makes `sender`, a word that sorts as senders do: `a` and the domain, `b` and three decimal
+/// numbers of three digits, `c` and three hexadecimal ones of four, or `d`.
 const SENDER: &str = "\
 String folded(String domain) {
   int end = domain.length();
@@ -107,8 +107,8 @@ pub(super) fn parsed(word: &str) -> Option<Sender> {
     }
 }
 
-/// The raw results of DKIM that say something, each once: domain and result with a line's end between, and before each
-/// whether it is there.
+/// The raw results of DKIM that say something, each once: domain and result with a line's end
+/// between, and before each whether it is there.
 pub(super) const DKIM: &str = "\
 Set found = new HashSet();
 for (int n = 0; n < 100; n++) {
