@@ -47,6 +47,9 @@ fn report(rng: &mut Rng) -> AggregateReport {
         org_name = org_name.map(|name| name.to_ascii_uppercase());
         domain = domain.map(|name| name.to_ascii_uppercase());
     }
+    // Records that come with several mails, and others.
+    let mut records: Vec<Record> = (0..rng.below(6)).map(|_| record(&mut same)).collect();
+    records.extend((0..rng.below(6)).map(|_| record(rng)));
     AggregateReport {
         metadata: Metadata {
             org_name,
@@ -56,7 +59,7 @@ fn report(rng: &mut Rng) -> AggregateReport {
             ..Metadata::default()
         },
         policy_published: PolicyPublished { domain, ..PolicyPublished::default() },
-        records: (0..rng.below(12)).map(|_| record(rng)).collect(),
+        records,
         ..AggregateReport::default()
     }
 }
