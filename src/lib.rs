@@ -11,6 +11,7 @@
 //! [`document`] makes what a store is given, [`sink`] hands it over, and [`settle`] moves the mail
 //! once the store has acknowledged everything. The [`pipeline`] runs these on threads; a [`mode`]
 //! feeds it. ARCHITECTURE.md has the promises.
+pub mod answers;
 pub mod cli;
 mod config;
 mod dashboards;
@@ -25,6 +26,7 @@ pub mod message;
 pub mod metrics;
 pub mod mode;
 mod moment;
+pub mod opensearch;
 mod pipeline;
 pub mod report;
 mod sanitize;

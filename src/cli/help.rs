@@ -13,8 +13,8 @@ const COMMON: [&str; 3] = ["opensearch", "store", "ndjson"];
 /// What it leaves out of the flags of the Ruby tool's form.
 const RARE: [&str; 3] = ["files", "mbox", "maildir"];
 
-/// What `dashboards` has a use for, apart from these.
-const OF_DASHBOARDS: [&str; 10] = [
+/// What those have a use for that ask OpenSearch something, apart from these.
+const OF_CLIENTS: [&str; 10] = [
     "opensearch_user",
     "opensearch_password_file",
     "opensearch_api_key_file",
@@ -30,15 +30,19 @@ const OF_DASHBOARDS: [&str; 10] = [
 /// What `prune` has a use for, apart from these and the general ones.
 const OF_STORES: [&str; 3] = ["opensearch", "store", "give_up_after"];
 
-/// True if a command makes use of a shared flag. Those that read a store know no other kind yet
-/// than SQLite.
+/// True if a command makes use of a shared flag. `export` knows no other kind of store yet than
+/// SQLite.
 fn uses(command: &str, flag: &str) -> bool {
     match command {
-        "report" => flag == "store" || GENERAL.contains(&flag),
+        "report" => {
+            ["store", "opensearch"].contains(&flag)
+                || OF_CLIENTS.contains(&flag)
+                || GENERAL.contains(&flag)
+        }
         "export" => ["store", "source_names"].contains(&flag) || GENERAL.contains(&flag),
-        "dashboards" => OF_DASHBOARDS.contains(&flag) || GENERAL.contains(&flag),
+        "dashboards" => OF_CLIENTS.contains(&flag) || GENERAL.contains(&flag),
         "prune" => {
-            OF_STORES.contains(&flag) || OF_DASHBOARDS.contains(&flag) || GENERAL.contains(&flag)
+            OF_STORES.contains(&flag) || OF_CLIENTS.contains(&flag) || GENERAL.contains(&flag)
         }
         "retry" | "generate" => GENERAL.contains(&flag),
         // Names are given to what is shown; reports are stored without.
@@ -133,7 +137,6 @@ pub fn unused_flag(matches: &ArgMatches) -> Option<String> {
     let found = unused
         .find(|arg| [matches, inner].iter().any(|matches| typed(matches, arg.get_id().as_str())))?;
     let flag = found.get_long().unwrap_or_default();
-    let instead =
-        if uses(name, "store") { "; it reads an SQLite store (--store FILE)" } else { "" };
+    let instead = if name == "export" { "; it reads an SQLite store (--store FILE)" } else { "" };
     Some(format!("{name} has no use for --{flag}{instead}"))
 }

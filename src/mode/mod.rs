@@ -22,7 +22,7 @@ use std::{
 use clap::ArgMatches;
 use tracing::info;
 
-use self::report::ReportError;
+use self::report::{ReportError, Source};
 use crate::{
     cli::{self, Cli, Mode},
     config::{self, Config, Destination, Purpose, Typed},
@@ -88,8 +88,15 @@ pub fn run(
 }
 
 fn show_report(flags: cli::ReportFlags, store: Destination) -> Result<Exit, Failure> {
-    let Destination::Sqlite(store) = store else {
-        return Err(Failure::usage("report reads an SQLite store; name it with --store FILE"));
+    let store = match store {
+        Destination::Sqlite(store) => Source::File(store),
+        Destination::OpenSearch(config) => Source::Cluster(Box::new(config)),
+        Destination::NdJson(_) | Destination::Nothing => {
+            return Err(Failure::usage(
+                "report reads an SQLite store or OpenSearch; name it with --store FILE or \
+                 --opensearch URL",
+            ));
+        }
     };
     let cli::ReportFlags { period: cli::PeriodFlags { since, until }, domain, json, top } = flags;
     let places = config::well_known_stores();

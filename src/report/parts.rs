@@ -1,5 +1,7 @@
 //! Parts: reports whose records or policies come one at a time, out of documents.
 
+use std::collections::HashMap;
+
 use super::{AggregateReport, Report, TlsReport, key::Fields};
 
 impl Report {
@@ -71,11 +73,13 @@ fn take_out<T>(all: &mut Vec<T>, id: impl FnMut(&T) -> u64) -> usize {
         return 0;
     }
     let before = all.len();
-    let mut met = std::collections::HashMap::new();
+    let totals: HashMap<u64, usize> =
+        sorted.chunk_by(u64::eq).map(|alike| (alike[0], alike.len())).collect();
+    let mut met: HashMap<u64, usize> = HashMap::new();
     let mut keeps = ids.iter().map(|id| {
-        let times: &mut usize = met.entry(id).or_default();
+        let times = met.entry(*id).or_default();
         *times += 1;
-        (*times - 1).is_multiple_of(readings)
+        *times * readings <= totals[id]
     });
     all.retain(|_| keeps.next().unwrap_or(true));
     before - all.len()

@@ -230,18 +230,19 @@ impl Writer {
         store.connection.set_prepared_statement_cache_capacity(Insert::STATEMENTS);
         let transaction =
             store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut insert = Insert::new(&transaction)?;
+        let mut insert = Insert::new(&transaction, &mut store.names)?;
         let answers = batch
             .iter()
             .map(|item| insert.contents(&item.contents, &item.ids))
             .collect::<Result<_, _>>()?;
-        drop(insert);
+        insert.finish()?;
         if let Some(databases) = &self.databases {
             let contents = batch.iter().map(|item| &item.contents);
             addresses::keep(&transaction, &databases.networks(), contents)?;
         }
         let session = self.session.note(&transaction)?;
         transaction.commit()?;
+        store.names.committed();
         self.session.committed(session);
         if store.is_in_place() { Ok(answers) } else { Err(Trouble::Moved) }
     }

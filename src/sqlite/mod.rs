@@ -4,6 +4,8 @@
 //! the same time.
 
 pub(crate) mod addresses;
+mod answers;
+mod columns;
 mod heads;
 pub(crate) mod insert;
 mod log;
@@ -14,7 +16,6 @@ pub mod read;
 mod rekey;
 mod schema;
 pub(crate) mod session;
-pub mod summary;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -35,6 +36,7 @@ use crate::{
     exit::{Exit, Failure},
     source::identity::{FileIdentity, device_and_inode},
 };
+pub(crate) use columns::Names;
 use log::Log;
 use schema::Version;
 
@@ -111,6 +113,8 @@ impl From<OpenError> for Failure {
 pub struct Store {
     /// For the writer's statements.
     pub(crate) connection: Connection,
+    /// Those of what the writer stored.
+    pub(crate) names: Names,
     path: PathBuf,
     /// Device and inode of the file that was opened.
     file: (u64, u64),
@@ -156,7 +160,9 @@ impl Store {
         }
         let log_file = log.identity();
         drop(lock);
-        let mut store = Store { connection, path: path.clone(), file, handle, log, log_file };
+        let names = Names::default();
+        let mut store =
+            Store { connection, names, path: path.clone(), file, handle, log, log_file };
         if found != Version::CURRENT {
             schema::migrate(&mut store.connection).map_err(sqlite)?;
             // Once more: another program may have come in between.

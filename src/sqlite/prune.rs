@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, Result, TransactionBehavior};
 
-use super::Store;
+use super::{Store, columns};
 use crate::{
     report::Kind,
     stop::{Stop, Stopped},
@@ -141,6 +141,11 @@ impl Store {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut pruned = Pruned::default();
+        if kind == Kind::Dmarc {
+            // All at once, and again what came meanwhile: each time some are taken out of the middle
+            // of a segment, all of it is written.
+            columns::forget(&transaction, before)?;
+        }
         {
             let mut reports =
                 transaction.prepare_cached(&format!("{} LIMIT {REPORTS}", old(kind)))?;

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Result, TransactionBehavior};
 
-use super::rekey;
+use super::{columns, rekey};
 
 /// Marks the file as a store of this program ("ERPS"), in the header of the SQLite file where
 /// `file` finds it, too.
@@ -21,6 +21,7 @@ const STEPS: &[Migration] = &[
     Migration { sql: include_str!("schema_2.sql"), then: rekey::fill },
     Migration { sql: include_str!("schema_3.sql"), then: rekey::failures },
     Migration { sql: include_str!("schema_4.sql"), then: |_| Ok(()) },
+    Migration { sql: include_str!("schema_5.sql"), then: columns::fill },
 ];
 
 /// What the file says of itself.

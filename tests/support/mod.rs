@@ -1,6 +1,7 @@
 //! What the integration tests, the benchmark and the example `corpus` share.
 #![allow(dead_code, unused_imports, reason = "each test uses its own part")]
 
+pub mod answers;
 pub mod corpus;
 pub mod dns;
 pub mod faulty_proxy;

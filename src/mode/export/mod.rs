@@ -154,7 +154,6 @@ pub(super) fn run(
         since: flags.period.since.map(|since| since.begin(now)),
         until: flags.period.until.map(|until| until.end(now)),
         domain: flags.domain.clone(),
-        ..Selection::default()
     };
     let read = |error| ExportError::Read { path: store.to_owned(), error };
     let mut reader = Reader::open(store).map_err(ExportError::Open)?;

@@ -33,8 +33,8 @@ fn look(place: &Path) -> Option<Elsewhere> {
         Err(_) => return None,
         Ok(_) => {}
     }
-    let is_empty = Reader::open(place).ok()?.is_empty().ok()?;
-    if is_empty { None } else { found(false) }
+    let newest = Reader::open(place).ok()?.newest().ok()?;
+    if newest.is_none() { None } else { found(false) }
 }
 
 impl fmt::Display for Elsewhere {

@@ -5,8 +5,9 @@ pub(super) mod elsewhere;
 mod text;
 
 use std::{
+    fmt,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
@@ -14,22 +15,46 @@ use serde::Serialize;
 
 use self::elsewhere::Elsewhere;
 use crate::{
+    answers::{Answers, Choice, Filter, overview::Overview},
     exit::{Exit, Failure},
     moment::Moment,
+    opensearch::{AskError, ClusterAnswers},
     report::rfc3339,
     sanitize,
-    sqlite::{
-        OpenError,
-        query::{Reader, Selection},
-        summary::Overview,
-    },
+    sink::opensearch::config::OpenSearchConfig,
+    sqlite::{OpenError, query::Reader},
 };
 
-/// What is asked.
+/// A store that can be asked.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// An SQLite file.
+    File(PathBuf),
+    /// An OpenSearch cluster.
+    Cluster(Box<OpenSearchConfig>),
+}
+
+impl From<&Path> for Source {
+    fn from(path: &Path) -> Source {
+        Source::File(path.into())
+    }
+}
+
+/// The store's name, for a person.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Source::File(path) => write!(f, "{}", path.display()),
+            Source::Cluster(config) => f.write_str(&config.nodes.join(", ")),
+        }
+    }
+}
+
+/// What is asked, and how it is told.
 #[derive(Clone, Debug)]
 pub struct ReportOptions {
-    /// The SQLite file.
-    pub store: PathBuf,
+    /// What is asked.
+    pub store: Source,
     /// Only reports whose period begins at this moment or later.
     pub since: Option<Moment>,
     /// Only reports whose period begins before this moment or on this day.
@@ -66,6 +91,9 @@ pub enum ReportError {
         /// What SQLite said.
         error: rusqlite::Error,
     },
+    /// OpenSearch gives no answer.
+    #[error(transparent)]
+    Ask(#[from] AskError),
     /// The answer can't be written.
     #[error("can't write the report: {0}")]
     Write(#[from] io::Error),
@@ -75,6 +103,7 @@ impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Failure {
         match error {
             ReportError::Open(error) => error.into(),
+            ReportError::Ask(error) => error.into(),
             missing @ ReportError::Missing { .. } => Failure::new(Exit::Configuration, missing),
             error => Failure::new(Exit::TryAgain, error),
         }
@@ -84,7 +113,7 @@ impl From<ReportError> for Failure {
 /// Everything that `--json` gives; the names are a promise.
 #[derive(Serialize)]
 struct ReportJson<'a> {
-    /// The file that was read.
+    /// The file that was read, or the nodes that were asked.
     store: String,
     /// Another store that has reports, if this one has none.
     other_store: Option<String>,
@@ -108,24 +137,33 @@ struct ReportJson<'a> {
 /// [`ReportError`] says why that is impossible.
 pub fn run(options: &ReportOptions, out: &mut impl Write) -> Result<(), ReportError> {
     let now = Timestamp::now();
-    let selection = Selection {
+    let filter = Filter {
         since: options.since.map(|since| since.begin(now)),
         until: options.until.map(|until| until.end(now)),
-        domain: options.domain.clone(),
-        top: options.top,
+        domains: options.domain.clone().map(Choice::of).unwrap_or_default(),
+        ..Filter::default()
     };
-    let read = |error| ReportError::Read { path: options.store.clone(), error };
-    let summary = open(options)?.summary(&selection).map_err(read)?;
-    let elsewhere = match summary.newest_of_all {
-        None => elsewhere::find(&options.store, &options.places),
-        Some(_) => None,
+    let summary = match &options.store {
+        Source::Cluster(config) => {
+            ClusterAnswers::new((**config).clone())?.overview(&filter, options.top)?
+        }
+        Source::File(path) => {
+            let read = |error| ReportError::Read { path: path.clone(), error };
+            let mut reader = open(path, &options.places)?;
+            let answers = reader.answers().map_err(read)?;
+            answers.overview(&filter, options.top).map_err(read)?
+        }
+    };
+    let elsewhere = match (&options.store, summary.newest_of_all) {
+        (Source::File(path), None) => elsewhere::find(path, &options.places),
+        _ => None,
     };
     let answer = ReportJson {
-        store: options.store.display().to_string(),
+        store: options.store.to_string(),
         other_store: elsewhere.as_ref().map(|other| other.store.display().to_string()),
         elsewhere,
-        since: selection.since.and_then(rfc3339),
-        until: selection.until.and_then(rfc3339),
+        since: filter.since.and_then(rfc3339),
+        until: filter.until.and_then(rfc3339),
         domain: options.domain.as_deref(),
         newest_report: summary.newest.and_then(rfc3339),
         summary: &summary,
@@ -139,15 +177,15 @@ pub fn run(options: &ReportOptions, out: &mut impl Write) -> Result<(), ReportEr
     Ok(out.flush()?)
 }
 
-fn open(options: &ReportOptions) -> Result<Reader, ReportError> {
-    Reader::open(&options.store).map_err(|error| {
+fn open(path: &Path, places: &[PathBuf]) -> Result<Reader, ReportError> {
+    Reader::open(path).map_err(|error| {
         let elsewhere = match error {
-            OpenError::Missing(_) => elsewhere::find(&options.store, &options.places),
+            OpenError::Missing(_) => elsewhere::find(path, places),
             _ => None,
         };
         match elsewhere {
             Some(other) => {
-                ReportError::Missing { path: options.store.clone(), elsewhere: other.to_string() }
+                ReportError::Missing { path: path.to_owned(), elsewhere: other.to_string() }
             }
             None => error.into(),
         }

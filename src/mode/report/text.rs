@@ -12,12 +12,14 @@ use comfy_table::{
 
 use super::ReportJson;
 use crate::{
+    answers::{
+        Messages, RawResult,
+        overview::{
+            Counted, Dmarc, Domain, FailureDomain, Failures, Overview, Source, Tls, TlsPolicy,
+        },
+    },
     moment::day,
     sanitize,
-    sqlite::summary::{
-        Counted, Dmarc, Domain, FailureDomain, Failures, Messages, Overview, RawResult, Source,
-        Tls, TlsPolicy,
-    },
 };
 
 const WIDTH: u16 = 80;

@@ -8,7 +8,7 @@
 
 mod answer;
 mod aside;
-mod certificates;
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub mod config;
 mod index;

@@ -3,6 +3,7 @@
 //! The rule is that of OpenSearch's `create`: a document is known by its report's key and what
 //! identifies the record in the report, and one that is there already stays as it is.
 
+mod failure;
 mod statements;
 
 use rusqlite::{CachedStatement, Connection, Error, ErrorCode, Result, params};
@@ -11,19 +12,24 @@ use self::statements::{
     DKIM_RESULT, DMARC_RECORD, DMARC_REPORT, FAILURE, FAILURE_DETAIL, OVERRIDE_REASON, SPF_RESULT,
     TLS_POLICY, TLS_REPORT,
 };
-use super::heads::{self, Heads};
+use super::{
+    columns::{Batch, Names, ReportHead},
+    heads::{self, Heads},
+};
 use crate::{
     message::{Contents, Received},
-    report::{
-        AggregateReport, FailureReport, Ids, Key, Report, TlsReport, aggregate::Record,
-        tls::PolicyResult,
-    },
+    report::{AggregateReport, Ids, Key, Report, TlsReport, aggregate::Record, tls::PolicyResult},
     settle::Acknowledgement,
 };
+
+/// Hexadecimal digits of a report's key.
+const KEY_DIGITS: usize = 32;
 
 /// Statements of an open transaction.
 pub(crate) struct Insert<'c> {
     connection: &'c Connection,
+    names: &'c mut Names,
+    columns: Batch,
     savepoint: CachedStatement<'c>,
     release: CachedStatement<'c>,
     roll_back: CachedStatement<'c>,
@@ -55,14 +61,17 @@ struct Steps<'c, R, P> {
 }
 
 impl<'c> Insert<'c> {
-    /// How many statements the connection must be able to keep, with those of transactions.
-    pub(crate) const STATEMENTS: usize = 32;
+    /// How many statements the connection must be able to keep, with those of transactions and of
+    /// columns.
+    pub(crate) const STATEMENTS: usize = 40;
 
     /// Takes the statements out of the connection's cache.
-    pub(crate) fn new(connection: &'c Connection) -> Result<Insert<'c>> {
+    pub(crate) fn new(connection: &'c Connection, names: &'c mut Names) -> Result<Insert<'c>> {
         let prepare = |sql| connection.prepare_cached(sql);
         Ok(Insert {
             connection,
+            names,
+            columns: Batch::default(),
             savepoint: prepare("SAVEPOINT report")?,
             release: prepare("RELEASE report")?,
             roll_back: prepare("ROLLBACK TO report")?,
@@ -88,11 +97,14 @@ impl<'c> Insert<'c> {
             self.savepoint.execute(())?;
             match self.report(report, ids, &contents.received) {
                 Ok(created) => {
+                    self.columns.keep();
                     answer.created += created;
                     answer.duplicates += report.len() as u64 - created;
                 }
                 Err(error) if is_about_content(&error) => {
                     self.roll_back.execute(())?;
+                    self.columns.take_back();
+                    self.names.rolled_back();
                     answer.refused += report.len() as u64;
                     answer.reason.get_or_insert_with(|| error.to_string());
                 }
@@ -101,6 +113,11 @@ impl<'c> Insert<'c> {
             self.release.execute(())?;
         }
         Ok(answer)
+    }
+
+    /// Before the transaction ends: puts its records into the columns, too.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.columns.store(self.connection)
     }
 
     /// How many of the report's documents are new.
@@ -200,7 +217,16 @@ impl<'c> Insert<'c> {
             json_list(report.repairs.names()),
             integer(report.lost as u64),
         ])?;
-        Ok((is_new > 0).then(|| self.connection.last_insert_rowid()))
+        if is_new == 0 {
+            return Ok(None);
+        }
+        let id = self.connection.last_insert_rowid();
+        // Another head of a report has no records of its own.
+        if key.len() == KEY_DIGITS {
+            let head = ReportHead::of(id, report);
+            self.columns.begin(self.connection, self.names, &head, false)?;
+        }
+        Ok(Some(id))
     }
 
     /// True if the record is new.
@@ -229,6 +255,7 @@ impl<'c> Insert<'c> {
         if is_new == 0 {
             return Ok(false);
         }
+        self.columns.record(self.connection, self.names, report, record)?;
         for (n, r) in (0_u32..).zip(&evaluated.reason) {
             self.override_reason.execute(params![
                 report,
@@ -314,50 +341,6 @@ impl<'c> Insert<'c> {
             ])?;
         }
         Ok(true)
-    }
-
-    /// True if the report is new.
-    fn failure(&mut self, key: &Key, report: &FailureReport, received: &Received) -> Result<bool> {
-        let message = report.message.as_ref();
-        let is_new = self.failure.execute(params![
-            key.as_str(),
-            report.feedback_type.as_deref(),
-            report.user_agent.as_deref(),
-            report.version.as_deref(),
-            json_list(&report.auth_failure),
-            report.arrival_date,
-            report.source_ip.map(|ip| ip.to_string()),
-            report.source_port,
-            json_list(&report.reported_domain),
-            json_list(&report.identity_alignment),
-            report.delivery_result.as_deref(),
-            report.original_mail_from.as_deref(),
-            json_list(&report.original_rcpt_to),
-            report.original_envelope_id.as_deref(),
-            report.reporting_mta.as_deref(),
-            report.incidents.map(integer),
-            report.dkim_domain.as_deref(),
-            report.dkim_selector.as_deref(),
-            report.dkim_identity.as_deref(),
-            report.dkim_selector_dns.as_deref(),
-            json_list(&report.spf_dns),
-            json_list(&report.authentication_results),
-            json_list(&report.reported_uri),
-            message.and_then(|message| message.message_id.as_deref()),
-            message.and_then(|message| message.from.as_deref()),
-            message.and_then(|message| json_list(&message.to)),
-            message.and_then(|message| message.reply_to.as_deref()),
-            message.and_then(|message| message.subject.as_deref()),
-            message.and_then(|message| message.date),
-            message.map(|message| message.headers.as_str()),
-            message.and_then(|message| message.body.as_deref()),
-            received.message_id.as_deref(),
-            heads::second(received),
-            received.from.as_deref(),
-            authenticated(received),
-            json_list(report.repairs.names()),
-        ])?;
-        Ok(is_new > 0)
     }
 }
 

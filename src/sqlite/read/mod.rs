@@ -12,13 +12,13 @@ use std::{collections::HashMap, iter::Peekable, mem};
 use rusqlite::{Connection, Error, Result, Row, ToSql, named_params};
 
 use super::addresses;
-use super::query::{DMARC_REPORTS, Reader, Selection, Snapshot, TLS_POLICIES, failures::FAILURES};
+use super::query::{DMARC_REPORTS, FAILURES, Reader, Selection, Snapshot, TLS_POLICIES};
 use crate::{
     document::Portion,
     report::{AggregateReport, Ids, Kind, Report, TlsReport, aggregate::Record, tls::PolicyResult},
 };
-use rows::{count, dkim_result, failure_detail, key, override_reason, policy, record, spf_result};
-pub(super) use rows::{dmarc_head, failure_report, received, tls_head};
+pub(super) use rows::{address, count, dmarc_head, failure_report, list, received, text, tls_head};
+use rows::{dkim_result, failure_detail, key, override_reason, policy, record, spf_result};
 
 /// How many records or policies are in memory at once.
 const PORTION: usize = 1000;
@@ -105,13 +105,27 @@ impl Reports<'_> {
         let mut ids = statement
             .query(named_params! { ":since": since, ":until": until, ":domain": domain })?;
         while let Some(row) = ids.next()? {
-            match kind {
-                Kind::Dmarc => self.dmarc(row.get(0)?, &mut take)?,
-                Kind::Tls => self.tls(row.get(0)?, &mut take)?,
-                Kind::Failure => take(self.failure(row.get(0)?)?)?,
-            }
+            self.one(kind, row.get(0)?, &mut take)?;
         }
         Ok(())
+    }
+
+    /// Hands out the report of this row.
+    pub(super) fn one<E: From<Error>>(
+        &self,
+        kind: Kind,
+        id: i64,
+        take: &mut impl FnMut(Portion) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match kind {
+            Kind::Dmarc => self.dmarc(id, take),
+            Kind::Tls => self.tls(id, take),
+            Kind::Failure => take(self.failure(id)?),
+        }
+    }
+
+    pub(super) fn transaction(&self) -> &Connection {
+        &self.snapshot.transaction
     }
 
     fn dmarc<E: From<Error>>(
@@ -212,6 +226,20 @@ pub(super) fn records<T, E: From<Error>>(
         Ok(Identified { id: part, head: row.get("head")?, value: record })
     })?;
     take(&mut records)
+}
+
+/// Each record of a report, in the order of what identifies them.
+pub(super) fn each_record(
+    connection: &Connection,
+    report: i64,
+    mut take: impl FnMut(&Record) -> Result<()>,
+) -> Result<()> {
+    records(connection, RECORDS, report, |records| {
+        for record in records {
+            take(&record?.value)?;
+        }
+        Ok(())
+    })
 }
 
 /// The same of policies and their failure details. Policies may be left out by `params`.

@@ -206,17 +206,17 @@ fn repairs(row: &Row) -> Result<Repairs> {
     list(row, "repairs").map(Repairs::from_names)
 }
 
-fn text(row: &Row, column: &str) -> Result<Option<Text>> {
+pub(in crate::sqlite) fn text(row: &Row, column: &str) -> Result<Option<Text>> {
     Ok(row.get_ref(column)?.as_str_or_null()?.map(Text::from))
 }
 
 /// A count; never negative unless the tables were changed by hand.
-pub(super) fn count(row: &Row, column: impl rusqlite::RowIndex) -> Result<u64> {
+pub(in crate::sqlite) fn count(row: &Row, column: impl rusqlite::RowIndex) -> Result<u64> {
     row.get(column).map(|number: i64| u64::try_from(number).unwrap_or(0))
 }
 
 /// A JSON array of texts.
-fn list(row: &Row, column: &str) -> Result<Vec<Text>> {
+pub(in crate::sqlite) fn list(row: &Row, column: &str) -> Result<Vec<Text>> {
     Ok(json(row, column)?.unwrap_or_default())
 }
 
@@ -224,7 +224,7 @@ fn json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>> {
     parsed(row, column, |json| serde_json::from_str(json))
 }
 
-fn address(row: &Row, column: &str) -> Result<Option<IpAddr>> {
+pub(in crate::sqlite) fn address(row: &Row, column: &str) -> Result<Option<IpAddr>> {
     parsed(row, column, str::parse)
 }
 

@@ -1,6 +1,7 @@
 //! From a Maildir into a real OpenSearch: what must be stored is stored, what can't be is told,
 //! nothing is lost.
 
+mod answers;
 mod dashboards;
 mod dated;
 mod index;

@@ -1,5 +1,6 @@
 //! The SQLite store through its public interface: what is acknowledged is there, whole and once.
 
+mod answers;
 mod identity;
 mod many_rows;
 mod moved;

@@ -1,7 +1,8 @@
-//! Summary: what the reports of a selection say, in numbers. The names are those of `report
-//! --json`.
+//! Overview: what the reports of a filter say, in numbers. The names are those of `report --json`.
 
 use serde::Serialize;
+
+use super::{Group, Key, Messages, RawResult};
 
 /// What the selected reports say.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -45,36 +46,6 @@ pub struct Dmarc {
     pub sources_omitted: u64,
 }
 
-/// Numbers of messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Messages {
-    /// All of them.
-    pub messages: u64,
-    /// Those that passed DMARC.
-    pub pass: u64,
-    /// Those for which SPF passed and was aligned.
-    pub spf_aligned: u64,
-    /// Those for which DKIM passed and was aligned.
-    pub dkim_aligned: u64,
-    /// What was done with them.
-    pub disposition: Disposition,
-}
-
-/// Numbers of messages by what was done with them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Disposition {
-    /// Nothing.
-    pub none: u64,
-    /// Nothing, since they passed (RFC 9990).
-    pub pass: u64,
-    /// Put into quarantine.
-    pub quarantine: u64,
-    /// Rejected.
-    pub reject: u64,
-    /// The report says something else or nothing.
-    pub other: u64,
-}
-
 /// DMARC results of a policy's domain.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Domain {
@@ -99,17 +70,6 @@ pub struct Source {
     pub spf: Vec<RawResult>,
     /// Raw results of DKIM, most frequent first.
     pub dkim: Vec<RawResult>,
-}
-
-/// A result before alignment.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct RawResult {
-    /// The domain that SPF or DKIM spoke of.
-    pub domain: Option<String>,
-    /// `pass`, `fail`, `softfail`, ….
-    pub result: Option<String>,
-    /// Messages with it.
-    pub messages: u64,
 }
 
 /// TLS reports, summed up.
@@ -192,22 +152,25 @@ pub struct Counted {
     pub messages: u64,
 }
 
-impl Messages {
-    /// Adds another's numbers; none gets beyond the largest.
-    pub(super) fn add(&mut self, other: &Messages) {
-        let (ours, theirs) = (&mut self.disposition, &other.disposition);
-        for (sum, more) in [
-            (&mut self.messages, other.messages),
-            (&mut self.pass, other.pass),
-            (&mut self.spf_aligned, other.spf_aligned),
-            (&mut self.dkim_aligned, other.dkim_aligned),
-            (&mut ours.none, theirs.none),
-            (&mut ours.pass, theirs.pass),
-            (&mut ours.quarantine, theirs.quarantine),
-            (&mut ours.reject, theirs.reject),
-            (&mut ours.other, theirs.other),
-        ] {
-            *sum = sum.saturating_add(more);
-        }
+impl From<Group> for Domain {
+    /// A group by domain.
+    fn from(group: Group) -> Domain {
+        let domain = match group.key {
+            Key::Domain(domain) => domain,
+            _ => String::new(),
+        };
+        Domain { domain, reports: group.tally.reports, messages: group.tally.messages }
+    }
+}
+
+impl From<Group> for Source {
+    /// A group by address.
+    fn from(group: Group) -> Source {
+        let source_ip = match group.key {
+            Key::Address(address) => address.map(|address| address.to_string()),
+            _ => None,
+        };
+        let Group { tally, spf, dkim, .. } = group;
+        Source { source_ip, messages: tally.messages, spf, dkim }
     }
 }

@@ -1,0 +1,128 @@
+//! Answers: the questions that a store of reports can be asked, and what it answers: who sends in a
+//! domain's name, how its mail fares, over which time. Nothing here reads a store: [`Answers`] is
+//! what each kind of store does in its own way ([`crate::sqlite`], [`crate::opensearch`]), with the
+//! same result.
+//!
+//! A report belongs to a period if its own period begins in it: each report is counted in exactly
+//! one of two periods that follow each other, which an overlap would not give.
+
+mod filter;
+mod group;
+mod network;
+pub mod overview;
+mod sender;
+mod sums;
+mod tally;
+
+pub use self::{
+    filter::{Choice, Filter, folded, is_at_or_below},
+    group::{By, Group, Groups, Key, RawResult},
+    network::{Network, ParseNetworkError},
+    sender::{ParseSenderError, Sender, Signature, sender},
+    tally::{Disposition, Dispositions, Messages, Outcome, Tally, Verdict},
+};
+pub(crate) use self::{
+    sender::best,
+    sums::{FailureRow, FailureSums, TlsRow, TlsSums},
+    tally::capped_sum,
+};
+
+use serde_json::Value;
+
+use self::overview::{Dmarc, Domain, Failures, Overview, Source, Tls};
+use crate::report::Kind;
+
+/// How many raw results or ways to fail are told of one source or policy: the most frequent ones. A
+/// stranger's report may name any number.
+pub const DETAILS: usize = 10;
+
+/// What names a DMARC or TLS report for a person. Two may have the same name, as a corrected one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReportName {
+    /// DMARC or TLS.
+    pub kind: Kind,
+    /// Who reports, if the report says it.
+    pub organization: Option<String>,
+    /// The reporter's own id of it.
+    pub report_id: String,
+    /// When its period begins, in seconds since 1970.
+    pub begin: i64,
+}
+
+/// A record or policy as OpenSearch has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredDocument {
+    /// `_id`: the report's key and what identifies the record in it.
+    pub id: String,
+    /// The document.
+    pub source: Value,
+}
+
+/// What a store of reports can be asked. All answers are of one moment, even while reports come in.
+pub trait Answers {
+    /// Why there is no answer.
+    type Error;
+
+    /// Sums over the DMARC records of a filter.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn totals(&self, filter: &Filter) -> Result<Tally, Self::Error>;
+
+    /// The same by a property of the records: the `top` groups with most messages; of days all.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups, Self::Error>;
+
+    /// TLS policies of the period and domains of a filter, the `top` ones with most sessions.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn tls(&self, filter: &Filter, top: usize) -> Result<Tls, Self::Error>;
+
+    /// Failure reports of the period and domains of a filter, the `top` domains with most messages.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn failures(&self, filter: &Filter, top: usize) -> Result<Failures, Self::Error>;
+
+    /// The records or policies of the reports of this name, in the order of their ids; no more than
+    /// `most`.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>, Self::Error>;
+
+    /// When the newest report of any kind begins, among those of the domains of a filter, whatever
+    /// else it says: in seconds since 1970.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn newest(&self, filter: &Filter) -> Result<Option<i64>, Self::Error>;
+
+    /// What `report` shows.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn overview(&self, filter: &Filter, top: usize) -> Result<Overview, Self::Error> {
+        let newest_of_all = self.newest(&Filter::default())?;
+        let newest = if filter.domains.is_any() { newest_of_all } else { self.newest(filter)? };
+        let domains = self.groups(filter, By::Domain, top)?;
+        let sources = self.groups(filter, By::Address, top)?;
+        Ok(Overview {
+            dmarc: Dmarc {
+                reports: domains.total.reports,
+                messages: domains.total.messages,
+                domains: domains.groups.into_iter().map(Domain::from).collect(),
+                domains_omitted: domains.omitted,
+                sources: sources.groups.into_iter().map(Source::from).collect(),
+                sources_omitted: sources.omitted,
+            },
+            tls: self.tls(filter, top)?,
+            failure: self.failures(filter, top)?,
+            newest,
+            newest_of_all,
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! OpenSearch: what its indices say to the questions of [`crate::answers`]: aggregations, and lists
+//! of one moment.
+//!
+//! The cluster counts DMARC records, so that little is sent; TLS policies and failure reports are
+//! few, and are summed up here. What it can't count exactly: distinct values (reports, addresses,
+//! senders) where there are thousands, sums above 2^53, and the heaviest of many groups where an
+//! index has several shards. An IPv4 address and the same one within IPv6 (`::ffff:0:0/96`) are one
+//! to it.
+
+mod filter;
+mod groups;
+mod lists;
+mod scripts;
+mod tally;
+
+use serde_json::{Value, json};
+use ureq::http::Method;
+
+use crate::{
+    answers::{
+        Answers, By, FailureSums, Filter, Groups, ReportName, StoredDocument, Tally, TlsSums,
+        overview::{Failures, Tls},
+    },
+    exit::{Exit, Failure},
+    report::Kind,
+    sink::opensearch::{
+        certificates::CertificateError,
+        client::{Answer, Client, Unavailable},
+        config::OpenSearchConfig,
+    },
+};
+
+/// The beginning of the report's period.
+const BEGIN: &str = "feedback.report_metadata.date_range.begin";
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// A certificate or key can't be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The cluster can't be asked now.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The cluster does not take the question.
+    #[error("OpenSearch refuses to answer: {0}")]
+    Refused(String),
+    /// The answer is not what was asked for.
+    #[error("OpenSearch gave an answer that makes no sense: {0}")]
+    Senseless(&'static str),
+}
+
+impl From<AskError> for Failure {
+    fn from(error: AskError) -> Failure {
+        let exit = match error {
+            AskError::Certificate(_) | AskError::Refused(_) => Exit::Configuration,
+            AskError::Unavailable(_) | AskError::Senseless(_) => Exit::TryAgain,
+        };
+        Failure::new(exit, error)
+    }
+}
+
+/// A cluster that is asked.
+#[derive(Debug)]
+pub struct ClusterAnswers {
+    client: Client,
+    config: OpenSearchConfig,
+}
+
+impl ClusterAnswers {
+    /// Nothing is sent yet.
+    ///
+    /// # Errors
+    /// A certificate or key can't be used.
+    pub fn new(config: OpenSearchConfig) -> Result<ClusterAnswers, AskError> {
+        Ok(ClusterAnswers { client: Client::new(&config)?, config })
+    }
+
+    fn index(&self, kind: Kind) -> String {
+        self.config.target(kind).index.wildcard()
+    }
+
+    /// Asks for aggregations over the documents of a query. An index that is missing has none.
+    fn search(&self, kind: Kind, query: &Value, aggregations: &Value) -> Result<Value, AskError> {
+        let path =
+            format!("/{}/_search?ignore_unavailable=true&allow_no_indices=true", self.index(kind));
+        let body = json!({ "size": 0, "query": query, "aggs": aggregations });
+        let mut answer = useful(&self.client.post(&path, &body)?)?;
+        Ok(answer["aggregations"].take())
+    }
+
+    fn send(&self, method: &Method, path: &str, body: &Value) -> Result<Value, AskError> {
+        let body = body.to_string();
+        let answer = self.client.request(method, path, "application/json", body.as_bytes())?;
+        useful(&answer)
+    }
+
+    /// The largest value of a date, in seconds since 1970.
+    fn newest_of(&self, kind: Kind, query: &Value, field: &str) -> Result<Option<i64>, AskError> {
+        let found =
+            self.search(kind, query, &json!({ "newest": { "max": { "field": field } } }))?;
+        Ok(tally::seconds(&found["newest"]))
+    }
+}
+
+fn useful(answer: &Answer) -> Result<Value, AskError> {
+    if answer.status >= 300 {
+        return Err(AskError::Refused(reason(answer)));
+    }
+    serde_json::from_slice(&answer.body).map_err(|_| AskError::Senseless("not JSON"))
+}
+
+/// What a shard says, which the summary of all leaves out.
+fn reason(answer: &Answer) -> String {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let of_shard = &body["error"]["failed_shards"][0]["reason"];
+    let causes = [&of_shard["reason"], &of_shard["caused_by"]["reason"]];
+    let causes: Vec<&str> = causes.into_iter().filter_map(Value::as_str).collect();
+    if causes.is_empty() { answer.summary() } else { causes.join(": ") }
+}
+
+impl Answers for ClusterAnswers {
+    type Error = AskError;
+
+    fn totals(&self, filter: &Filter) -> Result<Tally, AskError> {
+        let found = self.search(Kind::Dmarc, &filter::records(filter), &tally::aggregations())?;
+        Ok(tally::read(&found))
+    }
+
+    fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups, AskError> {
+        groups::groups(self, filter, by, top)
+    }
+
+    fn tls(&self, filter: &Filter, top: usize) -> Result<Tls, AskError> {
+        let mut sums = TlsSums::new(filter);
+        let query = filter::period(filter, "date-range.start-datetime");
+        lists::each(self, Kind::Tls, &query, &lists::TLS_FIELDS, |id, source| {
+            lists::add_policy(&mut sums, id, source);
+        })?;
+        Ok(sums.finish(top))
+    }
+
+    fn failures(&self, filter: &Filter, top: usize) -> Result<Failures, AskError> {
+        let mut sums = FailureSums::new(filter);
+        let query = filter::arrival(filter);
+        lists::each(self, Kind::Failure, &query, &lists::FAILURE_FIELDS, |_, source| {
+            sums.add(&lists::failure_row(source));
+        })?;
+        Ok(sums.finish(top))
+    }
+
+    fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>, AskError> {
+        let mut found = Vec::new();
+        let query = filter::report(name);
+        lists::each(self, name.kind, &query, &["*"], |id, source| {
+            found.push(StoredDocument { id: id.to_owned(), source: source.clone() });
+        })?;
+        found.sort_by(|one, other| one.id.cmp(&other.id));
+        found.truncate(most);
+        Ok(found)
+    }
+
+    fn newest(&self, filter: &Filter) -> Result<Option<i64>, AskError> {
+        let of = |field| filter::domains(&filter.domains, field);
+        let domain = "feedback.policy_published.domain.keyword";
+        let dmarc = self.newest_of(Kind::Dmarc, &of(domain), BEGIN)?;
+        let policy = "policies.policy.policy-domain.keyword";
+        let tls = self.newest_of(Kind::Tls, &of(policy), "date-range.start-datetime")?;
+        let reported = "failure.reported_domain.keyword";
+        let failures = self.newest_of(Kind::Failure, &of(reported), "@timestamp")?;
+        Ok(dmarc.max(tls).max(failures))
+    }
+}

@@ -1,0 +1,194 @@
+//! Answers: what an SQLite store says to the questions of [`crate::answers`]: of DMARC records from
+//! its columns, of all else from its tables.
+
+use rusqlite::{Connection, Result, Row, named_params};
+
+use super::{
+    columns::Scan,
+    read::{self, Reports, count},
+};
+use crate::{
+    answers::{
+        Answers, By, FailureRow, FailureSums, Filter, Groups, ReportName, StoredDocument, Tally,
+        TlsRow, TlsSums, folded,
+        overview::{Failures, Tls},
+    },
+    document::Portion,
+    report::{Kind, Text},
+};
+
+/// One moment of a store.
+pub struct StoreAnswers<'c> {
+    pub(super) reports: Reports<'c>,
+}
+
+const TLS_POLICIES: &str = "\
+SELECT p.report, r.organization_name, p.policy_domain, p.policy_type, p.successful_sessions, p.failed_sessions
+FROM tls_reports r CROSS JOIN tls_policies p ON p.report = r.id
+WHERE (:since IS NULL OR r.period_begin >= :since) AND (:until IS NULL OR r.period_begin < :until)";
+
+const TLS_FAILURES: &str = "\
+SELECT p.report, r.organization_name, p.policy_domain, p.policy_type, f.result_type, f.failed_sessions
+FROM tls_reports r CROSS JOIN tls_policies p ON p.report = r.id CROSS JOIN tls_failure_details f USING (report, policy)
+WHERE (:since IS NULL OR r.period_begin >= :since) AND (:until IS NULL OR r.period_begin < :until)";
+
+/// One without a date is counted to 1970, as everywhere.
+const FAILURES: &str = "\
+SELECT coalesce(arrival_date, 0) AS arrival, reported_domain, source_ip, auth_failure, delivery_result, incidents
+FROM dmarc_failures
+WHERE (:since IS NULL OR arrival >= :since) AND (:until IS NULL OR arrival < :until)";
+
+impl Answers for StoreAnswers<'_> {
+    type Error = rusqlite::Error;
+
+    fn totals(&self, filter: &Filter) -> Result<Tally> {
+        Scan::new(self.transaction(), filter)?.totals()
+    }
+
+    fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups> {
+        Scan::new(self.transaction(), filter)?.groups(by, top)
+    }
+
+    fn tls(&self, filter: &Filter, top: usize) -> Result<Tls> {
+        let mut sums = TlsSums::new(filter);
+        self.each(TLS_POLICIES, filter, |row| {
+            sums.policy(&tls_row(row)?, count(row, 4)?, count(row, 5)?);
+            Ok(())
+        })?;
+        self.each(TLS_FAILURES, filter, |row| {
+            sums.failure(&tls_row(row)?, row.get_ref(4)?.as_str_or_null()?, count(row, 5)?);
+            Ok(())
+        })?;
+        Ok(sums.finish(top))
+    }
+
+    fn failures(&self, filter: &Filter, top: usize) -> Result<Failures> {
+        let mut sums = FailureSums::new(filter);
+        self.each(FAILURES, filter, |row| {
+            sums.add(&failure_row(row)?);
+            Ok(())
+        })?;
+        Ok(sums.finish(top))
+    }
+
+    fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>> {
+        let sql = match name.kind {
+            Kind::Dmarc => {
+                "SELECT id FROM dmarc_reports WHERE period_begin = ? AND report_id = ? AND org_name IS ?
+                 AND length(report_key) = 16"
+            }
+            Kind::Tls => {
+                "SELECT id FROM tls_reports WHERE period_begin = ? AND report_id = ? AND organization_name IS ?
+                 AND length(report_key) = 16"
+            }
+            Kind::Failure => return Ok(Vec::new()),
+        };
+        let mut statement = self.transaction().prepare_cached(sql)?;
+        let ids = statement
+            .query_map((name.begin, &name.report_id, &name.organization), |row| row.get(0))?
+            .collect::<Result<Vec<i64>>>()?;
+        let mut found = Vec::new();
+        for id in ids {
+            self.reports.one(name.kind, id, &mut |portion| {
+                found.extend(documents(&portion));
+                Ok::<_, rusqlite::Error>(())
+            })?;
+        }
+        found.sort_by(|one, other| one.id.cmp(&other.id));
+        found.truncate(most);
+        Ok(found)
+    }
+
+    fn newest(&self, filter: &Filter) -> Result<Option<i64>> {
+        let of_domains = Filter { domains: filter.domains.clone(), ..Filter::default() };
+        let dmarc = Scan::new(self.transaction(), &of_domains)?.newest()?;
+        let mut newest = dmarc;
+        let mut note = |begin: i64| newest = newest.max(Some(begin));
+        let sql = "SELECT r.period_begin, p.policy_domain FROM tls_reports r
+                   CROSS JOIN tls_policies p ON p.report = r.id ORDER BY r.period_begin DESC";
+        let begin = self.first_of(sql, &of_domains, |row| {
+            Ok(vec![read::text(row, "policy_domain")?.unwrap_or_default()])
+        })?;
+        begin.into_iter().for_each(&mut note);
+        let sql = "SELECT coalesce(arrival_date, 0), reported_domain FROM dmarc_failures
+                   ORDER BY arrival_date DESC";
+        let arrival = self.first_of(sql, &of_domains, |row| {
+            let domains = read::list(row, "reported_domain")?;
+            Ok(if domains.is_empty() { vec![Text::default()] } else { domains })
+        })?;
+        arrival.into_iter().for_each(note);
+        Ok(newest)
+    }
+}
+
+fn documents(portion: &Portion) -> impl Iterator<Item = StoredDocument> {
+    let documents = portion.documents();
+    (0..documents.len()).map(move |n| {
+        let (mut id, mut source) = (Vec::new(), Vec::new());
+        documents.write_id(n, &mut id);
+        documents.write_source(n, &mut source);
+        StoredDocument {
+            id: String::from_utf8_lossy(&id).into_owned(),
+            // What was written is JSON.
+            source: serde_json::from_slice(&source).unwrap_or_default(),
+        }
+    })
+}
+
+impl StoreAnswers<'_> {
+    fn transaction(&self) -> &Connection {
+        self.reports.transaction()
+    }
+
+    fn each(
+        &self,
+        sql: &str,
+        filter: &Filter,
+        mut take: impl FnMut(&Row) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = self.transaction().prepare_cached(sql)?;
+        let params = named_params! { ":since": filter.since, ":until": filter.until };
+        let mut rows = statement.query(params)?;
+        while let Some(row) = rows.next()? {
+            take(row)?;
+        }
+        Ok(())
+    }
+
+    /// The number in the first row one of whose domains is meant.
+    fn first_of(
+        &self,
+        sql: &str,
+        filter: &Filter,
+        domains: impl Fn(&Row) -> Result<Vec<Text>>,
+    ) -> Result<Option<i64>> {
+        let mut statement = self.transaction().prepare_cached(sql)?;
+        let mut rows = statement.query(())?;
+        while let Some(row) = rows.next()? {
+            if domains(row)?.iter().any(|domain| filter.lets_domain(&folded(domain))) {
+                return row.get(0).map(Some);
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn tls_row<'r>(row: &'r Row) -> Result<TlsRow<'r, i64>> {
+    Ok(TlsRow {
+        report: row.get(0)?,
+        organization: row.get_ref(1)?.as_str_or_null()?,
+        domain: row.get_ref(2)?.as_str_or_null()?,
+        policy_type: row.get_ref(3)?.as_str_or_null()?,
+    })
+}
+
+fn failure_row(row: &Row) -> Result<FailureRow> {
+    let incidents: Option<i64> = row.get("incidents")?;
+    Ok(FailureRow {
+        domains: read::list(row, "reported_domain")?,
+        source: read::address(row, "source_ip")?,
+        auth_failure: read::list(row, "auth_failure")?,
+        delivery_result: read::text(row, "delivery_result")?,
+        incidents: incidents.map(|number| u64::try_from(number).unwrap_or(0)),
+    })
+}

@@ -1,0 +1,307 @@
+//! Segment: some thousand records in columns, as a row has them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use rusqlite::{Connection, Error, Result, Row, params, types::Type};
+
+use super::{
+    combination::Combinations,
+    numbers::{Broken, Numbers, write, write_signed},
+};
+
+/// More than this many records are never added to a segment: evidence has 16 bits.
+pub(super) const MOST: usize = 32_768;
+
+/// A count of at least this many messages stands behind the others.
+const LARGE: u8 = u8::MAX;
+
+/// What the code of a record says of its address.
+pub(super) const NO_ADDRESS: u8 = 0;
+pub(super) const V4: u8 = 1;
+pub(super) const V6: u8 = 2;
+/// The code is the number of its outcome, times this, and one of those.
+pub(super) const ADDRESSES: u8 = 3;
+
+/// Records of one report that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// The report's row.
+    pub(super) report: i64,
+    /// When its period begins.
+    pub(super) begin: i64,
+    /// Its policy's domain, among the names.
+    pub(super) domain: u64,
+    /// Who reports, among the names; 0 if it does not say.
+    pub(super) organization: u64,
+    /// An earlier run is of the same report.
+    pub(super) again: bool,
+    /// How many records.
+    pub(super) records: usize,
+}
+
+/// The columns that are needed beside those that always are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needed {
+    pub(super) addresses: bool,
+    pub(super) evidence: bool,
+}
+
+impl Needed {
+    pub(super) const ALL: Needed = Needed { addresses: true, evidence: true };
+
+    /// Those that are not asked for are not read from the disk.
+    pub(super) fn columns(self) -> &'static str {
+        match (self.addresses, self.evidence) {
+            (false, false) => "runs, outcomes, counts",
+            (true, false) => "runs, outcomes, counts, addresses",
+            (false, true) => "runs, outcomes, counts, evidence, combinations",
+            (true, true) => "runs, outcomes, counts, addresses, evidence, combinations",
+        }
+    }
+}
+
+/// Some thousand records.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Segment {
+    pub(super) runs: Vec<Run>,
+    pub(super) codes: Vec<u8>,
+    pub(super) counts: Vec<u8>,
+    /// Large counts, in their order.
+    pub(super) large: Vec<u64>,
+    pub(super) v4: Vec<u32>,
+    pub(super) v6: Vec<u128>,
+    /// For each record the number of its combination.
+    pub(super) evidence: Vec<u16>,
+    pub(super) combinations: Combinations,
+}
+
+impl Segment {
+    pub(super) fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// Adds a record to the last run. Whether its combination is new is not looked at before the
+    /// segment is put behind another.
+    pub(super) fn push(&mut self, code: u8, count: u64, combination: &[u8]) {
+        self.codes.push(code);
+        match u8::try_from(count) {
+            Ok(count) if count < LARGE => self.counts.push(count),
+            _ => {
+                self.counts.push(LARGE);
+                self.large.push(count);
+            }
+        }
+        self.evidence.push(self.combinations.push(combination));
+        if let Some(run) = self.runs.last_mut() {
+            run.records += 1;
+        }
+    }
+
+    /// Puts all of another behind this one.
+    pub(super) fn append(&mut self, other: Segment) {
+        let numbers: Vec<u16> =
+            other.combinations.iter().map(|one| self.combinations.number(one)).collect();
+        self.evidence.extend(other.evidence.iter().map(|number| numbers[usize::from(*number)]));
+        self.runs.extend(other.runs);
+        self.codes.extend(other.codes);
+        self.counts.extend(other.counts);
+        self.large.extend(other.large);
+        self.v4.extend(other.v4);
+        self.v6.extend(other.v6);
+    }
+
+    /// Writes the row.
+    pub(super) fn store(&self, connection: &Connection) -> Result<()> {
+        let sql = "INSERT INTO dmarc_columns (records, first, last, again, runs, outcomes, counts,
+                       addresses, evidence, combinations)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let begins = || self.runs.iter().map(|run| run.begin);
+        let mut counts = self.counts.clone();
+        self.large.iter().for_each(|count| write(*count, &mut counts));
+        let mut addresses: Vec<u8> = self.v4.iter().flat_map(|v4| v4.to_le_bytes()).collect();
+        addresses.extend(self.v6.iter().flat_map(|v6| v6.to_le_bytes()));
+        let evidence: Vec<u8> = self.evidence.iter().flat_map(|one| one.to_le_bytes()).collect();
+        connection.prepare_cached(sql)?.execute(params![
+            i64::try_from(self.len()).unwrap_or(i64::MAX),
+            begins().min(),
+            begins().max(),
+            self.runs.iter().any(|run| run.again),
+            write_runs(&self.runs),
+            self.codes,
+            counts,
+            addresses,
+            evidence,
+            self.combinations.bytes,
+        ])?;
+        Ok(())
+    }
+
+    /// Reads a row of the columns that are needed.
+    pub(super) fn read(row: &Row, needed: Needed) -> Result<Segment> {
+        let blob = |column: &str| Ok::<_, Error>(row.get_ref(column)?.as_blob()?);
+        let runs = read_runs(blob("runs")?).map_err(broken)?;
+        let codes = blob("outcomes")?.to_vec();
+        let records: usize = runs.iter().map(|run| run.records).sum();
+        let counts = blob("counts")?.split_at_checked(records);
+        let (counts, large) = counts.ok_or(Broken).map_err(broken)?;
+        let mut segment = Segment {
+            runs,
+            codes,
+            counts: counts.to_vec(),
+            large: all(large).map_err(broken)?,
+            ..Segment::default()
+        };
+        if segment.len() != records {
+            return Err(broken(Broken));
+        }
+        if needed.addresses {
+            segment.read_addresses(blob("addresses")?).map_err(broken)?;
+        }
+        if needed.evidence {
+            segment.read_evidence(blob("evidence")?, blob("combinations")?).map_err(broken)?;
+        }
+        Ok(segment)
+    }
+
+    fn read_addresses(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        let of_kind = |kind| self.codes.iter().filter(|code| **code % ADDRESSES == kind).count();
+        let (all_v4, all_v6) = (of_kind(V4), of_kind(V6));
+        let (v4, v6) = bytes.split_at_checked(4 * all_v4).ok_or(Broken)?;
+        if v6.len() != 16 * all_v6 {
+            return Err(Broken);
+        }
+        self.v4 = v4.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+        self.v6 = v6.as_chunks().0.iter().map(|bytes| u128::from_le_bytes(*bytes)).collect();
+        Ok(())
+    }
+
+    fn read_evidence(&mut self, evidence: &[u8], combinations: &[u8]) -> Result<(), Broken> {
+        self.combinations = Combinations::read(combinations)?;
+        self.evidence = evidence.as_chunks().0.iter().map(|two| u16::from_le_bytes(*two)).collect();
+        let is_known = |number: &u16| usize::from(*number) < self.combinations.len();
+        if self.evidence.len() == self.len() && self.evidence.iter().all(is_known) {
+            Ok(())
+        } else {
+            Err(Broken)
+        }
+    }
+
+    /// For more to be added to what was read.
+    pub(super) fn reopen(&mut self) {
+        self.combinations.reopen();
+    }
+
+    /// The records in their order, run by run.
+    pub(super) fn records(&self) -> Records<'_> {
+        Records {
+            segment: self,
+            at: 0,
+            large: self.large.iter(),
+            v4: self.v4.iter(),
+            v6: self.v6.iter(),
+        }
+    }
+}
+
+/// A record's values.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packed {
+    /// The number of its outcome.
+    pub(super) outcome: u8,
+    pub(super) messages: u64,
+    pub(super) address: Address,
+    /// Its place in the segment.
+    pub(super) at: usize,
+    /// Its raw results and reasons, where they were asked for.
+    pub(super) combination: u16,
+    /// Who signed, among the names, and tells most of the sender; 0 if nobody, or not asked for.
+    pub(super) signature: u64,
+}
+
+/// An address, in the form that is summed up fastest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Address {
+    None,
+    V4(u32),
+    V6(u128),
+}
+
+impl Address {
+    pub(super) fn ip(self) -> Option<IpAddr> {
+        match self {
+            Address::None => None,
+            Address::V4(v4) => Some(Ipv4Addr::from(v4).into()),
+            Address::V6(v6) => Some(Ipv6Addr::from(v6).into()),
+        }
+    }
+}
+
+/// The records of a segment, one behind the other.
+pub(super) struct Records<'s> {
+    segment: &'s Segment,
+    at: usize,
+    large: std::slice::Iter<'s, u64>,
+    v4: std::slice::Iter<'s, u32>,
+    v6: std::slice::Iter<'s, u128>,
+}
+
+impl Records<'_> {
+    /// The columns are as long as each other, which was looked at when they were read.
+    pub(super) fn next(&mut self) -> Packed {
+        let at = self.at;
+        self.at += 1;
+        let code = self.segment.codes[at];
+        let address = match code % ADDRESSES {
+            V4 => self.v4.next().map_or(Address::None, |v4| Address::V4(*v4)),
+            V6 => self.v6.next().map_or(Address::None, |v6| Address::V6(*v6)),
+            _ => Address::None,
+        };
+        let messages = match self.segment.counts[at] {
+            LARGE => self.large.next().copied().unwrap_or_default(),
+            small => small.into(),
+        };
+        Packed { outcome: code / ADDRESSES, messages, address, at, combination: 0, signature: 0 }
+    }
+}
+
+pub(super) fn broken(error: Broken) -> Error {
+    Error::FromSqlConversionFailure(0, Type::Blob, Box::new(error))
+}
+
+fn all(bytes: &[u8]) -> Result<Vec<u64>, Broken> {
+    let mut numbers = Numbers(bytes);
+    let mut all = Vec::new();
+    while !numbers.is_empty() {
+        all.push(numbers.next()?);
+    }
+    Ok(all)
+}
+
+fn write_runs(runs: &[Run]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let (mut report, mut begin) = (0_i64, 0_i64);
+    for run in runs {
+        write_signed(run.report.wrapping_sub(report), &mut out);
+        write_signed(run.begin.wrapping_sub(begin), &mut out);
+        write(run.domain, &mut out);
+        write(run.organization, &mut out);
+        write((run.records as u64) << 1 | u64::from(run.again), &mut out);
+        (report, begin) = (run.report, run.begin);
+    }
+    out
+}
+
+pub(super) fn read_runs(bytes: &[u8]) -> Result<Vec<Run>, Broken> {
+    let mut numbers = Numbers(bytes);
+    let (mut report, mut begin) = (0_i64, 0_i64);
+    let mut runs = Vec::new();
+    while !numbers.is_empty() {
+        report = report.wrapping_add(numbers.signed()?);
+        begin = begin.wrapping_add(numbers.signed()?);
+        let (domain, organization) = (numbers.next()?, numbers.next()?);
+        let records = numbers.size()?;
+        let (again, records) = (records & 1 == 1, records >> 1);
+        runs.push(Run { report, begin, domain, organization, again, records });
+    }
+    Ok(runs)
+}

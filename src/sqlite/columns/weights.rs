@@ -1,0 +1,232 @@
+//! Weights: messages by address or sender, of which there may be as many as records.
+//!
+//! One table of all would be far larger than a processor's cache, and each record a miss. So they
+//! are first put into parts by a hash, one write each, and then each part is summed up in a table
+//! that fits.
+
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    hash::{BuildHasher, Hash},
+};
+
+use foldhash::fast::RandomState;
+use rayon::prelude::*;
+
+use super::{
+    scan::{Gather, Of},
+    segment::{Address, Packed},
+};
+use crate::answers::{Network, capped_sum};
+
+const PARTS: usize = 256;
+
+/// Whom records are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Whom {
+    Nobody,
+    /// An address, or the first one of a network.
+    V4(u32),
+    V6(u128),
+    /// A name's number.
+    Signer(u64),
+}
+
+impl Whom {
+    pub(super) fn address(record: &Packed) -> Whom {
+        match record.address {
+            Address::None => Whom::Nobody,
+            Address::V4(v4) => Whom::V4(v4),
+            Address::V6(v6) => Whom::V6(v6),
+        }
+    }
+
+    pub(super) fn sender(record: &Packed) -> Whom {
+        if record.signature != 0 {
+            return Whom::Signer(record.signature);
+        }
+        match record.address {
+            Address::None => Whom::Nobody,
+            Address::V4(v4) => Whom::V4(v4 & Network::USUAL_V4),
+            Address::V6(v6) => Whom::V6(v6 & Network::USUAL_V6),
+        }
+    }
+}
+
+/// Messages by whom.
+pub(super) struct Weights {
+    whom: fn(&Packed) -> Whom,
+    nobody: Option<u64>,
+    v4: Parts<u32>,
+    /// Two halves: a number of 128 bits would be stretched to their multiple.
+    v6: Parts<[u64; 2]>,
+    signers: Parts<u64>,
+}
+
+/// What the weights come to.
+pub(super) struct Heaviest {
+    /// The heaviest of each sort, in no order. Of signers also those as heavy as the last, since
+    /// their names decide.
+    pub(super) list: Vec<(Whom, u64)>,
+    /// How many there are in all.
+    pub(super) all: u64,
+}
+
+impl Weights {
+    pub(super) fn new(whom: fn(&Packed) -> Whom, hasher: &RandomState) -> Weights {
+        Weights {
+            whom,
+            nobody: None,
+            v4: Parts::new(hasher),
+            v6: Parts::new(hasher),
+            signers: Parts::new(hasher),
+        }
+    }
+
+    /// The `top` heaviest.
+    pub(super) fn heaviest(self, top: usize) -> Heaviest {
+        let (v4, all_v4) = self.v4.heaviest(top, false);
+        let (v6, all_v6) = self.v6.heaviest(top, false);
+        let (signers, all_signers) = self.signers.heaviest(top, true);
+        let mut list: Vec<(Whom, u64)> =
+            self.nobody.map(|weight| (Whom::Nobody, weight)).into_iter().collect();
+        list.extend(v4.into_iter().map(|(v4, weight)| (Whom::V4(v4), weight)));
+        list.extend(v6.into_iter().map(|(v6, weight)| (Whom::V6(whole(v6)), weight)));
+        list.extend(signers.into_iter().map(|(name, weight)| (Whom::Signer(name), weight)));
+        let all = u64::from(self.nobody.is_some()) + all_v4 + all_v6 + all_signers;
+        Heaviest { list, all }
+    }
+}
+
+fn halves(v6: u128) -> [u64; 2] {
+    let bytes = v6.to_be_bytes();
+    let half = |n: usize| u64::from_be_bytes(bytes.as_chunks().0[n]);
+    [half(0), half(1)]
+}
+
+fn whole([high, low]: [u64; 2]) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
+}
+
+impl Gather for Weights {
+    fn fork(&self) -> Weights {
+        Weights::new(self.whom, &self.v4.hasher)
+    }
+
+    fn record(&mut self, _: &Of, record: &Packed) {
+        match (self.whom)(record) {
+            Whom::Nobody => {
+                let nobody = self.nobody.get_or_insert_default();
+                *nobody = capped_sum(*nobody, record.messages);
+            }
+            Whom::V4(v4) => self.v4.add(v4, record.messages),
+            Whom::V6(v6) => self.v6.add(halves(v6), record.messages),
+            Whom::Signer(name) => self.signers.add(name, record.messages),
+        }
+    }
+
+    fn merge(&mut self, other: Weights) {
+        if let Some(more) = other.nobody {
+            let nobody = self.nobody.get_or_insert_default();
+            *nobody = capped_sum(*nobody, more);
+        }
+        self.v4.merge(other.v4);
+        self.v6.merge(other.v6);
+        self.signers.merge(other.signers);
+    }
+}
+
+/// Messages by keys, in parts.
+struct Parts<K> {
+    hasher: RandomState,
+    small: Vec<Vec<(K, u32)>>,
+    /// Counts that need more bits.
+    large: Vec<Vec<(K, u64)>>,
+}
+
+impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
+    fn new(hasher: &RandomState) -> Self {
+        Parts {
+            hasher: hasher.clone(),
+            small: (0..PARTS).map(|_| Vec::new()).collect(),
+            large: (0..PARTS).map(|_| Vec::new()).collect(),
+        }
+    }
+
+    fn add(&mut self, key: K, messages: u64) {
+        // Other bits than those by which a table finds its place.
+        let part = (self.hasher.hash_one(key) >> 32) as usize % PARTS;
+        match u32::try_from(messages) {
+            Ok(messages) => self.small[part].push((key, messages)),
+            Err(_) => self.large[part].push((key, messages)),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (ours, theirs) in self.small.iter_mut().zip(other.small) {
+            ours.extend(theirs);
+        }
+        for (ours, theirs) in self.large.iter_mut().zip(other.large) {
+            ours.extend(theirs);
+        }
+    }
+
+    /// The `top` heaviest, the smallest key first where they are as heavy; and how many keys there
+    /// are.
+    fn heaviest(self, top: usize, with_ties: bool) -> (Vec<(K, u64)>, u64) {
+        let hasher = self.hasher;
+        let parts = self.small.into_par_iter().zip(self.large);
+        let sums = parts.map(|(small, large)| {
+            let mut sums: HashMap<K, u64, RandomState> = HashMap::with_hasher(hasher.clone());
+            let small = small.into_iter().map(|(key, messages)| (key, u64::from(messages)));
+            for (key, messages) in small.chain(large) {
+                let sum = sums.entry(key).or_default();
+                *sum = capped_sum(*sum, messages);
+            }
+            let all = sums.len() as u64;
+            (cut(sums.into_iter().collect(), top, with_ties), all)
+        });
+        let (lists, numbers): (Vec<_>, Vec<_>) = sums.unzip();
+        (cut(lists.concat(), top, with_ties), numbers.into_iter().sum())
+    }
+}
+
+fn cut<K: Copy + Ord>(mut list: Vec<(K, u64)>, top: usize, with_ties: bool) -> Vec<(K, u64)> {
+    let order = |(key, weight): &(K, u64)| (Reverse(*weight), *key);
+    if top == 0 {
+        return Vec::new();
+    }
+    if list.len() > top {
+        let least = list.select_nth_unstable_by_key(top - 1, order).1.1;
+        if with_ties {
+            list.retain(|(_, weight)| *weight >= least);
+        } else {
+            list.truncate(top);
+        }
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heaviest_are_found_among_many() {
+        let mut parts = Parts::new(&RandomState::default());
+        for key in 0_u32..1000 {
+            parts.add(key, u64::from(key % 10));
+            parts.add(key, if key == 7 { u64::MAX } else { 0 });
+        }
+        let (mut top, all) = parts.heaviest(3, false);
+        top.sort_unstable_by_key(|(key, weight)| (Reverse(*weight), *key));
+        assert_eq!((top, all), (vec![(7, u64::MAX), (9, 9), (19, 9)], 1000));
+    }
+
+    #[test]
+    fn ties_are_kept_where_names_decide() {
+        let list = vec![(1, 5), (2, 5), (3, 4), (4, 5)];
+        assert_eq!(cut(list.clone(), 2, true).len(), 3);
+        assert_eq!(cut(list, 2, false).len(), 2);
+    }
+}

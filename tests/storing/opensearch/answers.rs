@@ -1,0 +1,215 @@
+//! The answers of OpenSearch are those of SQLite, and the sums over what was put in.
+
+use email_report_processor::{
+    answers::{Answers, By, Choice, Filter, ReportName},
+    document::Documents,
+    message::Received,
+    opensearch::ClusterAnswers,
+    report::{Kind, Report, Text},
+    sink::opensearch::config::{IndexName, OnTrouble, OpenSearchConfig, Target},
+    sqlite::query::Reader,
+};
+use serde_json::{Value, json};
+
+use super::{SHARED, once};
+use crate::support::{
+    answers::{Naive, compare, reports},
+    corpus::Corpus,
+    program::{TestMaildir, run},
+    rng::Rng,
+    server::OpenSearch,
+};
+
+fn cluster(server: &OpenSearch, [dmarc, tlsrpt, failures]: [&str; 3]) -> ClusterAnswers {
+    let target = |index: &str| Target {
+        index: IndexName::new(index.into()).expect("a name"),
+        pipeline: None,
+    };
+    let config = OpenSearchConfig {
+        nodes: vec![server.url.clone()],
+        auth: None,
+        ca_file: None,
+        client: None,
+        insecure: false,
+        dmarc: target(dmarc),
+        tlsrpt: target(tlsrpt),
+        failures: target(failures),
+        bulk_bytes: 1 << 20,
+        in_flight: 1,
+        gzip: false,
+        import: None,
+        shards: None,
+        replicas: None,
+        patience: None,
+        on_trouble: OnTrouble::Wait,
+    };
+    ClusterAnswers::new(config).expect("a client")
+}
+
+/// What OpenSearch can tell: numbers that it can add up, IPv4 apart from IPv6, one spelling a
+/// report, no results without any word.
+fn modest(report: Report) -> Option<Report> {
+    let Report::Aggregate(mut dmarc) = report else { return None };
+    for record in &mut dmarc.records {
+        record.row.count = record.row.count.min(1 << 40);
+        record.auth_results.spf.retain(|one| one.domain.is_some() || one.result.is_some());
+        record.auth_results.dkim.retain(|one| one.domain.is_some() || one.result.is_some());
+        record.row.source_ip = record.row.source_ip.map(|address| address.to_canonical());
+    }
+    let lower = |text: &mut Option<Text>| {
+        if let Some(text) = text {
+            *text = str::to_ascii_lowercase(text).into();
+        }
+    };
+    lower(&mut dmarc.metadata.org_name);
+    lower(&mut dmarc.policy_published.domain);
+    // Who reports is told by it where there is no name.
+    dmarc.metadata.email = None;
+    (!dmarc.records.is_empty()).then_some(Report::Aggregate(dmarc))
+}
+
+/// Documents, each with `_id`, in one request.
+fn put(server: &OpenSearch, index: &str, reports: &[Report]) {
+    let mut lines = Vec::new();
+    for report in reports {
+        let documents = Documents::new(report, &Received::default());
+        for n in 0..documents.len() {
+            let mut id = Vec::new();
+            documents.write_id(n, &mut id);
+            let id = String::from_utf8(id).expect("UTF-8");
+            lines.extend_from_slice(json!({ "create": { "_id": id } }).to_string().as_bytes());
+            lines.push(b'\n');
+            documents.write_source(n, &mut lines);
+            lines.push(b'\n');
+        }
+    }
+    let answer = ureq::post(format!("{}/{index}/_bulk?refresh=true", server.url))
+        .header("content-type", "application/x-ndjson")
+        .send(&lines)
+        .expect("an answer")
+        .body_mut()
+        .read_to_string()
+        .expect("UTF-8");
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    let is_fine =
+        |item: &Value| [200, 201, 409].map(Value::from).contains(&item["create"]["status"]);
+    assert!(answer["items"].as_array().expect("items").iter().all(is_fine), "{answer}");
+}
+
+#[test]
+fn answers_are_the_sums_over_the_documents() {
+    let Some(server) = SHARED.as_ref() else { return };
+    // For the index template.
+    let maildir = TestMaildir::new();
+    maildir.deliver_all(Corpus::new(10).iter());
+    assert_eq!(run(once(&server.url, "sums", &maildir, &[])).code, Some(0));
+
+    for seed in 0..3 {
+        let index = format!("sums-dmarc-{seed}");
+        let mut naive = Naive::default();
+        let all: Vec<Report> =
+            reports(&mut Rng::new(seed, 1), 60).into_iter().filter_map(modest).collect();
+        all.iter().for_each(|report| naive.add(report));
+        put(server, &index, &all);
+        let cluster = cluster(server, [&index, "sums-none", "sums-none"]);
+        compare(&naive, &cluster, 25, seed);
+
+        let Some(Report::Aggregate(first)) = all.first() else { unreachable!() };
+        let name = ReportName {
+            kind: Kind::Dmarc,
+            organization: first.metadata.org_name.as_deref().map(str::to_owned),
+            report_id: first.metadata.report_id.as_str().to_owned(),
+            begin: first.metadata.date_range.begin,
+        };
+        let found = cluster.report(&name, 1000).expect("documents");
+        assert!(found.len() >= first.records.len());
+    }
+}
+
+#[test]
+fn nothing_is_told_of_indices_that_are_not_there() {
+    let Some(server) = SHARED.as_ref() else { return };
+    let overview = cluster(server, ["no-dmarc", "no-tls", "no-failures"])
+        .overview(&Filter::default(), 10)
+        .expect("an answer");
+    assert!(overview.is_empty() && overview.newest_of_all.is_none());
+}
+
+/// Where two values differ first, and how.
+fn difference(one: &Value, other: &Value) -> Option<String> {
+    let pairs: Vec<(String, &Value, &Value)> = match (one, other) {
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            one.iter().zip(other).enumerate().map(|(n, (a, b))| (n.to_string(), a, b)).collect()
+        }
+        (Value::Object(one), Value::Object(other)) if one.len() == other.len() => {
+            one.iter().map(|(name, a)| (name.clone(), a, &other[name])).collect()
+        }
+        _ if one == other => return None,
+        _ => return Some(format!(" {one} instead of {other}")),
+    };
+    pairs.into_iter().find_map(|(name, a, b)| Some(format!("/{name}{}", difference(a, b)?)))
+}
+
+#[test]
+fn both_stores_say_the_same_of_the_corpus() {
+    let Some(server) = SHARED.as_ref() else { return };
+    let corpus = Corpus::new(1500);
+    let manifest = corpus.manifest();
+    let maildir = TestMaildir::new();
+    maildir.deliver_all(corpus.iter());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("reports.sqlite");
+    let file = path.to_str().expect("UTF-8");
+    let mails = maildir.path().to_str().expect("UTF-8");
+    let stored = run(["import", "--fresh", "--store", file, mails]);
+    assert_eq!(stored.code, Some(65), "{}", stored.log);
+    assert_eq!(run(once(&server.url, "both", &maildir, &[])).code, Some(0));
+    server.request("POST", "/both-*/_refresh", None);
+
+    // OpenSearch does not count them exactly: some in ten thousand may be missing.
+    let omitted = std::cell::RefCell::new(Vec::new());
+    let omitted_addresses = |number: u64| omitted.borrow_mut().push(number);
+    let asked = |store: &[&str], more: &[&str]| -> Value {
+        let arguments = ["report", "--json"].iter().chain(store).chain(more);
+        let ended = run(arguments.copied());
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+        let mut answer: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        answer["store"].take();
+        omitted_addresses(answer["dmarc"]["sources_omitted"].take().as_u64().expect("a number"));
+        answer
+    };
+    let sqlite = ["--store", file];
+    let indices =
+        ["--dmarc-index=both-dmarc", "--tlsrpt-index=both-tlsrpt", "--failures-index=both-f"];
+    let opensearch = [&["--opensearch", &server.url][..], &indices[..]].concat();
+    for more in [&[][..], &["--since", "2026-09-10", "--until", "2026-09-20", "--top", "3"]] {
+        assert_eq!(difference(&asked(&opensearch, more), &asked(&sqlite, more)), None, "{more:?}");
+    }
+    for pair in omitted.borrow().chunks(2) {
+        assert!(pair[0].abs_diff(pair[1]) <= pair[1] / 1000, "{pair:?}");
+    }
+    let all = asked(&sqlite, &[]);
+    assert_eq!(all["dmarc"]["reports"], manifest.dmarc.reports);
+    assert_eq!(all["dmarc"]["messages"], manifest.dmarc.count_sum);
+    assert_eq!(all["tls"]["reports"], manifest.tls.reports);
+    assert_eq!(all["tls"]["successful_sessions"], manifest.tls.successful);
+
+    let cluster = cluster(server, ["both-dmarc", "both-tlsrpt", "both-f"]);
+    let mut reader = Reader::open(&path).expect("the store");
+    let answers = reader.answers().expect("a moment");
+    let all = answers.totals(&Filter::default()).expect("sums");
+    assert_eq!(all.records, manifest.dmarc.records);
+    let excluded = Filter {
+        networks: Choice { only: Vec::new(), not: vec!["192.0.0.0/8".parse().expect("one")] },
+        ..Filter::default()
+    };
+    for filter in [Filter::default(), excluded] {
+        for by in By::ALL {
+            let mut expected = answers.groups(&filter, by, 15).expect("groups");
+            let found = cluster.groups(&filter, by, 15).expect("groups");
+            assert!(found.omitted.abs_diff(expected.omitted) <= expected.omitted / 1000);
+            expected.omitted = found.omitted;
+            assert_eq!(found, expected, "{by:?}");
+        }
+    }
+}

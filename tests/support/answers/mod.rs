@@ -1,0 +1,35 @@
+//! The answers that a store is to give, made by the simplest sums over the reports themselves, and
+//! random reports and filters to ask about.
+
+mod naive;
+mod random;
+
+use email_report_processor::answers::{Answers, By, Filter};
+
+pub use self::{
+    naive::Naive,
+    random::{filter, reports},
+};
+use super::rng::Rng;
+
+/// Asks many things of a store; panics where it says something else than the simple sums.
+pub fn compare<A: Answers>(naive: &Naive, answers: &A, filters: usize, seed: u64)
+where
+    A::Error: std::fmt::Debug,
+{
+    for n in 0..filters {
+        let mut rng = Rng::new(seed, n as u64);
+        let filter = if n == 0 { Filter::default() } else { filter(&mut rng) };
+        let totals = answers.totals(&filter).expect("totals");
+        assert_eq!(totals, naive.totals(&filter), "seed {seed}, {n}: {filter:?}");
+        for by in By::ALL {
+            let top = *rng.of(&[0, 1, 3, 1000]);
+            let groups = answers.groups(&filter, by, top).expect("groups");
+            let expected = naive.groups(&filter, by, top);
+            assert_eq!(groups, expected, "seed {seed}, {n}: {by:?}, {top} of {filter:?}");
+        }
+        let domains = Filter { domains: filter.domains.clone(), ..Filter::default() };
+        let newest = answers.newest(&domains).expect("the newest");
+        assert_eq!(newest, naive.newest(&domains), "seed {seed}, {n}: {domains:?}");
+    }
+}
