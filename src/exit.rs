@@ -10,8 +10,10 @@ use std::{
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Everything was stored.
+    /// Everything was done.
     Ok,
+    /// `check` found something wrong.
+    Wrong,
     /// `EX_USAGE`: the command line is wrong.
     Usage,
     /// `EX_DATAERR`: the input holds no report that can be read.
@@ -27,6 +29,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
+            Exit::Wrong => 1,
             Exit::Usage => 64,
             Exit::Unreadable => 65,
             Exit::TryAgain => 75,

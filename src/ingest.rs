@@ -13,6 +13,7 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use crate::{
     config::Config,
     exit::Failure,
+    lookup::{Databases, Naming},
     metrics::Metrics,
     pipeline::Pipeline,
     settle::{
@@ -30,6 +31,7 @@ pub(crate) struct Ingest {
     period: Option<Range<i64>>,
     pub(crate) pipeline: Pipeline,
     pub(crate) sink: Arc<dyn Sink>,
+    naming: Option<Naming>,
     pub(crate) stop: Arc<Stop>,
     started: Instant,
 }
@@ -44,9 +46,11 @@ impl Ingest {
     ) -> Result<Ingest, Failure> {
         let store = config.store.to_string();
         let period = config.pipeline.period.clone();
-        let sink = sink::open(config.store, config.patience, &stop, metrics.store())?;
+        let databases = Databases::open(&config.ip_databases)?;
+        let naming = Naming::wanted(&config, &stop)?;
+        let sink = sink::open(config.store, databases, config.patience, &stop, metrics.store())?;
         let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
-        Ok(Ingest { store, period, pipeline, sink, stop, started: Instant::now() })
+        Ok(Ingest { store, period, pipeline, sink, naming, stop, started: Instant::now() })
     }
 
     /// A run that is over when all its mails are: SIGTERM ends it early.
@@ -66,10 +70,14 @@ impl Ingest {
     /// Waits until all is settled.
     pub(crate) fn finish_quietly(self) -> Finished {
         let totals = self.pipeline.finish();
+        let lasted = self.started.elapsed();
+        if let Some(naming) = self.naming {
+            naming.finish();
+        }
         let reason = self.stop.reason();
         let complete = reason.is_none() && totals.left == 0;
-        let (store, period, lasted) = (self.store, self.period, self.started.elapsed());
-        Finished { totals, store, period, lasted, reason, complete }
+        let (store, period) = (self.store, self.period);
+        Finished { totals, source: None, store, period, lasted, reason, complete }
     }
 }
 
@@ -132,6 +140,8 @@ pub(crate) const GOES_ON: &str =
 /// How a run that stores mails ended.
 pub(crate) struct Finished {
     pub(crate) totals: Totals,
+    /// The name of the store that was copied; nothing of mails.
+    pub(crate) source: Option<String>,
     /// The store's name, for a person.
     pub(crate) store: String,
     /// The reports that were wanted.
@@ -154,12 +164,13 @@ impl Finished {
         }
         match &self.reason {
             Some(Reason::StoreUnreachable(why)) => {
-                let stay =
-                    if self.totals.left == 1 { "stays where it is" } else { "stay where they are" };
-                error!(
-                    "gave up: {why}. {} {stay}; run again later",
-                    counted(self.totals.left, "mail")
-                );
+                let left = self.totals.left;
+                let stay = match (&self.source, left) {
+                    (Some(_), _) => String::new(),
+                    (None, 1) => ". 1 mail stays where it is".into(),
+                    (None, left) => format!(". {left} mails stay where they are"),
+                };
+                error!("gave up: {why}{stay}; run again later");
             }
             Some(Reason::ReaderGone) => {
                 info!("standard output was closed by its reader, so the work ended early");
@@ -175,6 +186,12 @@ impl Finished {
 impl fmt::Display for Finished {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Totals { stored, failed, unrecognized, left, failed_moved, tally } = &self.totals;
+        if let Some(source) = &self.source {
+            let reports = counted(tally.reports(), "report");
+            write!(f, "{reports}{} out of {source}. ", kinds(tally))?;
+            write!(f, "{}. {:.1} s", rows(tally, &self.store), self.lasted.as_secs_f64())?;
+            return Ok(());
+        }
         write!(f, "{}", counted(self.totals.mails(), "mail"))?;
         let place = if *failed_moved > 0 { ", now in .failed" } else { "" };
         let mut mails = Vec::new();
@@ -261,6 +278,7 @@ mod tests {
         let lasted = Duration::from_millis(120);
         Finished {
             totals,
+            source: None,
             store: "FILE".into(),
             period: Some(0..i64::MAX),
             lasted,

@@ -18,8 +18,11 @@ use tracing::{
     level_filters::LevelFilter,
 };
 use tracing_subscriber::{
+    filter::Targets,
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    layer::SubscriberExt,
     registry::LookupSpan,
+    util::SubscriberInitExt,
 };
 
 use crate::sanitize;
@@ -48,7 +51,12 @@ pub fn start(level: LevelFilter) {
         .event_format(style)
         .with_max_level(level)
         .with_writer(|| StandardError);
-    subscriber.init();
+    // The resolver's own lines are for who looks for its faults.
+    let foreign = if level == LevelFilter::TRACE { level } else { LevelFilter::OFF };
+    let hickory = ["hickory_net", "hickory_proto", "hickory_resolver"];
+    let targets = hickory.map(|target| (target, foreign));
+    let filter = Targets::new().with_default(level).with_targets(targets);
+    subscriber.finish().with(filter).init();
 }
 
 /// Standard error is the journal itself, not a file to which it was redirected later:

@@ -28,8 +28,10 @@ fn main() -> Exit {
             return Exit::Configuration;
         }
     };
-    let more = options.as_ref().map_or(0, |(options, _)| options.shared.verbose);
-    logging::start(match (cli.shared.quiet, cli.shared.verbose + more) {
+    let (less, more) =
+        options.as_ref().map_or((false, 0), |(cli, _)| (cli.shared.quiet, cli.shared.verbose));
+    let is_quiet = cli.shared.quiet || less && cli.shared.verbose == 0;
+    logging::start(match (is_quiet, cli.shared.verbose.saturating_add(more)) {
         (true, _) => LevelFilter::WARN,
         (false, 0) => LevelFilter::INFO,
         (false, 1) => LevelFilter::DEBUG,

@@ -147,6 +147,12 @@ impl Pipeline {
         });
     }
 
+    /// Hands on what another store has; waits while the sink has no room. `name` is for a person.
+    pub fn hand_on(&self, name: String, tag: Tag, contents: Contents) {
+        let ticket = self.stage.settler.ticket(Origin::Input(name), tag, &contents, None);
+        self.stage.sink.accept(contents, &ticket);
+    }
+
     /// Waits until every mail taken up is settled, and ends.
     pub fn finish(self) -> Totals {
         let Pipeline { pool, stage, settling } = self;

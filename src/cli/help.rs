@@ -27,14 +27,22 @@ const OF_DASHBOARDS: [&str; 10] = [
     "failures_index",
 ];
 
+/// What `prune` has a use for, apart from these and the general ones.
+const OF_STORES: [&str; 3] = ["opensearch", "store", "give_up_after"];
+
 /// True if a command makes use of a shared flag. Those that read a store know no other kind yet
 /// than SQLite.
 fn uses(command: &str, flag: &str) -> bool {
     match command {
-        "report" | "export" => flag == "store" || GENERAL.contains(&flag),
+        "report" => flag == "store" || GENERAL.contains(&flag),
+        "export" => ["store", "source_names"].contains(&flag) || GENERAL.contains(&flag),
         "dashboards" => OF_DASHBOARDS.contains(&flag) || GENERAL.contains(&flag),
+        "prune" => {
+            OF_STORES.contains(&flag) || OF_DASHBOARDS.contains(&flag) || GENERAL.contains(&flag)
+        }
         "retry" | "generate" => GENERAL.contains(&flag),
-        _ => true,
+        // Names are given to what is shown; reports are stored without.
+        _ => flag != "source_names",
     }
 }
 
@@ -53,10 +61,14 @@ pub fn command() -> Command {
         let name = command.get_name().to_owned();
         let unused = shared.iter().filter(|arg| !uses(&name, arg.get_id().as_str()));
         let hidden: Vec<Arg> = unused.map(|arg| arg.clone().global(false).hide(true)).collect();
-        let all = hidden.is_empty();
+        let stores = uses(&name, "ndjson");
         let command = command.mut_args(variable_in_long_help).args(hidden);
         let codes = command.get_after_help().map_or_else(|| EXIT_CODES.into(), ToString::to_string);
-        if all { command.after_help("All flags: --help").after_long_help(codes) } else { command }
+        if stores {
+            command.after_help("All flags: --help").after_long_help(codes)
+        } else {
+            command
+        }
     });
     command.after_help("All flags: --help").after_long_help(EXIT_CODES)
 }

@@ -4,6 +4,7 @@
 //! Each command has its flags in a file of its own; [`Settings`] are the flags that the environment
 //! and the configuration file know as well, under the same names.
 
+mod check;
 mod dashboards;
 mod export;
 mod files;
@@ -12,6 +13,7 @@ mod help;
 mod import;
 mod option_file;
 mod period;
+mod prune;
 mod reference;
 mod report;
 mod settings;
@@ -25,14 +27,16 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 #[cfg(test)]
 pub(crate) use self::reference::default_value;
 pub use self::{
+    check::CheckFlags,
     dashboards::{DashboardsCommand, InstallFlags},
     export::{ExportFlags, ExportFormat, ExportKind},
     files::InputFlags,
     generate::GenerateCommand,
     help::{command, shown, unused_flag},
-    import::ImportFlags,
+    import::{FromFlags, ImportFlags},
     option_file::{OptionFileError, option_file},
     period::PeriodFlags,
+    prune::PruneFlags,
     reference::settings_reference,
     report::ReportFlags,
     settings::Settings,
@@ -43,6 +47,9 @@ pub use self::{
 /// What a mail server and a person read at the end of the help.
 const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it is a report that can be read; \
                           75 store unreachable or work interrupted, try again; 78 configuration.";
+
+/// The same for `check`.
+const CHECK_CODES: &str = "Exit codes: 0 nothing is wrong; 1 something is; 64 usage.";
 
 /// Puts DMARC and SMTP TLS reports out of mail into OpenSearch or an SQLite file.
 ///
@@ -73,7 +80,7 @@ pub enum Mode {
     },
     /// Store reports as they are delivered to Maildirs, day and night
     Watch(WatchFlags),
-    /// Read years of mail: Maildirs, mbox files, folders, tar archives
+    /// Read years of mail (Maildirs, mbox files, folders, tar archives), or copy another store
     Import(ImportFlags),
     /// Move the mails of .failed back to new/, to have them tried again
     Retry {
@@ -81,12 +88,22 @@ pub enum Mode {
         #[arg(required = true, value_name = "MAILDIR")]
         maildirs: Vec<PathBuf>,
     },
+    /// Say what is wrong with the set-up, and how to mend it; nothing is changed
+    ///
+    /// Looks at the settings, the Maildirs, the store, and with --dns at the DNS records by which
+    /// reports are asked for. Settings come from the same places as for the other commands, so with
+    /// the file of the service it is the service that is checked; run it as the service's user.
+    /// With -q, only what is not as it should be is shown.
+    #[command(after_help = CHECK_CODES)]
+    Check(CheckFlags),
     /// Show what the SQLite store holds
     Report(ReportFlags),
     /// Write out what the SQLite store holds, as lines of JSON or CSV
     ///
     /// A line or row for each record, policy and failure.
     Export(ExportFlags),
+    /// Delete old reports from the store
+    Prune(PruneFlags),
     /// Dashboards for what OpenSearch holds: write them to a file, or install them
     #[command(subcommand)]
     Dashboards(DashboardsCommand),

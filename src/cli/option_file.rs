@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{ArgMatches, FromArgMatches};
+use clap::{ArgMatches, FromArgMatches, builder::Resettable, error::ErrorKind};
 
 use super::{Cli, command};
 
@@ -64,16 +64,41 @@ fn places() -> Vec<PathBuf> {
 
 fn parse(path: &Path, text: &str) -> Result<(Cli, ArgMatches), OptionFileError> {
     let wrong = |reason: String| OptionFileError::Wrong { path: path.to_owned(), reason };
-    let lines = text.lines().filter(|line| !line.is_empty());
-    // No value is shown: it may be a password.
-    let of_clap = |error: clap::Error| wrong(error.kind().to_string());
-    if let Some((number, _)) =
-        text.lines().enumerate().find(|(_, line)| !line.is_empty() && !line.starts_with('-'))
+    let lines: Vec<_> = text.lines().enumerate().filter(|(_, line)| !line.is_empty()).collect();
+    let is_flag = |line: &str| line.starts_with('-') && !matches!(line, "-" | "--");
+    if let Some((number, _)) = lines.iter().find(|(_, line)| !is_flag(line) || line.contains('\0'))
     {
         return Err(wrong(format!("line {}: not a flag; write --flag=value", number + 1)));
     }
-    let arguments = [NAMES[0]].into_iter().chain(lines);
-    let matches =
-        command().args_override_self(true).try_get_matches_from(arguments).map_err(of_clap)?;
-    Cli::from_arg_matches(&matches).map(|cli| (cli, matches)).map_err(of_clap)
+    let (cli, matches) = match flags(&lines) {
+        Ok(parsed) => parsed,
+        Err(kind) => {
+            // The shortest beginning that is wrong ends with the wrong line. No value is shown: it
+            // may be a password.
+            let last = (1..lines.len()).find(|count| flags(&lines[..*count]).is_err());
+            let (number, _) = lines[last.unwrap_or(lines.len()) - 1];
+            let reason = match kind {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                    "help can't be asked for here"
+                }
+                kind => kind.as_str().unwrap_or("wrong"),
+            };
+            return Err(wrong(format!("line {}: {reason}", number + 1)));
+        }
+    };
+    if cli.shared.config.is_some() {
+        return Err(wrong("--config has no meaning here".into()));
+    }
+    Ok((cli, matches))
+}
+
+/// What these lines say. The environment has its say elsewhere.
+fn flags(lines: &[(usize, &str)]) -> Result<(Cli, ArgMatches), ErrorKind> {
+    let arguments = [NAMES[0]].into_iter().chain(lines.iter().map(|(_, line)| *line));
+    let command = command().args_override_self(true);
+    let matches = command
+        .mut_args(|argument| argument.env(Resettable::Reset))
+        .try_get_matches_from(arguments)
+        .map_err(|error| error.kind())?;
+    Cli::from_arg_matches(&matches).map(|cli| (cli, matches)).map_err(|error| error.kind())
 }

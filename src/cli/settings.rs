@@ -6,16 +6,19 @@ use std::{net::SocketAddr, path::PathBuf};
 use bytesize::ByteSize;
 use clap::Args;
 use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::value::{duration, duration_in_file, number, one_or_many_in_file, size, size_in_file};
+use super::value::{
+    dns_server, dns_server_in_file, duration, duration_in_file, number, one_or_many_in_file, size,
+    size_in_file,
+};
 use crate::settle::apply::Unrecognized;
 
 macro_rules! settings {
     ($($(#[$attribute:meta])* $name:ident: $type:ty,)*) => {
         /// What flags, environment and configuration file can say alike; nothing where it was not
         /// said.
-        #[derive(Args, Clone, Debug, Default, Deserialize)]
+        #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
         pub struct Settings {
             $($(#[$attribute])* pub $name: Option<$type>,)*
@@ -146,6 +149,30 @@ settings! {
     #[arg(long, global = true, value_name = "N", env = "ERP_THREADS", help_heading = "Mail")]
     #[arg(value_parser = number::<usize>)]
     threads: usize,
+
+    /// Tell network, owner and country of sending addresses by this database (.mmdb); may be
+    /// repeated
+    ///
+    /// A file of MaxMind, IPinfo or DB-IP. The first one that knows something is believed. A file
+    /// that is replaced is read again.
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_IP_DATABASE", value_delimiter = ',', help_heading = "Senders")]
+    #[serde(deserialize_with = "one_or_many_in_file")]
+    ip_database: Vec<PathBuf>,
+    /// Look up the names of sending addresses in the DNS, beside all other work (SQLite store only)
+    ///
+    /// A name is kept if its own addresses have the one it was found by. It holds for 30 days.
+    #[arg(long, global = true, value_name = "BOOL", env = "ERP_REVERSE_DNS", help_heading = "Senders",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    reverse_dns: bool,
+    /// Ask this DNS server, such as 192.0.2.53 or 192.0.2.53:53, instead of those of
+    /// /etc/resolv.conf
+    #[arg(long, global = true, value_name = "SERVER", env = "ERP_DNS_SERVER", help_heading = "Senders")]
+    #[arg(value_parser = dns_server)]
+    #[serde(deserialize_with = "dns_server_in_file")]
+    dns_server: SocketAddr,
+    /// Names of senders in parsedmarc's form (CSV), which beat those that the program knows
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_SOURCE_NAMES", help_heading = "Senders")]
+    source_names: PathBuf,
 
     /// Size of a mail [default: 64MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_MAIL_BYTES", help_heading = "Limits")]

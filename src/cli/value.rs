@@ -1,7 +1,10 @@
 //! Values of flags and of the configuration file: what they may look like, and what is said of
 //! those that do not.
 
-use std::{net::SocketAddr, str::FromStr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 use bytesize::ByteSize;
 use jiff::SignedDuration;
@@ -24,6 +27,29 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| ADDRESS_EXPECTED.into())
 }
 
+/// A DNS server; its port is 53 where none is said.
+pub(super) fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let with_port = || text.trim_matches(['[', ']']).parse().map(|ip: IpAddr| (ip, 53).into());
+    text.parse().or_else(|_| with_port()).map_err(|_| {
+        "expected an IP address, such as 192.0.2.53, 192.0.2.53:53 or [2001:db8::53]:53".into()
+    })
+}
+
+pub(super) fn dns_server_in_file<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    dns_server(&String::deserialize(value)?).map(Some).map_err(D::Error::custom)
+}
+
+/// A mail address; its domain is what follows the last @.
+pub(super) fn report_address(text: &str) -> Result<String, String> {
+    let address = text.strip_prefix("mailto:").unwrap_or(text);
+    match address.rsplit_once('@') {
+        Some((local, domain)) if !local.is_empty() && !domain.is_empty() => Ok(address.to_owned()),
+        _ => Err("expected a mail address, such as dmarc-reports@example.org".into()),
+    }
+}
+
 pub(super) fn size(text: &str) -> Result<ByteSize, String> {
     text.parse().map_err(|_| "expected a size such as 500kB or 64MiB, or a number of bytes".into())
 }
@@ -44,14 +70,14 @@ pub(super) fn size_in_file<'de, D: Deserializer<'de>>(
     size(&TextOrNumber::deserialize(value)?.into_text()).map(Some).map_err(D::Error::custom)
 }
 
-pub(super) fn one_or_many_in_file<'de, D: Deserializer<'de>>(
+pub(super) fn one_or_many_in_file<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     value: D,
-) -> Result<Option<Vec<String>>, D::Error> {
+) -> Result<Option<Vec<T>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected a text or a list of texts")]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
+    enum OneOrMany<T> {
+        One(T),
+        Many(Vec<T>),
     }
     Ok(Some(match OneOrMany::deserialize(value)? {
         OneOrMany::One(one) => vec![one],

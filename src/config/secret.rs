@@ -1,75 +1,104 @@
 //! Passwords and keys: where they come from, and which are refused.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     io::{self, IsTerminal, Write},
     path::PathBuf,
-    sync::OnceLock,
 };
 
+use parking_lot::Mutex;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use super::{ConfigError, value};
 use crate::{sanitize, sink::opensearch::config::Auth};
 
+/// Where the user, password and key of a cluster come from.
+pub(super) struct Names {
+    user: &'static str,
+    /// The password behind the user's name.
+    users_password: &'static str,
+    /// File, variable, and systemd credential.
+    password: [&'static str; 3],
+    /// The same.
+    key: [&'static str; 3],
+}
+
+/// Of the store.
+pub(super) const STORE: Names = Names {
+    user: "opensearch-user",
+    users_password: "opensearch-user's password",
+    password: ["opensearch-password-file", "ERP_OPENSEARCH_PASSWORD", "opensearch-password"],
+    key: ["opensearch-api-key-file", "ERP_OPENSEARCH_API_KEY", "opensearch-api-key"],
+};
+
+/// Of the cluster that an import reads.
+pub(super) const FROM: Names = Names {
+    user: "from-user",
+    users_password: "from-user's password",
+    password: ["from-password-file", "ERP_FROM_PASSWORD", "from-password"],
+    key: ["from-api-key-file", "ERP_FROM_API_KEY", "from-api-key"],
+};
+
+impl Names {
+    /// True if a variable or a credential of systemd speaks for this cluster.
+    pub(super) fn are_in_environment(&self) -> bool {
+        let has = |[_, variable, credential]: [&'static str; 3]| {
+            secret(None, [credential, variable, credential]).is_ok_and(|secret| secret.is_some())
+        };
+        has(self.password) || has(self.key)
+    }
+}
+
 pub(super) fn auth(
     user: Option<String>,
     password_file: Option<PathBuf>,
     key_file: Option<PathBuf>,
+    names: &Names,
 ) -> Result<Option<Auth>, ConfigError> {
-    let key = secret(
-        key_file,
-        "opensearch-api-key-file",
-        "ERP_OPENSEARCH_API_KEY",
-        "opensearch-api-key",
-    )?;
-    let password = secret(
-        password_file,
-        "opensearch-password-file",
-        "ERP_OPENSEARCH_PASSWORD",
-        "opensearch-password",
-    )?;
+    let key = secret(key_file, names.key)?;
+    let password = secret(password_file, names.password)?;
     if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
-        return Err(value(
-            "opensearch-api-key",
-            "it must consist of ASCII letters, digits and signs",
-        ));
+        return Err(value(names.key[2], "it must consist of ASCII letters, digits and signs"));
     }
     let (user, password) = match user.as_deref().and_then(|user| user.split_once(':')) {
         Some(_) if password.is_some() => {
-            return Err(value("opensearch-user", "there are two passwords for it"));
+            return Err(value(names.user, "there are two passwords for it"));
         }
         Some((user, password)) => {
-            (Some(user.to_owned()), Some(sendable(password, "opensearch-user's password")?))
+            (Some(user.to_owned()), Some(sendable(password, names.users_password)?))
         }
         None => (user, password),
     };
     match (user, password, key) {
         (None, None, key) => Ok(key.map(Auth::ApiKey)),
         (Some(user), Some(password), None) => Ok(Some(Auth::Basic(user, password))),
-        (Some(user), None, None) => ask(&user).map(|password| Some(Auth::Basic(user, password))),
-        (None, Some(_), None) => Err(value("opensearch-user", "there is a password, but no user")),
-        (_, _, Some(_)) => {
-            Err(value("opensearch-api-key-file", "not together with a user and password"))
+        (Some(user), None, None) => {
+            ask(&user, names).map(|password| Some(Auth::Basic(user, password)))
         }
+        (None, Some(_), None) => Err(value(names.user, "there is a password, but no user")),
+        (_, _, Some(_)) => Err(value(names.key[0], "not together with a user and password")),
     }
 }
 
 /// Asks for a password where somebody can answer. Once only: settings are read again on SIGHUP.
-fn ask(user: &str) -> Result<String, ConfigError> {
-    static ANSWER: OnceLock<String> = OnceLock::new();
-    if let Some(password) = ANSWER.get() {
+fn ask(user: &str, names: &Names) -> Result<String, ConfigError> {
+    static ANSWERS: Mutex<BTreeMap<&'static str, String>> = Mutex::new(BTreeMap::new());
+    let mut answers = ANSWERS.lock();
+    if let Some(password) = answers.get(names.user) {
         return Ok(password.clone());
     }
     let (terminal, mut shown) = (io::stdin(), io::stderr());
     if !terminal.is_terminal() || !shown.is_terminal() {
         return Err(value(
-            "opensearch-user",
-            "there is no password for it, and no terminal to ask for one; see \
-             --opensearch-password-file",
+            names.user,
+            format!(
+                "there is no password for it, and no terminal to ask for one; see --{}",
+                names.password[0]
+            ),
         ));
     }
-    let failed = |error: io::Error| value("opensearch-user", format!("no password: {error}"));
+    let failed = |error: io::Error| value(names.user, format!("no password: {error}"));
     let before = tcgetattr(&terminal).map_err(|error| failed(error.into()))?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
@@ -81,15 +110,13 @@ fn ask(user: &str) -> Result<String, ConfigError> {
     let _ = writeln!(shown);
     read.map_err(failed)?;
     let password = sendable(password.trim_end_matches(['\r', '\n']), "the password")?;
-    Ok(ANSWER.get_or_init(|| password).clone())
+    Ok(answers.entry(names.user).or_insert(password).clone())
 }
 
 /// A secret from the file that was named, from the environment, or from systemd's credentials.
 fn secret(
     file: Option<PathBuf>,
-    setting: &'static str,
-    variable: &str,
-    credential: &'static str,
+    [setting, variable, credential]: [&'static str; 3],
 ) -> Result<Option<String>, ConfigError> {
     let read = |path: PathBuf, setting| match fs::read_to_string(&path) {
         Ok(text) => sendable(text.trim_end_matches(['\r', '\n']), credential).map(Some),

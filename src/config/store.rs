@@ -4,7 +4,11 @@ use std::{env, path::PathBuf, time::Duration};
 
 use ureq::http::Uri;
 
-use super::{ConfigError, Destination, Purpose, secret::auth, value};
+use super::{
+    ConfigError, Destination, Purpose,
+    secret::{Names, STORE, auth},
+    value,
+};
 use crate::{
     cli::Settings,
     dashboards::Indices,
@@ -28,7 +32,7 @@ pub(super) fn store(
         if nodes.is_empty() {
             return Err(value("opensearch", "no URL"));
         }
-        return opensearch(settings, nodes, purpose, patience).map(Destination::OpenSearch);
+        return opensearch(settings, nodes, purpose, patience, &STORE).map(Destination::OpenSearch);
     }
     if let Some(file) = settings.ndjson {
         return Ok(Destination::NdJson(Some(file).filter(|file| file.as_os_str() != "-")));
@@ -46,7 +50,7 @@ pub(super) fn dashboards(settings: Settings, url: &str) -> Result<OpenSearchConf
     let nodes = vec![node("dashboards-url", url)?];
     // It is not asked to take packed requests.
     let settings = Settings { gzip: None, ..settings };
-    opensearch(settings, nodes, &Purpose::default(), None)
+    opensearch(settings, nodes, &Purpose::default(), None, &STORE)
 }
 
 /// The names of the indices, those by year or month with `*` in place of it.
@@ -59,7 +63,7 @@ pub(super) fn indices(settings: Settings) -> Result<Indices, ConfigError> {
 
 /// The names of the indices of DMARC records, TLS policies and failure reports, with the defaults
 /// for those that are not said.
-fn index_names(said: [Option<String>; 3]) -> Result<[IndexName; 3], ConfigError> {
+pub(super) fn index_names(said: [Option<String>; 3]) -> Result<[IndexName; 3], ConfigError> {
     let [dmarc, tlsrpt, failures] = said;
     let name = |setting, said: Option<String>, default: &str| {
         IndexName::new(said.unwrap_or_else(|| default.into()))
@@ -72,11 +76,12 @@ fn index_names(said: [Option<String>; 3]) -> Result<[IndexName; 3], ConfigError>
     ])
 }
 
-fn opensearch(
+pub(super) fn opensearch(
     settings: Settings,
     nodes: Vec<String>,
     purpose: &Purpose,
     patience: Option<Duration>,
+    secrets: &Names,
 ) -> Result<OpenSearchConfig, ConfigError> {
     let target = |index, pipeline: Option<String>| Target {
         index,
@@ -91,6 +96,7 @@ fn opensearch(
             settings.opensearch_user,
             settings.opensearch_password_file,
             settings.opensearch_api_key_file,
+            secrets,
         )?,
         ca_file: settings.ca_file,
         client: match (settings.client_cert, settings.client_key) {
@@ -147,17 +153,18 @@ pub fn state_folder() -> Option<PathBuf> {
 }
 
 /// The base URL of a node, without a slash at the end.
-fn node(setting: &'static str, url: &str) -> Result<String, ConfigError> {
+pub(super) fn node(setting: &'static str, url: &str) -> Result<String, ConfigError> {
     let fault = |reason: &str| value(setting, format!("{url}: {reason}"));
-    let uri: Uri =
-        url.parse().map_err(|_| value(setting, "not a URL such as https://localhost:9200"))?;
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+    // Anywhere: a password may hold what ends a host's name.
+    if url.contains('@') {
         // Not repeated in the message: it would put the password into the log.
         return Err(value(
             setting,
             "no user and password in the URL, please; see --opensearch-user",
         ));
     }
+    let uri: Uri =
+        url.parse().map_err(|_| value(setting, "not a URL such as https://localhost:9200"))?;
     match uri.scheme_str() {
         Some("http" | "https") => {}
         Some(_) if url.contains("://") => return Err(fault("not an http or https URL")),
@@ -172,7 +179,8 @@ fn node(setting: &'static str, url: &str) -> Result<String, ConfigError> {
         return Err(fault("there is no such port; they go up to 65535"));
     }
     if uri.query().is_some() {
-        return Err(fault("a query makes no sense here"));
+        // Nor this: there may be a key in it.
+        return Err(value(setting, "a query makes no sense in the URL"));
     }
     Ok(url.trim_end_matches('/').to_owned())
 }

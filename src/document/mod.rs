@@ -1,10 +1,17 @@
 //! Documents: what a store is given of a report, one JSON object a DMARC record, TLS policy or
 //! failure.
 //!
-//! The field paths are those of the Ruby tool. What this program adds stands beside them.
+//! The field paths are those of the Ruby tool. What this program adds stands beside them, as does
+//! what databases tell of the addresses, under the names of OpenSearch's processor `ip2geo`.
+
+use std::net::IpAddr;
+
+mod portion;
+pub mod read;
 
 use serde::Serialize;
 
+pub use self::portion::Portion;
 use crate::{
     message::Received,
     report::{
@@ -13,6 +20,7 @@ use crate::{
         rfc3339,
         tls::{FailureDetail, PolicyResult},
     },
+    senders::Hosts,
 };
 
 /// The documents of one report, made one at a time: what they share is serialised once.
@@ -21,6 +29,7 @@ pub struct Documents<'r> {
     ids: Ids,
     /// Everything in front of the record or policy.
     head: Vec<u8>,
+    hosts: Hosts<'r>,
 }
 
 impl<'r> Documents<'r> {
@@ -36,7 +45,13 @@ impl<'r> Documents<'r> {
             Report::Tls(tls) => tls_head(tls, report, received),
             Report::Failure(failure) => failure_head(failure, report, received),
         };
-        Documents { report, ids, head }
+        Documents { report, ids, head, hosts: Hosts::Unknown }
+    }
+
+    /// The same, with what is known of the addresses that mail was sent from. Their ids stay.
+    #[must_use]
+    pub fn with_hosts(self, hosts: Hosts<'r>) -> Self {
+        Documents { hosts, ..self }
     }
 
     /// Which index they belong to.
@@ -64,9 +79,31 @@ impl<'r> Documents<'r> {
     pub fn write_source(&self, n: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.head);
         match self.report {
-            Report::Aggregate(report) => write_record(&report.records[n], out),
+            Report::Aggregate(report) => {
+                let record = &report.records[n];
+                write_record(record, out);
+                self.write_host(record.row.source_ip, out);
+            }
             Report::Tls(report) => write_policy(&report.policies[n], out),
-            Report::Failure(report) => write_last(report, out),
+            Report::Failure(report) => {
+                json(out, report);
+                self.write_host(report.source_ip, out);
+            }
+        }
+        out.push(b'}');
+    }
+
+    /// Goes on with the members that tell of the host with this address.
+    fn write_host(&self, address: Option<IpAddr>, out: &mut Vec<u8>) {
+        let Some(host) = address.and_then(|address| self.hosts.get(address)) else { return };
+        let start = out.len();
+        json(out, &host.members());
+        // The object's own brackets go: its members follow those of the document.
+        out.pop();
+        if out.len() > start + 1 {
+            out[start] = b',';
+        } else {
+            out.truncate(start);
         }
     }
 }
@@ -105,7 +142,7 @@ fn write_record(record: &Record, out: &mut Vec<u8>) {
         out.extend_from_slice(if value { b"true" } else { b"false" });
         comma = b",";
     }
-    out.extend_from_slice(b"}}");
+    out.push(b'}');
 }
 
 fn tls_head(report: &TlsReport, whole: &Report, received: &Received) -> Vec<u8> {
@@ -160,19 +197,12 @@ fn write_policy(result: &PolicyResult, out: &mut Vec<u8>) {
         json(out, &failures);
         out.push(b'}');
     }
-    out.push(b'}');
 }
 
 fn failure_head(report: &FailureReport, whole: &Report, received: &Received) -> Vec<u8> {
     let mut out = shared_head(report.arrival_date, whole, received);
     out.extend_from_slice(br#""failure":"#);
     out
-}
-
-/// Writes the last member of a document.
-fn write_last(member: &impl Serialize, out: &mut Vec<u8>) {
-    json(out, member);
-    out.push(b'}');
 }
 
 /// `{"@timestamp":…,"received":{…},`

@@ -22,8 +22,9 @@ use std::{
 };
 
 pub use self::failed::settle_failed;
+pub(crate) use self::lock::LockState;
 use self::{
-    names::{split_flags, unique_part, with_flag_s, with_seen, without_colons},
+    names::{delivered, split_flags, unique_part, with_flag_s, with_seen, without_colons},
     rename::rename_numbered,
 };
 use crate::source::{self, Bytes, identity::FileIdentity};
@@ -113,6 +114,11 @@ impl Maildir {
         &self.failed
     }
 
+    /// Whether the lock of the folder for failed mails could be had now; nothing is left of that.
+    pub(crate) fn lock_state(&self) -> LockState {
+        lock::state(&self.failed, &self.path)
+    }
+
     /// The mails in one of its folders, as they come; no more than one is held in memory.
     ///
     /// # Errors
@@ -168,6 +174,11 @@ impl Entry {
     /// The part of the name by which Maildir tells mails apart: without flags and sizes.
     pub fn unique_name(&self) -> Vec<u8> {
         unique_part(&self.name)
+    }
+
+    /// When it was delivered, in seconds since 1970, if its name tells.
+    pub(crate) fn delivered(&self) -> Option<i64> {
+        delivered(&self.name)
     }
 
     /// Which folder of the Maildir it lies in.

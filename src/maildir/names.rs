@@ -33,6 +33,14 @@ pub(super) fn unique_part(name: &OsStr) -> Vec<u8> {
     iter::once(first).chain(others).collect::<Vec<_>>().join(&b',')
 }
 
+/// The time with which a name begins, as the Maildir format has it: seconds since 1970, between
+/// 2001 and 2286.
+pub(super) fn delivered(name: &OsStr) -> Option<i64> {
+    let (digits, _) = name.to_str()?.split_once('.')?;
+    let is_time = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_time)
+}
+
 /// Colons become `_`: readers of a Maildir take what follows the first one for flags.
 pub(super) fn without_colons(base: &[u8]) -> Vec<u8> {
     base.iter().map(|byte| if *byte == b':' { b'_' } else { *byte }).collect()

@@ -24,7 +24,7 @@ pub use self::payload::closed_format;
 use self::{authentication::Authenticated, payload::Payload, walk::Walk};
 use crate::{
     limits::{LimitExceeded, Limits},
-    report::{Kind, Report, Text, Unreadable, rfc3339},
+    report::{Ids, Kind, Report, Text, Unreadable, rfc3339},
 };
 
 /// How a mail is read.
@@ -77,12 +77,25 @@ pub struct Contents {
     pub subject: Option<Text>,
     /// The reports, in order of appearance.
     pub reports: Vec<Report>,
-    /// Why parts that should have been reports are not among them.
+    /// Why parts that should have been reports are not among them, the first hundred reasons.
     pub failures: Vec<Unusable>,
+    /// How many more reasons there were.
+    pub more_failures: usize,
     /// How many more reports there were that are not wanted, because of their period.
     pub passed_over: usize,
     /// The first thing that was found instead of a report.
     pub other: Option<Unreadable>,
+    /// The only report is one that a store handed out, and nothing is known of a mail's bytes.
+    pub stored: Option<Stored>,
+}
+
+/// What a store says of a report, or of a part of one, that it hands out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// What identifies its documents; it can't be told from a part.
+    pub ids: Ids,
+    /// No part of it was handed out before.
+    pub is_first: bool,
 }
 
 /// Why a part of a mail, or the whole, can't be used.
@@ -135,12 +148,26 @@ impl Contents {
     /// Why the mail does not count as used up, in one line; nothing if all its reports could be
     /// read, and all of them.
     pub fn complaint(&self) -> Option<String> {
+        // What was lost once was told then.
+        if self.stored.is_some() {
+            return None;
+        }
         match (self.failures.as_slice(), &self.other) {
             ([], _) if !self.reports.is_empty() || self.passed_over > 0 => self.incomplete(),
             ([], None) => Some("holds no report".into()),
             ([], Some(other)) => Some(format!("holds no report ({other})")),
-            ([only], _) => Some(only.to_string()),
-            ([first, rest @ ..], _) => Some(format!("{first} (and {} more)", rest.len())),
+            ([only], _) if self.more_failures == 0 => Some(only.to_string()),
+            ([first, rest @ ..], _) => {
+                Some(format!("{first} (and {} more)", rest.len() + self.more_failures))
+            }
+        }
+    }
+
+    /// What identifies the documents of each report.
+    pub fn ids(&self) -> Vec<Ids> {
+        match &self.stored {
+            Some(stored) => vec![stored.ids.clone()],
+            None => self.reports.iter().map(Report::ids).collect(),
         }
     }
 

@@ -58,12 +58,19 @@ impl Payload {
 
     /// True if an archive seems to begin somewhere in the bytes.
     pub(super) fn is_archive_within(bytes: &[u8]) -> bool {
-        // Text has none of these bytes.
-        if memchr::memchr3(0x1F, 0x03, 0xFD, bytes).is_none() {
-            return false;
-        }
-        [&[0x1F, 0x8B, 8][..], b"PK\x03\x04", &[0x28, 0xB5, 0x2F, 0xFD]]
-            .iter()
-            .any(|mark| memmem::find(bytes, mark).is_some())
+        const MARKS: [&[u8]; 7] = [
+            &[0x1F, 0x8B, 8],
+            b"PK\x03\x04",
+            &[0x28, 0xB5, 0x2F, 0xFD],
+            &[0xFD, b'7', b'z', b'X', b'Z', 0],
+            &[b'7', b'z', 0xBC, 0xAF, 0x27, 0x1C],
+            b"Rar!\x1A\x07",
+            &[0x04, 0x22, 0x4D, 0x18],
+        ];
+        // Text has none of these bytes, of which each mark has one; that of bzip2 is text.
+        let is_text = memchr::memchr3(0x1F, 0x03, 0xFD, bytes).is_none()
+            && memchr::memchr3(0x1C, 0x1A, 0x18, bytes).is_none();
+        let has = |mark: &&[u8]| memmem::find(bytes, mark).is_some();
+        (!is_text && MARKS.iter().any(has)) || has(&&b"1AY&SY"[..])
     }
 }

@@ -22,6 +22,9 @@ const READ_TIMES: usize = 12;
 const OBJECT_BYTES: usize = 512;
 const FIELD_BYTES: usize = 200;
 
+/// Reasons kept why a mail fails: one is shown.
+const FAILURES_KEPT: usize = 100;
+
 /// Memory needed to read what may be a report.
 fn weight(bytes: &[u8]) -> usize {
     let objects = memchr::memchr_iter(b'{', bytes).count();
@@ -45,6 +48,8 @@ pub(super) struct Walk<'c> {
     named: Named,
     /// A part named like a report was none, and may be another file.
     is_unread: bool,
+    /// The part may be a mail that failed.
+    is_doubtful: bool,
     /// The first format met that is not unpacked.
     closed: Option<&'static str>,
     contents: &'c mut Contents,
@@ -67,6 +72,7 @@ impl<'c> Walk<'c> {
             would_pass_below: false,
             named: Named::Otherwise,
             is_unread: false,
+            is_doubtful: false,
             closed: None,
             contents,
         }
@@ -142,13 +148,12 @@ impl<'c> Walk<'c> {
     /// Looks into a part of what a text for people calls a failure. A report in it is not believed,
     /// but the mail fails, so that a person decides; for a broken report too.
     fn doubtful(&mut self, part: &Part, depth: usize) {
-        let (reports, failures) = (self.contents.reports.len(), self.contents.failures.len());
+        let reports = self.contents.reports.len();
         let (closed, is_unread) = (self.closed, self.is_unread);
+        let within_another = std::mem::replace(&mut self.is_doubtful, true);
         self.part(part, depth);
+        self.is_doubtful = within_another;
         (self.closed, self.is_unread) = (closed, is_unread);
-        let others = self.contents.failures.split_off(failures);
-        let of_reports = |why: &Unusable| matches!(why, Unusable::Report(_) | Unusable::Named);
-        self.contents.failures.extend(others.into_iter().filter(of_reports));
         if self.contents.reports.len() > reports {
             self.contents.reports.truncate(reports);
             self.fail(Unusable::Doubtful);
@@ -344,7 +349,18 @@ impl<'c> Walk<'c> {
     }
 
     fn fail(&mut self, error: impl Into<Unusable>) {
-        self.contents.failures.push(error.into());
+        let error = error.into();
+        // What is in a mail that failed may be broken, unless it was a report.
+        let is_report = self.named == Named::AReport
+            || matches!(error, Unusable::Report(_) | Unusable::Named | Unusable::Doubtful);
+        if self.is_doubtful && !is_report {
+            return;
+        }
+        if self.contents.failures.len() < FAILURES_KEPT {
+            self.contents.failures.push(error);
+        } else {
+            self.contents.more_failures += 1;
+        }
     }
 
     fn pass_over(&mut self, what: Unreadable) {

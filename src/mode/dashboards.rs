@@ -17,6 +17,15 @@ use crate::{
 /// Separates the parts of the request; JSON in one line can't hold a line like it.
 const BOUNDARY: &str = "email-report-processor-saved-objects";
 
+/// Dashboards' answers to an import are much shorter.
+const ANSWER_BYTES: usize = 1 << 20;
+
+/// Saved objects named of those that were not taken.
+const NAMED: usize = 5;
+
+/// Characters of a reason why one was not taken.
+const REASON_CHARS: usize = 200;
+
 /// What is answered to an import.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -60,11 +69,12 @@ fn install(flags: &InstallFlags, typed: &Typed, indices: &Indices) -> Result<Exi
     }
     let path = "/api/saved_objects/_import?overwrite=true";
     let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
-    let body = form(&dashboards::file(names, indices));
+    let file = dashboards::file(names, indices);
+    let body = form(&file);
     let answer = client
         .request(&Method::POST, path, &content_type, body.as_bytes())
         .map_err(|error| Failure::new(Exit::TryAgain, error))?;
-    let count = imported(&answer)
+    let count = imported(&answer, file.lines().count())
         .map_err(|(exit, reason)| Failure::new(exit, format_args!("{dashboards_url}: {reason}")))?;
     info!("{count} saved objects are in OpenSearch Dashboards at {dashboards_url}");
     Ok(Exit::Ok)
@@ -80,8 +90,8 @@ fn form(file: &str) -> String {
     )
 }
 
-/// How many objects were taken, or why not all of them.
-fn imported(answer: &Answer) -> Result<u64, (Exit, String)> {
+/// How many of so many objects were taken, or why not all of them.
+fn imported(answer: &Answer, sent: usize) -> Result<u64, (Exit, String)> {
     let said = |what: &str| format!("{what} ({})", answer.summary());
     match answer.status {
         200 => {}
@@ -101,15 +111,23 @@ fn imported(answer: &Answer) -> Result<u64, (Exit, String)> {
         429 | 500.. => return Err((Exit::TryAgain, said("it can't do it now"))),
         _ => return Err((Exit::Configuration, said("it was refused"))),
     }
-    let Ok(imported) = serde_json::from_slice::<Imported>(&answer.body) else {
+    let body = answer.body.get(..=ANSWER_BYTES).is_none().then_some(&answer.body);
+    let Some(imported) = body.and_then(|body| serde_json::from_slice::<Imported>(body).ok()) else {
         return Err((Exit::Configuration, said("this is not OpenSearch Dashboards")));
     };
-    if imported.success {
-        return Ok(imported.success_count);
-    }
     let taken = imported.success_count;
-    let refused: Vec<String> = imported.errors.iter().map(Refusal::told).collect();
-    let reason = format!("{taken} saved objects were taken, not these: {}", refused.join("; "));
+    if imported.success && imported.errors.is_empty() && usize::try_from(taken) == Ok(sent) {
+        return Ok(taken);
+    }
+    let refused = &imported.errors;
+    let mut reason = format!("{taken} of {sent} saved objects were taken");
+    if !refused.is_empty() {
+        let named: Vec<String> = refused.iter().take(NAMED).map(Refusal::told).collect();
+        reason += &format!(", not these: {}", named.join("; "));
+    }
+    if refused.len() > NAMED {
+        reason += &format!("; and {} more", refused.len() - NAMED);
+    }
     Err((Exit::Configuration, reason))
 }
 
@@ -129,6 +147,7 @@ impl Refusal {
                 None => self.error.to_string(),
             },
         };
-        format!("{} {} ({why})", self.kind, self.id)
+        let cut = |text: &str| text.chars().take(REASON_CHARS).collect::<String>();
+        format!("{} {} ({})", cut(&self.kind), cut(&self.id), cut(&why))
     }
 }

@@ -118,7 +118,14 @@ fn refuse_wrong_names(input: &InputFlags) -> Result<(), Failure> {
 }
 
 fn stdin_mail(by_hand: Option<Bytes>, limit: u64, run: &Ingest) -> io::Result<()> {
-    let bytes = by_hand.map_or_else(|| source::read(io::stdin().lock(), limit, 0), Ok)?;
+    let bytes = match by_hand {
+        Some(bytes) => bytes,
+        None => source::read(Stdin::open(&run.stop)?, limit, 0)?,
+    };
+    // It may be half a mail.
+    if run.stop.is_asked() {
+        return Err(io::Error::new(io::ErrorKind::Interrupted, "stopped before its end, as asked"));
+    }
     run.pipeline.submit(Mail {
         origin: Origin::Input("standard input".into()),
         tag: 0,

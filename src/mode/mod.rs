@@ -1,6 +1,7 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to
 //! the [`crate::pipeline`].
 
+mod check;
 mod dashboards;
 pub mod export;
 mod files;
@@ -8,6 +9,7 @@ mod generate;
 mod import;
 mod maildirs;
 mod once;
+mod prune;
 pub mod report;
 mod retry;
 mod watch;
@@ -23,7 +25,7 @@ use tracing::info;
 use self::report::ReportError;
 use crate::{
     cli::{self, Cli, Mode},
-    config::{self, Destination, Purpose, Typed},
+    config::{self, Config, Destination, Purpose, Typed},
     exit::{Exit, Failure},
 };
 
@@ -65,14 +67,20 @@ pub fn run(
     let store = || typed.config(&Purpose::default()).map(|config| config.store);
     match mode {
         None => files::run(&input, &typed),
+        Some(Mode::Check(flags)) => check::run(&flags, &typed),
         Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),
-        Some(Mode::Export(flags)) => match store()? {
-            Destination::Sqlite(store) => export::run(&flags, &store, quiet),
-            _ => Err(Failure::usage("export reads an SQLite store; name it with --store FILE")),
-        },
+        Some(Mode::Export(flags)) => {
+            let Config { store, source_names, .. } = typed.config(&Purpose::default())?;
+            let Destination::Sqlite(store) = store else {
+                let what = "export reads an SQLite store; name it with --store FILE";
+                return Err(Failure::usage(what));
+            };
+            export::run(&flags, &store, source_names.as_deref(), quiet)
+        }
         Some(Mode::Generate(what)) => generate::run(&what),
         Some(Mode::Once { maildirs }) => once::run(&maildirs, &typed),
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
+        Some(Mode::Prune(flags)) => prune::run(&flags, &typed),
         Some(Mode::Report(report)) => show_report(report, store()?),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &typed),

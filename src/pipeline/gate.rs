@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Bytes of mails that came out of an mbox or archive and wait for a parser.
 const BYTES_TAKEN_UP: usize = 16 << 20;
 
-/// How long one who waits at a gate may overlook that there is room.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// How long one who waits at a gate may overlook that there is room: waking up takes as long as
+/// reading a small mail, so several are taken up at once.
+const UNHURRIED: Duration = Duration::from_millis(5);
 
 /// Counts what is under way and lets no more than so many mails, or bytes that were read already,
 /// in.
@@ -22,6 +23,8 @@ pub(super) struct Gate {
 struct Inside {
     mails: usize,
     bytes: usize,
+    /// How many have waited for longer than that.
+    hurried: usize,
 }
 
 impl Gate {
@@ -35,24 +38,33 @@ impl Gate {
 
     pub(super) fn enter(&self, bytes: usize) {
         let mut inside = self.inside.lock();
-        while self.is_full(&inside) {
-            self.changed.wait_for(&mut inside, LOOK_AGAIN);
-        }
+        self.wait(&mut inside, None);
         inside.mails += 1;
         inside.bytes += bytes;
     }
 
     pub(super) fn wait_for_room(&self, at_most: Duration) -> bool {
-        let until = Instant::now() + at_most;
         let mut inside = self.inside.lock();
-        while self.is_full(&inside) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            self.changed.wait_for(&mut inside, left.min(LOOK_AGAIN));
+        self.wait(&mut inside, Some(Instant::now() + at_most));
+        !self.is_full(&inside)
+    }
+
+    /// Waits for room, or until then.
+    fn wait(&self, inside: &mut MutexGuard<Inside>, until: Option<Instant>) {
+        let unhurried = Instant::now() + UNHURRIED;
+        let first = until.map_or(unhurried, |until| until.min(unhurried));
+        self.changed.wait_while_until(inside, |inside| self.is_full(inside), first);
+        if !self.is_full(inside) {
+            return;
         }
-        true
+        inside.hurried += 1;
+        match until {
+            Some(until) => {
+                self.changed.wait_while_until(inside, |inside| self.is_full(inside), until);
+            }
+            None => self.changed.wait_while(inside, |inside| self.is_full(inside)),
+        }
+        inside.hurried -= 1;
     }
 
     /// How many mails are left inside.
@@ -60,8 +72,7 @@ impl Gate {
         let mut inside = self.inside.lock();
         inside.mails -= 1;
         inside.bytes -= bytes;
-        // Waking up takes as long as reading a small mail: several are taken up at once.
-        if inside.mails <= self.room / 2 {
+        if inside.mails <= self.room / 2 || inside.hurried > 0 {
             self.changed.notify_all();
         }
         inside.mails

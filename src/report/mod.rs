@@ -14,13 +14,16 @@ pub(crate) mod arf;
 mod date;
 mod feedback_fields;
 mod number;
+mod parts;
+mod search;
+mod several;
 mod text;
 mod tls_json;
 mod xml;
 
 use compact_str::CompactString;
 
-use self::{aggregate_xml::End, number::number, xml::Pieces};
+use self::{number::number, search::Search, xml::Pieces};
 use crate::limits::{LimitExceeded, Limits};
 
 pub use aggregate::AggregateReport;
@@ -28,6 +31,7 @@ pub use date::rfc3339;
 pub use failure::FailureReport;
 pub use key::{Ids, Key};
 pub use repairs::Repairs;
+pub use several::parse_within;
 pub use tls::TlsReport;
 
 /// Text out of a report. Most values (results, domains, addresses) fit in 24 bytes and need no
@@ -123,6 +127,14 @@ impl Report {
         }
     }
 
+    pub(crate) fn repairs_mut(&mut self) -> &mut Repairs {
+        match self {
+            Report::Aggregate(report) => &mut report.repairs,
+            Report::Tls(report) => &mut report.repairs,
+            Report::Failure(report) => &mut report.repairs,
+        }
+    }
+
     /// Records or policies that could not be read and are missing here.
     pub fn lost(&self) -> usize {
         match self {
@@ -168,6 +180,9 @@ pub enum Unreadable {
     /// Reports in XML and in JSON take turns in one text.
     #[error("XML and JSON reports take turns too often in one text")]
     TooMixed,
+    /// Behind or in front of a report stand parts of another.
+    #[error("beside a report, parts of another stand in the text, without its beginning")]
+    PartsLeft,
     /// A limit was exceeded.
     #[error(transparent)]
     Limit(#[from] LimitExceeded),
@@ -188,7 +203,11 @@ impl Unreadable {
 
 /// True if a text that begins with something else holds what is or claims to be a report.
 pub fn is_in(bytes: &[u8]) -> bool {
-    text::find_report(bytes).is_some()
+    let found = |text: &[u8]| Search::new(text).next(0).is_some();
+    match text::decode_utf16(bytes) {
+        Some(text) => found(text.as_bytes()),
+        None => found(bytes),
+    }
 }
 
 /// Reads one unpacked payload, XML or JSON told apart by the first byte that is not blank; the
@@ -206,6 +225,8 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Report, Unreadable> {
 pub struct Left {
     /// Records, policies and failure details.
     records: usize,
+    /// What began like a report and was none.
+    refused: usize,
     pieces: Pieces,
     json_bytes: u64,
 }
@@ -217,6 +238,7 @@ impl Left {
         // too much for JSON.
         Left {
             records: limits.records,
+            refused: limits.records,
             pieces: Pieces::new(limits),
             json_bytes: limits.unpacked_bytes / 4,
         }
@@ -233,27 +255,16 @@ impl Left {
             Err(Unreadable::Limit(limit)) if limit.what == limits.too_many_records().what => {
                 Err(limits.too_many_records().into())
             }
-            report => {
-                self.records -= report.as_ref().map_or(0, Report::parts);
-                report
+            Ok(report) => {
+                self.records -= report.parts();
+                Ok(report)
+            }
+            Err(error) => {
+                self.refused = self.refused.checked_sub(1).ok_or(limits.too_many_records())?;
+                Err(error)
             }
         }
     }
-}
-
-/// Text in other encodings than UTF-8 is copied, and becomes three times as long at worst.
-fn check_encoding(bytes: &[u8], limits: &Limits) -> Result<(), LimitExceeded> {
-    // No memory is won by refusing little.
-    let value = (limits.unpacked_bytes / 4).max(1 << 20);
-    if bytes.len() as u64 <= value || std::str::from_utf8(bytes).is_ok() {
-        return Ok(());
-    }
-    let error = limits.too_much_unpacked();
-    Err(LimitExceeded {
-        what: "bytes of text that is not UTF-8 (a quarter of what may be unpacked)",
-        value,
-        ..error
-    })
 }
 
 /// Reads one unpacked payload: a report, or several one after another. Never empty. `repairs` says
@@ -264,119 +275,4 @@ pub fn parse_all(
     repairs: &Repairs,
 ) -> Vec<Result<Report, Unreadable>> {
     parse_within(bytes, limits, &mut Left::of(limits), repairs)
-}
-
-/// Whether the first report in a text is XML, and the text from there on.
-fn begin<'t>(text: &'t str, repairs: &mut Repairs) -> Result<(bool, &'t str), Unreadable> {
-    let blank = |c: char| c.is_whitespace() || matches!(c, '\u{FEFF}' | '\0');
-    let text = text.trim_start_matches(blank);
-    match text.as_bytes().first() {
-        Some(b'<') if !text::is_json_before_root(text.as_bytes()) => return Ok((true, text)),
-        Some(b'{') => return Ok((false, text)),
-        Some(_) => {}
-        None => return Err(Unreadable::NotAReport("empty".into())),
-    }
-    let Some((is_xml, start)) = text::find_first(text.as_bytes()) else {
-        return Err(Unreadable::NotAReport("neither XML nor JSON".into()));
-    };
-    let is_list = text.starts_with('[') && text[1..start].trim().is_empty();
-    repairs.note(match (is_xml, is_list) {
-        (true, _) => "text-before-xml",
-        (false, true) => "reports-in-a-list",
-        (false, false) => "text-before-json",
-    });
-    Ok((is_xml, &text[start..]))
-}
-
-/// [`parse_all`] for one of several payloads of a mail.
-pub fn parse_within(
-    bytes: &[u8],
-    limits: &Limits,
-    left: &mut Left,
-    repairs: &Repairs,
-) -> Vec<Result<Report, Unreadable>> {
-    let mut repairs = repairs.clone();
-    if let Err(limit) = check_encoding(bytes, limits) {
-        return vec![Err(limit.into())];
-    }
-    let text = text::decode(bytes, &mut repairs);
-    let (mut is_xml, mut rest) = match begin(&text, &mut repairs) {
-        Ok(found) => found,
-        Err(error) => return vec![Err(error)],
-    };
-    // JSON is counted from its first report to the end of the text.
-    let mut switches = 2;
-    let mut is_new = true;
-    let mut reports = Vec::new();
-    loop {
-        if is_new && is_xml {
-            rest = aggregate_xml::without_half_end_tag(rest);
-        } else if is_new
-            && let Err(limit) = tls_json::check(rest, limits, left.records, &mut left.json_bytes)
-        {
-            reports.push(Err(limit.into()));
-            return reports;
-        }
-        let (report, end) = one(rest, is_xml, limits, left, &repairs);
-        let next = match (&report, end) {
-            (_, Some(end)) => next(rest, end, is_xml),
-            (Err(Unreadable::NotAReport(_)), None) => other(rest, is_xml),
-            (_, None) => None,
-        };
-        reports.push(left.take(report, limits));
-        match next {
-            Some(_) if reports.len() >= limits.members => {
-                reports.push(Err(limits.too_many_members().into()));
-                return reports;
-            }
-            Some((begins_with_xml, at)) => {
-                rest = &rest[at..];
-                is_new = begins_with_xml != is_xml;
-                if is_new && switches == 0 {
-                    reports.push(Err(Unreadable::TooMixed));
-                    return reports;
-                }
-                switches -= usize::from(is_new);
-                is_xml = begins_with_xml;
-            }
-            None => return reports,
-        }
-    }
-}
-
-/// Reads the first report of a text, and says where it ends if something may follow.
-fn one(
-    text: &str,
-    is_xml: bool,
-    limits: &Limits,
-    left: &mut Left,
-    repairs: &Repairs,
-) -> (Result<Report, Unreadable>, Option<End>) {
-    if is_xml {
-        let limits = Limits { records: left.records, ..limits.clone() };
-        let (report, end) = aggregate_xml::parse(text, &limits, &mut left.pieces, repairs.clone());
-        (report.map(Report::Aggregate), end)
-    } else {
-        let (report, end) = tls_json::parse(text, limits, repairs.clone());
-        (report.map(Report::Tls), end.map(|at| End { at, is_root: false }))
-    }
-}
-
-/// Where the report behind another begins, and whether it is XML.
-fn next(text: &str, end: End, is_xml: bool) -> Option<(bool, usize)> {
-    let rest = &text[end.at..];
-    let same = match is_xml {
-        true if end.is_root => Some(0),
-        true => text::find_root(rest.as_bytes()),
-        false => text::next_json(rest),
-    };
-    // All of the text is searched for the other format only if none of the same follows.
-    let nearer = other(&rest[..same.unwrap_or(rest.len())], is_xml);
-    nearer.or(same.map(|at| (is_xml, at))).map(|(is_xml, at)| (is_xml, end.at + at))
-}
-
-/// Where the first report of the other format begins.
-fn other(text: &str, is_xml: bool) -> Option<(bool, usize)> {
-    let find = if is_xml { text::find_json } else { text::find_root };
-    find(text.as_bytes()).map(|at| (!is_xml, at))
 }

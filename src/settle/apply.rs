@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, io, sync::mpsc::Receiver};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 
 use super::{Origin, Outcome, Settlement, Tally};
 use crate::maildir::{self, Settled};
 
 /// What to do with mail that is no report.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unrecognized {
     /// To the folder .failed

@@ -102,20 +102,24 @@ impl Tally {
     /// The numbers of what was read out of one mail.
     fn of(contents: &Contents) -> Tally {
         let mut tally = Tally { passed_over: contents.passed_over as u64, ..Tally::default() };
+        // Of a report in parts, one part counts as the report.
+        let reports = u64::from(contents.stored.as_ref().is_none_or(|stored| stored.is_first));
         for report in &contents.reports {
             let documents = report.len() as u64;
             match report.kind() {
                 Kind::Dmarc => {
-                    tally.dmarc_reports += 1;
+                    tally.dmarc_reports += reports;
                     tally.records += documents;
                 }
                 Kind::Tls => {
-                    tally.tls_reports += 1;
+                    tally.tls_reports += reports;
                     tally.policies += documents;
                 }
-                Kind::Failure => tally.failure_reports += 1,
+                Kind::Failure => tally.failure_reports += reports,
             }
-            tally.lost += report.lost() as u64;
+            if contents.stored.is_none() {
+                tally.lost += report.lost() as u64;
+            }
         }
         tally
     }

@@ -20,7 +20,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// What is over sooner is a hiccup, and not worth a line in the log.
-const HICCUP: Duration = Duration::from_secs(1);
+pub(crate) const HICCUP: Duration = Duration::from_secs(1);
 
 /// Watches over the attempts to reach one store.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl Drop for Backoff {
 /// An eighth of the outage so far, so that a short one is noticed to be over at once and a long one
 /// costs little, shortened by up to a half at random, so that many clients do not come back in the
 /// same moment.
-pub(super) fn pause_after(lasted: Duration) -> Duration {
+pub(crate) fn pause_after(lasted: Duration) -> Duration {
     let pause = (lasted / 8).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
     // A hasher with random keys is the standard library's source of randomness.
     let random = RandomState::new().hash_one(lasted);

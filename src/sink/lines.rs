@@ -3,7 +3,10 @@
 
 use std::mem;
 
-use crate::{document::Documents, message::Contents, report::Report, stop::Stopped};
+use crate::{
+    document::Documents, lookup::Databases, message::Contents, report::Report, senders::Hosts,
+    stop::Stopped,
+};
 
 /// Documents of one mail that go to one place.
 pub(super) struct Chunk<P> {
@@ -14,14 +17,16 @@ pub(super) struct Chunk<P> {
     pub(super) ends: Vec<usize>,
 }
 
-/// Writes the documents of a mail in chunks of about this many bytes, each for the `place` to which
-/// its reports go. `write` appends document `n`, `push` takes a chunk. A mail without documents is one empty chunk, since it travels, too:
+/// Writes the documents of a mail, with what the databases know of its addresses, in chunks of about
+/// this many bytes, each for the `place` to which its reports go. `write` appends document `n`,
+/// `push` takes a chunk. A mail without documents is one empty chunk, since it travels, too:
 /// nothing is settled while the store is away.
 ///
 /// # Errors
 /// `push` takes no more.
 pub(super) fn chunks<P: Clone + PartialEq>(
     contents: &Contents,
+    databases: Option<&Databases>,
     chunk_bytes: usize,
     place: impl Fn(&Report) -> P,
     write: impl Fn(&P, &Documents, usize, &mut Vec<u8>),
@@ -35,9 +40,12 @@ pub(super) fn chunks<P: Clone + PartialEq>(
         full.ends.shrink_to_fit();
         push(full)
     };
+    let networks = databases.map(Databases::networks);
+    let hosts = networks.as_deref().map_or(Hosts::Unknown, Hosts::Networks);
     let mut chunk = empty();
-    for report in &contents.reports {
-        let documents = Documents::new(report, &contents.received);
+    for (report, ids) in contents.reports.iter().zip(contents.ids()) {
+        let documents = Documents::with_ids(report, ids, &contents.received);
+        let documents = documents.with_hosts(hosts);
         let here = place(report);
         for n in 0..documents.len() {
             let is_elsewhere = chunk.place.as_ref().is_some_and(|before| *before != here);
@@ -69,6 +77,7 @@ mod tests {
         let mut pushed = Vec::new();
         let all = chunks(
             &Contents::default(),
+            None,
             10,
             Report::kind,
             |_, _, _, _| {},
@@ -85,7 +94,7 @@ mod tests {
     fn chunks_are_cut_by_size_and_lose_nothing() {
         let mut pushed = Vec::new();
         let write = |_: &_, _: &Documents, _, bytes: &mut Vec<u8>| bytes.extend(b"1234567");
-        let all = chunks(&contents(5), 10, Report::kind, write, |chunk| {
+        let all = chunks(&contents(5), None, 10, Report::kind, write, |chunk| {
             pushed.push(chunk.ends);
             Ok(())
         });
@@ -101,10 +110,8 @@ mod tests {
             written.set(written.get() + 1);
             bytes.extend(b"1234567");
         };
-        assert_eq!(
-            chunks(&contents(1000), 10, Report::kind, write, |_| Err(Stopped)),
-            Err(Stopped)
-        );
+        let all = chunks(&contents(1000), None, 10, Report::kind, write, |_| Err(Stopped));
+        assert_eq!(all, Err(Stopped));
         assert_eq!(written.get(), 2);
     }
 }

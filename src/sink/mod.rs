@@ -68,7 +68,7 @@ pub trait Sink: Send + Sync {
 
 /// The identity of a store that is a file: recreated, it has another inode or another time of
 /// birth.
-fn file_identity(path: &Path) -> Option<Identity> {
+pub(crate) fn file_identity(path: &Path) -> Option<Identity> {
     let path = path.canonicalize().ok()?;
     let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
     let born = metadata.created().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;

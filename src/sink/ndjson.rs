@@ -35,6 +35,7 @@ use super::{
 };
 use crate::{
     document::Documents,
+    lookup::Databases,
     message::Contents,
     metrics::RequestResult,
     report::{Kind, Report},
@@ -54,6 +55,7 @@ pub struct NdJsonSink {
     file: Option<PathBuf>,
     /// The most bytes that the file has had.
     length: Arc<AtomicU64>,
+    databases: Option<Arc<Databases>>,
     queue: Arc<Queue<LineBatch>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -69,7 +71,11 @@ impl NdJsonSink {
     ///
     /// # Errors
     /// The file can't be opened, or there is no room for a thread.
-    pub fn open(file: Option<&Path>, backoff: Backoff) -> io::Result<NdJsonSink> {
+    pub fn open(
+        file: Option<&Path>,
+        databases: Option<Arc<Databases>>,
+        backoff: Backoff,
+    ) -> io::Result<NdJsonSink> {
         let queue = Arc::new(Queue::new(BATCH_BYTES, 2 * BATCH_BYTES));
         let length = Arc::new(AtomicU64::new(0));
         let mut output = match file {
@@ -94,7 +100,7 @@ impl NdJsonSink {
         };
         let writer = worker::start("ndjson", stop, write, move || closed.abandon())?;
         let (file, writer) = (file.map(Path::to_owned), Mutex::new(Some(writer)));
-        Ok(NdJsonSink { file, length, queue, writer })
+        Ok(NdJsonSink { file, length, databases, queue, writer })
     }
 }
 
@@ -113,7 +119,8 @@ impl Sink for NdJsonSink {
             let item = LineBatch { documents: ends.len() as u64, pending: ticket.pending(), lines };
             self.queue.push(item.lines.len(), item)
         };
-        if lines::chunks(&contents, ITEM_BYTES, Report::kind, write, push).is_ok() {
+        let databases = self.databases.as_deref();
+        if lines::chunks(&contents, databases, ITEM_BYTES, Report::kind, write, push).is_ok() {
             whole.acknowledge(Acknowledgement::default());
         }
     }

@@ -9,35 +9,41 @@ use super::{
 use crate::{
     config::Destination,
     exit::{Exit, Failure},
+    lookup::Databases,
     metrics::StoreMetrics,
     sqlite::Store,
     stop::Stop,
 };
 
-/// Opens a store. `patience` is how long it may be away before the program gives up; nothing for
+/// Opens a store. What the databases know of addresses is written with the reports. `patience` is how long it may be away before the program gives up; nothing for
 /// ever.
 ///
 /// # Errors
 /// It can't be opened, and waiting is of no use.
 pub(crate) fn open(
     store: Destination,
+    databases: Option<Databases>,
     patience: Option<Duration>,
     stop: &Arc<Stop>,
     metrics: &StoreMetrics,
 ) -> Result<Arc<dyn Sink>, Failure> {
-    let (stop, metrics) = (Arc::clone(stop), metrics.clone());
+    let (stop, metrics, databases) = (Arc::clone(stop), metrics.clone(), databases.map(Arc::new));
     Ok(match store {
-        Destination::OpenSearch(config) => Arc::new(OpenSearchSink::start(config, stop, metrics)?),
+        Destination::OpenSearch(config) => {
+            Arc::new(OpenSearchSink::start(config, databases, stop, metrics)?)
+        }
         Destination::NdJson(file) => {
             let name = file.as_deref().unwrap_or(Path::new("-"));
             let backoff = Backoff::new(name.display().to_string(), patience, stop, metrics);
-            let sink = NdJsonSink::open(file.as_deref(), backoff);
+            let sink = NdJsonSink::open(file.as_deref(), databases, backoff);
             Arc::new(sink.map_err(|error| {
                 Failure::new(Exit::TryAgain, format_args!("store {}: {error}", name.display()))
             })?)
         }
         Destination::Nothing => Arc::new(Discard),
-        Destination::Sqlite(file) => Arc::new(SqliteSink::open(&file, patience, stop, metrics)?),
+        Destination::Sqlite(file) => {
+            Arc::new(SqliteSink::open(&file, databases, patience, stop, metrics)?)
+        }
     })
 }
 

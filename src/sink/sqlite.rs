@@ -19,12 +19,13 @@ use tracing::warn;
 use super::{Identity, Sink, backoff::Backoff, file_identity, memory_size, queue::Queue, worker};
 use crate::{
     exit::Failure,
+    lookup::Databases,
     message::Contents,
     metrics::{RequestResult, StoreMetrics},
-    report::{Ids, Report},
+    report::Ids,
     settle::{Acknowledgement, Pending, Ticket},
     sqlite::{
-        self, Store,
+        self, Store, addresses,
         insert::Insert,
         session::{self, Session},
     },
@@ -66,6 +67,7 @@ impl SqliteSink {
     /// is waited for.
     pub fn open(
         path: &Path,
+        databases: Option<Arc<Databases>>,
         patience: Option<Duration>,
         stop: Arc<Stop>,
         metrics: StoreMetrics,
@@ -85,6 +87,7 @@ impl SqliteSink {
         let writer = Writer {
             path: path.into(),
             store,
+            databases,
             queue: Arc::clone(&queue),
             session: Arc::clone(&session),
             backoff,
@@ -100,7 +103,7 @@ impl Sink for SqliteSink {
     fn accept(&self, contents: Contents, ticket: &Ticket) {
         // A mail without reports travels too: nothing is settled while the store is away.
         let weight = memory_size::of(&contents);
-        let ids = contents.reports.iter().map(Report::ids).collect();
+        let ids = contents.ids();
         // From a closed queue the mail comes back unanswered: it stays where it is.
         let _ = self.queue.push(weight, ParsedMail { contents, ids, pending: ticket.pending() });
     }
@@ -140,6 +143,7 @@ struct Writer {
     path: PathBuf,
     /// Nothing while it can't be opened.
     store: Option<Store>,
+    databases: Option<Arc<Databases>>,
     queue: Arc<Queue<ParsedMail>>,
     session: Arc<Session>,
     backoff: Backoff,
@@ -232,6 +236,10 @@ impl Writer {
             .map(|item| insert.contents(&item.contents, &item.ids))
             .collect::<Result<_, _>>()?;
         drop(insert);
+        if let Some(databases) = &self.databases {
+            let contents = batch.iter().map(|item| &item.contents);
+            addresses::keep(&transaction, &databases.networks(), contents)?;
+        }
         let session = self.session.note(&transaction)?;
         transaction.commit()?;
         self.session.committed(session);

@@ -73,6 +73,11 @@ impl Log {
         fs::metadata(&self.path).is_ok_and(|log| log.len() == 0)
     }
 
+    /// True if there is the index that whoever has the store open shares about its log.
+    pub(super) fn is_shared(&self) -> bool {
+        self.index.exists()
+    }
+
     /// The log is looked at first: whoever makes both makes it last.
     pub(super) fn is_foreign(&self) -> bool {
         if !fs::metadata(&self.path).is_ok_and(|log| log.is_file()) {

@@ -3,9 +3,12 @@
 //! It is written by [`crate::sink::sqlite`]. Any number of processes may write and read one file at
 //! the same time.
 
+pub(crate) mod addresses;
 mod heads;
 pub(crate) mod insert;
 mod log;
+pub(crate) mod look;
+pub(crate) mod prune;
 pub mod query;
 pub mod read;
 mod rekey;

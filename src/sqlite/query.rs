@@ -54,8 +54,16 @@ impl Reader {
     /// # Errors
     /// SQLite can't read the file.
     pub fn is_empty(&mut self) -> Result<bool> {
+        Ok(self.newest()?.is_none())
+    }
+
+    /// When the newest report begins, in seconds since 1970.
+    ///
+    /// # Errors
+    /// SQLite can't read the file.
+    pub fn newest(&mut self) -> Result<Option<i64>> {
         let snapshot = Snapshot::new(self.connection.transaction()?, &Selection::default());
-        Ok(snapshot.newest(None)?.is_none())
+        snapshot.newest(None)
     }
 
     /// Sums up the selected reports. All numbers are of one moment, even while reports come in.

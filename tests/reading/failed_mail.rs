@@ -8,7 +8,7 @@ use email_report_processor::{
     report::{Kind, Report},
 };
 
-use crate::support::mail::{mail, multipart};
+use crate::support::mail::{attachment, fixture, gzip, mail, multipart};
 
 const FEEDBACK: &str = "Content-Type: message/feedback-report\n\n\
     Feedback-Type: auth-failure\nSource-IP: 192.0.2.1\nReported-Domain: example.org\n";
@@ -100,4 +100,26 @@ fn a_broken_report_that_a_letter_may_call_failed_is_told() {
     assert_eq!(kinds(&contents), [Kind::Failure]);
     let complaint = contents.complaint().unwrap_or_default();
     assert!(complaint.starts_with("DMARC report is broken"), "{complaint}");
+}
+
+/// What was attached under the name of a report, and can't be unpacked.
+#[test]
+fn a_packed_report_that_a_letter_may_call_failed_and_is_broken_is_told() {
+    let letter = "Content-Type: text/plain\n\nOn DMARC\nSender IP Address: 192.0.2.9\n";
+    let packed = gzip(&fixture("dmarc/rfc7489.xml"));
+    let report = |bytes: &[u8]| {
+        let name = "google.com!example.org!1700000000!1700086399.xml.gz";
+        let mail = mail(&attachment("application/gzip", name, bytes));
+        format!("Content-Type: message/rfc822\n\n{}", String::from_utf8(mail).expect("ASCII"))
+    };
+    for (bytes, reason) in [
+        (&packed[..packed.len() - 40], "gzip archive is broken"),
+        (b"\xFD7zXZ\0\0\x04", "an attachment is packed with xz"),
+        (b"PK\x03\x04junk", "zip archive is broken"),
+    ] {
+        let contents = of_parts(&[letter, &report(bytes)]);
+        assert_eq!(kinds(&contents), [Kind::Failure]);
+        let complaint = contents.complaint().unwrap_or_default();
+        assert!(complaint.starts_with(reason), "{complaint}");
+    }
 }

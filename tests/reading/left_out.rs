@@ -12,13 +12,13 @@ use flate2::{Compression, write::ZlibEncoder};
 
 use crate::support::mail::{attachment, base64, fixture, gzip, mail, multipart, part, zip};
 
-const GOOD: &str = "9391651994964116463";
+pub(crate) const GOOD: &str = "9391651994964116463";
 
 pub(crate) fn read(bytes: &[u8]) -> Contents {
     message::read(bytes, &Limits::default())
 }
 
-fn ids(contents: &Contents) -> Vec<&str> {
+pub(crate) fn ids(contents: &Contents) -> Vec<&str> {
     contents.reports.iter().map(id).collect()
 }
 
@@ -122,34 +122,6 @@ fn what_follows_a_packed_stream() {
         let contents = read(&[gzip(first), padding].concat());
         assert_eq!((contents.complaint(), ids(&contents)), (None, vec![GOOD]));
     }
-}
-
-#[test]
-fn xml_and_json_in_one_text() {
-    let json = |id: &str| {
-        let text = String::from_utf8(fixture("tls/rfc8460.json")).expect("UTF-8");
-        text.replace("5065427c-23d3-47ca-b6e0-946ea0e8c4be", id)
-    };
-    let (first, second) = (good(), another());
-    for (text, expected) in [
-        (format!("{first}\n{}\n{second}", json("j")), vec![GOOD, "j", "another"]),
-        (format!("{}{first}{}", json("i"), json("j")), vec!["i", GOOD, "j"]),
-        (format!("{first}{second}\n{}", json("j")), vec![GOOD, "another", "j"]),
-        (format!("<p>hello</p>\n{}", json("j")), vec!["j"]),
-        (format!("<p>hello\n{}", json("j")), vec!["j"]),
-        (format!("<?xml version=\"1.0\"?><a><b/></a>{}", json("j")), vec!["j"]),
-        (format!("<p>hello</p>{}{first}", json("j")), vec!["j", GOOD]),
-    ] {
-        let contents = read(&mail(&attachment("text/plain", "a.txt", text.as_bytes())));
-        assert_eq!((contents.complaint(), ids(&contents)), (None, expected), "{text}");
-    }
-    // What is no JSON, and more turns than these, is told.
-    let braces = format!("{{hello}}\n{first}");
-    assert!(!read(&mail(&part("text/plain", &braces))).failures.is_empty());
-    let turns = format!("{first}{}{second}{}", json("i"), json("j"));
-    let contents = read(&mail(&attachment("text/plain", "a.txt", turns.as_bytes())));
-    assert_eq!(ids(&contents), [GOOD, "i", "another"]);
-    assert!(contents.complaint().is_some_and(|reason| reason.contains("take turns")));
 }
 
 #[test]

@@ -172,6 +172,17 @@ fn failure_reports_in_one_mail() {
 }
 
 #[test]
+fn names_of_members_behind_many_objects() {
+    for filler in [" ", "\"report-i", "\"organization-nam", "{\"report"] {
+        let shape = |size: usize| {
+            let filler = filler.repeat(size / filler.len());
+            packed(&format!("{}{filler}\"organization-name\"", "{}x".repeat(990)))
+        };
+        assert_linear(filler, 1_000_000, shape);
+    }
+}
+
+#[test]
 fn other_texts() {
     for (name, kind, piece) in [
         ("base64", "text/plain", "QUFB"),

@@ -118,7 +118,8 @@ fn installed(status: u16, answer: &str) -> (Ended, Request) {
 
 #[test]
 fn an_import_brings_all_with_credentials_and_tenant() {
-    let answer = json!({ "success": true, "successCount": 47 }).to_string();
+    let all = printed(&[]).lines().count();
+    let answer = json!({ "success": true, "successCount": all }).to_string();
     let (url, served) = stand_in(200, answer);
     let below = format!("{url}/_dashboards/");
     let user = "--opensearch-user=admin";
@@ -127,7 +128,7 @@ fn an_import_brings_all_with_credentials_and_tenant() {
     command.env("ERP_OPENSEARCH_PASSWORD", "secret").env("ERP_OPENSEARCH", "http://elsewhere");
     let ended = run_command(command);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert!(ended.log.contains("47 saved objects are in"), "{}", ended.log);
+    assert!(ended.log.contains(&format!("{all} saved objects are in")), "{}", ended.log);
     let request = served.join().expect("a request");
     assert_eq!(request.line, "POST /_dashboards/api/saved_objects/_import?overwrite=true HTTP/1.1");
     let has = |header: &str| request.headers.iter().any(|line| line == header);
@@ -160,13 +161,43 @@ fn what_is_not_taken_is_told_in_plain_words() {
     let (ended, _) = installed(200, &errors.to_string());
     assert_eq!(ended.code, Some(78), "{}", ended.log);
     for words in [
-        "3 saved objects were taken, not these: ",
+        &format!("3 of {} saved objects were taken, not these: ", printed(&[]).lines().count()),
         "visualization erp-panel-dmarc-days (it refers to erp-index-dmarc, which is not there)",
         "search erp-panel-tls-records (no room)",
         "dashboard erp-dashboard-tls (another object has this id)",
     ] {
         assert!(ended.log.contains(words), "{}", ended.log);
     }
+}
+
+/// What is answered may be anybody's, and of any length.
+#[test]
+fn answers_that_lie_or_never_end() {
+    for answer in [
+        json!({ "success": true }),
+        json!({ "success": true, "successCount": 1000, "errors": [] }),
+        json!({ "success": false }),
+    ] {
+        let (ended, _) = installed(200, &answer.to_string());
+        assert_eq!(ended.code, Some(78), "{answer}: {}", ended.log);
+        assert!(ended.log.contains(" saved objects were taken"), "{answer}: {}", ended.log);
+    }
+    let refusal = |id: &str| json!({ "type": "search", "id": id, "error": { "message": id } });
+    let many = vec![refusal(&"a".repeat(1000)); 300];
+    let many = json!({ "success": false, "successCount": 0, "errors": many }).to_string();
+    let (ended, _) = installed(200, &many);
+    assert!(ended.log.contains("; and 295 more"), "{}", ended.log);
+    assert!(ended.log.len() < 5000, "{}", ended.log.len());
+    let long =
+        json!({ "success": true, "successCount": 1, "errors": [refusal(&"a".repeat(2 << 20))] });
+    for status in [200, 400] {
+        let (ended, _) = installed(status, &long.to_string());
+        assert_eq!(ended.code, Some(78), "{}", ended.log);
+        assert!(ended.log.len() < 5000, "{}", ended.log.len());
+    }
+    let wrong = json!({ "statusCode": 400, "error": "Bad Request", "message": "no such thing" });
+    let (ended, _) = installed(400, &wrong.to_string());
+    assert!(ended.log.contains("no such thing"), "{}", ended.log);
 }
 
 #[test]

@@ -222,13 +222,35 @@ fn the_ruby_tools_option_file_comes_before_the_command_line() {
     fs::write(&first, format!("--ndjson={}\n", path("lines").display())).expect("written");
     assert_eq!(run(&[]).code, Some(0));
     assert!(path("lines").exists());
-    for wrong in ["-u\nmail:secret\n", "--mail:secret\n", "--config\n"] {
+    for (wrong, reason) in [
+        ("-umail:secret\nmail:secret\n", "line 2: not a flag; write --flag=value"),
+        ("\n-k\n--mail:secret\n-v\n", "line 3: unexpected argument found"),
+        ("--threads=secret\n", "line 1: "),
+        ("-v\n--help\n", "line 2: help can't be asked for here"),
+        ("-V\n", "line 1: help can't be asked for here"),
+        ("--\n-secret\n", "line 1: not a flag"),
+        ("--store=/nosuch\0\n", "line 1: not a flag"),
+        ("--config\n", "line 1: "),
+        ("--config=/nosuch\n", "--config has no meaning here"),
+    ] {
         fs::write(&first, wrong).expect("written");
         let ended = run(&[]);
         assert_eq!(ended.code, Some(78), "{}", ended.log);
-        assert!(ended.log.contains(".options/email-report-processor: "), "{}", ended.log);
+        let expected = format!(".options/email-report-processor: {reason}");
+        assert!(ended.log.contains(&expected), "{wrong:?}: {}", ended.log);
         assert!(!ended.log.contains("secret"), "{}", ended.log);
     }
+    // The environment's stores are no business of the option file's.
+    fs::write(&first, "--user=mail:secret\n").expect("written");
+    let store = format!("--store={}", path("again").display());
+    let mut command = program([path("report")]);
+    command
+        .arg(store)
+        .env("HOME", home.path())
+        .env("ERP_STORE", "/nosuch")
+        .env("ERP_NDJSON", "/nosuch");
+    let ended = run_command(command);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod check;
 mod command_line;
 mod daemon;
 mod dashboards;
@@ -18,6 +19,8 @@ mod maildir;
 mod model;
 mod opensearch;
 mod proxy;
+mod prune;
+mod senders;
 mod sqlite;
 mod trouble;
 mod watch;

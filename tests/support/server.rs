@@ -152,6 +152,16 @@ impl OpenSearch {
         assert_eq!(answer["errors"], false, "{answer}");
     }
 
+    /// Sends lines to `_bulk`.
+    pub fn bulk(&self, lines: &str) -> Value {
+        let url = format!("{}/_bulk", self.url);
+        let mut answer = ureq::post(&url)
+            .header("content-type", "application/x-ndjson")
+            .send(lines)
+            .expect("an answer");
+        serde_json::from_str(&answer.body_mut().read_to_string().expect("UTF-8")).expect("JSON")
+    }
+
     /// How many documents an index holds, after a refresh.
     pub fn count(&self, index: &str) -> u64 {
         self.request("POST", &format!("/{index}/_refresh?ignore_unavailable=true"), None);

@@ -21,7 +21,7 @@ pub(super) use self::{
 };
 use crate::{
     limits::{LimitExceeded, Limits},
-    message::encoded::next_line,
+    message::encoded::{is_file_within, next_line},
     report,
 };
 
@@ -261,8 +261,17 @@ impl<'x> Splitter<'x, '_> {
                 self.entity(&empty_header(), section, in_digest, multiparts)?;
             }
         }
+        // Gateways put texts there.
+        for text in sections.outside().into_iter().filter(|text| any && is_more_than_words(text)) {
+            self.entity(&empty_header(), text, in_digest, multiparts)?;
+        }
         Ok(any)
     }
+}
+
+/// True if there is, or may be, a report in a text.
+fn is_more_than_words(text: &[u8]) -> bool {
+    !text.trim_ascii().is_empty() && (report::is_in(text) || is_file_within(text))
 }
 
 /// Methods of a message without a part would panic.

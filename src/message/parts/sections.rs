@@ -9,6 +9,8 @@ pub(super) struct Sections<'x, 'd> {
     finder: Finder<'d>,
     /// Where the section begins that comes next; nothing after the last one.
     next: Option<usize>,
+    /// What stands in front of the first delimiter, and behind the last.
+    outside: [&'x [u8]; 2],
 }
 
 /// A delimiter in a body.
@@ -22,15 +24,27 @@ struct Delimiter {
 
 impl<'x, 'd> Sections<'x, 'd> {
     pub(super) fn new(body: &'x [u8], delimiter: &'d str) -> Self {
-        let mut sections = Sections { body, delimiter, finder: Finder::new(delimiter), next: None };
-        // What stands before the first delimiter is for programs that know nothing of MIME.
-        sections.next = sections.delimiter(0).filter(|first| !first.is_last).map(|first| first.end);
+        let finder = Finder::new(delimiter);
+        let mut sections = Sections { body, delimiter, finder, next: None, outside: [b""; 2] };
+        if let Some(first) = sections.delimiter(0).filter(|first| !first.is_last) {
+            sections.outside[0] = &body[..first.start];
+            sections.next = Some(first.end);
+        }
         sections
+    }
+
+    /// What stands in front of the first delimiter, for programs that know nothing of MIME, and
+    /// behind the last, once all sections were taken.
+    pub(super) fn outside(&self) -> [&'x [u8]; 2] {
+        self.outside
     }
 
     pub(super) fn next(&mut self) -> Option<&'x [u8]> {
         let start = self.next.take()?;
         let delimiter = self.delimiter(start);
+        if let Some(last) = delimiter.as_ref().filter(|delimiter| delimiter.is_last) {
+            self.outside[1] = &self.body[last.end..];
+        }
         self.next = delimiter
             .as_ref()
             .filter(|delimiter| !delimiter.is_last)

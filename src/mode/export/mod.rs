@@ -19,15 +19,17 @@ use tracing::info;
 use self::{output::Output, table::Table};
 use crate::{
     cli::{self, ExportFormat, ExportKind},
+    document::Portion,
     exit::{Exit, Failure},
-    logging,
+    logging, lookup,
     report::{Kind, Report},
     sanitize,
+    senders::Operators,
     source::identity::device_and_inode,
     sqlite::{
         OpenError,
         query::{Reader, Selection},
-        read::{Portion, Reports},
+        read::Reports,
     },
     stop::Stop,
 };
@@ -134,8 +136,18 @@ fn kinds(flags: &cli::ExportFlags) -> &'static [Kind] {
     }
 }
 
-pub(super) fn run(flags: &cli::ExportFlags, store: &Path, quiet: bool) -> Result<Exit, Failure> {
+/// `names` is a list of names of senders, for a table.
+pub(super) fn run(
+    flags: &cli::ExportFlags,
+    store: &Path,
+    names: Option<&Path>,
+    quiet: bool,
+) -> Result<Exit, Failure> {
     let started = Instant::now();
+    let operators = match flags.format {
+        ExportFormat::Csv => Some(lookup::names(names)?),
+        ExportFormat::Ndjson => None,
+    };
     let kinds = kinds(flags);
     let now = Timestamp::now();
     let selection = Selection {
@@ -165,7 +177,7 @@ pub(super) fn run(flags: &cli::ExportFlags, store: &Path, quiet: bool) -> Result
             kinds.iter().map(|kind| reports.count(*kind)).collect::<rusqlite::Result<Vec<u64>>>();
         bar.set_length(lengths.map_err(read)?.iter().sum());
     }
-    let written = write(&reports, kinds, flags.format, output, |documents| {
+    let written = write(&reports, kinds, operators.as_ref(), output, |documents| {
         bar.inc(documents);
         if stop.is_asked() { Err(Break::Asked) } else { Ok(()) }
     });
@@ -215,11 +227,12 @@ fn bar() -> ProgressBar {
     logging::bars().add(bar)
 }
 
-/// Writes everything and makes it last; tells after each step how many documents it brought.
+/// Writes everything and makes it last, where operators are given as a table; tells after each step
+/// how many documents it brought.
 fn write(
     reports: &Reports,
     kinds: &[Kind],
-    format: ExportFormat,
+    operators: Option<&Operators>,
     output: Output,
     mut step: impl FnMut(u64) -> Result<(), Break>,
 ) -> Result<Written, Break> {
@@ -230,22 +243,19 @@ fn write(
             written.add(portion);
             step(portion.report.len() as u64)
         };
-        match format {
-            ExportFormat::Ndjson => {
-                let mut line = Vec::new();
-                reports.each(*kind, |portion| {
-                    write_lines(portion, &mut line, &mut out)?;
-                    count(portion)
-                })?;
-            }
-            ExportFormat::Csv => {
-                let mut table = Table::new(*kind, &mut out)?;
-                reports.each(*kind, |portion| {
-                    table.write(portion)?;
-                    count(portion)
-                })?;
-                table.flush()?;
-            }
+        if let Some(operators) = operators {
+            let mut table = Table::new(*kind, operators, &mut out)?;
+            reports.each(*kind, |portion| {
+                table.write(&portion)?;
+                count(&portion)
+            })?;
+            table.flush()?;
+        } else {
+            let mut line = Vec::new();
+            reports.each(*kind, |portion| {
+                write_lines(&portion, &mut line, &mut out)?;
+                count(&portion)
+            })?;
         }
     }
     out.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;

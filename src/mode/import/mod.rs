@@ -1,6 +1,7 @@
 //! `import`: what people have kept over the years, at full speed. By default the source is only
 //! read.
 
+mod copy;
 mod echo;
 mod feed;
 mod journal;
@@ -23,6 +24,7 @@ use sha2::{Digest, Sha256};
 use tracing::{Level, enabled, info, warn};
 
 use self::{
+    copy::{Copier, Source},
     feed::{Fed, Feeder},
     journal::Journal,
     progress::{Counters, Progress, Show},
@@ -52,22 +54,27 @@ const PATIENCE: Duration = Duration::from_mins(10);
 pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Result<Exit, Failure> {
     refuse_wrong_paths(import)?;
     let period = import.period.range(Timestamp::now());
-    let config = typed.config(&Purpose {
+    let purpose = Purpose {
         patience: Some(PATIENCE),
         period: period.clone(),
         import: Some(ImportTuning { tune: !import.no_tune }),
         dry_run: import.dry_run,
         ..Purpose::default()
-    })?;
-    let limit = config.pipeline.reading.limits.mail_bytes;
+    };
+    let config = typed.config(&purpose)?;
+    let limits = config.pipeline.reading.limits.clone();
+    let stop = Arc::new(Stop::default());
+    stop.on_signals(false)?;
+    let mut source = Source::open(import, typed, &purpose, &limits, &stop)?;
+    if let Some(source) = &source {
+        source.refuse_same(&config.store)?;
+    }
     let state = Arc::new(Mutex::new(Remembered::new(import)?));
-    let counters = Arc::new(Counters::default());
+    let counters = Arc::new(Counters::new(source.is_some()));
     let observe = observer(Arc::clone(&state), Arc::clone(&counters));
     if import.paths.iter().any(|path| is_stdin(path)) && io::stdin().is_terminal() {
         info!("reading from standard input; Ctrl-D ends it");
     }
-    let stop = Arc::new(Stop::default());
-    stop.on_signals(false)?;
     let run = Ingest::start(config, stop, &Metrics::default(), observe)?;
     if let Some(journal) = journal(import, period.as_ref(), &run.sink) {
         state.lock().journal = journal;
@@ -77,27 +84,76 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
         (false, true) => Show::Bar,
         (false, false) => Show::Lines,
     };
-    count_in_background(import, &counters, &run.stop);
     let progress = Progress::start(Arc::clone(&counters), show)?;
-    let fed = Fed { all_read: true, ..Fed::default() };
-    let mut feeder = Feeder { import, run: &run, state: &state, counters: &counters, limit, fed };
-    feeder.feed();
-    let fed = feeder.fed;
-    let finished = run.finish_quietly();
-    drop(progress);
-    let mut state = state.lock();
-    state.journal.flush();
-    let is_remembered = state.journal.is_kept() && !import.paths.iter().any(|path| is_stdin(path));
-    finished.log(Level::INFO, &stopped_at(&counters, is_remembered));
-    tell(import, &fed, &finished, &state, quiet);
-    state.flush_errors()?;
-    Ok(if !finished.complete || !fed.all_read {
-        Exit::TryAgain
-    } else if finished.totals.failed + fed.damaged > 0 || fed.found == 0 {
-        Exit::Unreadable
-    } else {
-        Exit::Ok
-    })
+    let shared = Shared { import, state: &state, counters: &counters, quiet };
+    match &mut source {
+        Some(source) => shared.copy(source, run, period, progress),
+        None => shared.read_mails(run, limits.mail_bytes, progress),
+    }
+}
+
+/// What both kinds of sources need.
+struct Shared<'s> {
+    import: &'s cli::ImportFlags,
+    state: &'s Mutex<Remembered>,
+    counters: &'s Arc<Counters>,
+    quiet: bool,
+}
+
+impl Shared<'_> {
+    /// Another store is the source.
+    fn copy(
+        &self,
+        source: &mut Source,
+        run: Ingest,
+        period: Option<Range<i64>>,
+        progress: Progress,
+    ) -> Result<Exit, Failure> {
+        let mut copier = Copier::new(&run, self.state, self.counters, period);
+        copier.copy(source);
+        let told = copier.done();
+        let mut finished = run.finish_quietly();
+        finished.source = Some(source.name());
+        self.end(&finished, &told.fed, progress, || told.tell(self.import, &finished))
+    }
+
+    fn read_mails(&self, run: Ingest, limit: u64, progress: Progress) -> Result<Exit, Failure> {
+        let Shared { import, state, counters, quiet } = *self;
+        count_in_background(import, counters, &run.stop);
+        let fed = Fed { all_read: true, ..Fed::default() };
+        let mut feeder = Feeder { import, run: &run, state, counters, limit, fed };
+        feeder.feed();
+        let fed = feeder.fed;
+        let finished = run.finish_quietly();
+        self.end(&finished, &fed, progress, || tell(import, &fed, &finished, quiet))
+    }
+
+    /// Says how it went.
+    fn end(
+        &self,
+        finished: &Finished,
+        fed: &Fed,
+        progress: Progress,
+        tell: impl FnOnce(),
+    ) -> Result<Exit, Failure> {
+        drop(progress);
+        let Shared { import, counters, .. } = *self;
+        let mut state = self.state.lock();
+        state.journal.flush();
+        let is_remembered =
+            state.journal.is_kept() && !import.paths.iter().any(|path| is_stdin(path));
+        finished.log(Level::INFO, &stopped_at(counters, is_remembered));
+        tell();
+        state.log_reasons();
+        state.flush_errors()?;
+        Ok(if !finished.complete || !fed.all_read {
+            Exit::TryAgain
+        } else if finished.totals.failed + fed.damaged > 0 || fed.found == 0 {
+            Exit::Unreadable
+        } else {
+            Exit::Ok
+        })
+    }
 }
 
 /// Counts and remembers what was settled; tells of single mails with `--verbose` only.
@@ -147,20 +203,13 @@ fn journal(
 }
 
 /// Says what the summary line does not.
-fn tell(
-    import: &cli::ImportFlags,
-    fed: &Fed,
-    finished: &Finished,
-    state: &Remembered,
-    quiet: bool,
-) {
+fn tell(import: &cli::ImportFlags, fed: &Fed, finished: &Finished, quiet: bool) {
     if fed.finished > 0 {
         info!(
             "{} files were finished by an earlier import and not read again (--fresh reads them)",
             fed.finished
         );
     }
-    state.log_reasons();
     if let Some((links, first)) = &fed.links {
         warn!(
             "{links} links to folders or to nothing were not followed, first {}",

@@ -37,6 +37,8 @@ fn style(template: &str) -> ProgressStyle {
 /// What is counted, from several threads.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
+    /// It is a store that is copied, and documents are counted in place of bytes.
+    of_store: bool,
     /// Bytes of the source that were read or passed over.
     pub(super) bytes: AtomicU64,
     /// Bytes of all there is, as far as they were counted.
@@ -56,6 +58,10 @@ struct Settled {
 }
 
 impl Counters {
+    pub(super) fn new(of_store: bool) -> Counters {
+        Counters { of_store, ..Counters::default() }
+    }
+
     pub(super) fn settled(&self, tally: &Tally, failed: bool) {
         let mut settled = self.settled.lock();
         settled.mails += 1;
@@ -186,12 +192,18 @@ impl Rates {
         } else {
             String::new()
         };
+        let bytes = if counters.of_store {
+            format!("{} documents read", HumanCount(bytes))
+        } else {
+            HumanBytes(bytes).to_string()
+        };
+        let noun = if counters.of_store { "reports" } else { "mails" };
         // What matters most stands in front: a narrow terminal shows no more.
         format!(
-            "{} mails, {} failed{left}, {}, {} reports/s, {} records/s, store {}/s, {} duplicates",
+            "{} {noun}, {} failed{left}, {}, {} reports/s, {} records/s, store {}/s, {} duplicates",
             HumanCount(now.mails),
             HumanCount(now.failed),
-            HumanBytes(bytes),
+            bytes,
             rate(now.tally.reports(), before.tally.reports()),
             rate(records(&now.tally), records(&before.tally)),
             rate(judged(&now.tally), judged(&before.tally)),

@@ -16,7 +16,7 @@ use crate::{
     cli,
     exit::{Exit, Failure},
     sanitize,
-    settle::{Origin, Outcome, Settlement, apply::Moved},
+    settle::{Origin, Outcome, Settlement, Tag, apply::Moved},
 };
 
 /// How often the journal is written out.
@@ -74,6 +74,13 @@ impl Remembered {
     /// A file or a part of one can't be read to its end.
     pub(super) fn unread(&mut self, what: &str, error: &io::Error) {
         self.list(what, "unread", &error.to_string());
+    }
+
+    /// No report can be made of a document of another store.
+    pub(super) fn unusable_document(&mut self, tag: Tag, what: &str, reason: &str) {
+        self.journal.settled(tag, End::Failed);
+        *self.reasons.entry(without_numbers(reason)).or_default() += 1;
+        self.list(what, "failed", reason);
     }
 
     fn unusable(&mut self, origin: &Origin, outcome: &str, reason: &str) {

@@ -1,7 +1,7 @@
 //! Report: the mode that tells, from a store, how a domain's mail fared: as tables for a person, or
 //! as JSON.
 
-mod elsewhere;
+pub(super) mod elsewhere;
 mod text;
 
 use std::{

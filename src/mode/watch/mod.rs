@@ -158,6 +158,8 @@ struct Watched {
     /// It was looked for before.
     seen: bool,
     last_read: Option<Instant>,
+    /// When mails that could not be moved were last tried again.
+    last_full: Option<Instant>,
 }
 
 struct Watcher {
@@ -191,6 +193,7 @@ impl Watcher {
             has_events: false,
             seen: false,
             last_read: None,
+            last_full: None,
         });
         Watcher {
             folders: folders.collect(),
@@ -343,8 +346,10 @@ impl Watcher {
     /// Takes up what is in `new/` and not yet under way.
     fn read(&mut self, n: usize, maildir: &Arc<Maildir>) -> io::Result<()> {
         let folder = &mut self.folders[n];
-        let is_full = folder.last_read.is_none_or(|last| last.elapsed() >= FULL_READ_INTERVAL);
+        let is_full = folder.last_read.is_none()
+            || folder.last_full.is_none_or(|last| last.elapsed() >= FULL_READ_INTERVAL);
         if is_full {
+            folder.last_full = Some(Instant::now());
             // Only then: what can't be moved now can't be moved a second later.
             self.known.try_stuck_again();
         }

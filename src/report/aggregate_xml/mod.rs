@@ -56,10 +56,9 @@ pub(super) fn parse(
     };
     *pieces = xml.pieces;
     match outcome {
-        Ok(is_root) => {
-            let at = skipped + if is_root { xml.last_offset() } else { xml.offset() };
+        Ok(end) => {
             report.repairs = xml.repairs;
-            (finish(report, period), Some(End { at, is_root }))
+            (finish(report, period), Some(End { at: skipped + end.at, ..end }))
         }
         Err(error) => (Err(error), None),
     }
@@ -102,19 +101,20 @@ pub(super) fn without_half_end_tag(text: &str) -> &str {
     }
 }
 
-/// Reads the report around the reader; `child` is an element of it that was met on the way. True if
-/// the next report begins where this one should have ended.
+/// Reads the report around the reader; `child` is an element of it that was met on the way.
 fn read(
     xml: &mut Walker,
     mut child: Option<Element>,
     limits: &Limits,
     report: &mut AggregateReport,
     period: &mut Option<Period>,
-) -> Result<bool, Unreadable> {
+) -> Result<End, Unreadable> {
     // Elements open in the report itself: `feedback` and what stands around it.
     let inside = xml.open().len() - usize::from(child.is_some());
     let mut met = 0;
+    let mut end_of_last = xml.offset();
     loop {
+        let ends_at = |at| Ok(End { at, is_root: false });
         let step = child.take().map_or_else(|| xml.step(), |met| Ok(Step::Open(met)))?;
         match step {
             Step::Open(Element::Version) => set(xml, &mut report.version)?,
@@ -132,7 +132,7 @@ fn read(
             Step::Open(Element::Schema) => xml.repairs.note("schema-inside"),
             Step::Open(Element::Feedback) => {
                 xml.repairs.note("missing-root-end-tag");
-                return Ok(true);
+                return Ok(End { at: xml.last_offset(), is_root: true });
             }
             Step::Open(Element::Row) => lost_record(xml, &mut report.lost)?,
             // Whatever stands there, records in it are not passed over.
@@ -140,16 +140,18 @@ fn read(
                 xml.repairs.note("records-in-a-list");
                 child = Some(Element::Record);
             }
-            Step::Close if xml.open().len() < inside => return Ok(false),
-            Step::Open(_) | Step::Close | Step::Text(_) => {}
-            Step::End if inside == 0 => return Ok(false),
+            Step::Close if xml.open().len() < inside => return ends_at(xml.offset()),
+            Step::Text(_) => continue,
+            Step::Open(_) | Step::Close => {}
+            Step::End if inside == 0 => return ends_at(end_of_last),
             // Only the end tags around the records are missing: nothing is lost.
             Step::End if xml.open().len() >= inside && met > 0 => {
                 xml.repairs.note("missing-root-end-tag");
-                return Ok(false);
+                return ends_at(end_of_last);
             }
             Step::End => return Err(xml.cut_off()),
         }
+        end_of_last = xml.offset();
     }
 }
 

@@ -51,6 +51,11 @@ impl Element {
         tag.unwrap_or(Element::Other)
     }
 
+    /// The element of a local name, however it is spelled.
+    pub(in crate::report) fn named(local: &str) -> Option<Element> {
+        Element::exact(local).or_else(|| Element::respelled(local))
+    }
+
     /// Reports with capitals or hyphens in element names exist (`Feedback`, `report-metadata`,
     /// `reportMetadata`), and some say `identities`; they are rare.
     fn respelled(name: &str) -> Option<Element> {

@@ -6,6 +6,7 @@ use rustls::{
     InconsistentKeys,
     crypto::ring::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer},
+    server::ParsedCertificate,
     sign::CertifiedKey,
 };
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
@@ -31,7 +32,14 @@ pub(super) fn tls(config: &OpenSearchConfig) -> Result<TlsConfig, CertificateErr
     if let Some((certificate, key)) = &config.client {
         let chain = certificates("client-cert", certificate)?;
         let private = private_key(key)?;
-        belong_together(&chain, &private).map_err(|e| error("client-key", key, &e))?;
+        belong_together(&chain, &private).map_err(|e| match e {
+            rustls::Error::General(_) => error(
+                "client-key",
+                key,
+                &"no key of a kind that is known (RSA, ECDSA P-256 or P-384, Ed25519)",
+            ),
+            e => error("client-key", key, &e),
+        })?;
         tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, private)));
     }
     Ok(tls.disable_verification(config.insecure).build())
@@ -50,6 +58,10 @@ fn certificates(
         .collect();
     if certificates.is_empty() {
         return Err(error(setting, file, &"no certificate in it"));
+    }
+    for certificate in &certificates {
+        ParsedCertificate::try_from(&CertificateDer::from(certificate.der()))
+            .map_err(|_| error(setting, file, &"a certificate in it is broken"))?;
     }
     Ok(certificates)
 }
@@ -79,7 +91,9 @@ fn belong_together(
 
 fn items(setting: &'static str, file: &Path) -> Result<Vec<PemItem<'static>>, CertificateError> {
     let pem = fs::read(file).map_err(|e| error(setting, file, &e))?;
-    parse_pem(&pem).collect::<Result<_, _>>().map_err(|e| error(setting, file, &e))
+    let broken =
+        "it can't be read as PEM: it is cut off, of another format, or a key with a password";
+    parse_pem(&pem).collect::<Result<_, _>>().map_err(|_| error(setting, file, &broken))
 }
 
 fn error(setting: &'static str, file: &Path, reason: &dyn fmt::Display) -> CertificateError {

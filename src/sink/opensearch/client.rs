@@ -35,6 +35,9 @@ pub enum Unavailable {
     /// A node, or a proxy before it, can't answer now.
     #[error("{0}")]
     NotNow(String),
+    /// The answer is longer than is taken.
+    #[error("{0}")]
+    TooLong(String),
     /// What was answered is not what was asked for.
     #[error("not an index template ({error}): {answer}")]
     NotATemplate {
@@ -57,22 +60,29 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// Bytes of an answer that are looked at to sum it up.
+const SUMMED_UP: usize = 64 << 10;
+
 impl Answer {
     /// Status and the beginning of the body, for a log.
     pub fn summary(&self) -> String {
+        // Of OpenSearch, and of OpenSearch Dashboards.
         #[derive(serde::Deserialize)]
         struct Body {
             error: serde_json::Value,
+            message: Option<String>,
         }
         if self.body.trim_ascii_start().starts_with(b"<") {
             return format!("answers, but is not OpenSearch (a web page, status {})", self.status);
         }
-        let reason = match serde_json::from_slice::<Body>(&self.body) {
-            Ok(body) => match body.error.get("reason").unwrap_or(&body.error) {
+        let start = &self.body[..self.body.len().min(SUMMED_UP)];
+        let reason = match serde_json::from_slice::<Body>(start) {
+            Ok(Body { message: Some(message), .. }) => message,
+            Ok(Body { error, .. }) => match error.get("reason").unwrap_or(&error) {
                 serde_json::Value::String(reason) => reason.clone(),
                 other => other.to_string(),
             },
-            Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
+            Err(_) => String::from_utf8_lossy(start).into_owned(),
         };
         let reason: String = reason.chars().take(300).collect();
         // Proxies answer with pages of several lines.
@@ -155,6 +165,10 @@ impl Client {
                     last_error = Unavailable::NotNow(format!("{node}: {}", answer.summary()));
                 }
                 Ok(answer) => return Ok(answer),
+                Err(ureq::Error::BodyExceedsLimit(bytes)) => {
+                    let reason = format!("{node}: an answer of more than {bytes} bytes");
+                    return Err(Unavailable::TooLong(reason));
+                }
                 Err(error) => last_error = Unavailable::NoAnswer(no_answer(node, &error)),
             }
             // All threads go on with the next node.

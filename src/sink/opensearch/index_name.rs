@@ -30,7 +30,7 @@ impl IndexName {
         let has_year = name.contains(YEAR);
         // What would mean something else in a URL or what the cluster would refuse document by
         // document.
-        let is_bad = |c: char| c.is_uppercase() || c.is_control() || " \"*\\<|,>/?#:".contains(c);
+        let is_bad = |c| !matches!(c, 'a'..='z' | '0'..='9') && !"-_+.!$&'()=;~@".contains(c);
         if fixed.contains(['{', '}']) {
             return Err(format!(
                 "{name:?}: only {YEAR} and {MONTH} stand for something, each once; an index a day \

@@ -262,12 +262,16 @@ fn dmarc_properties() -> Value {
         texts(&["version"]),
         json!({ "report_metadata": metadata, "policy_published": policy_published, "record": record }),
     );
-    // What an ingest pipeline may add.
-    properties["ip2geo"] = object(texts(&["asn", "organization_name", "network"]), Value::Null);
-    properties["source"] = object(texts(&["country", "reverse_dns"]), Value::Null);
+    host_properties(&mut properties);
     properties["dmarc"] =
         json!({ "properties": { "pass": bool, "spf_aligned": bool, "dkim_aligned": bool } });
     properties
+}
+
+/// What databases or an ingest pipeline may tell of the sending address.
+fn host_properties(properties: &mut Value) {
+    properties["ip2geo"] = object(texts(&["asn", "organization_name", "network"]), Value::Null);
+    properties["source"] = object(texts(&["country", "reverse_dns"]), Value::Null);
 }
 
 fn tls_properties() -> Value {
@@ -309,6 +313,7 @@ fn failure_properties() -> Value {
         json!({ "date": date, "headers": prose, "body": prose }),
     );
     let mut properties = shared_properties();
+    host_properties(&mut properties);
     properties["failure"] = object(
         texts(&[
             "feedback_type",

@@ -14,11 +14,11 @@ pub mod config;
 mod index;
 mod index_name;
 mod lane;
-mod mapping;
+pub(crate) mod mapping;
 mod pace;
 mod prepare;
 mod send;
-mod template;
+pub(crate) mod template;
 mod tuning;
 
 use std::{
@@ -51,6 +51,7 @@ use super::{
 use crate::{
     document::Documents,
     exit::{Exit, Failure},
+    lookup::Databases,
     message::Contents,
     metrics::StoreMetrics,
     report::{Kind, Report},
@@ -66,11 +67,12 @@ const ITEM_BYTES: usize = 1 << 20;
 const BATCHES_ASIDE: usize = 2;
 
 /// All kinds of documents, in the order of their numbers.
-const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
+pub(crate) const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
 
 /// The sink; see the module.
 pub struct OpenSearchSink {
     shared: Arc<Shared>,
+    databases: Option<Arc<Databases>>,
     senders: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -120,6 +122,7 @@ impl OpenSearchSink {
     /// The CA file can't be used, or there is no room for a thread.
     pub fn start(
         config: OpenSearchConfig,
+        databases: Option<Arc<Databases>>,
         stop: Arc<Stop>,
         metrics: StoreMetrics,
     ) -> Result<OpenSearchSink, Failure> {
@@ -147,7 +150,7 @@ impl OpenSearchSink {
         let senders = (0..shared.config.in_flight.max(1))
             .map(|n| start(&shared, &format!("bulk-{n}"), Shared::send_batches))
             .collect::<Result<_, _>>()?;
-        Ok(OpenSearchSink { shared, senders: Mutex::new(senders) })
+        Ok(OpenSearchSink { shared, databases, senders: Mutex::new(senders) })
     }
 }
 
@@ -199,7 +202,8 @@ impl Sink for OpenSearchSink {
                 .push(bytes.len(), BulkPart { lane, bytes, ends, pending: ticket.pending() })
         };
         let chunk_bytes = ITEM_BYTES.min(shared.config.bulk_bytes);
-        if lines::chunks(&contents, chunk_bytes, lane, write, push).is_ok() {
+        let databases = self.databases.as_deref();
+        if lines::chunks(&contents, databases, chunk_bytes, lane, write, push).is_ok() {
             whole.acknowledge(Acknowledgement::default());
         }
     }

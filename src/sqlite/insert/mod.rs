@@ -56,7 +56,7 @@ struct Steps<'c, R, P> {
 
 impl<'c> Insert<'c> {
     /// How many statements the connection must be able to keep, with those of transactions.
-    pub(crate) const STATEMENTS: usize = 28;
+    pub(crate) const STATEMENTS: usize = 32;
 
     /// Takes the statements out of the connection's cache.
     pub(crate) fn new(connection: &'c Connection) -> Result<Insert<'c>> {

@@ -7,14 +7,14 @@
 
 mod rows;
 
-use std::{iter::Peekable, mem};
+use std::{collections::HashMap, iter::Peekable, mem};
 
 use rusqlite::{Connection, Error, Result, Row, ToSql, named_params};
 
+use super::addresses;
 use super::query::{DMARC_REPORTS, Reader, Selection, Snapshot, TLS_POLICIES, failures::FAILURES};
 use crate::{
-    document::Documents,
-    message::Received,
+    document::Portion,
     report::{AggregateReport, Ids, Kind, Report, TlsReport, aggregate::Record, tls::PolicyResult},
 };
 use rows::{count, dkim_result, failure_detail, key, override_reason, policy, record, spf_result};
@@ -39,25 +39,6 @@ const FAILURE_DETAILS: &str =
 /// The selected reports at one moment.
 pub struct Reports<'c> {
     snapshot: Snapshot<'c>,
-}
-
-/// A report or, of a long one, some of its records or policies.
-pub struct Portion {
-    /// The report with those records or policies.
-    pub report: Report,
-    /// What identifies its documents.
-    pub ids: Ids,
-    /// What is known of the mail that brought it.
-    pub received: Received,
-    /// The first portion of its report.
-    pub is_first: bool,
-}
-
-impl Portion {
-    /// The documents of its records or policies.
-    pub fn documents(&self) -> Documents<'_> {
-        Documents::with_ids(&self.report, self.ids.clone(), &self.received)
-    }
 }
 
 impl Reader {
@@ -89,6 +70,19 @@ impl Reports<'_> {
         transaction.query_row(&sql, params, |row| count(row, 0))
     }
 
+    /// From now on only reports whose periods begin at or after this second are selected.
+    pub(crate) fn set_since(&mut self, since: i64) {
+        self.snapshot.since = since;
+    }
+
+    /// Something that is another after each change of what is selected.
+    pub(crate) fn mark(&self) -> Result<String> {
+        let sql = "SELECT concat_ws(' ', (SELECT max(id) FROM dmarc_reports),
+            (SELECT max(id) FROM tls_reports), (SELECT max(id) FROM dmarc_failures),
+            (SELECT count(*) FROM dmarc_records), (SELECT count(*) FROM tls_policies))";
+        self.snapshot.transaction.query_row(sql, (), |row| row.get(0))
+    }
+
     /// Hands out the reports of this kind.
     ///
     /// # Errors
@@ -96,7 +90,7 @@ impl Reports<'_> {
     pub fn each<E: From<Error>>(
         &self,
         kind: Kind,
-        mut take: impl FnMut(&Portion) -> Result<(), E>,
+        mut take: impl FnMut(Portion) -> Result<(), E>,
     ) -> Result<(), E> {
         let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
         let sql = match kind {
@@ -114,7 +108,7 @@ impl Reports<'_> {
             match kind {
                 Kind::Dmarc => self.dmarc(row.get(0)?, &mut take)?,
                 Kind::Tls => self.tls(row.get(0)?, &mut take)?,
-                Kind::Failure => take(&self.failure(row.get(0)?)?)?,
+                Kind::Failure => take(self.failure(row.get(0)?)?)?,
             }
         }
         Ok(())
@@ -123,7 +117,7 @@ impl Reports<'_> {
     fn dmarc<E: From<Error>>(
         &self,
         id: i64,
-        take: &mut impl FnMut(&Portion) -> Result<(), E>,
+        take: &mut impl FnMut(Portion) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut report =
             self.snapshot.transaction.prepare_cached("SELECT * FROM dmarc_reports WHERE id = ?")?;
@@ -138,7 +132,8 @@ impl Reports<'_> {
                     .map_or((&head, &received), |(head, received, _)| (head, received));
                 let report = Report::Aggregate(AggregateReport { records, ..head.clone() });
                 let ids = Ids { key: key.clone(), parts };
-                take(&Portion { report, ids, received: received.clone(), is_first })
+                let hosts = addresses::hosts(&self.snapshot.transaction, &report)?;
+                take(Portion { report, ids, received: received.clone(), hosts, is_first })
             })
         })
     }
@@ -146,7 +141,7 @@ impl Reports<'_> {
     fn tls<E: From<Error>>(
         &self,
         id: i64,
-        take: &mut impl FnMut(&Portion) -> Result<(), E>,
+        take: &mut impl FnMut(Portion) -> Result<(), E>,
     ) -> Result<(), E> {
         let Snapshot { transaction, since, until, domain, .. } = &self.snapshot;
         let mut report = transaction.prepare_cached("SELECT * FROM tls_reports WHERE id = ?")?;
@@ -168,7 +163,8 @@ impl Reports<'_> {
                         .map_or((&head, &received), |(head, received, _)| (head, received));
                     let report = Report::Tls(TlsReport { policies, ..head.clone() });
                     let ids = Ids { key: key.clone(), parts };
-                    take(&Portion { report, ids, received: received.clone(), is_first })
+                    let hosts = HashMap::new();
+                    take(Portion { report, ids, received: received.clone(), hosts, is_first })
                 })
             },
         )
@@ -182,6 +178,7 @@ impl Reports<'_> {
         failure.query_row([id], |row| {
             let report = Report::Failure(failure_report(row)?);
             Ok(Portion {
+                hosts: addresses::hosts(&self.snapshot.transaction, &report)?,
                 report,
                 ids: Ids { key: key(row)?, parts: vec![0] },
                 received: received(row)?,

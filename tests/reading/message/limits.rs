@@ -117,6 +117,21 @@ fn too_many_parts_members_records_and_levels_of_xml() {
     assert_eq!(limit(policies.as_bytes(), &limits), "records");
 }
 
+/// Reports that are none are counted over all of a mail, and only the first reasons are kept.
+#[test]
+fn refused_reports_are_counted() {
+    let names: Vec<String> = (0..200).map(|n| format!("{n}.xml")).collect();
+    let text = "<feedback>".repeat(900);
+    let files: Vec<(&str, &[u8])> =
+        names.iter().map(|name| (name.as_str(), text.as_bytes())).collect();
+    let limits = Limits { records: 20_000, ..Limits::default() };
+    let contents = message::read(&zip(&files), &limits);
+    assert!(contents.failures.len() <= 100, "{}", contents.failures.len());
+    assert!((20_000..21_000).contains(&contents.more_failures), "{}", contents.more_failures);
+    let complaint = contents.complaint().expect("refused");
+    assert!(complaint.ends_with(&format!("(and {} more)", contents.more_failures + 99)));
+}
+
 /// What is told from the reports is near to what is written, and usual reports of the largest size
 /// pass.
 #[test]

@@ -213,3 +213,38 @@ fn the_role_has_the_rights_that_are_used_and_no_others() {
         assert!(needed.iter().any(|needed| matches(right, needed)), "{right} is never used");
     }
 }
+
+/// `check` only asks; what it may not see is told, and named in the guide.
+#[test]
+fn check_asks_for_what_the_role_or_the_page_on_it_names() {
+    let Some(server) = SERVER.as_ref() else { return };
+    let indices = ["dmarc", "tlsrpt", "failures"].map(|kind| format!("--{kind}-index=ask-{kind}"));
+    server.put("/_ingest/pipeline/ask", &json!({ "processors": [] }));
+    let fill = ["import", "--opensearch", &server.url].map(str::to_owned);
+    let ended = run(fill.into_iter().chain(indices.clone()).chain([mails()]));
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let (url, sent) = recorder(&server.url);
+    let fixed = ["check", "--opensearch", &url, "--dmarc-pipeline=ask"].map(str::to_owned);
+    let ended = run(fixed.into_iter().chain(indices));
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    let asked = asked(&sent.lock().expect("no panic"));
+    assert!(asked.len() > 8, "{asked:?}");
+    let named = ["opensearch.md", "checking.md"];
+    let pages = super::pages().into_iter().filter(|(page, _)| named.contains(&page.as_str()));
+    let role: String = pages.map(|(_, text)| text).collect();
+    for (method, path) in &asked {
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let needed = match (method.as_str(), parts.as_slice()) {
+            ("GET", [""]) => "cluster:monitor/main",
+            ("GET", ["_cluster", "health"]) => "cluster:monitor/health",
+            ("GET", ["_cluster", "settings"]) => "cluster:monitor/state",
+            ("GET", ["_nodes", "stats", "fs"]) => "cluster:monitor/nodes/stats",
+            ("POST", [_, "_search"]) => "indices:data/read/search",
+            ("GET", _) | ("POST", ["_index_template", "_simulate_index", _]) => {
+                rights(method, path)[0]
+            }
+            _ => panic!("{method} {path} changes something"),
+        };
+        assert!(role.contains(needed), "no page names {needed}, for {method} {path}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod again;
 mod archives;
+mod copy;
 mod forms;
 mod output;
 mod settling;

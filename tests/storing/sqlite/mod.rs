@@ -20,15 +20,13 @@ use std::{
 
 use email_report_processor::{
     document::Documents,
+    document::Portion,
     message::{Contents, Received},
     metrics::StoreMetrics,
     report::{Kind, Report},
     settle::{self, Origin, Outcome, Settlement, Settler},
     sink::{Sink, sqlite::SqliteSink},
-    sqlite::{
-        query::{Reader, Selection},
-        read::Portion,
-    },
+    sqlite::query::{Reader, Selection},
     stop::Stop,
 };
 use rusqlite::Connection;
@@ -47,8 +45,9 @@ struct Setup {
 impl Setup {
     fn open(path: &Path, patience: Option<Duration>) -> Setup {
         let stop = Arc::new(Stop::default());
-        let sink = SqliteSink::open(path, patience, Arc::clone(&stop), StoreMetrics::default())
-            .expect("the store opens");
+        let sink =
+            SqliteSink::open(path, None, patience, Arc::clone(&stop), StoreMetrics::default())
+                .expect("the store opens");
         let (settler, settled) = settle::channel();
         Setup { sink, stop, settler, settled }
     }
@@ -99,7 +98,7 @@ fn read_back(path: &Path, selection: &Selection) -> Vec<String> {
     let reports = reader.reports(selection).expect("a snapshot");
     let mut found = Vec::new();
     for kind in [Kind::Dmarc, Kind::Tls, Kind::Failure] {
-        let take = |portion: &Portion| {
+        let take = |portion: Portion| {
             found.extend(lines(&portion.documents()));
             Ok::<_, rusqlite::Error>(())
         };

@@ -19,7 +19,7 @@ fn mode(path: &Path) -> u32 {
 
 /// The words for a person.
 fn refusal(path: &Path) -> String {
-    match SqliteSink::open(path, None, Arc::new(Stop::default()), StoreMetrics::default()) {
+    match SqliteSink::open(path, None, None, Arc::new(Stop::default()), StoreMetrics::default()) {
         Ok(_) => panic!("{} was taken for a store", path.display()),
         Err(error) => error.to_string(),
     }

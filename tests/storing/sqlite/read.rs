@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use email_report_processor::{
+    document::Portion,
     limits::Limits,
     message::{Contents, ReadOptions, read_with},
     report::{
@@ -10,10 +11,7 @@ use email_report_processor::{
         aggregate::{DkimResult, SpfResult},
         tls::FailureDetail,
     },
-    sqlite::{
-        query::{Reader, Selection},
-        read::Portion,
-    },
+    sqlite::query::{Reader, Selection},
 };
 use walkdir::WalkDir;
 
@@ -82,7 +80,7 @@ fn a_long_report_comes_in_portions_that_make_the_same_documents() {
     for kind in [Kind::Dmarc, Kind::Tls] {
         assert_eq!(reports.count(kind), Ok(2500));
         let mut portions = Vec::new();
-        let take = |portion: &Portion| {
+        let take = |portion: Portion| {
             portions.push((portion.report.len(), portion.is_first));
             Ok::<_, rusqlite::Error>(())
         };
@@ -127,7 +125,7 @@ fn what_is_stored_meanwhile_is_not_seen() {
     let mut reader = Reader::open(&path).expect("the store");
     let reports = reader.reports(&Selection::default()).expect("a snapshot");
     let (mut seen, mut stored) = (0, false);
-    let take = |portion: &Portion| {
+    let take = |portion: Portion| {
         if !stored {
             store(&path, [mail([dmarc("one", 5), dmarc("three", 2)])]);
             stored = true;

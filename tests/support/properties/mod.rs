@@ -4,6 +4,7 @@
 mod any_report;
 mod documents;
 mod mbox;
+pub mod read_back;
 mod written;
 
 use email_report_processor::{
@@ -15,6 +16,7 @@ use email_report_processor::{
 
 use self::{
     documents::check_documents,
+    read_back::check_read_back,
     written::{json, xml},
 };
 
@@ -80,6 +82,7 @@ fn check_contents(contents: &Contents, limits: &Limits) {
     for report in &contents.reports {
         check_report(report, limits);
         check_documents(report, &contents.received, limits.value_bytes);
+        check_read_back(report, &contents.received, limits.value_bytes);
     }
 }
 
@@ -145,6 +148,7 @@ fn check_text(bytes: &[u8], limits: &Limits) -> Vec<Report> {
     let reports = all.into_iter().flatten().inspect(|report| {
         check_report(report, limits);
         check_documents(report, &Received::default(), limits.value_bytes);
+        check_read_back(report, &Received::default(), limits.value_bytes);
     });
     reports.collect()
 }

@@ -39,6 +39,13 @@ pub(super) const DMARC: &[&str] = &[
     "envelope_to",
     "dkim_results",
     "spf_results",
+    "asn",
+    "network",
+    "organization_name",
+    "country",
+    "reverse_dns",
+    "sender",
+    "sender_kind",
 ];
 
 pub(super) const FAILURE: &[&str] = &[
@@ -78,6 +85,11 @@ pub(super) const FAILURE: &[&str] = &[
     "message_date",
     "message_headers",
     "message_body",
+    "asn",
+    "network",
+    "organization_name",
+    "country",
+    "reverse_dns",
 ];
 
 pub(super) const TLS: &[&str] = &[

@@ -7,12 +7,14 @@ use std::{
     borrow::Cow,
     fmt::{Display, Write as _},
     io::{self, Write},
+    net::IpAddr,
 };
 
 use csv::{Terminator, Writer, WriterBuilder};
 
 use self::columns::{DMARC, FAILURE, TLS};
 use crate::{
+    document::Portion,
     message::{Received, authentication::Authenticated},
     report::{
         AggregateReport, FailureReport, Ids, Kind, Period, Repairs, Report, Text, TlsReport,
@@ -21,17 +23,18 @@ use crate::{
         tls::{FailureDetail, PolicyResult},
     },
     sanitize,
-    sqlite::read::Portion,
+    senders::{self, Host, Operators, Sender},
 };
 
 /// A table that is being written.
-pub(super) struct Table<W: Write> {
+pub(super) struct Table<'o, W: Write> {
     out: Writer<W>,
+    operators: &'o Operators,
 }
 
-impl<W: Write> Table<W> {
-    /// Begins with the names of the columns.
-    pub(super) fn new(kind: Kind, out: W) -> io::Result<Table<W>> {
+impl<'o, W: Write> Table<'o, W> {
+    /// Begins with the names of the columns. The operators give senders their names.
+    pub(super) fn new(kind: Kind, operators: &'o Operators, out: W) -> io::Result<Table<'o, W>> {
         let mut out = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
         out.write_record(match kind {
             Kind::Dmarc => DMARC,
@@ -39,39 +42,49 @@ impl<W: Write> Table<W> {
             Kind::Failure => FAILURE,
         })
         .map_err(plain)?;
-        Ok(Table { out })
+        Ok(Table { out, operators })
     }
 
     /// A row for each record or policy.
     pub(super) fn write(&mut self, portion: &Portion) -> io::Result<()> {
-        let Portion { report, ids, received, .. } = portion;
+        let Portion { report, ids, received, hosts, .. } = portion;
+        let known = |address: Option<IpAddr>| address.and_then(|address| hosts.get(&address));
         match report {
             Report::Aggregate(report) => {
                 let head = dmarc_head(report, received);
-                (0..)
-                    .zip(&report.records)
-                    .try_for_each(|(n, one)| self.row(ids, n, &head, &record(one)))
+                (0..).zip(&report.records).try_for_each(|(n, one)| {
+                    let known = known(one.row.source_ip);
+                    let sender = sender(&senders::of_record(one, known, self.operators));
+                    let cells = record(one).into_iter().chain(host(known)).chain(sender);
+                    self.row(ids, n, &head, cells)
+                })
             }
             Report::Tls(report) => {
                 let head = tls_head(report, received);
                 (0..)
                     .zip(&report.policies)
-                    .try_for_each(|(n, one)| self.row(ids, n, &head, &policy(one)))
+                    .try_for_each(|(n, one)| self.row(ids, n, &head, policy(one)))
             }
             Report::Failure(report) => {
-                self.row(ids, 0, &failure_head(report, received), &failure(report))
+                let cells = failure(report).into_iter().chain(host(known(report.source_ip)));
+                self.row(ids, 0, &failure_head(report, received), cells)
             }
         }
     }
 
-    fn row(&mut self, ids: &Ids, n: usize, head: &[Cell], rest: &[Cell]) -> io::Result<()> {
+    fn row<'r>(
+        &mut self,
+        ids: &Ids,
+        n: usize,
+        head: &[Cell<'r>],
+        rest: impl IntoIterator<Item = Cell<'r>>,
+    ) -> io::Result<()> {
         let mut id = Vec::new();
         ids.write(n, &mut id);
         self.out.write_field(id).map_err(plain)?;
-        head.iter()
-            .chain(rest)
-            .try_for_each(|cell| self.out.write_field(cell.0.as_bytes()))
-            .map_err(plain)?;
+        let mut write = |cell: &Cell| self.out.write_field(cell.0.as_bytes()).map_err(plain);
+        head.iter().try_for_each(&mut write)?;
+        rest.into_iter().try_for_each(|cell| write(&cell))?;
         self.out.write_record(None::<&[u8]>).map_err(plain)
     }
 
@@ -158,6 +171,25 @@ fn dmarc_head<'r>(report: &'r AggregateReport, received: &'r Received) -> Vec<Ce
         authenticated,
         repairs,
     ]
+}
+
+/// What is known of the sending host.
+fn host(host: Option<&Host>) -> [Cell<'_>; 5] {
+    let Some(Host { asn, network, organisation, country, name, .. }) = host else {
+        return [const { NONE }; 5];
+    };
+    let asn = asn.map_or(NONE, |asn| number(asn.into()));
+    [
+        asn,
+        text(network.as_ref()),
+        text(organisation.as_ref()),
+        text(country.as_ref()),
+        text(name.as_ref()),
+    ]
+}
+
+fn sender(sender: &Sender) -> [Cell<'static>; 2] {
+    [Some(&sender.name), sender.kind.as_ref()].map(|fact| text(fact).into_owned())
 }
 
 fn record(record: &Record) -> Vec<Cell<'_>> {

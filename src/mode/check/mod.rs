@@ -1,0 +1,164 @@
+//! Check: the mode that says in plain words what is wrong with a set-up, and how to mend it. It
+//! changes nothing: no file is made, nothing is sent to a store but questions, and a lock that is
+//! tried is let go at once.
+
+mod bundle;
+mod dns;
+mod events;
+mod finding;
+mod maildir;
+mod opensearch;
+mod space;
+mod sqlite;
+mod text;
+
+use std::{
+    env,
+    io::{self, IsTerminal, Write},
+    path::Path,
+};
+
+use jiff::Timestamp;
+use rustix::termios::tcgetwinsize;
+use serde::Serialize;
+
+use self::{
+    finding::{Finding, Findings, Status},
+    text::Look,
+};
+use super::print;
+use crate::{
+    cli::CheckFlags,
+    config::{Config, Destination, Purpose, Typed},
+    exit::{Exit, Failure},
+    sanitize,
+};
+
+/// Columns of a terminal that does not tell.
+const USUAL_WIDTH: usize = 80;
+
+/// Everything that `--json` gives; the names are a promise.
+#[derive(Serialize)]
+struct CheckJson<'f> {
+    status: Status,
+    findings: &'f [Finding],
+}
+
+pub(super) fn run(flags: &CheckFlags, typed: &Typed) -> Result<Exit, Failure> {
+    let domains = dns::domains(flags)?;
+    let mut findings = Findings::default();
+    let config = settings(typed, &mut findings);
+    maildir::check_all(&flags.maildirs, config.as_ref(), &mut findings);
+    let said = typed.shared.settings.dns_server;
+    let dns_server = config.as_ref().map_or(said, |config| config.dns_server);
+    match config.as_ref().map(|config| &config.store) {
+        Some(Destination::OpenSearch(config)) => opensearch::check(config, &mut findings),
+        Some(Destination::Sqlite(file)) => sqlite::check(file, &mut findings),
+        Some(Destination::NdJson(file)) => lines(file.as_deref(), &mut findings),
+        Some(Destination::Nothing) | None => {}
+    }
+    dns::check_all(&domains, dns_server, flags, &mut findings);
+    show(&findings, flags.json, typed.shared.quiet)?;
+    if let Some(file) = &flags.bundle {
+        bundle::write(file, &flags.maildirs, typed, config.as_ref(), &findings)?;
+    }
+    Ok(findings.exit())
+}
+
+fn show(findings: &Findings, json: bool, quiet: bool) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    if json {
+        let answer = CheckJson { status: findings.status(), findings: findings.all() };
+        let json = serde_json::to_string_pretty(&answer).map_err(io::Error::other)?;
+        writeln!(text, "{}", sanitize::json(&json))?;
+    } else {
+        text::write(findings, Look { quiet, ..look() }, &mut text)?;
+    }
+    print(&text)?;
+    Ok(())
+}
+
+fn look() -> Look {
+    let terminal = io::stdout();
+    if !terminal.is_terminal() {
+        return Look::default();
+    }
+    // A terminal that does not know its width says 0.
+    let columns = tcgetwinsize(&terminal).map_or(0, |size| size.ws_col);
+    Look {
+        width: Some(if columns == 0 { USUAL_WIDTH } else { columns.into() }),
+        // An empty NO_COLOR says nothing (no-color.org).
+        colours: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && console::colors_enabled(),
+        quiet: false,
+    }
+}
+
+/// Makes sense of the settings, or says why that is impossible.
+fn settings(typed: &Typed, findings: &mut Findings) -> Option<Config> {
+    let file = typed.file().map_or("no settings file".into(), |file| file.display().to_string());
+    match typed.config(&Purpose::default()) {
+        Ok(config) => {
+            findings.ok("settings", &file, format!("the store is {}", config.store));
+            Some(config)
+        }
+        Err(error) => {
+            let fix = "Correct it; until then nothing is stored";
+            findings.wrong("settings", &file, error.to_string(), fix);
+            None
+        }
+    }
+}
+
+/// A store of JSON lines.
+fn lines(file: Option<&Path>, findings: &mut Findings) {
+    let Some(file) = file else {
+        return findings.ok("store.rights", "standard output", "lines go to whoever reads it");
+    };
+    let about = file.display().to_string();
+    if let Some((found, fix)) = space::not_writable(file, false) {
+        return findings.wrong("store.rights", &about, found, fix);
+    }
+    findings.ok("store.rights", &about, "it can be written");
+    space::check(file, &about, findings);
+}
+
+/// A number of things.
+fn counted(number: impl Into<u64>, noun: &str) -> String {
+    let number = number.into();
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
+/// How long ago a second was, in the largest unit that fits twice.
+fn age(second: i64, now: Timestamp) -> String {
+    let seconds = now.as_second().saturating_sub(second);
+    let units = [("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)];
+    let Ok(seconds) = u64::try_from(seconds) else { return "in the future".into() };
+    let fits = units.into_iter().find(|(_, length)| seconds >= 2 * length);
+    let (unit, length) = fits.unwrap_or(("second", 1));
+    format!("{} ago", counted(seconds / length, unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_told_in_the_largest_unit_that_fits_twice() {
+        let now = Timestamp::from_second(10_000_000).expect("a time");
+        for (seconds, expected) in [
+            (0, "0 seconds ago"),
+            (1, "1 second ago"),
+            (119, "119 seconds ago"),
+            (120, "2 minutes ago"),
+            (7200, "2 hours ago"),
+            (86_400, "24 hours ago"),
+            (172_800, "2 days ago"),
+            (-5, "in the future"),
+        ] {
+            assert_eq!(age(10_000_000 - seconds, now), expected);
+        }
+        assert_eq!(age(i64::MIN, now), age(i64::MIN + 1, now));
+    }
+}

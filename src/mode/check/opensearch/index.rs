@@ -1,0 +1,212 @@
+//! Index: the index for one kind of documents, with its template and pipeline.
+
+use serde_json::{Map, Value, json};
+use ureq::http::Method;
+
+use super::{Told, ask, get, lacks, trouble, types, unseen};
+use crate::{
+    mode::check::{finding::Findings, sqlite::newest},
+    report::Kind,
+    sink::opensearch::{
+        client::Client,
+        config::{IndexName, OpenSearchConfig},
+        mapping,
+        template::{self, Decision},
+    },
+};
+
+/// Looks at everything that documents of a kind come into touch with.
+pub(super) fn check(
+    client: &Client,
+    kind: Kind,
+    config: &OpenSearchConfig,
+    findings: &mut Findings,
+) {
+    let target = config.target(kind);
+    let index = target.index.wildcard();
+    let index = index.as_str();
+    if let Some(pipeline) = &target.pipeline {
+        self::pipeline(client, index, pipeline, findings);
+    }
+    let settings = get(client, &format!("/{index}/_settings?flat_settings=true"));
+    let settings = match settings {
+        // Where a name stands for several, none is no error.
+        Told::Found(found) if found.as_object().is_some_and(Map::is_empty) => Told::Missing,
+        told => told,
+    };
+    let is_new = matches!(settings, Told::Missing);
+    template(client, kind, config, is_new, findings);
+    match settings {
+        Told::Found(settings) => self::settings(&settings, &target.index, findings),
+        Told::Missing => {
+            let found = "there is no such index yet; it is made when the first report comes";
+            return findings.ok("store.index", index, found);
+        }
+        Told::Forbidden(answer) => {
+            lacks(index, "indices:monitor/settings/get on the index", &answer, findings);
+        }
+        Told::Trouble(answer) => trouble("store.index", index, &answer, findings),
+    }
+    match get(client, &format!("/{index}/_mapping")) {
+        Told::Found(found) => types::check(&found, kind, findings),
+        Told::Missing => {}
+        Told::Forbidden(answer) => {
+            lacks(index, "indices:admin/mappings/get on the index", &answer, findings);
+        }
+        Told::Trouble(answer) => trouble("store.mapping", index, &answer, findings),
+    }
+    newest_document(client, index, findings);
+}
+
+fn pipeline(client: &Client, index: &str, pipeline: &str, findings: &mut Findings) {
+    const CHECK: &str = "store.pipeline";
+    match get(client, &format!("/_ingest/pipeline/{pipeline}")) {
+        Told::Found(_) => findings.ok(CHECK, index, format!("the pipeline {pipeline} is there")),
+        Told::Missing => {
+            let found = format!("there is no ingest pipeline {pipeline}");
+            findings.wrong(CHECK, index, found, "Make it, or take it out of the settings");
+        }
+        Told::Forbidden(answer) => {
+            lacks(index, "cluster:admin/ingest/pipeline/get", &answer, findings);
+        }
+        Told::Trouble(answer) => trouble(CHECK, index, &answer, findings),
+    }
+}
+
+const TEMPLATE: &str = "store.template";
+
+fn template(
+    client: &Client,
+    kind: Kind,
+    config: &OpenSearchConfig,
+    is_new: bool,
+    findings: &mut Findings,
+) {
+    let name = &config.target(kind).index;
+    let index = name.wildcard();
+    let index = index.as_str();
+    let path = format!("/_index_template/{}", template::name(&name.base()));
+    let present = match get(client, &path) {
+        Told::Found(found) => {
+            found["index_templates"].get(0).map(|found| found["index_template"].clone())
+        }
+        Told::Missing => None,
+        Told::Forbidden(answer) => {
+            return lacks(index, "indices:admin/index_template/get", &answer, findings);
+        }
+        Told::Trouble(answer) => return trouble(TEMPLATE, index, &answer, findings),
+    };
+    match (template::decide(present.as_ref(), &config.asked_settings()), present) {
+        (Decision::Keep, _) => findings.ok(TEMPLATE, index, "the index template is there"),
+        (Decision::KeepChanged, present) => {
+            let theirs = present.map(|found| found["template"]["mappings"].clone());
+            changed(&theirs.unwrap_or_default(), kind, index, findings);
+        }
+        (Decision::Install, Some(_)) => {
+            let found = "the index template is due for renewal; the next start sees to it";
+            findings.ok(TEMPLATE, index, found);
+        }
+        (Decision::Install, None) => none_of_ours(client, kind, (name, is_new), findings),
+    }
+}
+
+fn changed(theirs: &Value, kind: Kind, index: &str, findings: &mut Findings) {
+    match types::first_fault(theirs, &mapping::mappings(kind)["properties"]) {
+        None => findings.ok(TEMPLATE, index, "the index template was changed by hand"),
+        Some(fault) => {
+            let found = format!("the index template was changed by hand: {}", fault.found);
+            let fix = "Delete it to get ours, if that is not meant";
+            findings.warning(TEMPLATE, index, found, fix);
+        }
+    }
+}
+
+/// Another template may do as well.
+fn none_of_ours(
+    client: &Client,
+    kind: Kind,
+    (name, is_new): (&IndexName, bool),
+    findings: &mut Findings,
+) {
+    let index = name.wildcard();
+    let index = index.as_str();
+    let path = format!("/_index_template/_simulate_index/{}", name.at(0, 0));
+    if let Told::Found(simulated) = ask(client, &Method::POST, &path, b"")
+        && mapping::wrong_types(kind, &simulated["template"]["mappings"]).is_empty()
+    {
+        let found = "another index template has the right types";
+        return findings.ok(TEMPLATE, index, found);
+    }
+    if is_new {
+        let found = "there is no index template yet; the first start makes it";
+        return findings.ok(TEMPLATE, index, found);
+    }
+    findings.warning(
+        TEMPLATE,
+        index,
+        "there is an index, but no index template of this program",
+        "The next start of watch, once or import makes it, if the account may; see its log",
+    );
+}
+
+/// Blocks, and whether it is one open index.
+fn settings(settings: &Value, name: &IndexName, findings: &mut Findings) {
+    let index = name.wildcard();
+    let index = index.as_str();
+    let all: Vec<(&String, &Value)> = settings.as_object().into_iter().flatten().collect();
+    if let [(first, _), (second, _), ..] = all.as_slice()
+        && !name.is_dated()
+    {
+        let found = format!("it is a name of several indices ({first}, {second})");
+        let fix = "Name one index: a report that is in an older one would be stored again";
+        findings.warning("store.index", index, found, fix);
+    }
+    let mut is_well = true;
+    for (name, settings) in all {
+        let set = |key: &str| settings["settings"][key].as_str() == Some("true");
+        for block in ["write", "read_only", "read_only_allow_delete", "metadata"] {
+            let key = format!("index.blocks.{block}");
+            if !set(&key) {
+                continue;
+            }
+            is_well = false;
+            let fix = if block == "read_only_allow_delete" {
+                "Make room on the node's disk; the block goes by itself".to_owned()
+            } else {
+                format!("Remove the block: PUT /{name}/_settings with {{\"{key}\": null}}")
+            };
+            findings.wrong("store.blocks", name, format!("it is blocked ({key})"), fix);
+        }
+        if set("index.verified_before_close") {
+            is_well = false;
+            let fix = format!("Open it: POST /{name}/_open");
+            findings.wrong("store.index", name, "it is closed", fix);
+        }
+    }
+    if is_well {
+        findings.ok("store.index", index, "the index is open and not blocked");
+    }
+}
+
+fn newest_document(client: &Client, index: &str, findings: &mut Findings) {
+    const CHECK: &str = "store.newest";
+    let question = json!({
+        "size": 0,
+        "aggs": { "newest": { "max": { "field": "@timestamp" } } },
+    });
+    let path = format!("/{index}/_search?ignore_unavailable=true");
+    match ask(client, &Method::POST, &path, question.to_string().as_bytes()) {
+        Told::Found(answer) => {
+            let milliseconds = answer["aggregations"]["newest"]["value"].as_f64();
+            #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
+            let seconds = milliseconds.map(|value| value as i64 / 1000);
+            newest(seconds, CHECK, index, findings);
+        }
+        Told::Forbidden(_) => {
+            let right = "indices:data/read/search";
+            unseen(CHECK, index, "the newest report", right, findings);
+        }
+        // What keeps it from being found is told already.
+        Told::Missing | Told::Trouble(_) => {}
+    }
+}

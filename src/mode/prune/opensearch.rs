@@ -1,0 +1,99 @@
+//! Old documents in OpenSearch.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tracing::info;
+
+use super::{KINDS, Order};
+use crate::{
+    exit::{Exit, Failure},
+    ingest::counted,
+    limits::Limits,
+    report::Kind,
+    sink::opensearch::{
+        client::{Answer, Client},
+        config::OpenSearchConfig,
+    },
+    stored::Index,
+};
+
+/// Documents deleted by one request: it takes seconds, and a request may take a minute.
+const AT_ONCE: u64 = 10_000;
+
+pub(super) fn run(order: &Order, config: &OpenSearchConfig) -> Result<Exit, Failure> {
+    let client = Client::new(config).map_err(|error| Failure::new(Exit::Configuration, error))?;
+    let mut all = Vec::new();
+    let mut result = Ok(());
+    for kind in KINDS {
+        let mut documents = 0;
+        if result.is_ok() {
+            result = prune(order, config, &client, kind, &mut documents);
+        }
+        all.push(told(kind, documents));
+    }
+    // What is gone is told, however it ended.
+    order.tell(&all.join(", "));
+    result?;
+    if order.stop.is_asked() {
+        info!("stopped before the end, as asked; the same command goes on");
+        return Ok(Exit::TryAgain);
+    }
+    Ok(Exit::Ok)
+}
+
+/// Deletes the old documents of a kind, or only counts them.
+fn prune(
+    order: &Order,
+    config: &OpenSearchConfig,
+    client: &Client,
+    kind: Kind,
+    documents: &mut u64,
+) -> Result<(), Failure> {
+    let name = config.target(kind).index.wildcard();
+    let name = name.as_str();
+    let (limits, stop) = (Limits::default(), Arc::clone(&order.stop));
+    let Some(index) = Index::find(config.clone(), name, limits, stop)? else { return Ok(()) };
+    let Some(old) = index.old(kind, order.before) else { return Ok(()) };
+    if order.flags.dry_run {
+        *documents = index.count_of(&old)?;
+        return Ok(());
+    }
+    // Documents that another deletes or changes at the same time are left to it.
+    let path =
+        format!("/{name}/_delete_by_query?conflicts=proceed&refresh=true&max_docs={AT_ONCE}");
+    let body = json!({ "query": old });
+    while !order.stop.is_asked() {
+        let answer =
+            client.post(&path, &body).map_err(|error| Failure::new(Exit::TryAgain, error))?;
+        let deleted = deleted(name, &answer)?;
+        *documents += deleted;
+        if deleted == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// How many documents a request has deleted.
+fn deleted(index: &str, answer: &Answer) -> Result<u64, Failure> {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let failed = body["failures"].get(0);
+    match (body["deleted"].as_u64(), failed) {
+        (Some(deleted), None) if answer.status == 200 => Ok(deleted),
+        _ => {
+            let reason = failed.and_then(|failure| failure["cause"]["reason"].as_str());
+            let reason = reason.map_or_else(|| answer.summary(), str::to_owned);
+            Err(Failure::new(Exit::TryAgain, format_args!("index {index}: {reason}")))
+        }
+    }
+}
+
+fn told(kind: Kind, documents: u64) -> String {
+    match kind {
+        Kind::Dmarc => counted(documents, "DMARC record"),
+        Kind::Tls if documents == 1 => "1 TLS policy".into(),
+        Kind::Tls => format!("{documents} TLS policies"),
+        Kind::Failure => counted(documents, "failure report"),
+    }
+}

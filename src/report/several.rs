@@ -1,0 +1,143 @@
+//! Several: all reports in the text of one payload, in XML and JSON, among other things.
+
+use super::{
+    Left, Repairs, Report, Unreadable,
+    aggregate_xml::{self, End},
+    search::{self, Search},
+    text, tls_json,
+};
+use crate::limits::{LimitExceeded, Limits};
+
+/// Text in other encodings than UTF-8 is copied, and becomes three times as long at worst.
+fn check_encoding(bytes: &[u8], limits: &Limits) -> Result<(), LimitExceeded> {
+    // No memory is won by refusing little.
+    let value = (limits.unpacked_bytes / 4).max(1 << 20);
+    if bytes.len() as u64 <= value || std::str::from_utf8(bytes).is_ok() {
+        return Ok(());
+    }
+    let error = limits.too_much_unpacked();
+    Err(LimitExceeded {
+        what: "bytes of text that is not UTF-8 (a quarter of what may be unpacked)",
+        value,
+        ..error
+    })
+}
+
+/// Whether the first report in a text is XML, and where it begins.
+fn begin(
+    text: &str,
+    search: &mut Search,
+    repairs: &mut Repairs,
+) -> Result<(bool, usize), Unreadable> {
+    let blank = |c: char| c.is_whitespace() || matches!(c, '\u{FEFF}' | '\0');
+    let start = text.len() - text.trim_start_matches(blank).len();
+    let found = search.first(start);
+    match (text.as_bytes().get(start), found) {
+        (None, _) => return Err(Unreadable::NotAReport("empty".into())),
+        // It may be broken, or something else.
+        (Some(b'<'), None | Some((true, _))) => return Ok((true, start)),
+        (Some(b'{'), None) => return Ok((false, start)),
+        _ => {}
+    }
+    let Some((is_xml, at)) = found else {
+        return Err(Unreadable::NotAReport("neither XML nor JSON".into()));
+    };
+    let in_front = &text[start..at];
+    match (is_xml, in_front.strip_prefix('[')) {
+        (true, _) => repairs.note("text-before-xml"),
+        (false, Some(list)) if list.trim().is_empty() => repairs.note("reports-in-a-list"),
+        (false, _) if in_front.is_empty() => {}
+        (false, _) => repairs.note("text-before-json"),
+    }
+    Ok((is_xml, at))
+}
+
+/// [`parse_all`](super::parse_all) for one of several payloads of a mail.
+pub fn parse_within(
+    bytes: &[u8],
+    limits: &Limits,
+    left: &mut Left,
+    repairs: &Repairs,
+) -> Vec<Result<Report, Unreadable>> {
+    let mut repairs = repairs.clone();
+    if let Err(limit) = check_encoding(bytes, limits) {
+        return vec![Err(limit.into())];
+    }
+    let text = text::decode(bytes, &mut repairs);
+    let mut search = Search::new(text.as_bytes());
+    let (mut is_xml, mut at) = match begin(&text, &mut search, &mut repairs) {
+        Ok(found) => found,
+        Err(error) => return vec![Err(error)],
+    };
+    let mut are_parts_left = search::has_parts(&text.as_bytes()[..at]);
+    let mut switches = 2;
+    let mut is_new = true;
+    let mut format_end = text.len();
+    let mut reports = Vec::new();
+    loop {
+        if is_new && is_xml {
+            format_end = at + aggregate_xml::without_half_end_tag(&text[at..]).len();
+        } else if is_new {
+            format_end = text.len();
+            // JSON is counted from its first report to the end of the text.
+            let json_bytes = &mut left.json_bytes;
+            if let Err(limit) = tls_json::check(&text[at..], limits, left.records, json_bytes) {
+                reports.push(Err(limit.into()));
+                return reports;
+            }
+        }
+        let (report, end) = one(&text[at..format_end], is_xml, limits, left, &repairs);
+        let next = match (&report, end) {
+            (_, Some(End { at: end, is_root: true })) => Some((true, at + end)),
+            (_, Some(End { at: end, .. })) => {
+                let from = at + end;
+                let next = if is_xml { search.next(from) } else { search.behind_json(from) };
+                let to = next.map_or(text.len(), |(_, at)| at);
+                are_parts_left |= search::has_parts(&text.as_bytes()[from..to]);
+                next
+            }
+            (Err(Unreadable::NotAReport(_)), None) if is_xml => {
+                search.json(at, text.len()).map(|at| (false, at))
+            }
+            (Err(Unreadable::NotAReport(_)), None) => search.root(at).map(|at| (true, at)),
+            (_, None) => None,
+        };
+        reports.push(left.take(report, limits));
+        let why = match next {
+            Some(_) if left.refused == 0 => limits.too_many_records().into(),
+            Some(_) if reports.len() >= limits.members => limits.too_many_members().into(),
+            Some((begins_with_xml, next)) => {
+                at = next;
+                is_new = begins_with_xml != is_xml;
+                is_xml = begins_with_xml;
+                if !is_new || switches > 0 {
+                    switches -= usize::from(is_new);
+                    continue;
+                }
+                Unreadable::TooMixed
+            }
+            None if are_parts_left => Unreadable::PartsLeft,
+            None => return reports,
+        };
+        reports.push(Err(why));
+        return reports;
+    }
+}
+
+/// Reads the first report of a text, and says where it ends if something may follow.
+fn one(
+    text: &str,
+    is_xml: bool,
+    limits: &Limits,
+    left: &mut Left,
+    repairs: &Repairs,
+) -> (Result<Report, Unreadable>, Option<End>) {
+    if is_xml {
+        let limits = Limits { records: left.records, ..limits.clone() };
+        let (report, end) = aggregate_xml::parse(text, &limits, &mut left.pieces, repairs.clone());
+        (report.map(Report::Aggregate), end)
+    } else {
+        let (report, end) = tls_json::parse(text, limits, repairs.clone());
+        (report.map(Report::Tls), end.map(|at| End { at, is_root: false }))
+    }
+}

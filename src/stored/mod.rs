@@ -1,0 +1,28 @@
+//! Stored: what a store holds, handed out as reports again, for another store or a file. A store is
+//! only read.
+//!
+//! The tables of an SQLite file give their reports by [`crate::sqlite::read`]; this is the same for
+//! the indices of OpenSearch, those of the Ruby tool included.
+
+mod group;
+mod index;
+mod pages;
+
+pub(crate) use self::index::{Index, ReadError};
+
+use crate::document::Portion;
+
+/// What is found in a store.
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large variant")]
+pub(crate) enum Found {
+    /// A report, or a part of one.
+    Portion {
+        /// By this second the walk is in order.
+        begin: i64,
+        portion: Portion,
+    },
+    /// A document, or several, of which no report can be made.
+    Unusable { begin: i64, name: String, reason: String },
+    /// So many documents say what others say, since their report was read again.
+    Repeated(u64),
+}
