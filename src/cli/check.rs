@@ -20,11 +20,11 @@ pub struct CheckFlags {
     /// Each record must name one of them.
     #[arg(long, value_name = "ADDRESS", value_parser = report_address, requires = "dns")]
     pub address: Vec<String>,
-    /// Write a file (JSON) for whoever is to help: versions, settings without secrets, counters, template
-    /// and mapping, and what was found
+    /// Write a file for whoever is to help (JSON)
     ///
-    /// Never a mail's contents. There must be no such file yet. It names folders, hosts and domains:
-    /// look through it before you send it.
+    /// Versions, settings without secrets, counters, template and mapping, and what was found;
+    /// never a mail's contents. There must be no such file yet. It names folders, hosts and
+    /// domains: look through it before you send it.
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
     /// One JSON object instead of lines

@@ -3,10 +3,11 @@
 mod databases;
 mod names;
 mod naming;
+mod resolver;
 mod reverse;
 
-pub(crate) use self::naming::Naming;
 pub use self::{
     databases::{DatabaseError, Databases},
     names::names,
 };
+pub(crate) use self::{naming::Naming, resolver::resolver};

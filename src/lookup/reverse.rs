@@ -8,21 +8,15 @@ use std::{
 };
 
 use hickory_resolver::{
-    Resolver, TokioResolver,
-    config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
-    net::{NetError, runtime::TokioRuntimeProvider},
+    TokioResolver,
+    net::NetError,
     proto::rr::{Name, RData, RecordType},
 };
-use tokio::{
-    runtime::{self, Runtime},
-    task::JoinSet,
-    time::sleep,
-};
+use tokio::{runtime::Runtime, task::JoinSet, time::sleep};
 
+use super::resolver;
 use crate::senders::{ReverseName, domain};
 
-/// How long an answer is waited for; then it is asked for once more.
-const TIMEOUT: Duration = Duration::from_secs(3);
 /// So many addresses are asked about at once.
 const AT_ONCE: usize = 32;
 /// So many of an address's names are looked at: one is usual.
@@ -39,27 +33,7 @@ pub(super) struct ReverseDns {
 impl ReverseDns {
     /// Nothing is asked yet. Without a server, those of `/etc/resolv.conf`.
     pub(super) fn new(server: Option<SocketAddr>) -> Result<ReverseDns, NetError> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut builder = match server {
-            None => TokioResolver::builder_tokio()?,
-            Some(server) => {
-                let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
-                let connections = connections.map(|mut connection| {
-                    connection.port = server.port();
-                    connection
-                });
-                let server = NameServerConfig::new(server.ip(), true, connections.into());
-                let config = ResolverConfig::from_name_servers(vec![server]);
-                Resolver::builder_with_config(config, TokioRuntimeProvider::default())
-            }
-        };
-        let options: &mut ResolverOpts = builder.options_mut();
-        options.use_hosts_file = ResolveHosts::Never;
-        (options.timeout, options.attempts, options.edns0) = (TIMEOUT, 1, true);
-        let resolver = {
-            let _inside = runtime.enter();
-            builder.build()?
-        };
+        let (runtime, resolver) = resolver(server)?;
         Ok(ReverseDns { runtime, resolver })
     }
 

@@ -110,8 +110,10 @@ mod tests {
             written.set(written.get() + 1);
             bytes.extend(b"1234567");
         };
-        let all = chunks(&contents(1000), None, 10, Report::kind, write, |_| Err(Stopped));
-        assert_eq!(all, Err(Stopped));
+        assert_eq!(
+            chunks(&contents(1000), None, 10, Report::kind, write, |_| Err(Stopped)),
+            Err(Stopped)
+        );
         assert_eq!(written.get(), 2);
     }
 }

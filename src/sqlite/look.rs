@@ -111,7 +111,8 @@ fn open(path: &Path, way: &str) -> rusqlite::Result<Connection> {
 }
 
 fn rows(connection: &Connection) -> rusqlite::Result<BTreeMap<String, u64>> {
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'";
+    let sql = "SELECT name FROM sqlite_schema
+               WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'";
     let tables: rusqlite::Result<Vec<String>> =
         connection.prepare(sql)?.query_map((), |row| row.get(0))?.collect();
     let count = |table: String| {

@@ -100,7 +100,7 @@ fn what_is_old_is_gone_and_the_file_is_smaller() {
 
     let dry = place.prune(&["--dry-run"]);
     assert_eq!(dry.code, Some(0), "{}", dry.log);
-    assert!(dry.log.contains("would be deleted, since begun before 2026-09-25T00:00:00Z"));
+    assert!(dry.log.contains("would be deleted, as older than 2026-09-25T00:00:00Z"));
     assert_eq!(in_sqlite(&store), all);
     let size = fs::metadata(&store).expect("a file").len();
     let pruned = place.prune(&[]);
@@ -307,4 +307,35 @@ fn documents_of_an_index_are_deleted_by_query() {
         "{}",
         blocked.log
     );
+}
+
+/// Indices of months that are over go as a whole, that of the day's month by query.
+#[test]
+fn indices_of_months_that_are_over_are_deleted() {
+    let Some(server) = OpenSearch::start(&[]) else { return };
+    let place = Place::new(600);
+    let older = ["prune", "--older-than=2026-10-10"];
+    let names = ["--dmarc-index=dmarc-{yyyy}-{MM}", "--tlsrpt-index=tls-{yyyy}"];
+    let command = |more: &[&str]| {
+        let mut command = program(more);
+        command.args(names).args(["--opensearch", &server.url]);
+        command
+    };
+    let store = place.store();
+    let import = command(&["import", store.to_str().expect("UTF-8")]);
+    run_command(command_with_state(import, place.folder.path()));
+    let counts = || ["dmarc-*", "tls-*"].map(|index| server.count(index));
+    assert_eq!(counts(), [place.manifest.dmarc.records, place.manifest.tls.policies]);
+    let months = || server.get("/dmarc-*/_settings").as_object().expect("indices").len();
+    let before = months();
+    let dry = run_command(command(&[older[0], older[1], "--dry-run"]));
+    assert_eq!(months(), before);
+    let pruned = run_command(command(&older));
+    assert_eq!(pruned.code, Some(0), "{}", pruned.log);
+    assert_eq!(told(&pruned), told(&dry));
+    let left = place.manifest.dmarc.records - counts()[0];
+    assert!(told(&dry).starts_with(&format!("{left} DMARC records")), "{}", dry.log);
+    assert_eq!(months(), before - 1);
+    let again = run_command(command(&older));
+    assert!(told(&again).starts_with("0 DMARC records, 0 TLS policies"), "{}", again.log);
 }

@@ -63,7 +63,10 @@ fn refused(about: &str, error: &notify::Error, findings: &mut Findings) {
     findings.warning(
         "events",
         about,
-        format!("inotify is refused ({reason}; {instances}, {watches}): watch would read the folder every five seconds"),
+        format!(
+            "inotify is refused ({reason}; {instances}, {watches}): watch would read the folder \
+             every five seconds"
+        ),
         "It works all the same; for events raise the limit with sysctl, and in /etc/sysctl.d",
     );
 }

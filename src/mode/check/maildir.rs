@@ -173,7 +173,7 @@ fn failed(maildir: &Maildir, about: &str, findings: &mut Findings) {
             "maildir.lock",
             about,
             "another process holds the lock of .failed for seconds: mails that fail stay in new/",
-            "See whether it is stopped: fuser on the file maildirfolder in .failed tells its number",
+            "See whether it is stopped: fuser on maildirfolder in .failed tells its number",
         ),
         LockState::Unsupported => findings.warning(
             "maildir.lock",

@@ -108,8 +108,10 @@ mod tests {
         findings.warning(
             "dns.dmarc.tags",
             "example.org",
-            "the record is \u{1b}[31m\"v=DMARC1\" and says\nnothing of where reports are to go, so none of them will ever come",
-            "Add a tag rua= with your address: 例え.例え.例え.例え.例え.例え.例え.例え.例え.例え.例え.例え",
+            "the record is \u{1b}[31m\"v=DMARC1\" and says\nnothing of where reports are to \
+             go, so none of them will ever come",
+            "Add a tag rua= with your address: \
+             例え.例え.例え.例え.例え.例え.例え.例え.例え.例え.例え.例え",
         );
         findings.wrong("maildir.rights", "/m", "new/ can't be read", "Run it as its owner");
         let mut out = Vec::new();

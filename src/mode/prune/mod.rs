@@ -55,7 +55,7 @@ impl Order<'_> {
     fn tell(&self, what: &str) {
         let day = rfc3339(self.before).unwrap_or_else(|| "a day beyond the calendar".into());
         let verb = if self.flags.dry_run { "would be deleted" } else { "deleted" };
-        info!("{verb}, since begun before {day}: {what}");
+        info!("{verb}, as older than {day}: {what}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tracing::info;
+use ureq::http::Method;
 
 use super::{KINDS, Order};
 use crate::{
@@ -50,14 +51,16 @@ fn prune(
     kind: Kind,
     documents: &mut u64,
 ) -> Result<(), Failure> {
-    let name = config.target(kind).index.wildcard();
-    let name = name.as_str();
+    let name = &config.target(kind).index.wildcard();
     let (limits, stop) = (Limits::default(), Arc::clone(&order.stop));
     let Some(index) = Index::find(config.clone(), name, limits, stop)? else { return Ok(()) };
     let Some(old) = index.old(kind, order.before) else { return Ok(()) };
     if order.flags.dry_run {
         *documents = index.count_of(&old)?;
         return Ok(());
+    }
+    for index in config.target(kind).index.over_before(order.before) {
+        *documents += delete_index(client, &index)?;
     }
     // Documents that another deletes or changes at the same time are left to it.
     let path =
@@ -73,6 +76,24 @@ fn prune(
         }
     }
     Ok(())
+}
+
+/// Deletes an index, if it is there, and says how many documents it had.
+fn delete_index(client: &Client, index: &str) -> Result<u64, Failure> {
+    let away = |error| Failure::new(Exit::TryAgain, error);
+    let refused = |answer: &Answer| {
+        Failure::new(Exit::TryAgain, format_args!("index {index}: {}", answer.summary()))
+    };
+    let counted = client.get(&format!("/{index}/_count")).map_err(away)?;
+    if counted.status == 404 {
+        return Ok(0);
+    }
+    let count: Value = serde_json::from_slice(&counted.body).unwrap_or_default();
+    let count = count["count"].as_u64().ok_or_else(|| refused(&counted))?;
+    let answer = client
+        .request(&Method::DELETE, &format!("/{index}"), "application/json", b"")
+        .map_err(away)?;
+    if answer.status == 200 { Ok(count) } else { Err(refused(&answer)) }
 }
 
 /// How many documents a request has deleted.

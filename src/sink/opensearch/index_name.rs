@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, ToSpan, civil::date, tz::TimeZone};
 
 const YEAR: &str = "{yyyy}";
 const MONTH: &str = "{MM}";
@@ -68,6 +68,29 @@ impl IndexName {
             let date = TimeZone::UTC.to_datetime(date);
             (date.year(), date.month())
         });
+        self.named(year, month)
+    }
+
+    /// Those of honest reports that are over before `end`, in seconds since 1970: no report in them
+    /// begins later.
+    pub fn over_before(&self, end: i64) -> Vec<String> {
+        let mut names = Vec::new();
+        let Ok(end) = Timestamp::from_second(end) else { return names };
+        let end = TimeZone::UTC.to_datetime(end).date();
+        let mut month = date(2012, 1, 1);
+        while self.is_dated() && month < end {
+            let Ok(next) = month.checked_add(1.month()) else { break };
+            let span = if self.0.contains(MONTH) { next } else { date(month.year() + 1, 1, 1) };
+            if span <= end {
+                names.push(self.named(month.year(), month.month()));
+            }
+            month = next;
+        }
+        names.dedup();
+        names
+    }
+
+    fn named(&self, year: i16, month: i8) -> String {
         self.0.replace(YEAR, &format!("{year:04}")).replace(MONTH, &format!("{month:02}"))
     }
 
@@ -121,6 +144,18 @@ mod tests {
         assert_eq!(months.at(1_793_491_200, 1_800_000_000), "dmarc-reports-2026-11");
         assert_eq!(name("a-{yyyy}").at(1_793_491_200, 1_800_000_000), "a-2026");
         assert_eq!(name("a").at(1_793_491_200, 1_800_000_000), "a");
+    }
+
+    #[test]
+    fn whole_months_and_years_are_over() {
+        let end = "2012-03-15T00:00:00Z".parse::<Timestamp>().expect("a moment").as_second();
+        assert_eq!(name("a-{yyyy}-{MM}").over_before(end), ["a-2012-01", "a-2012-02"]);
+        assert_eq!(name("a-{yyyy}").over_before(end), [""; 0]);
+        assert_eq!(name("a-{yyyy}").over_before(end + 2 * 366 * 86_400), ["a-2012", "a-2013"]);
+        // The first second of a month is not over.
+        let first = "2012-02-01T00:00:00Z".parse::<Timestamp>().expect("a moment").as_second();
+        assert_eq!(name("a-{yyyy}-{MM}").over_before(first), ["a-2012-01"]);
+        assert_eq!(name("a").over_before(end), [""; 0]);
     }
 
     #[test]

@@ -1,20 +1,18 @@
 //! Lookup: TXT records, from the servers of /etc/resolv.conf or one that was named.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use hickory_resolver::{
-    Resolver, TokioResolver,
-    config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
-    net::{DnsError, NetError, runtime::TokioRuntimeProvider},
+    TokioResolver,
+    net::{DnsError, NetError},
     proto::{
         op::ResponseCode,
         rr::{Name, RData, RecordType},
     },
 };
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::Runtime;
 
-/// How long an answer is waited for; then it is asked for once more.
-const TIMEOUT: Duration = Duration::from_secs(3);
+use crate::lookup::resolver;
 
 /// What a name has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,29 +43,8 @@ pub(super) struct Lookup {
 impl Lookup {
     /// Nothing is asked yet. Fails where no server is known.
     pub(super) fn new(server: Option<SocketAddr>) -> Result<Lookup, String> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| error.to_string())?;
-        let failed = |error: NetError| format!("no DNS server is known ({error})");
-        let mut builder = match server {
-            None => TokioResolver::builder_tokio().map_err(failed)?,
-            Some(server) => {
-                let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
-                let connections = connections.map(|mut connection| {
-                    connection.port = server.port();
-                    connection
-                });
-                let server = NameServerConfig::new(server.ip(), true, connections.into());
-                let config = ResolverConfig::from_name_servers(vec![server]);
-                Resolver::builder_with_config(config, TokioRuntimeProvider::default())
-            }
-        };
-        let options: &mut ResolverOpts = builder.options_mut();
-        options.use_hosts_file = ResolveHosts::Never;
-        (options.timeout, options.attempts, options.edns0) = (TIMEOUT, 1, true);
-        let resolver = {
-            let _inside = runtime.enter();
-            builder.build().map_err(failed)?
-        };
+        let (runtime, resolver) =
+            resolver(server).map_err(|error| format!("no DNS server is known ({error})"))?;
         Ok(Lookup { runtime, resolver })
     }
 

@@ -1,5 +1,6 @@
 //! Dns: the records by which reports are asked for: DMARC (RFC 7489 section 6.3, RFC 9989), who may
-//! be sent reports on other domains (RFC 7489 section 7.1, RFC 9990), SMTP TLS (RFC 8460 section 3).
+//! be sent reports on other domains (RFC 7489 section 7.1, RFC 9990), SMTP TLS (RFC 8460 section
+//! 3).
 
 mod dmarc;
 mod elsewhere;

@@ -1,7 +1,7 @@
 //! Cluster: its health, and room on the disks of its nodes.
 
 use bytesize::ByteSize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Told, get, trouble, unseen};
 use crate::{
@@ -77,7 +77,8 @@ fn blocks(settings: &Value, about: &str, findings: &mut Findings) {
         if setting(settings, name) == Some("true") {
             let found = format!("the whole cluster is blocked for writing ({name})");
             let fix = format!(
-                "Remove the block: PUT /_cluster/settings with {{\"persistent\": {{\"{name}\": null}}}}"
+                "Remove the block: PUT /_cluster/settings with {}",
+                json!({ "persistent": { name: null } })
             );
             findings.wrong("store.blocks", about, found, fix);
         }

@@ -9,7 +9,7 @@ use crate::{
     report::Kind,
     sink::opensearch::{
         client::Client,
-        config::{IndexName, OpenSearchConfig},
+        config::OpenSearchConfig,
         mapping,
         template::{self, Decision},
     },
@@ -23,21 +23,22 @@ pub(super) fn check(
     findings: &mut Findings,
 ) {
     let target = config.target(kind);
-    let index = target.index.wildcard();
-    let index = index.as_str();
+    let index = &target.index.wildcard();
     if let Some(pipeline) = &target.pipeline {
         self::pipeline(client, index, pipeline, findings);
     }
     let settings = get(client, &format!("/{index}/_settings?flat_settings=true"));
+    // Of a pattern that matches nothing, nothing is told.
     let settings = match settings {
-        // Where a name stands for several, none is no error.
-        Told::Found(found) if found.as_object().is_some_and(Map::is_empty) => Told::Missing,
+        Told::Found(all) if all.as_object().is_some_and(Map::is_empty) => Told::Missing,
         told => told,
     };
     let is_new = matches!(settings, Told::Missing);
     template(client, kind, config, is_new, findings);
     match settings {
-        Told::Found(settings) => self::settings(&settings, &target.index, findings),
+        Told::Found(settings) => {
+            self::settings(&settings, index, target.index.is_dated(), findings);
+        }
         Told::Missing => {
             let found = "there is no such index yet; it is made when the first report comes";
             return findings.ok("store.index", index, found);
@@ -83,10 +84,8 @@ fn template(
     findings: &mut Findings,
 ) {
     let name = &config.target(kind).index;
-    let index = name.wildcard();
-    let index = index.as_str();
-    let path = format!("/_index_template/{}", template::name(&name.base()));
-    let present = match get(client, &path) {
+    let index = &name.wildcard();
+    let present = match get(client, &format!("/_index_template/{}", template::name(&name.base()))) {
         Told::Found(found) => {
             found["index_templates"].get(0).map(|found| found["index_template"].clone())
         }
@@ -106,7 +105,7 @@ fn template(
             let found = "the index template is due for renewal; the next start sees to it";
             findings.ok(TEMPLATE, index, found);
         }
-        (Decision::Install, None) => none_of_ours(client, kind, (name, is_new), findings),
+        (Decision::Install, None) => none_of_ours(client, kind, (index, is_new), findings),
     }
 }
 
@@ -125,12 +124,10 @@ fn changed(theirs: &Value, kind: Kind, index: &str, findings: &mut Findings) {
 fn none_of_ours(
     client: &Client,
     kind: Kind,
-    (name, is_new): (&IndexName, bool),
+    (index, is_new): (&str, bool),
     findings: &mut Findings,
 ) {
-    let index = name.wildcard();
-    let index = index.as_str();
-    let path = format!("/_index_template/_simulate_index/{}", name.at(0, 0));
+    let path = format!("/_index_template/_simulate_index/{index}");
     if let Told::Found(simulated) = ask(client, &Method::POST, &path, b"")
         && mapping::wrong_types(kind, &simulated["template"]["mappings"]).is_empty()
     {
@@ -150,12 +147,10 @@ fn none_of_ours(
 }
 
 /// Blocks, and whether it is one open index.
-fn settings(settings: &Value, name: &IndexName, findings: &mut Findings) {
-    let index = name.wildcard();
-    let index = index.as_str();
+fn settings(settings: &Value, index: &str, may_be_several: bool, findings: &mut Findings) {
     let all: Vec<(&String, &Value)> = settings.as_object().into_iter().flatten().collect();
     if let [(first, _), (second, _), ..] = all.as_slice()
-        && !name.is_dated()
+        && !may_be_several
     {
         let found = format!("it is a name of several indices ({first}, {second})");
         let fix = "Name one index: a report that is in an older one would be stored again";

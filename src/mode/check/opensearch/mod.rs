@@ -73,7 +73,8 @@ pub(super) fn facts(config: &OpenSearchConfig) -> Value {
         (index, facts)
     };
     let indices: Map<String, Value> = KINDS.into_iter().map(index).collect();
-    json!({ "opensearch": told("/".into()), "health": told("/_cluster/health".into()), "indices": indices })
+    let health = told("/_cluster/health".into());
+    json!({ "opensearch": told("/".into()), "health": health, "indices": indices })
 }
 
 /// What somebody on the way could read or forge.
