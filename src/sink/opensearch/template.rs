@@ -8,7 +8,7 @@ use super::mapping;
 use crate::report::{Kind, hex};
 
 /// Raise when the mappings change; older templates are then replaced.
-const VERSION: u64 = 4;
+const VERSION: u64 = 5;
 
 /// What is to be done about a template in the cluster.
 #[derive(Debug, PartialEq, Eq)]
