@@ -4,11 +4,12 @@
 //! The tables of an SQLite file give their reports by [`crate::sqlite::read`]; this is the same for
 //! the indices of OpenSearch, those of the Ruby tool included.
 
+mod error;
 mod group;
 mod index;
 mod pages;
 
-pub(crate) use self::index::{Index, ReadError};
+pub(crate) use self::{error::ReadError, index::Index};
 
 use crate::document::Portion;
 

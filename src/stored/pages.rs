@@ -13,7 +13,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::index::{Index, ReadError, TimeField};
+use super::{
+    ReadError,
+    index::{Index, TimeField},
+};
 use crate::sink::opensearch::client::Unavailable;
 
 /// Documents in a page. Fewer where they are large.
