@@ -134,6 +134,11 @@ impl Index {
         Ok(Some(index).filter(|index| !index.indices.is_empty()))
     }
 
+    /// All indices that its names mean.
+    pub(crate) fn indices(&self) -> &[String] {
+        &self.indices
+    }
+
     /// A query for what of a kind begins before this second; nothing where there is none of it. A
     /// failure report without a date is as old as the mail that brought it.
     pub(crate) fn old(&self, kind: Kind, before: i64) -> Option<Value> {

@@ -51,17 +51,44 @@ fn prune(
     kind: Kind,
     documents: &mut u64,
 ) -> Result<(), Failure> {
-    let name = &config.target(kind).index.wildcard();
-    let (limits, stop) = (Limits::default(), Arc::clone(&order.stop));
-    let Some(index) = Index::find(config.clone(), name, limits, stop)? else { return Ok(()) };
-    let Some(old) = index.old(kind, order.before) else { return Ok(()) };
-    if order.flags.dry_run {
-        *documents = index.count_of(&old)?;
-        return Ok(());
+    let name = &config.target(kind).index;
+    let find =
+        |name: &str| Index::find(config.clone(), name, Limits::default(), Arc::clone(&order.stop));
+    let Some(all) = find(&name.wildcard())? else { return Ok(()) };
+    let over = name.over_before(order.before);
+    let names = if name.is_dated() {
+        all.indices().iter().filter(|index| name.has(index)).cloned().collect()
+    } else {
+        vec![name.to_string()]
+    };
+    for name in names {
+        let Some(index) = find(&name)? else { continue };
+        let Some(old) = index.old(kind, order.before) else { continue };
+        let count = index.count_of(&old)?;
+        if order.flags.dry_run {
+            *documents += count;
+        // Whatever its name says, nothing else may be in it.
+        } else if over.contains(&name) && count == index.count_all()? {
+            delete_index(client, &name)?;
+            *documents += count;
+        } else {
+            by_query(order, client, &name, &old, documents)?;
+        }
+        if order.stop.is_asked() {
+            break;
+        }
     }
-    for index in config.target(kind).index.over_before(order.before) {
-        *documents += delete_index(client, &index)?;
-    }
+    Ok(())
+}
+
+/// Deletes the documents of an index that match.
+fn by_query(
+    order: &Order,
+    client: &Client,
+    name: &str,
+    old: &Value,
+    documents: &mut u64,
+) -> Result<(), Failure> {
     // Documents that another deletes or changes at the same time are left to it.
     let path =
         format!("/{name}/_delete_by_query?conflicts=proceed&refresh=true&max_docs={AT_ONCE}");
@@ -78,22 +105,15 @@ fn prune(
     Ok(())
 }
 
-/// Deletes an index, if it is there, and says how many documents it had.
-fn delete_index(client: &Client, index: &str) -> Result<u64, Failure> {
-    let away = |error| Failure::new(Exit::TryAgain, error);
-    let refused = |answer: &Answer| {
-        Failure::new(Exit::TryAgain, format_args!("index {index}: {}", answer.summary()))
-    };
-    let counted = client.get(&format!("/{index}/_count")).map_err(away)?;
-    if counted.status == 404 {
-        return Ok(0);
-    }
-    let count: Value = serde_json::from_slice(&counted.body).unwrap_or_default();
-    let count = count["count"].as_u64().ok_or_else(|| refused(&counted))?;
+/// Deletes an index.
+fn delete_index(client: &Client, index: &str) -> Result<(), Failure> {
     let answer = client
-        .request(&Method::DELETE, &format!("/{index}"), "application/json", b"")
-        .map_err(away)?;
-    if answer.status == 200 { Ok(count) } else { Err(refused(&answer)) }
+        .request(&Method::DELETE, &format!("/{index}"), "", b"")
+        .map_err(|error| Failure::new(Exit::TryAgain, error))?;
+    if answer.status == 200 {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::TryAgain, format_args!("index {index}: {}", answer.summary())))
 }
 
 /// How many documents a request has deleted.

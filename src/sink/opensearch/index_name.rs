@@ -90,6 +90,16 @@ impl IndexName {
         names
     }
 
+    /// True if an index has such a name: there may be others that only begin alike.
+    pub fn has(&self, index: &str) -> bool {
+        let shape = self.0.replace(YEAR, "\0\0\0\0").replace(MONTH, "\0\0");
+        let is_alike = |(own, other): (u8, u8)| match own {
+            0 => other.is_ascii_digit(),
+            own => own == other,
+        };
+        shape.len() == index.len() && shape.bytes().zip(index.bytes()).all(is_alike)
+    }
+
     fn named(&self, year: i16, month: i8) -> String {
         self.0.replace(YEAR, &format!("{year:04}")).replace(MONTH, &format!("{month:02}"))
     }
@@ -156,6 +166,15 @@ mod tests {
         let first = "2012-02-01T00:00:00Z".parse::<Timestamp>().expect("a moment").as_second();
         assert_eq!(name("a-{yyyy}-{MM}").over_before(first), ["a-2012-01"]);
         assert_eq!(name("a").over_before(end), [""; 0]);
+    }
+
+    #[test]
+    fn indices_of_others_are_told_apart() {
+        let months = name("a-{yyyy}-{MM}");
+        assert!(months.has("a-2026-10") && months.has("a-0000-00") && name("a").has("a"));
+        for other in ["a", "a-2026", "a-2026-10-old", "a-backups", "b-2026-10", "a-2026-1x"] {
+            assert!(!months.has(other), "{other}");
+        }
     }
 
     #[test]
