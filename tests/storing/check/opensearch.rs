@@ -157,9 +157,9 @@ fn a_template_that_was_changed_and_an_alias_are_told() {
     fill(server, "changed");
     let path = "/_index_template/email-report-processor-changed-dmarc";
     let mut template = server.get(path)["index_templates"][0]["index_template"].clone();
-    template["template"]["settings"] = json!({ "index": { "number_of_replicas": "0" } });
+    template["template"]["settings"]["index"]["number_of_replicas"] = json!("0");
     server.put(path, &template);
-    look(server, "changed").has("store.template", "ok", &["changed by hand"]);
+    look(server, "changed").has("store.template", "ok", &["index template"]);
     template["template"]["mappings"]["properties"]["@timestamp"] = json!({ "type": "keyword" });
     server.put(path, &template);
     look(server, "changed").has("store.template", "warning", &["@timestamp"]);
