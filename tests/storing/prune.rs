@@ -84,6 +84,12 @@ fn check(store: &Path) {
     assert_eq!(answer, "ok");
     let mut orphans = connection.prepare("PRAGMA foreign_key_check").expect("a statement");
     assert!(!orphans.exists(()).expect("an answer"), "rows without their report");
+    // Sums come from columns, which are no rows of a report.
+    let answer = run(["report", "--json", "--store", store.to_str().expect("UTF-8")]);
+    let answer: serde_json::Value = serde_json::from_str(&answer.stdout).expect("JSON");
+    let sums = in_sqlite(store);
+    assert_eq!(answer["dmarc"]["reports"], sums[0], "{answer}");
+    assert_eq!(answer["dmarc"]["messages"], sums[2], "{answer}");
 }
 
 /// What the line says was deleted, or would be.
