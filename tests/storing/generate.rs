@@ -107,7 +107,7 @@ fn bash_completes_the_flags_that_a_command_uses() {
     for flag in ["--metrics", "--opensearch", "--limit-records", "--quiet", "--help"] {
         assert!(words.iter().any(|word| word == flag), "{flag} is missing in {words:?}");
     }
-    let words = completed(&["report", "--"]);
+    let words = completed(&["export", "--"]);
     assert!(
         words.contains(&"--store".into()) && !words.contains(&"--opensearch".into()),
         "{words:?}"
