@@ -2,6 +2,7 @@
 //! wait, and the room in the file is given back.
 
 use std::{
+    collections::HashSet,
     env, fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -9,7 +10,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, Result, TransactionBehavior};
 
-use super::{Store, columns};
+use super::{Store, columns, session};
 use crate::{
     report::Kind,
     stop::{Stop, Stopped},
@@ -111,15 +112,17 @@ impl Store {
         stop: &Stop,
         pruned: &mut Pruned,
     ) -> Result<(), PruneError> {
+        let mut is_noted = false;
         loop {
             stop.check()?;
             if !self.is_in_place() {
                 return Err(PruneError::Moved);
             }
-            let batch = patiently(stop, || self.prune_some(kind, before))?;
+            let batch = patiently(stop, || self.prune_some(kind, before, !is_noted))?;
             if batch.reports == 0 {
                 break;
             }
+            is_noted = true;
             pruned.reports += batch.reports;
             pruned.documents += batch.documents;
         }
@@ -136,19 +139,16 @@ impl Store {
     }
 
     /// One transaction. Records and what belongs to them go with their report (`ON DELETE
-    /// CASCADE`).
-    fn prune_some(&mut self, kind: Kind, before: i64) -> Result<Pruned> {
+    /// CASCADE`). `notes` has it leave a trace: ids are given again, and a store with others in
+    /// place of these must not look the same ([`super::read::Reports::mark`]).
+    fn prune_some(&mut self, kind: Kind, before: i64, notes: bool) -> Result<Pruned> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut pruned = Pruned::default();
-        if kind == Kind::Dmarc {
-            // All at once, and again what came meanwhile: each time some are taken out of the middle
-            // of a segment, all of it is written.
-            columns::forget(&transaction, before)?;
-        }
+        let mut deleted = HashSet::new();
         {
-            let mut reports =
-                transaction.prepare_cached(&format!("{} LIMIT {REPORTS}", old(kind)))?;
+            let sql = format!("{} ORDER BY id LIMIT {REPORTS}", old(kind));
+            let mut reports = transaction.prepare_cached(&sql)?;
             let reports = reports
                 .query_map([before], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?
                 .collect::<Result<Vec<(i64, i64)>>>()?;
@@ -156,12 +156,19 @@ impl Store {
             let mut delete = transaction.prepare_cached(&sql)?;
             for (id, parts) in reports {
                 delete.execute([id])?;
+                deleted.insert(id);
                 pruned.reports += 1;
                 pruned.documents += parts.cast_unsigned();
                 if pruned.documents >= RECORDS {
                     break;
                 }
             }
+        }
+        if kind == Kind::Dmarc && !deleted.is_empty() {
+            columns::forget(&transaction, before, &deleted)?;
+        }
+        if notes && pruned.reports > 0 {
+            session::leave_trace(&transaction)?;
         }
         transaction.commit()?;
         Ok(pruned)

@@ -351,3 +351,27 @@ fn indices_of_months_that_are_over_are_deleted() {
     let again = run_command(command(&older));
     assert!(told(&again).starts_with("0 DMARC records, 0 TLS policies"), "{}", again.log);
 }
+
+/// Rows are given the numbers of those that are gone: the store must not look the same.
+#[test]
+fn what_came_after_a_prune_is_copied() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (source, target) = (path("source"), path("target"));
+    let report = String::from_utf8(fixture("dmarc/rfc7489.xml")).expect("UTF-8");
+    let store = |report: &str| {
+        std::fs::write(path("mail"), report).expect("written");
+        assert_eq!(run(["--store", &source, &path("mail")]).code, Some(0));
+    };
+    let copy = || {
+        let command = program(["import", &source, "--store", &target]);
+        let ended = run_command(command_with_state(command, folder.path()));
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+        in_sqlite(Path::new(&target))[0]
+    };
+    store(&report);
+    assert_eq!(copy(), 1);
+    assert_eq!(run(["prune", "--older-than=2026-10-01", "--store", &source]).code, Some(0));
+    store(&report.replace("9391651994964116463", "another"));
+    assert_eq!(copy(), 2);
+}

@@ -8,7 +8,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rustix::fs::{Access, AtFlags, CWD, StatxFlags, statx};
+use rustix::{
+    fs::{Access, AtFlags, CWD, StatxFlags, statx},
+    io::Errno,
+};
 
 use super::{age, counted, events, finding::Findings, space};
 use crate::{
@@ -206,9 +209,13 @@ fn mails(maildir: &Arc<Maildir>, about: &str, findings: &mut Findings) {
             let Some(came) = entry.delivered().or_else(changed) else { continue };
             newest = newest.max(Some(came));
             if folder == Folder::New {
-                if waiting < LOOKED_AT as u64 && space::may(&entry.path(), Access::READ_OK).is_err()
-                {
-                    unreadable.push(entry.path());
+                if waiting < LOOKED_AT as u64 {
+                    match space::may(&entry.path(), Access::READ_OK) {
+                        Ok(()) => {}
+                        // A watcher has taken it up meanwhile.
+                        Err(Errno::NOENT) => continue,
+                        Err(_) => unreadable.push(entry.path()),
+                    }
                 }
                 waiting += 1;
                 oldest = oldest.min(came);
@@ -221,7 +228,7 @@ fn mails(maildir: &Arc<Maildir>, about: &str, findings: &mut Findings) {
             counted(unreadable.len() as u64, "mail"),
             first.display()
         );
-        let (found, fix) = space::refused(&what, first, rustix::io::Errno::ACCESS);
+        let (found, fix) = space::refused(&what, first, Errno::ACCESS);
         findings.wrong("maildir.mails", about, found, fix);
     }
     if waiting > 0 && now.saturating_sub(oldest) > LONG {

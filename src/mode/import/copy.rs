@@ -12,8 +12,8 @@ use std::{ops::Range, sync::atomic::Ordering::Relaxed};
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
-pub(super) use self::source::Source;
 use self::source::{Break, Moment};
+pub(super) use self::source::{Source, is_sqlite};
 use super::{
     feed::Fed,
     journal::{FileKey, Place},

@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use tracing::{Level, enabled, info, warn};
 
 use self::{
-    copy::{Copier, Source},
+    copy::{Copier, Source, is_sqlite},
     feed::{Fed, Feeder},
     journal::Journal,
     progress::{Counters, Progress, Show},
@@ -32,7 +32,7 @@ use self::{
 };
 use crate::{
     cli,
-    config::{Purpose, Typed, state_folder},
+    config::{Destination, Purpose, Typed, state_folder},
     exit::{Exit, Failure},
     ingest::{self, Finished, Ingest},
     metrics::Metrics,
@@ -42,6 +42,7 @@ use crate::{
     settle::{Outcome, Settlement, apply::Moved},
     sink::{Identity, Sink, opensearch::config::ImportTuning},
     source::{
+        identity::device_and_inode,
         stdin::is_stdin,
         walk::{Found, walk},
     },
@@ -69,6 +70,7 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     if let Some(source) = &source {
         source.refuse_same(&config.store)?;
     }
+    refuse_other_files(import, &config.store)?;
     let state = Arc::new(Mutex::new(Remembered::new(import)?));
     let counters = Arc::new(Counters::new(source.is_some()));
     let observe = observer(Arc::clone(&state), Arc::clone(&counters));
@@ -90,6 +92,26 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
         Some(source) => shared.copy(source, run, period, progress),
         None => shared.read_mails(run, limits.mail_bytes, progress),
     }
+}
+
+/// The list of errors is written anew: it must be neither what is read nor a store.
+fn refuse_other_files(import: &cli::ImportFlags, store: &Destination) -> Result<(), Failure> {
+    let Some(errors) = &import.errors else { return Ok(()) };
+    let Ok(list) = device_and_inode(errors) else { return Ok(()) };
+    let store = match store {
+        Destination::Sqlite(file) | Destination::NdJson(Some(file)) => Some(file),
+        _ => None,
+    };
+    let mut others = import.paths.iter().chain(store);
+    if others.any(|other| device_and_inode(other).is_ok_and(|other| other == list))
+        || is_sqlite(errors)
+    {
+        let name = errors.display();
+        return Err(Failure::usage(format_args!(
+            "--errors {name}: this file is read, or is a store"
+        )));
+    }
+    Ok(())
 }
 
 /// What both kinds of sources need.

@@ -1,39 +1,45 @@
-//! Forget: takes old reports out of the columns.
+//! Forget: takes reports that are deleted out of the columns.
 
-use rusqlite::{Connection, Result};
+use std::collections::HashSet;
 
-use super::segment::{Address, Needed, Run, Segment};
+use rusqlite::{Connection, Result, Row};
 
-/// Takes out all reports whose periods begin before this second.
-pub(in crate::sqlite) fn forget(connection: &Connection, before: i64) -> Result<()> {
-    let sql = "SELECT id, last FROM dmarc_columns WHERE first < ?";
-    let old = connection
-        .prepare_cached(sql)?
-        .query_map([before], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<Vec<(i64, i64)>>>()?;
-    let columns = Needed::ALL.columns();
-    let sql = format!("SELECT {columns} FROM dmarc_columns WHERE id = ?");
-    for (id, last) in old {
-        if last >= before {
-            let read = |row: &rusqlite::Row| Segment::read(row, Needed::ALL);
-            connection
-                .prepare_cached(&sql)?
-                .query_row([id], read)?
-                .since(before)
-                .store(connection)?;
-        }
+use super::segment::{Address, Needed, Run, Segment, broken, read_runs};
+
+/// Takes out the reports of these rows, whose periods all begin before this second. Reports that
+/// came after each other are in the same segments mostly.
+pub(in crate::sqlite) fn forget(
+    connection: &Connection,
+    before: i64,
+    reports: &HashSet<i64>,
+) -> Result<()> {
+    let is_of_them = |row: &Row| {
+        let runs = read_runs(row.get_ref("runs")?.as_blob()?).map_err(broken)?;
+        Ok((row.get("id")?, runs.iter().any(|run| reports.contains(&run.report))))
+    };
+    let segments = connection
+        .prepare_cached("SELECT id, runs FROM dmarc_columns WHERE first < ?")?
+        .query_map([before], is_of_them)?
+        .collect::<Result<Vec<(i64, bool)>>>()?;
+    let sql = format!("SELECT {} FROM dmarc_columns WHERE id = ?", Needed::ALL.columns());
+    for (id, _) in segments.into_iter().filter(|(_, is_of_them)| *is_of_them) {
+        let read = |row: &Row| Segment::read(row, Needed::ALL);
+        let kept = connection.prepare_cached(&sql)?.query_row([id], read)?.without(reports);
         connection.prepare_cached("DELETE FROM dmarc_columns WHERE id = ?")?.execute([id])?;
+        if !kept.runs.is_empty() {
+            kept.store(connection)?;
+        }
     }
     Ok(())
 }
 
 impl Segment {
-    /// The reports whose periods begin at this second or later.
-    fn since(&self, begin: i64) -> Segment {
+    /// All but the reports of these rows.
+    fn without(&self, reports: &HashSet<i64>) -> Segment {
         let mut kept = Segment::default();
         let mut records = self.records();
         for run in &self.runs {
-            let is_kept = run.begin >= begin;
+            let is_kept = !reports.contains(&run.report);
             if is_kept {
                 kept.runs.push(Run { records: 0, ..*run });
             }

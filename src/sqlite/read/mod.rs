@@ -79,7 +79,8 @@ impl Reports<'_> {
     pub(crate) fn mark(&self) -> Result<String> {
         let sql = "SELECT concat_ws(' ', (SELECT max(id) FROM dmarc_reports),
             (SELECT max(id) FROM tls_reports), (SELECT max(id) FROM dmarc_failures),
-            (SELECT count(*) FROM dmarc_records), (SELECT count(*) FROM tls_policies))";
+            (SELECT count(*) FROM dmarc_records), (SELECT count(*) FROM tls_policies),
+            (SELECT count(*) FROM imports))";
         self.snapshot.transaction.query_row(sql, (), |row| row.get(0))
     }
 

@@ -16,6 +16,30 @@ fn a_list_of_errors_that_can_not_be_written_hides_no_summary() {
     assert!(ended.log.contains("/dev/full: "), "{}", ended.log);
 }
 
+/// The list is written anew.
+#[test]
+fn a_list_of_errors_in_place_of_a_store_or_a_source_is_refused() {
+    let place = Place::new();
+    let mail = place.path("mail.eml");
+    fs::copy("tests/fixtures/dmarc/rfc7489.xml", &mail).expect("copied");
+    assert_eq!(place.import(&[text(&mail)]).code, Some(0));
+    let link = place.path("link");
+    std::os::unix::fs::symlink(&mail, &link).expect("a link");
+    let store = place.path("store");
+    for arguments in [
+        vec!["--errors", text(&mail), text(&mail)],
+        vec!["--errors", text(&link), text(&mail)],
+        vec!["--errors", text(&store), text(&mail)],
+        vec!["--errors", text(&store), "--dry-run", text(&mail)],
+    ] {
+        let ended = place.import(&arguments);
+        assert_eq!(ended.code, Some(64), "{arguments:?}: {}", ended.log);
+        assert!(ended.log.contains("this file is read, or is a store"), "{}", ended.log);
+    }
+    assert!(fs::metadata(&mail).expect("a file").len() > 0);
+    assert!(fs::metadata(&store).expect("a file").len() > 0);
+}
+
 /// The runtime puts /dev/null where standard output was closed, and all lines would go there.
 #[test]
 fn lines_for_a_closed_standard_output_are_not_lost() {

@@ -140,7 +140,8 @@ impl Source {
     }
 }
 
-fn is_sqlite(path: &Path) -> bool {
+/// True if the file is an SQLite database, of whatever program.
+pub(in crate::mode::import) fn is_sqlite(path: &Path) -> bool {
     let mut start = [0; SQLITE.len()];
     // A pipe is not opened: what is read of it would be missing.
     path.is_file()
