@@ -11,6 +11,7 @@ use std::{
     fmt,
     fs::{self, File},
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -18,6 +19,7 @@ use std::{
 
 use maxminddb::MaxMindDbError;
 use parking_lot::{Mutex, RwLock};
+use rustix::fs::OFlags;
 use tracing::{info, warn};
 
 use crate::{
@@ -169,7 +171,9 @@ fn fault(path: &Path, reason: Reason) -> DatabaseError {
 /// Reads a file that nobody writes meanwhile. What it was, if it was read to its end.
 fn read(path: &Path) -> Result<(FileIdentity, Database), (Option<FileIdentity>, Reason)> {
     let read = || {
-        let mut file = File::open(path)?;
+        // A pipe is not waited for.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let mut file = File::options().read(true).custom_flags(flags).open(path)?;
         let before = file.metadata()?;
         if !before.is_file() {
             return Err(Reason::NotAFile);

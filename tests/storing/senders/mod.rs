@@ -189,6 +189,12 @@ fn without_a_whole_database_the_mail_is_not_taken() {
         let expected = format!("IP database {}: {reason}", setup.database().display());
         assert!(ended.log.contains(&expected), "{}", ended.log);
     }
+    // A pipe, which nobody writes to.
+    let made = std::process::Command::new("mkfifo").arg(setup.database()).status();
+    assert!(made.expect("mkfifo").success());
+    let ended =
+        run([Path::new("--ndjson=-"), Path::new("--ip-database"), &setup.database(), &known]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(75), ""), "{}", ended.log);
 }
 
 /// The file is cut off where it lies, filled with nonsense, deleted and put back while `watch` goes
