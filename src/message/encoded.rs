@@ -6,6 +6,7 @@ use std::iter;
 use memchr::memmem;
 
 use super::payload::Payload;
+use crate::report;
 
 /// Decodes base64 and passes over all other characters (RFC 2045 section 6.8). After padding, which
 /// may be missing, a new text begins. A library would be called for each text, and a hostile one is
@@ -104,7 +105,7 @@ fn run_of_base64(bytes: &[u8], length: usize) -> Option<usize> {
     }
 }
 
-/// Pieces of base64 in a text: lines of nothing else, of which the first begins as a report would.
+/// Pieces of base64 in a text: lines of nothing else that hold a file or a report.
 fn base64_pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     iter::from_fn(move || {
@@ -112,26 +113,46 @@ fn base64_pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
             let run = run_of_base64(rest, FIRST_LINE)?;
             let start = memchr::memrchr(b'\n', &rest[..run]).map_or(0, |end| end + 1);
             let (line, below) = next_line(&rest[start..])?;
-            let first = unquoted(line);
-            if first.len() < FIRST_LINE || !begins_file(first) || !is_base64_line(line) {
+            if unquoted(line).len() < FIRST_LINE || !is_base64_line(line) {
                 rest = below;
                 continue;
             }
-            let piece = &rest[start..];
-            rest = piece;
+            let lines = &rest[start..];
+            rest = lines;
             while let Some((line, below)) = next_line(rest)
                 && is_base64_line(line)
             {
                 rest = below;
             }
-            return Some(&piece[..piece.len() - rest.len()]);
+            if let Some(piece) = file_in(&lines[..lines.len() - rest.len()]) {
+                return Some(piece);
+            }
         }
     })
 }
 
-/// True for the first line of base64 of an archive, or of XML or JSON in any encoding.
-fn begins_file(line: &[u8]) -> bool {
-    let start = base64(&line[..FIRST_LINE]);
+/// Lines of base64, from the first on if that begins a file or a report is in them; else from one
+/// that begins a file, since a word that stands above may pass for base64.
+fn file_in(lines: &[u8]) -> Option<&[u8]> {
+    if begins_file(lines, true) || report::is_in(&base64(lines)) {
+        return Some(lines);
+    }
+    let mut rest = lines;
+    while let Some((_, below)) = next_line(rest) {
+        if begins_file(below, false) {
+            return Some(below);
+        }
+        rest = below;
+    }
+    None
+}
+
+/// True for base64 of an archive, or of XML or JSON in any encoding, by its first line. `is_all`:
+/// nothing stands above.
+fn begins_file(lines: &[u8], is_all: bool) -> bool {
+    let Some((line, _)) = next_line(lines) else { return false };
+    let Some(line) = unquoted(line).get(..FIRST_LINE) else { return false };
+    let start = base64(line);
     let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&start).trim_ascii_start();
     match Payload::of(&start) {
         Payload::Other => {
@@ -143,15 +164,15 @@ fn begins_file(line: &[u8]) -> bool {
                 || text.iter().all(|byte| matches!(byte, b'\t' | b'\r' | b'\n' | b' '..=b'~'))
         }
         Payload::Gzip => start[2] == 8,
+        // Two bytes say little where there are many lines.
+        Payload::Zlib => is_all,
         _ => true,
     }
 }
 
 /// True for letters of UTF-16, of which every other byte is zero.
 fn is_utf16(bytes: &[u8]) -> bool {
-    let (even, odd): (Vec<_>, Vec<_>) =
-        bytes[2..].chunks_exact(2).map(|pair| (pair[0], pair[1])).unzip();
-    [even, odd].iter().any(|half| half.iter().all(|byte| *byte == 0))
+    [2, 3].iter().any(|first| bytes[*first..].iter().step_by(2).all(|byte| *byte == 0))
 }
 
 /// The first line with its end, and what is below it.

@@ -83,19 +83,21 @@ impl<'t> Search<'t> {
         let object =
             |start: usize, to: usize| memchr::memchr(b'{', &text[start..to]).map(|at| start + at);
         let at = self.brace.next(from, to, object)?;
-        let name = |start: usize, to: usize| {
-            find_name(text, start, to, &["reportid", "organizationname", "organisationname"])
-        };
+        let name = |start: usize, to: usize| find_name(text, start, to, &NAMES);
         self.name.next(at, to, name).map(|_| at)
     }
 }
 
+/// Members by which a report in JSON is known, in small letters without `-` and `_`.
+const NAMES: [&str; 3] = ["reportid", "organizationname", "organisationname"];
+
 /// True if a text in which no report begins has parts of one all the same.
 pub(super) fn has_parts(text: &[u8]) -> bool {
-    let names = ["reportid", "organizationname", "organisationname", "policies"];
     // In another encoding, too.
     let is_utf16 = || [&b"<\0"[..], b"{\0"].iter().any(|mark| memmem::find(text, mark).is_some());
-    find_name(text, 0, text.len(), &names).is_some()
+    let is_here = |names| find_name(text, 0, text.len(), names).is_some();
+    is_here(&NAMES)
+        || is_here(&["policies"])
         || is_utf16()
         || memchr::memchr_iter(b'<', text).any(|at| is_part(&text[at + 1..]))
 }
@@ -103,7 +105,11 @@ pub(super) fn has_parts(text: &[u8]) -> bool {
 /// True behind the `<` of an element that every report in XML has.
 fn is_part(behind: &[u8]) -> bool {
     const LONGEST: usize = 80;
-    let ends = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
+    if !behind.first().is_some_and(u8::is_ascii_alphabetic) {
+        return false;
+    }
+    // No byte is looked at for two names.
+    let ends = |byte: &u8| matches!(byte, b'<' | b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
     let name = &behind[..behind.len().min(LONGEST)];
     let name = &name[..name.iter().position(ends).unwrap_or(0)];
     let local = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();

@@ -183,6 +183,15 @@ fn names_of_members_behind_many_objects() {
 }
 
 #[test]
+fn what_stands_behind_a_report() {
+    let good = std::fs::read_to_string("tests/fixtures/dmarc/rfc7489.xml").expect("a fixture");
+    for tail in ["<", "<a", "\"r", "ck"] {
+        let shape = |size: usize| packed(&format!("{good}{}", tail.repeat(size / tail.len())));
+        assert_linear(tail, 1_000_000, shape);
+    }
+}
+
+#[test]
 fn other_texts() {
     for (name, kind, piece) in [
         ("base64", "text/plain", "QUFB"),

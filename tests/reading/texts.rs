@@ -127,6 +127,18 @@ fn base64_in_a_letter_begins_in_many_ways() {
         let contents = beside(&letter);
         assert_eq!((contents.complaint(), contents.reports.len()), (None, 2), "{name}");
     }
+    // A byte in front of the report; a later line alone would begin like one.
+    let shifted = format!("x{second}");
+    let letter = part("text/plain", &format!("Hello,\n\n{}\n", base64(shifted.as_bytes())));
+    assert_eq!(beside(&letter).reports.len(), 2);
+    // A picture, of whose lines one in thousands begins as zlib does.
+    let line = base64(&[&[0x78, 0x9C][..], &[0xFF; 55]].concat());
+    let picture = format!("{}\n{}\n{}\n", base64(&[0xFF; 57]), line.trim(), base64(&[0xFE; 57]));
+    let letter = part("text/plain", &format!("Hello,\n\n{}\n", picture.replace("\n\n", "\n")));
+    assert_eq!(beside(&letter).complaint(), None);
+    // A word above.
+    let word = format!("Hello,\n\nattachmentfollows\n{}\n", base64(&gzip(second.as_bytes())));
+    assert_eq!(beside(&part("text/plain", &word)).reports.len(), 2);
     let named = good().replace(GOOD, "\nPAAcmeCorp20261126\n");
     assert_eq!(read(named.as_bytes()).complaint(), None);
     for packed in

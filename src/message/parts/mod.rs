@@ -21,7 +21,10 @@ pub(super) use self::{
 };
 use crate::{
     limits::{LimitExceeded, Limits},
-    message::encoded::{is_file_within, next_line},
+    message::{
+        encoded::{is_file_within, next_line},
+        payload::Payload,
+    },
     report,
 };
 
@@ -271,7 +274,8 @@ impl<'x> Splitter<'x, '_> {
 
 /// True if there is, or may be, a report in a text.
 fn is_more_than_words(text: &[u8]) -> bool {
-    !text.trim_ascii().is_empty() && (report::is_in(text) || is_file_within(text))
+    !text.trim_ascii().is_empty()
+        && (report::is_in(text) || is_file_within(text) || Payload::is_archive_within(text))
 }
 
 /// Methods of a message without a part would panic.
