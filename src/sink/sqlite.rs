@@ -228,6 +228,8 @@ impl Writer {
             none => none.insert(Store::open(&self.path)?),
         };
         store.connection.set_prepared_statement_cache_capacity(Insert::STATEMENTS);
+        // It may be read from its file: not while others wait for the lock.
+        let networks = self.databases.as_ref().map(|databases| databases.networks());
         let transaction =
             store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut insert = Insert::new(&transaction, &mut store.names)?;
@@ -236,9 +238,9 @@ impl Writer {
             .map(|item| insert.contents(&item.contents, &item.ids))
             .collect::<Result<_, _>>()?;
         insert.finish()?;
-        if let Some(databases) = &self.databases {
+        if let Some(networks) = &networks {
             let contents = batch.iter().map(|item| &item.contents);
-            addresses::keep(&transaction, &databases.networks(), contents)?;
+            addresses::keep(&transaction, networks, contents)?;
         }
         let session = self.session.note(&transaction)?;
         transaction.commit()?;

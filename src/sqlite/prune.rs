@@ -2,7 +2,7 @@
 //! wait, and the room in the file is given back.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     env, fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -48,21 +48,23 @@ pub(crate) enum Room {
     TooLittle { folder: PathBuf, needed: u64, free: u64 },
 }
 
-/// For each kind: its reports as `r` with a number of parts each, of which those before `?1` are
+/// For each kind: its reports as `r` with when they begin and a number of parts each, of which those before `?1` are
 /// old. A failure report without a date is as old as the mail that brought it.
 fn old(kind: Kind) -> &'static str {
     match kind {
         Kind::Dmarc => {
-            "SELECT id, (SELECT count(*) FROM dmarc_records WHERE report = r.id) AS parts
+            "SELECT id, period_begin AS begins,
+                 (SELECT count(*) FROM dmarc_records WHERE report = r.id) AS parts
              FROM dmarc_reports r WHERE period_begin < ?1 AND length(report_key) = 16"
         }
         Kind::Tls => {
-            "SELECT id, (SELECT count(*) FROM tls_policies WHERE report = r.id) AS parts
+            "SELECT id, period_begin AS begins,
+                 (SELECT count(*) FROM tls_policies WHERE report = r.id) AS parts
              FROM tls_reports r WHERE period_begin < ?1 AND length(report_key) = 16"
         }
         Kind::Failure => {
-            "SELECT id, 1 AS parts FROM dmarc_failures r
-             WHERE coalesce(arrival_date, received_at, stored_at) < ?1"
+            "SELECT id, coalesce(arrival_date, received_at, stored_at) AS begins, 1 AS parts
+             FROM dmarc_failures r WHERE begins < ?1"
         }
     }
 }
@@ -145,18 +147,18 @@ impl Store {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut pruned = Pruned::default();
-        let mut deleted = HashSet::new();
+        let mut deleted = HashMap::new();
         {
             let sql = format!("{} ORDER BY id LIMIT {REPORTS}", old(kind));
             let mut reports = transaction.prepare_cached(&sql)?;
             let reports = reports
-                .query_map([before], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?
-                .collect::<Result<Vec<(i64, i64)>>>()?;
+                .query_map([before], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<Result<Vec<(i64, i64, i64)>>>()?;
             let sql = format!("DELETE FROM {} WHERE id = ?", table(kind));
             let mut delete = transaction.prepare_cached(&sql)?;
-            for (id, parts) in reports {
+            for (id, begin, parts) in reports {
                 delete.execute([id])?;
-                deleted.insert(id);
+                deleted.insert(id, begin);
                 pruned.reports += 1;
                 pruned.documents += parts.cast_unsigned();
                 if pruned.documents >= RECORDS {
@@ -165,7 +167,7 @@ impl Store {
             }
         }
         if kind == Kind::Dmarc && !deleted.is_empty() {
-            columns::forget(&transaction, before, &deleted)?;
+            columns::forget(&transaction, &deleted)?;
         }
         if notes && pruned.reports > 0 {
             session::leave_trace(&transaction)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use super::{Found, ReadError, group::Group, pages::Pages};
+use super::{Found, ReadError, group::Group, pages::Pages, query::query};
 use crate::{
     exit::{Exit, Failure},
     limits::Limits,
@@ -32,7 +32,7 @@ pub(super) struct TimeField {
 }
 
 /// For each kind: the object that all its documents have, when its period begins, its report's id.
-const FIELDS: [(Kind, &str, &str, &str); 3] = [
+pub(super) const FIELDS: [(Kind, &str, &str, &str); 3] = [
     (
         Kind::Dmarc,
         "feedback",
@@ -93,18 +93,7 @@ impl Index {
         limits: Limits,
         stop: Arc<Stop>,
     ) -> Result<Index, Failure> {
-        let client =
-            Client::new(&config).map_err(|error| Failure::new(Exit::Configuration, error))?;
-        let mut index = Index {
-            client,
-            config,
-            names: names.join(","),
-            indices: Vec::new(),
-            fields: BTreeMap::new(),
-            limits,
-            stop,
-            has_answered: Cell::new(false),
-        };
+        let mut index = Index::unseen(config, names, limits, stop)?;
         let Fields { indices, fields } = index.field_types(&index.names, all_must_be_there)?;
         index.indices = indices;
         for (_, object, begin, report_id) in FIELDS {
@@ -120,7 +109,28 @@ impl Index {
         Ok(index)
     }
 
-    /// The same of one name; nothing where there is no such index.
+    /// Nothing is asked yet.
+    fn unseen(
+        config: OpenSearchConfig,
+        names: &[String],
+        limits: Limits,
+        stop: Arc<Stop>,
+    ) -> Result<Index, Failure> {
+        let client =
+            Client::new(&config).map_err(|error| Failure::new(Exit::Configuration, error))?;
+        Ok(Index {
+            client,
+            config,
+            names: names.join(","),
+            indices: Vec::new(),
+            fields: BTreeMap::new(),
+            limits,
+            stop,
+            has_answered: Cell::new(false),
+        })
+    }
+
+    /// [`Index::open`] of one name; nothing where there is no such index.
     ///
     /// # Errors
     /// The cluster can't be asked, or the index can't be read in order.
@@ -134,9 +144,17 @@ impl Index {
         Ok(Some(index).filter(|index| !index.indices.is_empty()))
     }
 
-    /// All indices that its names mean.
-    pub(crate) fn indices(&self) -> &[String] {
-        &self.indices
+    /// All indices that a name with `*` means, whatever is in them.
+    ///
+    /// # Errors
+    /// The cluster can't be asked.
+    pub(crate) fn list(
+        config: OpenSearchConfig,
+        name: &str,
+        stop: Arc<Stop>,
+    ) -> Result<Vec<String>, Failure> {
+        let index = Index::unseen(config, &[name.to_owned()], Limits::default(), stop)?;
+        Ok(index.field_types(&index.names, false)?.indices)
     }
 
     /// A query for what of a kind begins before this second; nothing where there is none of it. A
@@ -349,38 +367,4 @@ impl TimeField {
             Some(second) => second,
         }
     }
-}
-
-/// Documents of a kind whose periods begin then. Those without a begin come last, as if it was the
-/// last second; failure reports without a date count to 1970, as everywhere.
-fn query(kind: Kind, field: &TimeField, period: &Range<i64>) -> Value {
-    let (_, object, begin, _) = FIELDS[kind as usize];
-    let all = json!({ "exists": { "field": object } });
-    let dateless = json!({ "bool": { "must_not": { "exists": { "field": begin } } } });
-    let mut range = json!({});
-    if period.start > i64::MIN {
-        range["gte"] = period.start.into();
-    }
-    if period.end < i64::MAX {
-        range["lt"] = period.end.into();
-    }
-    if range.as_object().is_some_and(serde_json::Map::is_empty) {
-        return all;
-    }
-    if field.kind == "date" {
-        range["format"] = "epoch_second".into();
-    }
-    let within = json!({ "range": { begin: range } });
-    let wanted = match period.start {
-        i64::MAX => dateless,
-        _ if kind == Kind::Failure && period.contains(&0) => {
-            json!({ "bool": { "should": [within, dateless] } })
-        }
-        // It goes on from where another run was stopped, up to those without a begin.
-        start if start > i64::MIN && period.end == i64::MAX => {
-            json!({ "bool": { "should": [within, dateless] } })
-        }
-        _ => within,
-    };
-    json!({ "bool": { "filter": [all, wanted] } })
 }

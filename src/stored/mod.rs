@@ -8,6 +8,7 @@ mod error;
 mod group;
 mod index;
 mod pages;
+mod query;
 
 pub(crate) use self::{error::ReadError, index::Index};
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tracing::info;
 use ureq::http::Method;
 
-use super::{KINDS, Order};
+use super::Order;
 use crate::{
     exit::{Exit, Failure},
     ingest::counted,
@@ -26,7 +26,7 @@ pub(super) fn run(order: &Order, config: &OpenSearchConfig) -> Result<Exit, Fail
     let client = Client::new(config).map_err(|error| Failure::new(Exit::Configuration, error))?;
     let mut all = Vec::new();
     let mut result = Ok(());
-    for kind in KINDS {
+    for kind in Kind::ALL {
         let mut documents = 0;
         if result.is_ok() {
             result = prune(order, config, &client, kind, &mut documents);
@@ -54,10 +54,10 @@ fn prune(
     let name = &config.target(kind).index;
     let find =
         |name: &str| Index::find(config.clone(), name, Limits::default(), Arc::clone(&order.stop));
-    let Some(all) = find(&name.wildcard())? else { return Ok(()) };
     let over = name.over_before(order.before);
     let names = if name.is_dated() {
-        all.indices().iter().filter(|index| name.has(index)).cloned().collect()
+        let all = Index::list(config.clone(), &name.wildcard(), Arc::clone(&order.stop))?;
+        all.into_iter().filter(|index| name.has(index)).collect()
     } else {
         vec![name.to_string()]
     };
@@ -71,7 +71,7 @@ fn prune(
         } else if over.contains(&name) && count == index.count_all()? {
             delete_index(client, &name)?;
             *documents += count;
-        } else {
+        } else if count > 0 {
             by_query(order, client, &name, &old, documents)?;
         }
         if order.stop.is_asked() {

@@ -1,25 +1,24 @@
 //! Forget: takes reports that are deleted out of the columns.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use rusqlite::{Connection, Result, Row};
 
 use super::segment::{Address, Needed, Run, Segment, broken, read_runs};
 
-/// Takes out the reports of these rows, whose periods all begin before this second. Reports that
-/// came after each other are in the same segments mostly.
+/// Takes out the reports of these rows, each with the second at which its period begins. Reports
+/// that came after each other are in the same segments mostly.
 pub(in crate::sqlite) fn forget(
     connection: &Connection,
-    before: i64,
-    reports: &HashSet<i64>,
+    reports: &HashMap<i64, i64>,
 ) -> Result<()> {
     let is_of_them = |row: &Row| {
         let runs = read_runs(row.get_ref("runs")?.as_blob()?).map_err(broken)?;
-        Ok((row.get("id")?, runs.iter().any(|run| reports.contains(&run.report))))
+        Ok((row.get("id")?, runs.iter().any(|run| reports.contains_key(&run.report))))
     };
     let segments = connection
-        .prepare_cached("SELECT id, runs FROM dmarc_columns WHERE first < ?")?
-        .query_map([before], is_of_them)?
+        .prepare_cached("SELECT id, runs FROM dmarc_columns WHERE last >= ? AND first <= ?")?
+        .query_map([reports.values().min(), reports.values().max()], is_of_them)?
         .collect::<Result<Vec<(i64, bool)>>>()?;
     let sql = format!("SELECT {} FROM dmarc_columns WHERE id = ?", Needed::ALL.columns());
     for (id, _) in segments.into_iter().filter(|(_, is_of_them)| *is_of_them) {
@@ -35,11 +34,11 @@ pub(in crate::sqlite) fn forget(
 
 impl Segment {
     /// All but the reports of these rows.
-    fn without(&self, reports: &HashSet<i64>) -> Segment {
+    fn without(&self, reports: &HashMap<i64, i64>) -> Segment {
         let mut kept = Segment::default();
         let mut records = self.records();
         for run in &self.runs {
-            let is_kept = !reports.contains(&run.report);
+            let is_kept = !reports.contains_key(&run.report);
             if is_kept {
                 kept.runs.push(Run { records: 0, ..*run });
             }
