@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::{debug, info, warn};
 
 use super::{
-    KINDS, Shared,
+    Shared,
     client::{Answer, Unavailable},
     config::{ImportTuning, IndexName, Target},
     index::NotReady,
@@ -23,7 +23,7 @@ impl Shared {
         }
         let _one_at_a_time = self.preparing.lock();
         while !self.prepared.load(Ordering::Acquire) {
-            let all = KINDS.into_iter().try_for_each(|kind| self.prepare_kind(kind));
+            let all = Kind::ALL.into_iter().try_for_each(|kind| self.prepare_kind(kind));
             match all {
                 Ok(()) => {
                     self.answered();
@@ -191,11 +191,18 @@ impl Shared {
         Ok(false)
     }
 
-    /// At the end of an import. Where that fails, the next run does it.
+    /// At the end of an import. Where that fails, the next run does it: a node that is away would be
+    /// waited for once an index.
     pub(super) fn restore_refresh(&self) {
-        for (index, before) in mem::take(&mut *self.relaxed.lock()) {
+        let mut relaxed = mem::take(&mut *self.relaxed.lock()).into_iter();
+        while let Some((index, before)) = relaxed.next() {
             if let Err(error) = tuning::restore(&self.client, &index, Some(&before)) {
-                warn!(%index, "the index's refresh stays relaxed until the next run: {error}");
+                let others = match relaxed.len() {
+                    0 => String::new(),
+                    more => format!(" (and that of {more} more)"),
+                };
+                warn!(%index, "the index's refresh stays relaxed until the next run{others}: {error}");
+                return;
             }
         }
     }

@@ -12,6 +12,9 @@ use crate::mode::check::finding::Findings;
 
 const CHECK: &str = "dns.dmarc.authorised";
 
+/// Addresses that are looked at: each asks servers of its own, which may be silent.
+const LOOKED_AT: usize = 10;
+
 /// Whether reports on `domain`, whose organisation is this, may go to these addresses.
 pub(super) fn check(
     domain: &str,
@@ -20,7 +23,18 @@ pub(super) fn check(
     lookup: &Lookup,
     findings: &mut Findings,
 ) {
-    for address in addresses {
+    if addresses.len() > LOOKED_AT {
+        findings.warning(
+            CHECK,
+            domain,
+            format!(
+                "only the first {LOOKED_AT} of {} addresses in rua are looked at",
+                addresses.len()
+            ),
+            "Name fewer: receivers need not send to more than two",
+        );
+    }
+    for address in &addresses[..addresses.len().min(LOOKED_AT)] {
         let host = address.rsplit('@').next().unwrap_or_default();
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         match Walk::from(&host, lookup) {

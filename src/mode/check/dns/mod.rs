@@ -161,7 +161,7 @@ fn named(
     addresses
 }
 
-/// `"1 tag"` or `"2 tags"`, for what has no other words.
+/// The first fault of a record, and how many more there are.
 fn tell_faults(check: &'static str, name: &str, faults: &[String], findings: &mut Findings) {
     if let Some(first) = faults.first() {
         let more = match faults.len() - 1 {
