@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::{AskError, ClusterAnswers, tally, useful};
+use super::{AskError, ClusterAnswers, WHOLE, tally, useful};
 use crate::{
     answers::{FailureRow, TlsRow, TlsSums},
     report::{Kind, Text},
@@ -48,10 +48,7 @@ pub(super) fn each(
     fields: &[&str],
     mut take: impl FnMut(&str, &Value),
 ) -> Result<(), AskError> {
-    let path = format!(
-        "/{}/_search?scroll={KEPT}&ignore_unavailable=true&allow_no_indices=true",
-        cluster.index(kind)
-    );
+    let path = format!("/{}/_search?scroll={KEPT}&{WHOLE}", cluster.index(kind));
     let body = json!({ "size": PAGE, "sort": ["_doc"], "query": query, "_source": fields });
     let mut page = useful(&cluster.client.post(&path, &body)?)?;
     loop {

@@ -33,6 +33,11 @@ use crate::{
 /// The beginning of the report's period.
 const BEGIN: &str = "feedback.report_metadata.date_range.begin";
 
+/// An index that is missing has nothing. What only some shards found would be taken for all there
+/// is.
+const WHOLE: &str =
+    "ignore_unavailable=true&allow_no_indices=true&allow_partial_search_results=false";
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
@@ -82,8 +87,7 @@ impl ClusterAnswers {
 
     /// Asks for aggregations over the documents of a query. An index that is missing has none.
     fn search(&self, kind: Kind, query: &Value, aggregations: &Value) -> Result<Value, AskError> {
-        let path =
-            format!("/{}/_search?ignore_unavailable=true&allow_no_indices=true", self.index(kind));
+        let path = format!("/{}/_search?{WHOLE}", self.index(kind));
         let body = json!({ "size": 0, "query": query, "aggs": aggregations });
         let mut answer = useful(&self.client.post(&path, &body)?)?;
         Ok(answer["aggregations"].take())
