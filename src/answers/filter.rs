@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::IpAddr};
 
-use super::{Disposition, Network, Sender, Verdict, sender::Evidence};
+use super::{Disposition, Network, Sender, Verdict};
 
 /// Which records are meant: those that every property lets through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,11 +80,6 @@ impl Filter {
     /// Whether mails from an address are meant.
     pub fn lets_address(&self, address: Option<IpAddr>) -> bool {
         self.networks.lets(|network| address.is_some_and(|address| network.contains(address)))
-    }
-
-    /// Whether mails of a sender are meant.
-    pub fn lets_sender(&self, evidence: Evidence) -> bool {
-        self.senders.is_any() || self.senders.lets(|wanted| *wanted == evidence.sender())
     }
 
     /// Whether mails with these results are meant.

@@ -1,4 +1,5 @@
-//! Sender: who sent a record's mails, by the best evidence that there is.
+//! Sender: who sent a record's mails, by the best evidence that there is: a key by which records are
+//! summed up. What a sender is called where it is shown says [`crate::senders::sender`].
 //!
 //! Today that is in the record itself; whatever else comes to be known of an address or a signature
 //! (its name, the owner of its network) has its place here, and nowhere else.
@@ -27,25 +28,6 @@ pub struct Signature<'r> {
     pub is_own: bool,
 }
 
-/// What a record says of its sender.
-#[derive(Clone, Copy, Debug)]
-pub struct Evidence<'r> {
-    /// The signature that tells most; see [`sender`].
-    pub signature: Option<&'r str>,
-    /// The address that the mails came from.
-    pub address: Option<IpAddr>,
-}
-
-impl Evidence<'_> {
-    pub(crate) fn sender(&self) -> Sender {
-        match (self.signature, self.address) {
-            (Some(domain), _) => Sender::Domain(domain.to_owned()),
-            (None, Some(address)) => Sender::Network(Network::usual(address)),
-            (None, None) => Sender::Unknown,
-        }
-    }
-}
-
 /// Which of a record's signatures that passed tells most of its sender: the first of another
 /// domain, since a mail service signs in its own name, too; else the first.
 pub(crate) fn best<T: Copy>(
@@ -66,7 +48,11 @@ pub(crate) fn best<T: Copy>(
 /// address.
 pub fn sender(signatures: &[Signature], address: Option<IpAddr>) -> Sender {
     let signature = best(signatures, |signature| signature.is_own);
-    Evidence { signature: signature.map(|signature| signature.domain), address }.sender()
+    match (signature, address) {
+        (Some(signature), _) => Sender::Domain(signature.domain.to_owned()),
+        (None, Some(address)) => Sender::Network(Network::usual(address)),
+        (None, None) => Sender::Unknown,
+    }
 }
 
 /// The text is no sender.

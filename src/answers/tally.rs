@@ -79,15 +79,6 @@ impl Verdict {
             None => Verdict::Unknown,
         }
     }
-
-    /// A word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            Verdict::Unknown => "unknown",
-        }
-    }
 }
 
 impl Outcome {

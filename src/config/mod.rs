@@ -183,9 +183,7 @@ impl Typed<'_> {
         flags: &cli::FromFlags,
         purpose: &Purpose,
     ) -> Result<FromIndices, ConfigError> {
-        let mut typed = self.shared.settings.clone();
-        choose_store(&mut typed, self.matches)?;
-        let settings = layer(typed, self.below()?)?;
+        let settings = self.settings()?;
         let patience = patience(&settings, purpose)?;
         from(flags, &settings, purpose, patience)
     }

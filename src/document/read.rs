@@ -41,9 +41,9 @@ pub fn kind(source: &Value) -> Option<Kind> {
 /// # Errors
 /// [`Unreadable`] says why there is no report in it.
 pub fn read(id: &str, source: Value, value_bytes: usize) -> Result<Single, Unreadable> {
-    let kind = kind(&source)
-        .ok_or_else(|| Unreadable::NotAReport("no feedback, policies or failure in it".into()))?;
-    let Value::Object(mut source) = source else { return Err(not_an_object()) };
+    let (Some(kind), Value::Object(mut source)) = (kind(&source), source) else {
+        return Err(Unreadable::NotAReport("no feedback, policies or failure in it".into()));
+    };
     let id = own_id(id);
     let stored = source.remove("received").unwrap_or_default();
     let value_bytes = if id.is_some() { usize::MAX } else { value_bytes };
@@ -60,10 +60,6 @@ pub fn read(id: &str, source: Value, value_bytes: usize) -> Result<Single, Unrea
         *report.repairs_mut() = Repairs::from_names(texts(&stored["repairs"]));
     }
     Ok(Single { report, received: received(&stored), id })
-}
-
-fn not_an_object() -> Unreadable {
-    Unreadable::NotAReport("the document is no object".into())
 }
 
 /// Takes an `_id` of this program apart: 32 hexadecimal digits, a hyphen, and 16.
@@ -106,7 +102,7 @@ fn texts(value: &Value) -> Vec<Text> {
 fn dmarc(source: &Map<String, Value>, limits: &Limits) -> Result<Report, Unreadable> {
     let mut xml = String::with_capacity(2048);
     element("feedback", &source["feedback"], &mut xml);
-    first(&xml, limits)
+    report::parse(xml.as_bytes(), limits)
 }
 
 /// The document's members are the report's, but for the one policy in place of a list.
@@ -116,11 +112,7 @@ fn tls(mut source: Map<String, Value>, limits: &Limits) -> Result<Report, Unread
     if let Some(policy) = source.get_mut("policies") {
         *policy = json!([policy.take()]);
     }
-    first(&Value::Object(source).to_string(), limits)
-}
-
-fn first(text: &str, limits: &Limits) -> Result<Report, Unreadable> {
-    report::parse(text.as_bytes(), limits)
+    report::parse(Value::Object(source).to_string().as_bytes(), limits)
 }
 
 /// Writes an element with all that is in it. A list is the element again and again, and so is an

@@ -111,7 +111,7 @@ fn imported(answer: &Answer, sent: usize) -> Result<u64, (Exit, String)> {
         429 | 500.. => return Err((Exit::TryAgain, said("it can't do it now"))),
         _ => return Err((Exit::Configuration, said("it was refused"))),
     }
-    let body = answer.body.get(..=ANSWER_BYTES).is_none().then_some(&answer.body);
+    let body = Some(&answer.body).filter(|body| body.len() <= ANSWER_BYTES);
     let Some(imported) = body.and_then(|body| serde_json::from_slice::<Imported>(body).ok()) else {
         return Err((Exit::Configuration, said("this is not OpenSearch Dashboards")));
     };

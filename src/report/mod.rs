@@ -61,6 +61,11 @@ pub enum Kind {
     Failure,
 }
 
+impl Kind {
+    /// All of them, in the order of their numbers: journals and tables are in it.
+    pub(crate) const ALL: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
+}
+
 /// The time a report speaks of, both ends in seconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Period {

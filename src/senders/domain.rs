@@ -37,11 +37,6 @@ pub fn operator(host: &str) -> Option<Cow<'_, str>> {
     }))
 }
 
-/// True if the name is the domain or one below it; both in small letters.
-pub fn is_at_or_below(name: &str, domain: &str) -> bool {
-    name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
 /// A name in small letters without the dot at its end; nothing if it is no domain name.
 pub fn folded(name: &str) -> Option<Cow<'_, str>> {
     let name = name.strip_suffix('.').unwrap_or(name);
@@ -117,13 +112,5 @@ mod tests {
             assert_eq!(organisational(name), None, "{name:?}");
             assert_eq!(operator(name), None, "{name:?}");
         }
-    }
-
-    #[test]
-    fn a_domain_is_at_or_below_itself() {
-        assert!(is_at_or_below("example.org", "example.org"));
-        assert!(is_at_or_below("a.example.org", "example.org"));
-        assert!(!is_at_or_below("anexample.org", "example.org"));
-        assert!(!is_at_or_below("org", "example.org"));
     }
 }

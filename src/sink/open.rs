@@ -15,8 +15,8 @@ use crate::{
     stop::Stop,
 };
 
-/// Opens a store. What the databases know of addresses is written with the reports. `patience` is how long it may be away before the program gives up; nothing for
-/// ever.
+/// Opens a store. What the databases know of addresses is written with the reports. `patience` is
+/// how long it may be away before the program gives up; nothing for ever.
 ///
 /// # Errors
 /// It can't be opened, and waiting is of no use.

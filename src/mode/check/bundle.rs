@@ -1,6 +1,7 @@
 //! Bundle: one file for whoever is to help. What a mail says is never in it, nor is a secret.
 
 use std::{
+    collections::BTreeMap,
     env,
     fs::{self, OpenOptions},
     io::Write,
@@ -37,6 +38,7 @@ pub(super) fn write(
     maildirs: &[PathBuf],
     typed: &Typed,
     config: Option<&Config>,
+    rows: Option<&BTreeMap<String, u64>>,
     findings: &Findings,
 ) -> Result<(), Failure> {
     let failed = |error| Failure::path(file, &error);
@@ -44,7 +46,7 @@ pub(super) fn write(
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(failed)?;
     let store = match config.map(|config| &config.store) {
         Some(Destination::OpenSearch(config)) => opensearch::facts(config),
-        Some(Destination::Sqlite(file)) => sqlite::facts(file),
+        Some(Destination::Sqlite(file)) => sqlite::facts(file, rows),
         Some(other) => other.to_string().into(),
         None => Value::Null,
     };

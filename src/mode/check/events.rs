@@ -1,6 +1,9 @@
 //! Events: whether `watch` would hear of deliveries at once (inotify(7)).
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use notify::ErrorKind;
 use rustix::fs::statfs;
@@ -20,7 +23,7 @@ const REMOTE: [(u64, &str); 6] = [
 ];
 
 /// Looks at all folders `new/`, with one watch as `watch` has it, which ends with this.
-pub(super) fn check(folders: &[(String, &Path)], findings: &mut Findings) {
+pub(super) fn check(folders: &[(String, PathBuf)], findings: &mut Findings) {
     for (about, folder) in folders {
         if let Some(kind) = remote(folder) {
             let found = format!("it lies on {kind}, where deliveries by other machines go unheard");

@@ -49,9 +49,7 @@ pub(super) fn check_all(paths: &[PathBuf], config: Option<&Config>, findings: &m
             watched.push((about, path.join("new")));
         }
     }
-    let folders: Vec<(String, &Path)> =
-        watched.iter().map(|(about, new)| (about.clone(), new.as_path())).collect();
-    events::check(&folders, findings);
+    events::check(&watched, findings);
 }
 
 fn open(path: &Path, about: &str, findings: &mut Findings) -> Option<Arc<Maildir>> {

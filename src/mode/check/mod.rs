@@ -31,6 +31,7 @@ use crate::{
     cli::CheckFlags,
     config::{Config, Destination, Purpose, Typed},
     exit::{Exit, Failure},
+    ingest::counted,
     sanitize,
 };
 
@@ -51,16 +52,18 @@ pub(super) fn run(flags: &CheckFlags, typed: &Typed) -> Result<Exit, Failure> {
     maildir::check_all(&flags.maildirs, config.as_ref(), &mut findings);
     let said = typed.shared.settings.dns_server;
     let dns_server = config.as_ref().map_or(said, |config| config.dns_server);
+    let mut rows = None;
     match config.as_ref().map(|config| &config.store) {
         Some(Destination::OpenSearch(config)) => opensearch::check(config, &mut findings),
-        Some(Destination::Sqlite(file)) => sqlite::check(file, &mut findings),
+        Some(Destination::Sqlite(file)) => rows = sqlite::check(file, &mut findings),
         Some(Destination::NdJson(file)) => lines(file.as_deref(), &mut findings),
         Some(Destination::Nothing) | None => {}
     }
     dns::check_all(&domains, dns_server, flags, &mut findings);
     show(&findings, flags.json, typed.shared.quiet)?;
     if let Some(file) = &flags.bundle {
-        bundle::write(file, &flags.maildirs, typed, config.as_ref(), &findings)?;
+        let rows = rows.as_ref();
+        bundle::write(file, &flags.maildirs, typed, config.as_ref(), rows, &findings)?;
     }
     Ok(findings.exit())
 }
@@ -121,13 +124,6 @@ fn lines(file: Option<&Path>, findings: &mut Findings) {
     }
     findings.ok("store.rights", &about, "it can be written");
     space::check(file, &about, findings);
-}
-
-/// A number of things.
-fn counted(number: impl Into<u64>, noun: &str) -> String {
-    let number = number.into();
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{ending}")
 }
 
 /// How long ago a second was, in the largest unit that fits twice.

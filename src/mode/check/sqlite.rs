@@ -1,6 +1,6 @@
 //! Sqlite: the store that is an SQLite file.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use jiff::Timestamp;
 use rusqlite::ErrorCode;
@@ -17,14 +17,15 @@ use crate::{
     },
 };
 
-/// Looks at the file, its rights, and what is in it.
-pub(super) fn check(file: &Path, findings: &mut Findings) {
+/// Looks at the file, its rights, and what is in it. The rows of each table, where it is a store.
+pub(super) fn check(file: &Path, findings: &mut Findings) -> Option<BTreeMap<String, u64>> {
     let about = &file.display().to_string();
     match space::not_writable(file, true) {
         Some((found, fix)) => findings.wrong("store.rights", about, found, fix),
         None => findings.ok("store.rights", about, "it can be written, and so can its folder"),
     }
     space::note_root(file, about, findings);
+    let mut found = None;
     match look(file) {
         Ok(Seen::Nothing) => {
             missing(file, about, findings);
@@ -41,18 +42,16 @@ pub(super) fn check(file: &Path, findings: &mut Findings) {
             if !is_older && faults.is_empty() {
                 self::newest(newest, "store.newest", about, findings);
             }
+            found = Some(rows);
         }
         Err(error) => unopened(&error, about, findings),
     }
     space::check(file, about, findings);
+    found
 }
 
 /// How large the store is, and the rows of each table.
-pub(super) fn facts(file: &Path) -> Value {
-    let rows = match look(file) {
-        Ok(Seen::Store { rows, .. }) => Some(rows),
-        _ => None,
-    };
+pub(super) fn facts(file: &Path, rows: Option<&BTreeMap<String, u64>>) -> Value {
     let bytes = fs::metadata(file).map(|file| file.len()).ok();
     json!({ "sqlite": file.display().to_string(), "bytes": bytes, "rows": rows })
 }

@@ -30,9 +30,6 @@ use crate::{
     stored::{Found, ReadError},
 };
 
-/// In this order they are copied.
-const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
-
 /// Goes through a store.
 pub(super) struct Copier<'c> {
     pub(super) run: &'c Ingest,
@@ -86,7 +83,7 @@ impl<'c> Copier<'c> {
         let period = self.period.clone();
         let mut source = source.at_this_moment(&period)?;
         let mut counts = [0; 3];
-        for (count, kind) in counts.iter_mut().zip(KINDS) {
+        for (count, kind) in counts.iter_mut().zip(Kind::ALL) {
             *count = source.count(kind, &period)?;
         }
         let all = counts.iter().sum();
@@ -102,13 +99,14 @@ impl<'c> Copier<'c> {
         let key = FileKey::new(key.as_bytes(), all, (0, 0));
         let Some((stream, resume)) = self.begin(key) else { return Ok(()) };
         let (first, since) = (resume.numbers()[0], resume.numbers().get(1).copied());
-        for (number, kind) in (0..).zip(KINDS) {
+        for (number, kind) in (0..).zip(Kind::ALL) {
             let since = since.filter(|_| number == first).map_or(period.start, in_order_of);
             let rest = since.max(period.start)..period.end;
-            let done = if number < first {
-                counts[kind as usize]
-            } else {
-                counts[kind as usize].saturating_sub(source.count(kind, &rest)?)
+            let all = counts[kind as usize];
+            let done = match rest.start > period.start {
+                _ if number < first => all,
+                true => all.saturating_sub(source.count(kind, &rest)?),
+                false => 0,
             };
             self.counters.bytes.fetch_add(done, Relaxed);
             if number < first {

@@ -16,7 +16,7 @@ use crate::{
     cli,
     exit::{Exit, Failure},
     sanitize,
-    settle::{Origin, Outcome, Settlement, Tag, apply::Moved},
+    settle::{Outcome, Settlement, Tag, apply::Moved},
 };
 
 /// How often the journal is written out.
@@ -61,8 +61,8 @@ impl Remembered {
         };
         self.journal.settled(*tag, end);
         match outcome {
-            Outcome::Failed(reason) => self.unusable(origin, "failed", reason),
-            Outcome::Unrecognized(reason) => self.unusable(origin, "unrecognized", reason),
+            Outcome::Failed(reason) => self.unusable(&origin.name(), "failed", reason),
+            Outcome::Unrecognized(reason) => self.unusable(&origin.name(), "unrecognized", reason),
             Outcome::Stored | Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
         }
         if self.journal_flushed.elapsed() >= JOURNAL_INTERVAL {
@@ -79,13 +79,12 @@ impl Remembered {
     /// No report can be made of a document of another store.
     pub(super) fn unusable_document(&mut self, tag: Tag, what: &str, reason: &str) {
         self.journal.settled(tag, End::Failed);
-        *self.reasons.entry(without_numbers(reason)).or_default() += 1;
-        self.list(what, "failed", reason);
+        self.unusable(what, "failed", reason);
     }
 
-    fn unusable(&mut self, origin: &Origin, outcome: &str, reason: &str) {
+    fn unusable(&mut self, what: &str, outcome: &str, reason: &str) {
         *self.reasons.entry(without_numbers(reason)).or_default() += 1;
-        self.list(&origin.name(), outcome, reason);
+        self.list(what, outcome, reason);
     }
 
     fn list(&mut self, what: &str, outcome: &str, reason: &str) {

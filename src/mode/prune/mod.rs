@@ -21,9 +21,6 @@ use crate::{
     stop::Stop,
 };
 
-/// In this order they are deleted.
-const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
-
 /// What is to be done.
 struct Order<'p> {
     flags: &'p PruneFlags,

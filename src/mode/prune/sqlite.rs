@@ -5,9 +5,10 @@ use std::path::Path;
 use bytesize::ByteSize;
 use tracing::{info, warn};
 
-use super::{KINDS, Order, told};
+use super::{Order, told};
 use crate::{
     exit::{Exit, Failure},
+    report::Kind,
     sqlite::{
         Store, open_to_read,
         prune::{self, PruneError, Pruned, Room},
@@ -22,7 +23,7 @@ pub(super) fn run(order: &Order, file: &Path) -> Result<Exit, Failure> {
     let reader = open_to_read(file)?;
     if order.flags.dry_run {
         let mut all = Vec::new();
-        for kind in KINDS {
+        for kind in Kind::ALL {
             let old = prune::count(&reader, kind, order.before)
                 .map_err(|error| failed(PruneError::Sqlite(error)))?;
             all.push(told(kind, old));
@@ -33,11 +34,12 @@ pub(super) fn run(order: &Order, file: &Path) -> Result<Exit, Failure> {
     drop(reader);
     let mut store = Store::open(file)?;
     let mut all = [Pruned::default(); 3];
-    let pruned = KINDS
+    let pruned = Kind::ALL
         .into_iter()
         .zip(&mut all)
         .try_for_each(|(kind, pruned)| store.prune(kind, order.before, &order.stop, pruned));
-    let told: Vec<String> = KINDS.into_iter().zip(all).map(|(kind, old)| told(kind, old)).collect();
+    let told: Vec<String> =
+        Kind::ALL.into_iter().zip(all).map(|(kind, old)| told(kind, old)).collect();
     order.tell(&told.join(", "));
     if matches!(pruned, Err(PruneError::Stopped)) {
         info!("stopped before the end, as asked; the same command goes on");

@@ -18,6 +18,7 @@ use crate::{
             Counted, Dmarc, Domain, FailureDomain, Failures, Overview, Source, Tls, TlsPolicy,
         },
     },
+    ingest::counted,
     moment::day,
     sanitize,
 };
@@ -197,11 +198,6 @@ fn share(part: u64, whole: u64) -> String {
         Some(thousandths) => format!("{}.{}%", thousandths / 10, thousandths % 10),
         None => "-".into(),
     }
-}
-
-fn counted(number: u64, noun: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{ending}")
 }
 
 /// A table whose rows have lines below their names, as long as they are: in the column of names

@@ -66,9 +66,6 @@ const ITEM_BYTES: usize = 1 << 20;
 /// So many batches may wait for an index in trouble.
 const BATCHES_ASIDE: usize = 2;
 
-/// All kinds of documents, in the order of their numbers.
-pub(crate) const KINDS: [Kind; 3] = [Kind::Dmarc, Kind::Tls, Kind::Failure];
-
 /// The sink; see the module.
 pub struct OpenSearchSink {
     shared: Arc<Shared>,
@@ -216,11 +213,12 @@ impl Sink for OpenSearchSink {
         let shared = &self.shared;
         // Indices by month are made while an import lasts: they can't tell whether the store is
         // the one that a journal speaks of.
-        let is_dated = KINDS.into_iter().any(|kind| shared.config.target(kind).index.is_dated());
+        let is_dated =
+            Kind::ALL.into_iter().any(|kind| shared.config.target(kind).index.is_dated());
         if shared.prepare().is_err() || is_dated {
             return None;
         }
-        let indices = KINDS.map(|kind| shared.config.target(kind).index.to_string()).join(",");
+        let indices = Kind::ALL.map(|kind| shared.config.target(kind).index.to_string()).join(",");
         let path = format!(
             "/{indices}/_settings?filter_path=*.settings.index.uuid&ignore_unavailable=true"
         );

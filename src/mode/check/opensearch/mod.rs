@@ -10,11 +10,13 @@ use ureq::http::Method;
 
 use self::node::Node;
 use super::finding::Findings;
-use crate::sink::opensearch::{
-    KINDS,
-    client::{Answer, Client},
-    config::{Auth, OpenSearchConfig},
-    template,
+use crate::{
+    report::Kind,
+    sink::opensearch::{
+        client::{Answer, Client},
+        config::{Auth, OpenSearchConfig},
+        template,
+    },
 };
 
 /// Looks at the nodes, and through those that answer at the cluster and the indices.
@@ -48,7 +50,7 @@ pub(super) fn check(config: &OpenSearchConfig, findings: &mut Findings) {
     }
     let Ok(client) = Client::new(&OpenSearchConfig { nodes, ..config.clone() }) else { return };
     cluster::check(&client, &all, findings);
-    for kind in KINDS {
+    for kind in Kind::ALL {
         index::check(&client, kind, config, findings);
     }
 }
@@ -72,7 +74,7 @@ pub(super) fn facts(config: &OpenSearchConfig) -> Value {
         });
         (index, facts)
     };
-    let indices: Map<String, Value> = KINDS.into_iter().map(index).collect();
+    let indices: Map<String, Value> = Kind::ALL.into_iter().map(index).collect();
     let health = told("/_cluster/health".into());
     json!({ "opensearch": told("/".into()), "health": health, "indices": indices })
 }
