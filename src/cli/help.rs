@@ -27,11 +27,13 @@ const OF_CLIENTS: [&str; 10] = [
     "failures_index",
 ];
 
-/// What `prune` has a use for, apart from these and the general ones.
+/// What `prune` and `export` have a use for, apart from these and the general ones.
 const OF_STORES: [&str; 3] = ["opensearch", "store", "give_up_after"];
 
-/// True if a command makes use of a shared flag. `export` knows no other kind of store yet than
-/// SQLite.
+/// What `export` has a use for, apart from these: documents of the Ruby tool are made into reports.
+const OF_EXPORT: [&str; 3] = ["source_names", "limit_records", "limit_value_bytes"];
+
+/// True if a command makes use of a shared flag.
 fn uses(command: &str, flag: &str) -> bool {
     match command {
         "report" => {
@@ -39,10 +41,12 @@ fn uses(command: &str, flag: &str) -> bool {
                 || OF_CLIENTS.contains(&flag)
                 || GENERAL.contains(&flag)
         }
-        "export" => ["store", "source_names"].contains(&flag) || GENERAL.contains(&flag),
         "dashboards" => OF_CLIENTS.contains(&flag) || GENERAL.contains(&flag),
-        "prune" => {
-            OF_STORES.contains(&flag) || OF_CLIENTS.contains(&flag) || GENERAL.contains(&flag)
+        "prune" | "export" => {
+            OF_STORES.contains(&flag)
+                || OF_CLIENTS.contains(&flag)
+                || GENERAL.contains(&flag)
+                || command == "export" && OF_EXPORT.contains(&flag)
         }
         "retry" | "generate" => GENERAL.contains(&flag),
         // Names are given to what is shown; reports are stored without.
@@ -137,6 +141,5 @@ pub fn unused_flag(matches: &ArgMatches) -> Option<String> {
     let found = unused
         .find(|arg| [matches, inner].iter().any(|matches| typed(matches, arg.get_id().as_str())))?;
     let flag = found.get_long().unwrap_or_default();
-    let instead = if name == "export" { "; it reads an SQLite store (--store FILE)" } else { "" };
-    Some(format!("{name} has no use for --{flag}{instead}"))
+    Some(format!("{name} has no use for --{flag}"))
 }

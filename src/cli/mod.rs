@@ -96,11 +96,13 @@ pub enum Mode {
     /// With -q, only what is not as it should be is shown.
     #[command(after_help = CHECK_CODES)]
     Check(CheckFlags),
-    /// Show what the SQLite store holds
+    /// Show what the store holds
     Report(ReportFlags),
-    /// Write out what the SQLite store holds, as lines of JSON or CSV
+    /// Write out what the store holds, as lines of JSON or CSV
     ///
-    /// A line or row for each record, policy and failure.
+    /// A line or row for each record, policy and failure, in the order in which the reports' periods
+    /// begin; of those that begin together, an SQLite file gives those stored first, OpenSearch goes
+    /// by the reports' ids.
     Export(ExportFlags),
     /// Delete old reports from the store
     Prune(PruneFlags),

@@ -49,7 +49,7 @@ pub(super) fn from(
     let is_silent = own.opensearch_user.is_none()
         && own.opensearch_password_file.is_none()
         && own.opensearch_api_key_file.is_none()
-        && !FROM.are_in_environment();
+        && !FROM.are_in_environment()?;
     let mut config = if is_silent && from.iter().all(|node| stores.contains(node)) {
         opensearch(own.or(settings.clone()), from, purpose, patience, &STORE)?
     } else {

@@ -42,11 +42,12 @@ pub(super) const FROM: Names = Names {
 
 impl Names {
     /// True if a variable or a credential of systemd speaks for this cluster.
-    pub(super) fn are_in_environment(&self) -> bool {
-        let has = |[_, variable, credential]: [&'static str; 3]| {
-            secret(None, [credential, variable, credential]).is_ok_and(|secret| secret.is_some())
-        };
-        has(self.password) || has(self.key)
+    ///
+    /// # Errors
+    /// One is there and can't be used: what was said for another cluster is not sent in its place.
+    pub(super) fn are_in_environment(&self) -> Result<bool, ConfigError> {
+        let has = |names| secret(None, names).map(|secret| secret.is_some());
+        Ok(has(self.password)? || has(self.key)?)
     }
 }
 
@@ -125,16 +126,17 @@ fn secret(
     if let Some(file) = file {
         return read(file, setting);
     }
-    if let Ok(secret) = env::var(variable)
-        && !secret.is_empty()
-    {
-        return sendable(&secret, credential).map(Some);
+    if let Some(secret) = env::var_os(variable).filter(|secret| !secret.is_empty()) {
+        let secret = secret.to_str().ok_or_else(|| value(variable, "it is not UTF-8"))?;
+        return sendable(secret, variable).map(Some);
     }
     let file =
         env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(credential));
-    match file {
-        Some(path) if path.exists() => read(path, credential),
-        _ => Ok(None),
+    let Some(path) = file else { return Ok(None) };
+    match path.try_exists() {
+        Ok(true) => read(path, credential),
+        Ok(false) => Ok(None),
+        Err(error) => Err(ConfigError::File { setting: credential, path, error }),
     }
 }
 

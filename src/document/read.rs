@@ -8,12 +8,15 @@
 
 mod failure;
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value, json};
 
 use crate::{
     limits::Limits,
     message::Received,
     report::{self, Key, Kind, Repairs, Report, Text, Unreadable},
+    senders::Host,
 };
 
 /// A document's report, with one record, policy or failure.
@@ -25,6 +28,10 @@ pub struct Single {
     pub received: Received,
     /// What identifies report and record, where the document has an id of this program.
     pub id: Option<(Key, u64)>,
+    /// The address that mail was sent from.
+    pub address: Option<IpAddr>,
+    /// What is known of it.
+    pub host: Option<Host>,
 }
 
 /// Which kind of document this is, told by its members; nothing if it is none of a report.
@@ -41,6 +48,7 @@ pub fn kind(source: &Value) -> Option<Kind> {
 /// # Errors
 /// [`Unreadable`] says why there is no report in it.
 pub fn read(id: &str, source: Value, value_bytes: usize) -> Result<Single, Unreadable> {
+    let host = Host::from_members(&source);
     let (Some(kind), Value::Object(mut source)) = (kind(&source), source) else {
         return Err(Unreadable::NotAReport("no feedback, policies or failure in it".into()));
     };
@@ -59,7 +67,8 @@ pub fn read(id: &str, source: Value, value_bytes: usize) -> Result<Single, Unrea
     if id.is_some() {
         *report.repairs_mut() = Repairs::from_names(texts(&stored["repairs"]));
     }
-    Ok(Single { report, received: received(&stored), id })
+    let address = report.addresses().next();
+    Ok(Single { report, received: received(&stored), id, address, host })
 }
 
 /// Takes an `_id` of this program apart: 32 hexadecimal digits, a hyphen, and 16.

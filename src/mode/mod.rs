@@ -3,7 +3,7 @@
 
 mod check;
 mod dashboards;
-pub mod export;
+mod export;
 mod files;
 mod generate;
 mod import;
@@ -25,7 +25,7 @@ use tracing::info;
 use self::report::{ReportError, Source};
 use crate::{
     cli::{self, Cli, Mode},
-    config::{self, Config, Destination, Purpose, Typed},
+    config::{self, Destination, Purpose, Typed},
     exit::{Exit, Failure},
 };
 
@@ -69,14 +69,7 @@ pub fn run(
         None => files::run(&input, &typed),
         Some(Mode::Check(flags)) => check::run(&flags, &typed),
         Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),
-        Some(Mode::Export(flags)) => {
-            let Config { store, source_names, .. } = typed.config(&Purpose::default())?;
-            let Destination::Sqlite(store) = store else {
-                let what = "export reads an SQLite store; name it with --store FILE";
-                return Err(Failure::usage(what));
-            };
-            export::run(&flags, &store, source_names.as_deref(), quiet)
-        }
+        Some(Mode::Export(flags)) => export::run(&flags, &typed, quiet),
         Some(Mode::Generate(what)) => generate::run(&what),
         Some(Mode::Once { maildirs }) => once::run(&maildirs, &typed),
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),

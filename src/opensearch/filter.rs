@@ -4,19 +4,14 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::{BEGIN, scripts};
+use super::{ADDRESS, BEGIN, evaluated, scripts};
 use crate::{
     answers::{Choice, Disposition, Filter, Network, Outcome, ReportName, Verdict, folded},
     report::Kind,
 };
 
-const EVALUATED: &str = "feedback.record.row.policy_evaluated";
-const ADDRESS: &str = "feedback.record.row.source_ip";
-
 /// The DMARC records of a filter.
 pub(super) fn records(filter: &Filter) -> Value {
-    let field = |name: &str| format!("{EVALUATED}.{name}.keyword");
-    let (spf, dkim) = (field("spf"), field("dkim"));
     all_of(&[
         range(filter, BEGIN),
         domains(&filter.domains, "feedback.policy_published.domain.keyword"),
@@ -30,21 +25,16 @@ pub(super) fn records(filter: &Filter) -> Value {
             let source = scripts::is_sender();
             json!({ "script": { "script": { "source": source, "params": params } } })
         }),
-        choice(&filter.dispositions, |wanted| disposition(*wanted, &field("disposition"))),
-        choice(&filter.dmarc, |wanted| dmarc(*wanted, &spf, &dkim)),
-        choice(&filter.spf, |wanted| verdict(*wanted, &spf)),
-        choice(&filter.dkim, |wanted| verdict(*wanted, &dkim)),
+        choice(&filter.dispositions, |wanted| disposition(*wanted)),
+        choice(&filter.dmarc, |wanted| dmarc(*wanted)),
+        choice(&filter.spf, |wanted| spf(*wanted)),
+        choice(&filter.dkim, |wanted| dkim(*wanted)),
     ])
 }
 
 /// Records of an outcome.
 pub(super) fn outcome(outcome: Outcome) -> Value {
-    let field = |name: &str| format!("{EVALUATED}.{name}.keyword");
-    all_of(&[
-        disposition(outcome.disposition, &field("disposition")),
-        verdict(outcome.spf, &field("spf")),
-        verdict(outcome.dkim, &field("dkim")),
-    ])
+    all_of(&[disposition(outcome.disposition), spf(outcome.spf), dkim(outcome.dkim)])
 }
 
 /// Documents of the period of a filter.
@@ -81,7 +71,7 @@ pub(super) fn report(name: &ReportName) -> Value {
 }
 
 /// Documents whose domain is meant.
-pub(super) fn domains(domains: &Choice<String>, field: &str) -> Value {
+pub(crate) fn domains(domains: &Choice<String>, field: &str) -> Value {
     choice(domains, |wanted| {
         let wanted = folded(wanted);
         let wanted = wanted.trim_start_matches('.');
@@ -127,11 +117,20 @@ fn network(network: &Network) -> Value {
     wanted
 }
 
-fn disposition(wanted: Disposition, field: &str) -> Value {
+pub(super) fn disposition(wanted: Disposition) -> Value {
+    let field = evaluated("disposition");
     if wanted == Disposition::Other {
         return none_of(&json!({ "terms": { field: ["none", "pass", "quarantine", "reject"] } }));
     }
     json!({ "term": { field: wanted.word() } })
+}
+
+pub(super) fn spf(wanted: Verdict) -> Value {
+    verdict(wanted, &evaluated("spf"))
+}
+
+pub(super) fn dkim(wanted: Verdict) -> Value {
+    verdict(wanted, &evaluated("dkim"))
 }
 
 fn verdict(wanted: Verdict, field: &str) -> Value {
@@ -143,9 +142,10 @@ fn verdict(wanted: Verdict, field: &str) -> Value {
     }
 }
 
-fn dmarc(wanted: Verdict, spf: &str, dkim: &str) -> Value {
-    let passed = any_of(&[spf, dkim].map(|field| verdict(Verdict::Pass, field)));
-    let is_known = any_of(&[spf, dkim].map(exists));
+pub(super) fn dmarc(wanted: Verdict) -> Value {
+    let fields = ["spf", "dkim"].map(evaluated);
+    let passed = any_of(&fields.each_ref().map(|field| verdict(Verdict::Pass, field)));
+    let is_known = any_of(&fields.each_ref().map(|field| exists(field)));
     match wanted {
         Verdict::Pass => passed,
         Verdict::Fail => all_of(&[is_known, none_of(&passed)]),

@@ -4,15 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{AskError, BEGIN, ClusterAnswers, filter, scripts, tally};
+use super::{ADDRESS, AskError, BEGIN, ClusterAnswers, filter, scripts, tally};
 use crate::{
-    answers::{
-        Answers, By, Filter, Group, Groups, Key, Outcome, RawResult, Tally, capped_sum, folded,
-    },
+    answers::{By, Filter, Group, Groups, Key, Outcome, RawResult, Tally, capped_sum, folded},
     report::Kind,
 };
-
-const ADDRESS: &str = "feedback.record.row.source_ip";
 
 /// More groups than this are never asked for at once: the cluster's own limit is 65,535 buckets.
 const MOST: usize = 1000;
@@ -89,6 +85,7 @@ fn pages(
     key: impl Fn(&Value) -> Key,
 ) -> Result<Groups, AskError> {
     let mut merged: HashMap<Key, Tally> = HashMap::new();
+    let mut totals = None;
     let mut after = Value::Null;
     let query = filter::records(filter);
     loop {
@@ -96,11 +93,13 @@ fn pages(
         if !after.is_null() {
             composite["after"] = after;
         }
-        let asked = json!({ "page": { "composite": composite, "aggs": tally::aggregations() } });
+        let page = json!({ "page": { "composite": composite, "aggs": tally::aggregations() } });
+        let asked = if totals.is_none() { tally::with(page) } else { page };
         let mut found = cluster.search(Kind::Dmarc, &query, &asked)?;
         for bucket in buckets(&found["page"]) {
             merge(merged.entry(key(&bucket["key"])).or_default(), &tally::read(bucket));
         }
+        totals.get_or_insert_with(|| tally::read(&found));
         after = found["page"]["after_key"].take();
         if after.is_null() {
             break;
@@ -110,7 +109,7 @@ fn pages(
         .into_iter()
         .map(|(key, tally)| Group { key, tally, spf: Vec::new(), dkim: Vec::new() })
         .collect();
-    Ok(Groups::new(cluster.totals(filter)?, by, groups, top))
+    Ok(Groups::new(totals.unwrap_or_default(), by, groups, top))
 }
 
 /// The heaviest of many, with their raw results.
@@ -125,10 +124,9 @@ fn many(
     terms["size"] = top.clamp(1, MOST).into();
     terms["order"] = json!([{ "messages": "desc" }, { "_key": "asc" }]);
     let raw = |script: &str| {
-        let sum = json!({ "messages": { "sum": { "field": "feedback.record.row.count" } } });
         json!({
             "terms": { "script": { "source": script }, "size": 100, "order": { "messages": "desc" } },
-            "aggs": sum,
+            "aggs": { "messages": tally::messages() },
         })
     };
     let of_group =

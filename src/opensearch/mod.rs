@@ -7,7 +7,7 @@
 //! index has several shards. An IPv4 address and the same one within IPv6 (`::ffff:0:0/96`) are one
 //! to it.
 
-mod filter;
+pub(crate) mod filter;
 mod groups;
 mod lists;
 mod scripts;
@@ -32,6 +32,17 @@ use crate::{
 
 /// The beginning of the report's period.
 const BEGIN: &str = "feedback.report_metadata.date_range.begin";
+
+/// Messages of a record.
+const COUNT: &str = "feedback.record.row.count";
+
+/// The address that they were sent from.
+const ADDRESS: &str = "feedback.record.row.source_ip";
+
+/// A field of what became of them: `disposition`, `dkim` or `spf`.
+fn evaluated(name: &str) -> String {
+    format!("feedback.record.row.policy_evaluated.{name}.keyword")
+}
 
 /// An index that is missing has nothing. What only some shards found would be taken for all there
 /// is.

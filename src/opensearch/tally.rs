@@ -2,42 +2,48 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{BEGIN, scripts};
-use crate::answers::{Dispositions, Messages, Tally};
-
-const COUNT: &str = "feedback.record.row.count";
-const EVALUATED: &str = "feedback.record.row.policy_evaluated";
+use super::{BEGIN, COUNT, filter, scripts};
+use crate::answers::{Disposition, Dispositions, Messages, Tally, Verdict};
 
 /// Up to some ten thousand the number of distinct values is exact.
 const EXACT: u64 = 40_000;
 
+/// The dispositions that have a name; all else is what is left.
+const NAMED: [Disposition; 4] =
+    [Disposition::None, Disposition::Pass, Disposition::Quarantine, Disposition::Reject];
+
 /// Groups in one answer, where they are fetched page by page.
 pub(super) const PAGE: usize = 1000;
 
+/// The sum of messages.
+pub(super) fn messages() -> Value {
+    json!({ "sum": { "field": COUNT } })
+}
+
 /// What [`read`] reads.
 pub(super) fn aggregations() -> Value {
-    let sum = json!({ "sum": { "field": COUNT } });
-    let of = |query: Value| json!({ "filter": query, "aggs": { "messages": sum } });
-    let spf = json!({ "term": { format!("{EVALUATED}.spf.keyword"): "pass" } });
-    let dkim = json!({ "term": { format!("{EVALUATED}.dkim.keyword"): "pass" } });
-    let pass = json!({ "bool": { "should": [spf, dkim], "minimum_should_match": 1 } });
+    let of = |query: Value| json!({ "filter": query, "aggs": { "messages": messages() } });
     let mut all = json!({
-        "messages": sum,
+        "messages": messages(),
         "records": { "value_count": { "field": COUNT } },
         "reports": { "cardinality": {
             "script": { "source": scripts::REPORT }, "precision_threshold": EXACT
         } },
         "first": { "min": { "field": BEGIN } },
         "last": { "max": { "field": BEGIN } },
-        "pass": of(pass),
-        "spf": of(spf),
-        "dkim": of(dkim),
+        "pass": of(filter::dmarc(Verdict::Pass)),
+        "spf": of(filter::spf(Verdict::Pass)),
+        "dkim": of(filter::dkim(Verdict::Pass)),
     });
-    for word in ["none", "pass", "quarantine", "reject"] {
-        let is = json!({ "term": { format!("{EVALUATED}.disposition.keyword"): word } });
-        all[format!("is_{word}")] = of(is);
+    for wanted in NAMED {
+        all[name_of(wanted)] = of(filter::disposition(wanted));
     }
     all
+}
+
+/// The name of the aggregation of a disposition.
+fn name_of(disposition: Disposition) -> String {
+    format!("is_{}", disposition.word())
 }
 
 /// The number of distinct values of a script.
@@ -49,8 +55,7 @@ pub(super) fn distinct(script: &Value) -> Value {
 pub(super) fn read(found: &Value) -> Tally {
     let sum = |name: &str| whole(&found[name]["messages"]["value"]);
     let messages = whole(&found["messages"]["value"]);
-    let [none, pass, quarantine, reject] =
-        ["is_none", "is_pass", "is_quarantine", "is_reject"].map(sum);
+    let [none, pass, quarantine, reject] = NAMED.map(|wanted| sum(&name_of(wanted)));
     let named = none + pass + quarantine + reject;
     Tally {
         reports: whole(&found["reports"]["value"]),

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// What identifies a report, as 32 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(String);
 
 impl Key {

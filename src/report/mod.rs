@@ -21,6 +21,8 @@ mod text;
 mod tls_json;
 mod xml;
 
+use std::net::IpAddr;
+
 use compact_str::CompactString;
 
 use self::{number::number, search::Search, xml::Pieces};
@@ -96,6 +98,16 @@ impl Report {
                 Period { begin: at, end: at }
             }
         }
+    }
+
+    /// The addresses that mail was sent from, as often as they are named.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let (records, failure) = match self {
+            Report::Aggregate(report) => (report.records.as_slice(), None),
+            Report::Tls(_) => (Default::default(), None),
+            Report::Failure(report) => (Default::default(), report.source_ip),
+        };
+        records.iter().filter_map(|record| record.row.source_ip).chain(failure)
     }
 
     /// How many documents this report gives: one a record, or one a policy.

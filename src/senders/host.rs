@@ -3,6 +3,7 @@
 use std::{borrow::Cow, collections::HashMap, net::IpAddr};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Networks;
 
@@ -38,6 +39,23 @@ impl Host {
         self.domain = self.domain.take().or(other.domain);
         self.country = self.country.take().or(other.country);
         self.name = self.name.take().or(other.name);
+    }
+
+    /// What the members of a document tell, if anything; they may be this program's own or those of
+    /// OpenSearch's processor `ip2geo`. The owner's domain is not among them.
+    pub fn from_members(document: &Value) -> Option<Host> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let (owner, source) = (&document["ip2geo"], &document["source"]);
+        let asn = owner["asn"].as_u64().and_then(|asn| asn.try_into().ok());
+        let host = Host {
+            asn: asn.or_else(|| owner["asn"].as_str()?.parse().ok()),
+            network: text(&owner["network"]),
+            organisation: text(&owner["organization_name"]),
+            domain: None,
+            country: text(&source["country"]),
+            name: text(&source["reverse_dns"]),
+        };
+        (!host.is_unknown()).then_some(host)
     }
 
     /// The members that a document gets; of these, `ip2geo` is as OpenSearch's processor of that

@@ -34,7 +34,8 @@ pub(crate) fn keep<'m>(
     mails: impl Iterator<Item = &'m Contents>,
 ) -> Result<()> {
     let mut keep = transaction.prepare_cached(KEEP)?;
-    let all: BTreeSet<IpAddr> = mails.flat_map(|mail| &mail.reports).flat_map(addresses).collect();
+    let all: BTreeSet<IpAddr> =
+        mails.flat_map(|mail| &mail.reports).flat_map(Report::addresses).collect();
     for address in all {
         let Some(host) = networks.host(address) else { continue };
         let Host { asn, network, organisation, domain, country, name: _ } = host;
@@ -43,21 +44,11 @@ pub(crate) fn keep<'m>(
     Ok(())
 }
 
-/// The addresses that a report tells of.
-fn addresses(report: &Report) -> impl Iterator<Item = IpAddr> + '_ {
-    let (records, failure) = match report {
-        Report::Aggregate(report) => (report.records.as_slice(), None),
-        Report::Tls(_) => (Default::default(), None),
-        Report::Failure(report) => (Default::default(), report.source_ip),
-    };
-    records.iter().filter_map(|record| record.row.source_ip).chain(failure)
-}
-
 /// What is known of the addresses in a report.
 pub(super) fn hosts(connection: &Connection, report: &Report) -> Result<HashMap<IpAddr, Host>> {
     let mut known = connection.prepare_cached("SELECT * FROM addresses WHERE address = ?")?;
     let mut hosts = HashMap::new();
-    for address in addresses(report).collect::<BTreeSet<_>>() {
+    for address in report.addresses().collect::<BTreeSet<_>>() {
         if let Some(host) = known.query_row([address.to_string()], host).optional()? {
             hosts.insert(address, host);
         }

@@ -18,6 +18,15 @@ pub struct Selection {
     pub domain: Option<String>,
 }
 
+impl Selection {
+    /// True if nothing is left out.
+    pub(crate) fn is_all(&self) -> bool {
+        self.since.is_none_or(|since| since == i64::MIN)
+            && self.until.is_none_or(|until| until == i64::MAX)
+            && self.domain.is_none()
+    }
+}
+
 /// A store opened to be asked.
 #[derive(Debug)]
 pub struct Reader {

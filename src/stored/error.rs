@@ -1,13 +1,18 @@
-//! Error: why indices can't be read.
+//! Error: why a store can't be read.
+
+use std::path::PathBuf;
 
 use crate::{
     exit::{Exit, Failure},
     stop::Stopped,
 };
 
-/// Why indices can't be read.
+/// Why a store can't be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
+    /// SQLite can't read its file.
+    #[error("can't read the store {}: {error}", .path.display())]
+    Sqlite { path: PathBuf, error: rusqlite::Error },
     /// The cluster does not answer now.
     #[error("can't read {0}")]
     Away(String),
@@ -31,7 +36,7 @@ impl From<Stopped> for ReadError {
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Failure {
         let exit = match error {
-            ReadError::Away(_) | ReadError::Stopped => Exit::TryAgain,
+            ReadError::Sqlite { .. } | ReadError::Away(_) | ReadError::Stopped => Exit::TryAgain,
             ReadError::Refused(_) | ReadError::Shape(_) => Exit::Configuration,
         };
         Failure::new(exit, error)

@@ -5,8 +5,9 @@
 //! report must be gathered first.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     mem,
+    net::IpAddr,
 };
 
 use serde_json::Value;
@@ -20,6 +21,7 @@ use crate::{
     limits::Limits,
     message::Received,
     report::{Ids, Key, Report},
+    senders::Host,
 };
 
 /// How many records or policies are handed out at once.
@@ -31,15 +33,31 @@ pub(super) struct Group<'l> {
     /// Begin and report id, as the walk is ordered by them.
     at: Option<(i64, Value)>,
     /// Documents with ids: those of the last report.
-    own: Option<Portion>,
+    own: Option<Own>,
     /// Reports that were handed out in part.
     met: HashSet<Key>,
     /// Documents without ids.
-    others: HashMap<Key, Report>,
+    others: BTreeMap<Key, Other>,
     /// How many these are, and the name of the first.
     gathered: usize,
     /// More of them than a report may have.
     too_many: Option<String>,
+}
+
+/// Documents with ids of one report, whose heads and mails are the same.
+struct Own {
+    report: Report,
+    ids: Ids,
+    received: Received,
+    /// What each document says of its address. Databases change: two may disagree.
+    hosts: HashMap<IpAddr, Option<Host>>,
+    is_first: bool,
+}
+
+/// A report without ids.
+struct Other {
+    report: Report,
+    hosts: HashMap<IpAddr, Host>,
 }
 
 impl<'l> Group<'l> {
@@ -49,7 +67,7 @@ impl<'l> Group<'l> {
             at: None,
             own: None,
             met: HashSet::new(),
-            others: HashMap::new(),
+            others: BTreeMap::new(),
             gathered: 0,
             too_many: None,
         }
@@ -69,11 +87,9 @@ impl<'l> Group<'l> {
         }
         let name = || format!("document {id} of {index}");
         match read::read(&id, source, self.limits.value_bytes) {
-            Ok(Single { report, received, id: Some((key, part)) }) => {
-                self.add_own(begin, report, received, key, part, take)
-            }
-            Ok(Single { report, .. }) => {
-                self.add_other(report, name);
+            Ok(single) if single.id.is_some() => self.add_own(begin, single, take),
+            Ok(single) => {
+                self.add_other(single, name);
                 Ok(())
             }
             Err(error) => take(Found::Unusable { begin, name: name(), reason: error.to_string() }),
@@ -83,43 +99,48 @@ impl<'l> Group<'l> {
     fn add_own<E>(
         &mut self,
         begin: i64,
-        report: Report,
-        received: Received,
-        key: Key,
-        part: u64,
+        single: Single,
         take: &mut impl FnMut(Found) -> Result<(), E>,
     ) -> Result<(), E> {
+        let Some((key, part)) = &single.id else { return Ok(()) };
         if let Some(open) = &mut self.own
-            && open.ids.key == key
-            && open.ids.parts.len() < PORTION
-            && open.received == received
-            && open.report.has_head_of(&report)
+            && open.ids.key == *key
+            && open.takes(&single)
         {
-            open.ids.parts.push(part);
-            open.report.append(report);
+            open.ids.parts.push(*part);
+            open.hosts.extend(single.address.map(|address| (address, single.host)));
+            open.report.append(single.report);
             return Ok(());
         }
-        let is_first = self.met.insert(key.clone());
-        let ids = Ids { key, parts: vec![part] };
-        let next = Portion { report, ids, received, hosts: HashMap::new(), is_first };
+        let next = Own {
+            is_first: self.met.insert(key.clone()),
+            ids: Ids { key: key.clone(), parts: vec![*part] },
+            hosts: single.address.map(|address| (address, single.host)).into_iter().collect(),
+            report: single.report,
+            received: single.received,
+        };
         match self.own.replace(next) {
-            Some(portion) => take(Found::Portion { begin, portion }),
+            Some(own) => take(Found::Portion { begin, portion: own.into() }),
             None => Ok(()),
         }
     }
 
-    fn add_other(&mut self, report: Report, name: impl Fn() -> String) {
+    fn add_other(&mut self, single: Single, name: impl Fn() -> String) {
         self.gathered += 1;
         if self.gathered > self.limits.records {
             self.too_many.get_or_insert_with(name);
             self.others.clear();
             return;
         }
-        let key = report.key();
-        match self.others.get_mut(&key) {
-            Some(gathered) => gathered.append(report),
+        let host = single.address.zip(single.host);
+        match self.others.get_mut(&single.report.key()) {
+            Some(other) => {
+                other.report.append(single.report);
+                other.hosts.extend(host);
+            }
             None => {
-                self.others.insert(key, report);
+                let (key, report) = (single.report.key(), single.report);
+                self.others.insert(key, Other { report, hosts: host.into_iter().collect() });
             }
         }
     }
@@ -132,24 +153,42 @@ impl<'l> Group<'l> {
         let Some((begin, _)) = self.at.take() else { return Ok(()) };
         self.met.clear();
         self.gathered = 0;
-        if let Some(portion) = self.own.take() {
-            take(Found::Portion { begin, portion })?;
+        if let Some(own) = self.own.take() {
+            take(Found::Portion { begin, portion: own.into() })?;
         }
         let others = mem::take(&mut self.others);
         if let Some(name) = self.too_many.take() {
             let reason = self.limits.too_many_records().to_string();
             return take(Found::Unusable { begin, name: format!("report with {name}"), reason });
         }
-        for (_, mut report) in others {
+        for (_, Other { mut report, hosts }) in others {
             let repeated = report.without_repeats() as u64;
             if repeated > 0 {
                 take(Found::Repeated(repeated))?;
             }
             let (ids, received) = (report.ids(), Received::default());
-            let hosts = HashMap::new();
             let portion = Portion { report, ids, received, hosts, is_first: true };
             take(Found::Portion { begin, portion })?;
         }
         Ok(())
+    }
+}
+
+impl Own {
+    /// True if there is room for this document, and nothing in it speaks against the others.
+    fn takes(&self, single: &Single) -> bool {
+        let known = single.address.and_then(|address| self.hosts.get(&address));
+        self.ids.parts.len() < PORTION
+            && known.is_none_or(|host| *host == single.host)
+            && self.received == single.received
+            && self.report.has_head_of(&single.report)
+    }
+}
+
+impl From<Own> for Portion {
+    fn from(own: Own) -> Portion {
+        let Own { report, ids, received, hosts, is_first } = own;
+        let known = hosts.into_iter().filter_map(|(address, host)| Some((address, host?)));
+        Portion { report, ids, received, hosts: known.collect(), is_first }
     }
 }

@@ -1,6 +1,6 @@
 //! Index: indices of an OpenSearch cluster that are read.
 
-use std::{cell::Cell, collections::BTreeMap, ops::Range, sync::Arc, time::Instant};
+use std::{cell::Cell, collections::BTreeMap, sync::Arc, time::Instant};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use crate::{
             config::OpenSearchConfig,
         },
     },
+    sqlite::query::Selection,
     stop::{Reason, Stop},
 };
 
@@ -163,7 +164,9 @@ impl Index {
         let (_, object, begin, _) = FIELDS[kind as usize];
         let field = self.fields.get(object)?;
         if kind != Kind::Failure {
-            return Some(query(kind, field, &(i64::MIN..before)));
+            let until = Some(before);
+            let selection = Selection { until, ..Selection::default() };
+            return Some(query(kind, field, &selection, i64::MIN));
         }
         let old = |field: &str| {
             let range = json!({ "lt": before, "format": "epoch_second" });
@@ -195,11 +198,16 @@ impl Index {
         Ok(answer["aggregations"]["index"]["buckets"].to_string())
     }
 
-    /// How many documents of a kind begin then.
-    pub(crate) fn count(&self, kind: Kind, period: &Range<i64>) -> Result<u64, ReadError> {
+    /// How many documents of a kind are selected and begin at or after a second.
+    pub(crate) fn count(
+        &self,
+        kind: Kind,
+        selection: &Selection,
+        from: i64,
+    ) -> Result<u64, ReadError> {
         let (_, object, ..) = FIELDS[kind as usize];
         let Some(field) = self.fields.get(object) else { return Ok(0) };
-        self.count_of(&query(kind, field, period))
+        self.count_of(&query(kind, field, selection, from))
     }
 
     /// How many documents there are of whatever kind, or none.
@@ -207,19 +215,20 @@ impl Index {
         self.count_of(&json!({ "match_all": {} }))
     }
 
-    /// Hands out what there is of a kind, in the order of the periods' begins.
+    /// Hands out the same, in the order of the periods' begins.
     ///
     /// # Errors
     /// It can't be read, or something was refused.
     pub(crate) fn each<E: From<ReadError>>(
         &self,
         kind: Kind,
-        period: &Range<i64>,
+        selection: &Selection,
+        from: i64,
         mut take: impl FnMut(Found) -> Result<(), E>,
     ) -> Result<(), E> {
         let (_, object, ..) = FIELDS[kind as usize];
         let Some(field) = self.fields.get(object) else { return Ok(()) };
-        let mut pages = Pages::new(self, field, query(kind, field, period));
+        let mut pages = Pages::new(self, field, query(kind, field, selection, from));
         let mut group = Group::new(&self.limits);
         while let Some(hits) = pages.next()? {
             for hit in hits {

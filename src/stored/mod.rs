@@ -1,16 +1,21 @@
 //! Stored: what a store holds, handed out as reports again, for another store or a file. A store is
 //! only read.
 //!
-//! The tables of an SQLite file give their reports by [`crate::sqlite::read`]; this is the same for
-//! the indices of OpenSearch, those of the Ruby tool included.
+//! [`Source`] is any such store. The tables of an SQLite file are read by [`crate::sqlite::read`],
+//! the indices of OpenSearch, those of the Ruby tool included, here.
 
 mod error;
 mod group;
 mod index;
 mod pages;
 mod query;
+mod source;
 
-pub(crate) use self::{error::ReadError, index::Index};
+pub(crate) use self::{
+    error::ReadError,
+    index::Index,
+    source::{Moment, Source},
+};
 
 use crate::document::Portion;
 

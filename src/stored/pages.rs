@@ -149,7 +149,7 @@ impl<'i> Pages<'i> {
         }
         match self.all {
             Some(all) if self.handed_out < all => Err(ReadError::Away(format!(
-                "all of {}: {} of {all} documents were found; copy it again",
+                "all of {}: {} of {all} documents were found; try again",
                 self.index.name(),
                 self.handed_out
             ))),

@@ -1,5 +1,5 @@
-//! `export`: the records, policies and failures of an SQLite store as JSON lines, those that
-//! `--ndjson` writes, or as a table.
+//! `export`: the records, policies and failures of a store as JSON lines, those that `--ndjson`
+//! writes, or as a table.
 
 mod output;
 mod table;
@@ -7,78 +7,51 @@ mod table;
 use std::{
     fmt,
     io::{self, BufWriter, IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use jiff::Timestamp;
-use tracing::info;
+use tracing::{error, info, warn};
 
 use self::{output::Output, table::Table};
 use crate::{
     cli::{self, ExportFormat, ExportKind},
+    config::{Config, Destination, Purpose, Typed},
     document::Portion,
     exit::{Exit, Failure},
+    ingest::counted,
+    limits::Limits,
     logging, lookup,
     report::{Kind, Report},
     sanitize,
     senders::Operators,
     source::identity::device_and_inode,
-    sqlite::{
-        OpenError,
-        query::{Reader, Selection},
-        read::Reports,
-    },
+    sqlite::query::Selection,
     stop::Stop,
+    stored::{Found, Index, Moment, ReadError, Source},
 };
+
+/// A person watches it and may start a node again meanwhile.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 const BUFFER: usize = 64 * 1024;
 
-/// Why an export could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// The store can't be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The store can't be read.
-    #[error("can't read the store {}: {error}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        error: rusqlite::Error,
-    },
-    /// The export can't be written.
-    #[error("can't write {}: {error}", .path.display())]
-    Write {
-        /// What was to be written.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-}
-
-impl From<ExportError> for Failure {
-    fn from(error: ExportError) -> Failure {
-        match error {
-            ExportError::Open(error) => error.into(),
-            error => Failure::new(Exit::TryAgain, error),
-        }
-    }
-}
-
 /// Why the walk through the reports ended early.
 enum Break {
-    Read(rusqlite::Error),
+    Read(ReadError),
     Write(io::Error),
     Asked,
 }
 
-impl From<rusqlite::Error> for Break {
-    fn from(error: rusqlite::Error) -> Break {
-        Break::Read(error)
+impl From<ReadError> for Break {
+    fn from(error: ReadError) -> Break {
+        match error {
+            ReadError::Stopped => Break::Asked,
+            error => Break::Read(error),
+        }
     }
 }
 
@@ -96,6 +69,10 @@ struct Written {
     failure_reports: u64,
     records: u64,
     policies: u64,
+    /// Documents of which no report can be made.
+    unusable: u64,
+    /// Documents that were left out, since their report was read twice.
+    repeated: u64,
 }
 
 impl Written {
@@ -115,9 +92,26 @@ impl Written {
     }
 }
 
+impl Written {
+    /// Says what was left out.
+    fn tell(&self) -> Exit {
+        if self.repeated > 0 {
+            info!(
+                "{} left out: their reports were read more than once, and stand there again",
+                counted(self.repeated, "document")
+            );
+        }
+        if self.unusable > 0 {
+            warn!("{} can't be read as a report", counted(self.unusable, "document"));
+            return Exit::Unreadable;
+        }
+        Exit::Ok
+    }
+}
+
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Written { dmarc_reports, tls_reports, failure_reports, records, policies } = self;
+        let Written { dmarc_reports, tls_reports, failure_reports, records, policies, .. } = self;
         let reports = dmarc_reports + tls_reports + failure_reports;
         write!(
             f,
@@ -136,35 +130,29 @@ fn kinds(flags: &cli::ExportFlags) -> &'static [Kind] {
     }
 }
 
-/// `names` is a list of names of senders, for a table.
-pub(super) fn run(
-    flags: &cli::ExportFlags,
-    store: &Path,
-    names: Option<&Path>,
-    quiet: bool,
-) -> Result<Exit, Failure> {
+pub(super) fn run(flags: &cli::ExportFlags, typed: &Typed, quiet: bool) -> Result<Exit, Failure> {
     let started = Instant::now();
+    let purpose = Purpose { patience: Some(PATIENCE), ..Purpose::default() };
+    let Config { store, source_names, pipeline, .. } = typed.config(&purpose)?;
     let operators = match flags.format {
-        ExportFormat::Csv => Some(lookup::names(names)?),
+        ExportFormat::Csv => Some(lookup::names(source_names.as_deref())?),
         ExportFormat::Ndjson => None,
     };
     let kinds = kinds(flags);
+    let stop = Arc::new(Stop::default());
+    let mut source = source(store, kinds, &pipeline.reading.limits, &stop)?;
+    let file = flags.output.as_deref().filter(|path| *path != Path::new("-"));
+    let output = match file {
+        Some(path) => named(path, &source, &stop)?,
+        None => Output::standard(),
+    };
     let now = Timestamp::now();
-    let selection = Selection {
+    let store = source.at_this_moment(Selection {
         since: flags.period.since.map(|since| since.begin(now)),
         until: flags.period.until.map(|until| until.end(now)),
         domain: flags.domain.clone(),
-    };
-    let read = |error| ExportError::Read { path: store.to_owned(), error };
-    let mut reader = Reader::open(store).map_err(ExportError::Open)?;
-    let reports = reader.reports(&selection).map_err(read)?;
-
-    let file = flags.output.as_deref().filter(|path| *path != Path::new("-"));
-    let stop = Arc::new(Stop::default());
-    let output = match file {
-        Some(path) => named(path, store, &stop)?,
-        None => Output::standard(),
-    };
+    })?;
+    let counts = kinds.iter().map(|kind| store.count(*kind));
     // Lines and a bar on one terminal would be a mess.
     let bar = if quiet || file.is_none() && io::stdout().is_terminal() {
         ProgressBar::hidden()
@@ -172,11 +160,9 @@ pub(super) fn run(
         bar()
     };
     if !bar.is_hidden() {
-        let lengths =
-            kinds.iter().map(|kind| reports.count(*kind)).collect::<rusqlite::Result<Vec<u64>>>();
-        bar.set_length(lengths.map_err(read)?.iter().sum());
+        bar.set_length(counts.sum::<Result<u64, ReadError>>()?);
     }
-    let written = write(&reports, kinds, operators.as_ref(), output, |documents| {
+    let written = write(&store, kinds, operators.as_ref(), output, |documents| {
         bar.inc(documents);
         if stop.is_asked() { Err(Break::Asked) } else { Ok(()) }
     });
@@ -184,10 +170,10 @@ pub(super) fn run(
     match written {
         Ok(written) => {
             info!("exported {written}, {:.1} s", started.elapsed().as_secs_f64());
-            Ok(Exit::Ok)
+            Ok(written.tell())
         }
-        Err(Break::Read(error)) => Err(read(error).into()),
-        Err(Break::Write(error)) => ended(file, error),
+        Err(Break::Read(error)) => Err(error.into()),
+        Err(Break::Write(error)) => ended(file, &error),
         Err(Break::Asked) => {
             info!("stopped, as asked; nothing was exported");
             Ok(Exit::TryAgain)
@@ -195,10 +181,34 @@ pub(super) fn run(
     }
 }
 
+/// The store that is read.
+fn source(
+    store: Destination,
+    kinds: &[Kind],
+    limits: &Limits,
+    stop: &Arc<Stop>,
+) -> Result<Source, Failure> {
+    match store {
+        Destination::Sqlite(path) => Ok(Source::sqlite(&path)?),
+        Destination::OpenSearch(config) => {
+            let name = |kind: &Kind| config.target(*kind).index.wildcard();
+            let names: Vec<String> = kinds.iter().map(name).collect();
+            let index = Index::open(config, &names, false, limits.clone(), Arc::clone(stop))?;
+            Ok(Source::Index(Box::new(index)))
+        }
+        Destination::NdJson(_) | Destination::Nothing => Err(Failure::usage(
+            "export reads an SQLite store or OpenSearch; name it with --store FILE or --opensearch \
+             URL",
+        )),
+    }
+}
+
 /// The output file. Signals are handled, so that what was begun is put away; without a file there
 /// is nothing to put away, and the signal may kill.
-fn named(path: &Path, store: &Path, stop: &Arc<Stop>) -> Result<Output, Failure> {
-    if is_part_of(store, path) {
+fn named(path: &Path, source: &Source, stop: &Arc<Stop>) -> Result<Output, Failure> {
+    if let Source::Sqlite { path: store, .. } = source
+        && is_part_of(store, path)
+    {
         let what = format!("{} is the store, it is not overwritten", path.display());
         return Err(Failure::usage(what));
     }
@@ -207,12 +217,12 @@ fn named(path: &Path, store: &Path, stop: &Arc<Stop>) -> Result<Output, Failure>
 }
 
 /// The output can't be written to any more. Who read it from a pipe has seen enough.
-fn ended(file: Option<&Path>, error: io::Error) -> Result<Exit, Failure> {
+fn ended(file: Option<&Path>, error: &io::Error) -> Result<Exit, Failure> {
     match file {
         None if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
         _ => {
-            let path = file.unwrap_or(Path::new("standard output")).to_owned();
-            Err(ExportError::Write { path, error }.into())
+            let path = file.unwrap_or(Path::new("standard output")).display();
+            Err(Failure::new(Exit::TryAgain, format_args!("can't write {path}: {error}")))
         }
     }
 }
@@ -229,7 +239,7 @@ fn bar() -> ProgressBar {
 /// Writes everything and makes it last, where operators are given as a table; tells after each step
 /// how many documents it brought.
 fn write(
-    reports: &Reports,
+    store: &Moment,
     kinds: &[Kind],
     operators: Option<&Operators>,
     output: Output,
@@ -238,22 +248,31 @@ fn write(
     let mut written = Written::default();
     let mut out = BufWriter::with_capacity(BUFFER, output);
     for kind in kinds {
-        let mut count = |portion: &Portion| {
-            written.add(portion);
-            step(portion.report.len() as u64)
+        let mut take = |found: Found, write: &mut dyn FnMut(&Portion) -> io::Result<()>| match found
+        {
+            Found::Portion { portion, .. } => {
+                write(&portion)?;
+                written.add(&portion);
+                step(portion.report.len() as u64)
+            }
+            Found::Unusable { name, reason, .. } => {
+                error!("{}", sanitize::line(&format!("{name}: {reason}")));
+                written.unusable += 1;
+                step(1)
+            }
+            Found::Repeated(documents) => {
+                written.repeated += documents;
+                step(documents)
+            }
         };
         if let Some(operators) = operators {
             let mut table = Table::new(*kind, operators, &mut out)?;
-            reports.each(*kind, |portion| {
-                table.write(&portion)?;
-                count(&portion)
-            })?;
+            store.each(*kind, |found| take(found, &mut |portion| table.write(portion)))?;
             table.flush()?;
         } else {
             let mut line = Vec::new();
-            reports.each(*kind, |portion| {
-                write_lines(&portion, &mut line, &mut out)?;
-                count(&portion)
+            store.each(*kind, |found| {
+                take(found, &mut |portion| write_lines(portion, &mut line, &mut out))
             })?;
         }
     }

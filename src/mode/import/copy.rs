@@ -12,8 +12,8 @@ use std::{ops::Range, sync::atomic::Ordering::Relaxed};
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
-use self::source::{Break, Moment};
-pub(super) use self::source::{Source, is_sqlite};
+use self::source::identity;
+pub(super) use self::source::{is_sqlite, refuse_same, source};
 use super::{
     feed::Fed,
     journal::{FileKey, Place},
@@ -27,7 +27,8 @@ use crate::{
     report::{Kind, Report, Text},
     sanitize,
     settle::Tag,
-    stored::{Found, ReadError},
+    sqlite::query::Selection,
+    stored::{Found, ReadError, Source},
 };
 
 /// Goes through a store.
@@ -69,50 +70,48 @@ impl<'c> Copier<'c> {
     }
 
     pub(super) fn copy(&mut self, source: &mut Source) {
-        let (name, identity) = (source.name(), source.identity());
+        let (name, identity) = (source.name(), identity(source));
         match self.all(source, &name, &identity) {
-            Ok(()) | Err(Break::Stopped | Break::Index(ReadError::Stopped)) => {}
+            Ok(()) | Err(ReadError::Stopped) => {}
             Err(error) => {
-                error!("{}: {error}", sanitize::line(&name));
+                error!("{}", sanitize::line(&error.to_string()));
                 self.told.fed.all_read = false;
             }
         }
     }
 
-    fn all(&mut self, source: &mut Source, name: &str, identity: &str) -> Result<(), Break> {
+    fn all(&mut self, source: &mut Source, name: &str, identity: &str) -> Result<(), ReadError> {
         let period = self.period.clone();
-        let mut source = source.at_this_moment(&period)?;
+        let (since, until) = (Some(period.start), Some(period.end));
+        let mut source = source.at_this_moment(Selection { since, until, domain: None })?;
         let mut counts = [0; 3];
         for (count, kind) in counts.iter_mut().zip(Kind::ALL) {
-            *count = source.count(kind, &period)?;
+            *count = source.count(kind)?;
         }
         let all = counts.iter().sum();
         self.told.fed.found = all;
         self.counters.total.store(all, Relaxed);
         self.counters.total_known.store(true, Relaxed);
-        if let Moment::Index(index) = &source
-            && period == (i64::MIN..i64::MAX)
-        {
-            self.told.other = index.count_all()?.saturating_sub(all);
-        }
+        self.told.other = source.others(all)?;
         let key = format!("{identity} {}", source.mark()?);
         let key = FileKey::new(key.as_bytes(), all, (0, 0));
         let Some((stream, resume)) = self.begin(key) else { return Ok(()) };
         let (first, since) = (resume.numbers()[0], resume.numbers().get(1).copied());
         for (number, kind) in (0..).zip(Kind::ALL) {
             let since = since.filter(|_| number == first).map_or(period.start, in_order_of);
-            let rest = since.max(period.start)..period.end;
+            let since = since.max(period.start);
+            source.go_on_from(since);
             let all = counts[kind as usize];
-            let done = match rest.start > period.start {
+            let done = match since > period.start {
                 _ if number < first => all,
-                true => all.saturating_sub(source.count(kind, &rest)?),
+                true => all.saturating_sub(source.count(kind)?),
                 false => 0,
             };
             self.counters.bytes.fetch_add(done, Relaxed);
             if number < first {
                 continue;
             }
-            source.each(kind, &rest, |found| self.take(stream, number, name, found))?;
+            source.each(kind, |found| self.take(stream, number, name, found))?;
             let behind = Place::default().within(number + 1);
             self.state.lock().journal.reach(stream, behind.clone(), behind);
         }
@@ -133,9 +132,9 @@ impl<'c> Copier<'c> {
         Some((stream, resume))
     }
 
-    fn take(&mut self, stream: Tag, kind: u64, name: &str, found: Found) -> Result<(), Break> {
+    fn take(&mut self, stream: Tag, kind: u64, name: &str, found: Found) -> Result<(), ReadError> {
         if self.run.stop.is_asked() {
-            return Err(Break::Stopped);
+            return Err(ReadError::Stopped);
         }
         let mut tag = |begin| {
             self.portions += 1;

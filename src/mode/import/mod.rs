@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use tracing::{Level, enabled, info, warn};
 
 use self::{
-    copy::{Copier, Source, is_sqlite},
+    copy::{Copier, is_sqlite, refuse_same, source},
     feed::{Fed, Feeder},
     journal::Journal,
     progress::{Counters, Progress, Show},
@@ -47,6 +47,7 @@ use crate::{
         walk::{Found, walk},
     },
     stop::Stop,
+    stored::Source,
 };
 
 /// A person watches it and may start a node again meanwhile.
@@ -66,9 +67,9 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     let limits = config.pipeline.reading.limits.clone();
     let stop = Arc::new(Stop::default());
     stop.on_signals(false)?;
-    let mut source = Source::open(import, typed, &purpose, &limits, &stop)?;
+    let mut source = source(import, typed, &purpose, &limits, &stop)?;
     if let Some(source) = &source {
-        source.refuse_same(&config.store)?;
+        refuse_same(source, &config.store)?;
     }
     refuse_other_files(import, &config.store)?;
     let state = Arc::new(Mutex::new(Remembered::new(import)?));

@@ -1,7 +1,8 @@
 //! Index name: one index, or a name for each year or month of a report's period.
 //!
 //! The period is part of a document's id, so that a report that comes again goes to the same index,
-//! where `create` finds the first.
+//! where `create` finds the first. The clock has no say in it: a report whose period is still to
+//! come would go to one index today and to another once it has begun.
 
 use std::fmt;
 
@@ -55,20 +56,25 @@ impl IndexName {
         self.0.contains(YEAR)
     }
 
-    /// The index for a report whose period begins `begin` seconds after 1970. A period that no
-    /// honest report has (before DMARC, or more than a week after `now`) is in year 0, or a
-    /// stranger could have indices made without end.
-    pub fn at(&self, begin: i64, now: i64) -> String {
+    /// The index for a report whose period begins `begin` seconds after 1970. Periods before DMARC
+    /// are all in year 0, or a stranger could have indices made without end; for the same reason
+    /// what [`IndexName::is_ahead`] is to be refused.
+    pub fn at(&self, begin: i64) -> String {
         if !self.is_dated() {
             return self.0.clone();
         }
-        let is_honest = (FIRST..=now.saturating_add(AHEAD)).contains(&begin);
-        let date = Timestamp::from_second(begin).ok().filter(|_| is_honest);
+        let date = Timestamp::from_second(begin).ok().filter(|_| begin >= FIRST);
         let (year, month) = date.map_or((0, 0), |date| {
             let date = TimeZone::UTC.to_datetime(date);
             (date.year(), date.month())
         });
         self.named(year, month)
+    }
+
+    /// True if indices are named by dates, and this begin of a period is more than a week after
+    /// `now`, as in no honest report.
+    pub fn is_ahead(&self, begin: i64, now: i64) -> bool {
+        self.is_dated() && begin > now.saturating_add(AHEAD)
     }
 
     /// Those of honest reports that are over before `end`, in seconds since 1970: no report in them
@@ -150,10 +156,10 @@ mod tests {
     fn the_month_is_that_in_which_the_period_begins() {
         let months = name("dmarc-reports-{yyyy}-{MM}");
         // 2026-10-31T23:59:59Z, and a second later.
-        assert_eq!(months.at(1_793_491_199, 1_800_000_000), "dmarc-reports-2026-10");
-        assert_eq!(months.at(1_793_491_200, 1_800_000_000), "dmarc-reports-2026-11");
-        assert_eq!(name("a-{yyyy}").at(1_793_491_200, 1_800_000_000), "a-2026");
-        assert_eq!(name("a").at(1_793_491_200, 1_800_000_000), "a");
+        assert_eq!(months.at(1_793_491_199), "dmarc-reports-2026-10");
+        assert_eq!(months.at(1_793_491_200), "dmarc-reports-2026-11");
+        assert_eq!(name("a-{yyyy}").at(1_793_491_200), "a-2026");
+        assert_eq!(name("a").at(1_793_491_200), "a");
     }
 
     #[test]
@@ -180,10 +186,21 @@ mod tests {
     #[test]
     fn periods_that_can_not_be_share_an_index() {
         let months = name("a-{yyyy}-{MM}");
-        for begin in [i64::MIN, -1, 0, FIRST - 1, 1_800_000_000 + AHEAD + 1, i64::MAX] {
-            assert_eq!(months.at(begin, 1_800_000_000), "a-0000-00");
+        for begin in [i64::MIN, -1, 0, FIRST - 1] {
+            assert_eq!(months.at(begin), "a-0000-00");
         }
-        assert_eq!(months.at(FIRST, 1_800_000_000), "a-2012-01");
+        assert_eq!(months.at(FIRST), "a-2012-01");
+    }
+
+    #[test]
+    fn what_is_to_come_is_told_by_the_clock() {
+        let now = 1_800_000_000;
+        for (begin, is_ahead) in
+            [(i64::MIN, false), (now + AHEAD, false), (now + AHEAD + 1, true), (i64::MAX, true)]
+        {
+            assert_eq!(name("a-{yyyy}").is_ahead(begin, now), is_ahead, "{begin}");
+            assert!(!name("a").is_ahead(begin, now));
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ use crate::{
     lookup::Databases,
     message::Contents,
     metrics::StoreMetrics,
-    report::{Kind, Report},
+    report::{Kind, Report, rfc3339},
     settle::{Acknowledgement, Pending, Ticket},
     stop::Stop,
 };
@@ -163,6 +163,26 @@ fn start(
 }
 
 impl Shared {
+    /// Takes out the reports whose periods are still to come where indices are named by periods: a
+    /// stranger could have indices made without end.
+    fn refuse_ahead(&self, contents: &mut Contents) -> Acknowledgement {
+        let now = Timestamp::now().as_second();
+        let mut refused = Acknowledgement::default();
+        contents.reports.retain(|report| {
+            let begin = report.period().begin;
+            let is_ahead = self.config.target(report.kind()).index.is_ahead(begin, now);
+            if is_ahead {
+                refused.refused += report.len() as u64;
+                let begin = rfc3339(begin).unwrap_or_else(|| "a day beyond the calendar".into());
+                refused.reason = Some(format!(
+                    "its period begins in the future ({begin}), and the index is named after it"
+                ));
+            }
+            !is_ahead
+        });
+        refused
+    }
+
     /// If a thread ends because work is to end, no other may wait for it.
     fn end_if_asked(&self) {
         if self.backoff.stop().is_asked() {
@@ -173,15 +193,15 @@ impl Shared {
 }
 
 impl Sink for OpenSearchSink {
-    fn accept(&self, contents: Contents, ticket: &Ticket) {
+    fn accept(&self, mut contents: Contents, ticket: &Ticket) {
         let shared = &self.shared;
         // Holds the mail while the queue is waited for, so that it can't count as complete between
         // two pushes.
         let whole = ticket.pending();
-        let now = Timestamp::now().as_second();
+        let refused = shared.refuse_ahead(&mut contents);
         let lane = |report: &Report| {
             let index = &shared.config.target(report.kind()).index;
-            shared.lane(report.kind(), index.at(report.period().begin, now))
+            shared.lane(report.kind(), index.at(report.period().begin))
         };
         if !contents.reports.iter().all(|report| lane(report).aside.admit()) {
             return;
@@ -201,7 +221,7 @@ impl Sink for OpenSearchSink {
         let chunk_bytes = ITEM_BYTES.min(shared.config.bulk_bytes);
         let databases = self.databases.as_deref();
         if lines::chunks(&contents, databases, chunk_bytes, lane, write, push).is_ok() {
-            whole.acknowledge(Acknowledgement::default());
+            whole.acknowledge(refused);
         }
     }
 

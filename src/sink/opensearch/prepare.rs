@@ -165,7 +165,7 @@ impl Shared {
         index: &IndexName,
         ours: &mut Value,
     ) -> Result<bool, Unavailable> {
-        let theirs = self.simulated(&index.at(0, 0))?.unwrap_or_default();
+        let theirs = self.simulated(&index.at(0))?.unwrap_or_default();
         if !theirs["template"].is_object() {
             return Ok(false);
         }

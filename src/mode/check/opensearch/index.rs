@@ -1,5 +1,6 @@
 //! Index: the index for one kind of documents, with its template and pipeline.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
@@ -105,7 +106,11 @@ fn template(
             let found = "the index template is due for renewal; the next start sees to it";
             findings.ok(TEMPLATE, index, found);
         }
-        (Decision::Install, None) => none_of_ours(client, kind, (index, is_new), findings),
+        (Decision::Install, None) => {
+            // An index that the next report would go to: templates need not match the pattern.
+            let next = name.at(Timestamp::now().as_second());
+            none_of_ours(client, kind, (index, &next, is_new), findings);
+        }
     }
 }
 
@@ -124,10 +129,10 @@ fn changed(theirs: &Value, kind: Kind, index: &str, findings: &mut Findings) {
 fn none_of_ours(
     client: &Client,
     kind: Kind,
-    (index, is_new): (&str, bool),
+    (index, next, is_new): (&str, &str, bool),
     findings: &mut Findings,
 ) {
-    let path = format!("/_index_template/_simulate_index/{index}");
+    let path = format!("/_index_template/_simulate_index/{next}");
     if let Told::Found(simulated) = ask(client, &Method::POST, &path, b"")
         && mapping::wrong_types(kind, &simulated["template"]["mappings"]).is_empty()
     {

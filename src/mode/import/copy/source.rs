@@ -1,142 +1,81 @@
-//! Which store is copied, and what it holds at one moment.
+//! Which store is copied.
 
-use std::{
-    fs::File,
-    io::Read,
-    ops::Range,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs::File, io::Read, path::Path, sync::Arc};
 
 use crate::{
     cli,
     config::{Destination, Purpose, Typed},
     exit::Failure,
     limits::Limits,
-    report::Kind,
     sink::file_identity,
     source::identity::device_and_inode,
-    sqlite::{
-        query::{Reader, Selection},
-        read::Reports,
-    },
     stop::Stop,
-    stored::{Found, Index, ReadError},
+    stored::{Index, Source},
 };
 
 /// How an SQLite file begins (<https://www.sqlite.org/fileformat.html>, section 1.3).
 const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 
-/// A store that is to be copied.
-pub(in crate::mode::import) enum Source {
-    Sqlite { path: PathBuf, reader: Reader },
-    Index(Box<Index>),
-}
-
-/// The same, as it is at one moment.
-pub(super) enum Moment<'s> {
-    Sqlite(Reports<'s>),
-    Index(&'s Index),
-}
-
-/// Why a copy ended early.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Break {
-    #[error("can't be read: {0}")]
-    Sqlite(#[from] rusqlite::Error),
-    #[error(transparent)]
-    Index(#[from] ReadError),
-    #[error("stopped")]
-    Stopped,
-}
-
-impl Source {
-    /// The store that was named; nothing if mails were.
-    pub(in crate::mode::import) fn open(
-        import: &cli::ImportFlags,
-        typed: &Typed,
-        purpose: &Purpose,
-        limits: &Limits,
-        stop: &Arc<Stop>,
-    ) -> Result<Option<Source>, Failure> {
-        let source = if import.from.from_opensearch.is_empty() {
-            let Some(path) = import.paths.iter().find(|path| is_sqlite(path)) else {
-                return Ok(None);
-            };
-            if import.paths.len() > 1 {
-                let what = format!("{} is a store, it is copied by itself", path.display());
-                return Err(Failure::usage(what));
-            }
-            Source::Sqlite { path: path.clone(), reader: Reader::open(path)? }
-        } else {
-            let from = typed.from(&import.from, purpose)?;
-            let index = Index::open(
-                from.config,
-                &from.names,
-                from.is_named,
-                limits.clone(),
-                Arc::clone(stop),
-            )?;
-            Source::Index(Box::new(index))
+/// The store that was named; nothing if mails were.
+pub(in crate::mode::import) fn source(
+    import: &cli::ImportFlags,
+    typed: &Typed,
+    purpose: &Purpose,
+    limits: &Limits,
+    stop: &Arc<Stop>,
+) -> Result<Option<Source>, Failure> {
+    let source = if import.from.from_opensearch.is_empty() {
+        let Some(path) = import.paths.iter().find(|path| is_sqlite(path)) else {
+            return Ok(None);
         };
-        if import.settle || import.recursive {
-            let flag = if import.settle { "settle" } else { "recursive" };
-            return Err(Failure::usage(format_args!("--{flag} is for mails, and this is a store")));
-        }
-        Ok(Some(source))
-    }
-
-    /// A store is not copied into itself.
-    pub(in crate::mode::import) fn refuse_same(&self, target: &Destination) -> Result<(), Failure> {
-        let is_same = match (self, target) {
-            (
-                Source::Sqlite { path, .. },
-                Destination::Sqlite(target) | Destination::NdJson(Some(target)),
-            ) => {
-                let file = device_and_inode(path).map_err(|error| Failure::path(path, &error))?;
-                device_and_inode(target).is_ok_and(|target| target == file)
-            }
-            (Source::Index(index), Destination::OpenSearch(target)) => {
-                index.is_written_to(target)?
-            }
-            _ => false,
-        };
-        if is_same {
-            let what = format!("{} can't be copied into itself", self.name());
+        if import.paths.len() > 1 {
+            let what = format!("{} is a store, it is copied by itself", path.display());
             return Err(Failure::usage(what));
         }
-        Ok(())
+        Source::sqlite(path)?
+    } else {
+        let from = typed.from(&import.from, purpose)?;
+        let index =
+            Index::open(from.config, &from.names, from.is_named, limits.clone(), Arc::clone(stop))?;
+        Source::Index(Box::new(index))
+    };
+    if import.settle || import.recursive {
+        let flag = if import.settle { "settle" } else { "recursive" };
+        return Err(Failure::usage(format_args!("--{flag} is for mails, and this is a store")));
     }
+    Ok(Some(source))
+}
 
-    /// For a person.
-    pub(in crate::mode::import) fn name(&self) -> String {
-        match self {
-            Source::Sqlite { path, .. } => path.display().to_string(),
-            Source::Index(index) => index.name(),
+/// A store is not copied into itself.
+pub(in crate::mode::import) fn refuse_same(
+    source: &Source,
+    target: &Destination,
+) -> Result<(), Failure> {
+    let is_same = match (source, target) {
+        (
+            Source::Sqlite { path, .. },
+            Destination::Sqlite(target) | Destination::NdJson(Some(target)),
+        ) => {
+            let file = device_and_inode(path).map_err(|error| Failure::path(path, &error))?;
+            device_and_inode(target).is_ok_and(|target| target == file)
         }
+        (Source::Index(index), Destination::OpenSearch(target)) => index.is_written_to(target)?,
+        _ => false,
+    };
+    if is_same {
+        let what = format!("{} can't be copied into itself", source.name());
+        return Err(Failure::usage(what));
     }
+    Ok(())
+}
 
-    /// Which store it is. Recreated, it is another.
-    pub(super) fn identity(&self) -> String {
-        match self {
-            Source::Sqlite { path, .. } => file_identity(path)
-                .map(|identity| format!("{} {}", identity.name, identity.incarnation))
-                .unwrap_or_default(),
-            Source::Index(index) => index.name(),
-        }
-    }
-
-    /// What it holds now, of this period.
-    pub(super) fn at_this_moment(&mut self, period: &Range<i64>) -> Result<Moment<'_>, Break> {
-        let selection = Selection {
-            since: Some(period.start),
-            until: Some(period.end),
-            ..Selection::default()
-        };
-        Ok(match self {
-            Source::Sqlite { reader, .. } => Moment::Sqlite(reader.reports(&selection)?),
-            Source::Index(index) => Moment::Index(index),
-        })
+/// Which store it is. Recreated, it is another.
+pub(super) fn identity(source: &Source) -> String {
+    match source {
+        Source::Sqlite { path, .. } => file_identity(path)
+            .map(|identity| format!("{} {}", identity.name, identity.incarnation))
+            .unwrap_or_default(),
+        Source::Index(index) => index.name(),
     }
 }
 
@@ -147,42 +86,4 @@ pub(in crate::mode::import) fn is_sqlite(path: &Path) -> bool {
     path.is_file()
         && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
         && start == *SQLITE
-}
-
-impl Moment<'_> {
-    /// Something that is another after each change.
-    pub(super) fn mark(&self) -> Result<String, Break> {
-        Ok(match self {
-            Moment::Sqlite(reports) => reports.mark()?,
-            Moment::Index(index) => index.mark()?,
-        })
-    }
-
-    /// How many documents begin then.
-    pub(super) fn count(&mut self, kind: Kind, period: &Range<i64>) -> Result<u64, Break> {
-        Ok(match self {
-            Moment::Sqlite(reports) => {
-                reports.set_since(period.start);
-                reports.count(kind)?
-            }
-            Moment::Index(index) => index.count(kind, period)?,
-        })
-    }
-
-    pub(super) fn each(
-        &mut self,
-        kind: Kind,
-        period: &Range<i64>,
-        mut take: impl FnMut(Found) -> Result<(), Break>,
-    ) -> Result<(), Break> {
-        match self {
-            Moment::Sqlite(reports) => {
-                reports.set_since(period.start);
-                reports.each(kind, |portion| {
-                    take(Found::Portion { begin: portion.report.period().begin, portion })
-                })
-            }
-            Moment::Index(index) => index.each(kind, period, take),
-        }
-    }
 }
