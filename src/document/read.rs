@@ -64,6 +64,11 @@ pub fn read(id: &str, source: Value, value_bytes: usize) -> Result<Single, Unrea
             Report::Failure(failure::read(&failure, &stored))
         }
     };
+    // Lists in a document can hold anything; an id is of one record.
+    let parts = report.len() + report.lost();
+    if parts != 1 {
+        return Err(Unreadable::NotAReport(format!("{parts} records or policies in a document")));
+    }
     if id.is_some() {
         *report.repairs_mut() = Repairs::from_names(texts(&stored["repairs"]));
     }

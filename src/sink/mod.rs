@@ -43,7 +43,7 @@ pub trait Sink: Send + Sync {
     fn identity(&self) -> Option<Identity>;
 
     /// How far the store has come, to be noted in a journal; nothing if the store keeps no trace of
-    /// it. Asked for from [`Sink::identity`] on.
+    /// it, or there is no news. Asked for from [`Sink::identity`] on.
     fn progress(&self) -> Option<String> {
         None
     }

@@ -72,6 +72,7 @@ impl Shared {
         if self.config.target(kind).index.is_dated() {
             self.tune(index)?;
         }
+        self.note(index)?;
         self.answered();
         *readiness = if template == Template::Ours { Readiness::Guarded } else { Readiness::There };
         Ok(())

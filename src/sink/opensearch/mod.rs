@@ -17,12 +17,12 @@ mod lane;
 pub(crate) mod mapping;
 mod pace;
 mod prepare;
+mod seen;
 mod send;
 pub(crate) mod template;
 mod tuning;
 
 use std::{
-    collections::BTreeMap,
     io, mem,
     ops::Range,
     sync::{Arc, Weak, atomic::AtomicBool, atomic::Ordering},
@@ -40,6 +40,7 @@ use self::{
     config::{ImportTuning, OpenSearchConfig},
     lane::{Lane, Lanes},
     pace::Pace,
+    seen::Seen,
 };
 use super::{
     Identity, Sink,
@@ -88,6 +89,7 @@ struct Shared {
     answered: Mutex<Option<Instant>>,
     /// Indices relaxed by this import, and what their refresh was before.
     relaxed: Mutex<Vec<(String, Value)>>,
+    seen: Seen,
     /// Templates and pipelines were looked at.
     prepared: AtomicBool,
     preparing: Mutex<()>,
@@ -138,6 +140,7 @@ impl OpenSearchSink {
             pace: Pace::default(),
             answered: Mutex::default(),
             relaxed: Mutex::default(),
+            seen: Seen::default(),
             prepared: AtomicBool::new(false),
             preparing: Mutex::new(()),
             templates_there: Mutex::default(),
@@ -231,25 +234,23 @@ impl Sink for OpenSearchSink {
 
     fn identity(&self) -> Option<Identity> {
         let shared = &self.shared;
-        // Indices by month are made while an import lasts: they can't tell whether the store is
-        // the one that a journal speaks of.
-        let is_dated =
-            Kind::ALL.into_iter().any(|kind| shared.config.target(kind).index.is_dated());
-        if shared.prepare().is_err() || is_dated {
-            return None;
-        }
+        shared.prepare().ok()?;
         let indices = Kind::ALL.map(|kind| shared.config.target(kind).index.to_string()).join(",");
-        let path = format!(
-            "/{indices}/_settings?filter_path=*.settings.index.uuid&ignore_unavailable=true"
-        );
-        let answer = shared.client.get(&path).ok().filter(|answer| answer.status == 200)?;
-        let found: BTreeMap<String, Value> = serde_json::from_slice(&answer.body).ok()?;
-        let incarnation = found
-            .iter()
-            .map(|(name, index)| format!("{name} {}", index["settings"]["index"]["uuid"]));
-        let incarnation = incarnation.collect::<Vec<_>>().join(" ");
         let name = format!("{} {indices}", shared.config.nodes.join(","));
-        (!found.is_empty()).then_some(Identity { name, incarnation })
+        if shared.has_dated() {
+            // Which store it is tell the indices that were written to; see `progress`.
+            return Some(Identity { name, incarnation: "of indices by date".into() });
+        }
+        let found: Vec<String> = shared.incarnations(&indices).ok()?.into_iter().collect();
+        (!found.is_empty()).then(|| Identity { name, incarnation: found.join(" ") })
+    }
+
+    fn progress(&self) -> Option<String> {
+        self.shared.seen.news()
+    }
+
+    fn has_come_to(&self, progress: Option<&str>) -> bool {
+        progress.is_none_or(|noted| self.shared.has_seen(noted))
     }
 
     fn queued_bytes(&self) -> usize {

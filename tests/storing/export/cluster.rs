@@ -1,0 +1,219 @@
+//! Out of OpenSearch comes what comes out of an SQLite file.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::{Value, json};
+
+use super::{table, values};
+use crate::support::{
+    corpus::{Corpus, Format},
+    mmdb::database,
+    program::{Ended, run},
+    server::{OpenSearch, Shared, tests_folder},
+};
+
+/// One node for all tests; each has indices of its own.
+static SHARED: Shared<OpenSearch> = Shared::new(|| OpenSearch::launch(&[]));
+
+/// Flags of the indices of a test.
+fn cluster(server: &OpenSearch, test: &str) -> Vec<String> {
+    let index = |flag, kind| format!("--{flag}-index={test}-{kind}");
+    vec![
+        format!("--opensearch={}", server.url),
+        index("dmarc", "dmarc"),
+        index("tlsrpt", "tlsrpt"),
+        index("failures", "failures"),
+    ]
+}
+
+fn command(name: &str, store: &[String], more: &[&str]) -> Ended {
+    run([name].into_iter().chain(store.iter().map(String::as_str)).chain(more.iter().copied()))
+}
+
+/// What an export that ends well writes.
+fn export(store: &[String], more: &[&str]) -> String {
+    let ended = command("export", store, more);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    ended.stdout
+}
+
+/// What both stores export is the same, and there is some of it.
+fn same(stores: [&[String]; 2], more: &[&str]) -> [String; 2] {
+    let both = stores.map(|store| export(store, more));
+    let lines = both.each_ref().map(|text| {
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.sort_unstable();
+        lines
+    });
+    assert!(lines[0].len() > 1, "{more:?}");
+    assert_eq!(lines[0], lines[1], "{more:?}");
+    both
+}
+
+/// By what the lines of OpenSearch are ordered: begin and id of the report.
+fn order(document: &Value) -> (String, String) {
+    let id = match document.get("feedback") {
+        Some(feedback) => &feedback["report_metadata"]["report_id"],
+        None => &document["report-id"],
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    (text(&document["@timestamp"]), text(id))
+}
+
+#[test]
+fn it_is_the_same_as_out_of_sqlite() {
+    let Some(server) = SHARED.as_ref() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let maildir = path("Maildir");
+    // Some reports are longer than what is handed out at once, and some come twice.
+    let corpus =
+        Corpus { huge: 2, huge_records: 2500, duplicates: 5, seed: 11, ..Corpus::new(600) };
+    let manifest = corpus.write(Format::Maildir, Path::new(&maildir), |_| {}).expect("written");
+    for mail in fs::read_dir(tests_folder().join("fixtures/failure")).expect("a folder") {
+        let mail = mail.expect("a mail");
+        let there = Path::new(&maildir).join("new").join(mail.file_name());
+        fs::copy(mail.path(), there).expect("copied");
+    }
+    let networks = json!({ "asn": "AS64496", "as_name": "Ho\u{202e}ster", "country_code": "DE" });
+    fs::write(path("networks.mmdb"), database(&[("128.0.0.0/1", networks)])).expect("written");
+    let sqlite = vec![format!("--store={}", path("store"))];
+    let opensearch = cluster(server, "same");
+    let networks = format!("--ip-database={}", path("networks.mmdb"));
+    for store in [&sqlite, &opensearch] {
+        let ended = command("import", store, &[&networks, "--fresh", &maildir]);
+        assert!(matches!(ended.code, Some(0 | 65)), "{}", ended.log);
+    }
+    server.count("same-*");
+
+    let stores = [sqlite.as_slice(), &opensearch];
+    let [_, all] = same(stores, &[]);
+    let documents = values(&all);
+    assert!(documents.len() as u64 > manifest.documents, "failure reports, too");
+    assert!(documents.iter().any(|one| one["source"]["country"] == "DE"));
+    for kind in ["feedback", "policies"] {
+        let keys: Vec<_> =
+            documents.iter().filter(|one| one.get(kind).is_some()).map(order).collect();
+        assert!(keys.is_sorted() && keys.len() > 50, "{kind}");
+    }
+    assert_eq!(export(&opensearch, &[]), all, "the order stays");
+
+    let [_, csv] = same(stores, &["--format=csv"]);
+    let rows = table(&csv);
+    assert_eq!(rows.len() as u64, manifest.dmarc.records);
+    let ids: BTreeSet<&String> = rows.iter().map(|row| &row["id"]).collect();
+    assert_eq!(ids.len(), rows.len(), "ids are unique");
+    assert!(rows.iter().any(|row| row["sender"] == "Hoster"), "owners name senders");
+    for more in [
+        &["--format=csv", "--kind=tls"][..],
+        &["--format=csv", "--kind=failure"],
+        &["--kind=tls", "--since=2026-09-10", "--until=2026-09-19"],
+        &["--since=2026-09-10"],
+        &["--until=2026-09-19"],
+        &["--since=1970-01-01", "--until=1970-01-02", "--kind=failure"],
+    ] {
+        same(stores, more);
+    }
+    let domain = &rows[0]["domain"];
+    same(stores, &["--domain", domain]);
+    assert_eq!(export(&opensearch, &["--domain", "nowhere.example"]), "");
+    let file = path("all.ndjson");
+    let ended = command("export", &opensearch, &["-o", &file]);
+    assert_eq!(fs::read_to_string(&file).expect("a file"), all, "{}", ended.log);
+    let counted = |log: &str| log.split(", ").next().map(str::to_owned);
+    let of_file = command("export", &sqlite, &["-o", &file]);
+    assert_eq!(counted(&ended.log), counted(&of_file.log));
+}
+
+#[test]
+fn what_is_no_report_is_told_and_the_rest_comes_out() {
+    let Some(server) = SHARED.as_ref() else { return };
+    let store = cluster(server, "odd");
+    let missing = command("export", &store, &[]);
+    assert_eq!(missing.code, Some(78), "{}", missing.log);
+    assert!(missing.log.contains("there is no index odd-dmarc,odd-tlsrpt"), "{}", missing.log);
+
+    // As the node would make it by itself, so that anything goes in.
+    let mapping = json!({ "mappings": { "properties": {
+        "feedback": { "properties": { "report_metadata": { "properties": {
+            "date_range": { "properties": { "begin": { "type": "date", "format": "epoch_second" } } }
+        } } } },
+        "ip2geo": { "type": "object", "enabled": false },
+        "source": { "type": "object", "enabled": false },
+        "received": { "type": "object", "enabled": false },
+    } } });
+    server.put("/odd-dmarc", &mapping);
+    let report = |id: &str| {
+        json!({ "feedback": {
+            "report_metadata": { "org_name": "example.net", "report_id": id,
+                "date_range": { "begin": "1700000000", "end": "1700086399" } },
+            "policy_published": { "domain": "example.org", "p": "none" },
+            "record": {
+                "row": { "source_ip": "192.0.2.1", "count": "5", "policy_evaluated": {
+                    "disposition": "none", "dkim": "pass", "spf": "fail" } },
+                "identifiers": { "header_from": "example.org" },
+            },
+        } })
+    };
+    let with = |id: &str, more: &[(&str, Value)]| {
+        let mut document = report(id);
+        for (pointer, value) in more {
+            let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+            document.pointer_mut(parent).expect(parent)[name] = value.clone();
+        }
+        document
+    };
+    let row = "/feedback/record/row";
+    let record = report("")["feedback"]["record"].take();
+    let mut nested = json!("deep");
+    for _ in 0..15 {
+        nested = json!({ "a": [nested] });
+    }
+    let documents = [
+        report("good"),
+        with("wrong facts", &[("/ip2geo", json!([1])), ("/source", json!("\u{1b}[2J"))]),
+        with("odd facts", &[("/ip2geo", json!({ "asn": "x", "network": { "a": 1 } }))]),
+        with("mail", &[("/received", json!({ "message_id": 5, "at": [], "authenticated": "x" }))]),
+        with("many", &[(&format!("{row}/count"), json!("99999999999999999999999"))]),
+        with("negative", &[(&format!("{row}/count"), json!("-1"))]),
+        with("long", &[("/feedback/record/identifiers/header_from", "x".repeat(9_000_000).into())]),
+        with("nested", &[("/feedback/record/identifiers/envelope_to", nested)]),
+        // Of these no report can be made.
+        with("no record", &[("/feedback/record", json!([]))]),
+        with("two", &[("/feedback/record", json!([record, record]))]),
+        with("\u{1b}[31mred", &[("/feedback/report_metadata", json!({}))]),
+    ];
+    server.store("odd-dmarc", documents.clone());
+    // Two records under an id of one, as only a stranger would write it.
+    let id = format!("{}-{}", "0".repeat(32), "0".repeat(16));
+    let forged = with("forged", &[("/feedback/record", json!([record, record]))]);
+    server.put(&format!("/odd-dmarc/_doc/{id}"), &forged);
+    let all = documents.len() + 1;
+    assert_eq!(server.count("odd-dmarc"), all as u64);
+    let ended = command("export", &store, &[]);
+    assert_eq!(ended.code, Some(65), "{}", ended.log);
+    let told = ended.log.lines().filter(|line| line.contains(" of odd-dmarc: ")).count();
+    assert!(told >= 4, "{}", ended.log);
+    assert!(ended.log.contains(&format!("{told} documents can't be read as a report")));
+    assert!(!ended.log.contains('\u{1b}') && !ended.stdout.contains('\u{1b}'));
+    let lines = values(&ended.stdout);
+    assert_eq!(lines.len() + told, all, "{}", ended.log);
+    let ids: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line["feedback"]["report_metadata"]["report_id"].as_str())
+        .collect();
+    assert!(["good", "wrong facts", "odd facts", "mail"].iter().all(|id| ids.contains(id)));
+    // CSV is just as harmless, and the same reports are in it.
+    let csv = command("export", &store, &["--format=csv"]);
+    assert_eq!((csv.code, table(&csv.stdout).len()), (Some(65), lines.len()), "{}", csv.log);
+}
+
+#[test]
+fn a_node_that_is_not_there_is_told() {
+    let store = vec!["--opensearch=http://127.0.0.1:1".to_owned()];
+    let ended = command("export", &store, &[]);
+    assert_eq!(ended.code, Some(75), "{}", ended.log);
+    assert!(ended.log.contains("can't read dmarc-reports,tlsrpt-reports"), "{}", ended.log);
+    let ended = run(["export", "--ndjson=/nonexistent"]);
+    assert_eq!(ended.code, Some(64), "{}", ended.log);
+}
