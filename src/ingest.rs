@@ -44,6 +44,7 @@ impl Ingest {
         metrics: &Metrics,
         observe: impl FnMut(&[(Settlement, Moved)]) + Send + 'static,
     ) -> Result<Ingest, Failure> {
+        config.check_storing()?;
         let store = config.store.to_string();
         let period = config.pipeline.period.clone();
         let databases = Databases::open(&config.ip_databases)?;

@@ -36,6 +36,7 @@ use crate::{
     exit::{Exit, Failure},
     pipeline,
     sink::opensearch::config::{ImportTuning, OnTrouble, OpenSearchConfig},
+    sqlite::is_sqlite,
 };
 
 /// Read if it is there and no other is named.
@@ -248,6 +249,33 @@ impl Config {
                 store(settings, purpose, patience)?
             },
         })
+    }
+}
+
+impl Config {
+    /// Refuses settings with which nothing can be stored, though it may be read.
+    ///
+    /// # Errors
+    /// A setting asks for what the store can't do.
+    pub(crate) fn check_storing(&self) -> Result<(), ConfigError> {
+        let is_elsewhere =
+            matches!(self.store, Destination::OpenSearch(_) | Destination::NdJson(_));
+        if self.reverse_dns && is_elsewhere {
+            let reason = "names of hosts are kept in an SQLite store only; take the setting out, or \
+                          say --reverse-dns=false";
+            return Err(value("reverse-dns", reason));
+        }
+        match &self.store {
+            Destination::NdJson(Some(file)) if is_sqlite(file) => {
+                let reason = format!(
+                    "{} is an SQLite database, no lines are appended to it; a store is named with \
+                     --store",
+                    file.display()
+                );
+                Err(value("ndjson", reason))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

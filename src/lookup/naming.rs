@@ -66,14 +66,8 @@ impl Naming {
         if !config.reverse_dns {
             return Ok(None);
         }
-        let store = match &config.store {
-            Destination::Sqlite(store) => store,
-            Destination::Nothing => return Ok(None),
-            Destination::OpenSearch(_) | Destination::NdJson(_) => {
-                warn!("--reverse-dns does nothing here: names are kept in an SQLite store only");
-                return Ok(None);
-            }
-        };
+        // For others it is refused, except where nothing is stored.
+        let Destination::Sqlite(store) = &config.store else { return Ok(None) };
         match ReverseDns::new(config.dns_server) {
             Ok(dns) => {
                 let naming = Naming::start(store, dns, stop);

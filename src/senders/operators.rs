@@ -37,6 +37,12 @@ pub enum ListError {
     /// The first line does not name the columns.
     #[error("its first line must name the columns base_reverse_dns, name and type")]
     Columns,
+    /// A cell goes on in the next line.
+    #[error("line {0}: a text in quotes does not end in its line")]
+    Quote(
+        /// From 1.
+        u64,
+    ),
     /// There is no domain where one should be.
     #[error("line {line}: {text:?} is no domain")]
     Domain {
@@ -76,6 +82,9 @@ impl Operators {
     /// It is none.
     pub fn read(list: impl io::Read) -> Result<Operators, ListError> {
         let mut all = Operators::default();
+        // A quote that is never closed would take in all that follows: with a line's end behind it
+        // there is one in the cell, whatever the last line is.
+        let list = list.chain(&b"\n"[..]);
         let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(list);
         let columns = rows.headers()?.clone();
         // Spreadsheets put a byte order mark in front of all.
@@ -87,6 +96,9 @@ impl Operators {
             let row = row?;
             let cell = |column| row.get(column).unwrap_or_default().trim();
             let line = row.position().map_or(0, csv::Position::line);
+            if row.iter().any(|cell| cell.contains(['\n', '\r'])) {
+                return Err(ListError::Quote(line));
+            }
             let domain = domain::folded(cell(base))
                 .ok_or_else(|| ListError::Domain { line, text: cell(base).to_owned() })?;
             let operator = Operator { name: cell(name).to_owned(), kind: cell(kind).to_owned() };
@@ -219,6 +231,18 @@ mod tests {
             ),
             ("", "its first line must name the columns base_reverse_dns, name and type"),
             ("base_reverse_dns,name,type\nx,X,t\na b,Y,t\n", "line 3: \"a b\" is no domain"),
+            (
+                "base_reverse_dns,name,type\nx.example,X,t\ny.example,\"Y,t\nz.example,Z,t\n",
+                "line 3: a text in quotes does not end in its line",
+            ),
+            (
+                "base_reverse_dns,name,type\r\nx.example,\"X,t\r\ny.example,Y\",t\r\n",
+                "line 2: a text in quotes does not end in its line",
+            ),
+            (
+                "base_reverse_dns,name,type\nx.example,X,\"t",
+                "line 2: a text in quotes does not end in its line",
+            ),
         ] {
             let error = Operators::read(text.as_bytes()).expect_err(text);
             assert_eq!(error.to_string(), reason);

@@ -232,6 +232,7 @@ impl Writer {
         let networks = self.databases.as_ref().map(|databases| databases.networks());
         let transaction =
             store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        store.names.begin(&transaction)?;
         let mut insert = Insert::new(&transaction, &mut store.names)?;
         let answers = batch
             .iter()

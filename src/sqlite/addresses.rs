@@ -9,6 +9,8 @@ use rusqlite::{
     Connection, OptionalExtension, Result, Row, TransactionBehavior, named_params, params,
 };
 
+use serde_json::Value;
+
 use crate::{
     message::Contents,
     report::Report,
@@ -46,14 +48,19 @@ pub(crate) fn keep<'m>(
 
 /// What is known of the addresses in a report.
 pub(super) fn hosts(connection: &Connection, report: &Report) -> Result<HashMap<IpAddr, Host>> {
-    let mut known = connection.prepare_cached("SELECT * FROM addresses WHERE address = ?")?;
-    let mut hosts = HashMap::new();
-    for address in report.addresses().collect::<BTreeSet<_>>() {
-        if let Some(host) = known.query_row([address.to_string()], host).optional()? {
-            hosts.insert(address, host);
-        }
+    let all: BTreeSet<IpAddr> = report.addresses().collect();
+    if all.is_empty() {
+        return Ok(HashMap::new());
     }
-    Ok(hosts)
+    let all: Vec<String> = all.iter().map(IpAddr::to_string).collect();
+    // All at once, each found by the primary key.
+    let sql = "SELECT a.* FROM json_each(?) CROSS JOIN addresses a ON a.address = value";
+    let mut known = connection.prepare_cached(sql)?;
+    let rows = known.query_map([Value::from(all).to_string()], |row| {
+        // All were written as addresses.
+        Ok((row.get::<_, String>("address")?.parse().ok(), host(row)?))
+    })?;
+    rows.filter_map(|row| row.map(|(address, host)| Some((address?, host))).transpose()).collect()
 }
 
 /// So many reports are looked through at once for new addresses.

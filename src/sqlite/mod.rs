@@ -16,10 +16,11 @@ pub mod read;
 mod rekey;
 mod schema;
 pub(crate) mod session;
+mod unused;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io,
+    io::{self, Read},
     os::{
         fd::OwnedFd,
         unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -233,6 +234,18 @@ impl Drop for Store {
             self.give_up_log(false);
         }
     }
+}
+
+/// How an SQLite file begins (<https://www.sqlite.org/fileformat.html>, section 1.3).
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// True if the file is an SQLite database, of whatever program.
+pub(crate) fn is_sqlite(path: &Path) -> bool {
+    let mut start = [0; MAGIC.len()];
+    // A pipe is not opened: what is read of it would be missing.
+    path.is_file()
+        && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
+        && start == *MAGIC
 }
 
 /// Opens a store that exists, to read it only.

@@ -206,7 +206,10 @@ impl Store {
 }
 
 /// Tries again while others write.
-fn patiently<T>(stop: &Stop, mut attempt: impl FnMut() -> Result<T>) -> Result<T, PruneError> {
+pub(super) fn patiently<T>(
+    stop: &Stop,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T, PruneError> {
     let since = Instant::now();
     loop {
         match attempt() {

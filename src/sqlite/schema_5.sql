@@ -1,7 +1,7 @@
 -- Version 5: what sums are made of, in columns (columns/mod.rs), kept in the same transactions as the records.
 
--- Texts that the columns name by number: domains in small letters without a dot at their end, results, reporters. A
--- name is never removed: another process may have it in memory.
+-- Texts that the columns name by number: domains in small letters without a dot at their end, results, reporters. One
+-- that no column names goes with `prune`: who has it in memory looks whether the file was changed (names.rs).
 CREATE TABLE names (
     id   INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE

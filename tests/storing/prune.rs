@@ -1,5 +1,7 @@
 //! `prune`: what is old is gone, all else is there, and others may work meanwhile.
 
+mod unused;
+
 use std::{fs, path::Path, thread, time::Duration};
 
 use rusqlite::Connection;

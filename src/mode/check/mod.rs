@@ -100,7 +100,8 @@ fn look() -> Look {
 /// Makes sense of the settings, or says why that is impossible.
 fn settings(typed: &Typed, findings: &mut Findings) -> Option<Config> {
     let file = typed.file().map_or("no settings file".into(), |file| file.display().to_string());
-    match typed.config(&Purpose::default()) {
+    let config = typed.config(&Purpose::default());
+    match config.and_then(|config| config.check_storing().map(|()| config)) {
         Ok(config) => {
             findings.ok("settings", &file, format!("the store is {}", config.store));
             Some(config)

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
 use self::source::identity;
-pub(super) use self::source::{is_sqlite, refuse_same, source};
+pub(super) use self::source::{refuse_same, source};
 use super::{
     feed::Fed,
     journal::{FileKey, Place},

@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use tracing::{Level, enabled, info, warn};
 
 use self::{
-    copy::{Copier, is_sqlite, refuse_same, source},
+    copy::{Copier, refuse_same, source},
     feed::{Fed, Feeder},
     journal::Journal,
     progress::{Counters, Progress, Show},
@@ -46,6 +46,7 @@ use crate::{
         stdin::is_stdin,
         walk::{Found, walk},
     },
+    sqlite::is_sqlite,
     stop::Stop,
     stored::Source,
 };

@@ -37,7 +37,8 @@ pub(super) fn run(order: &Order, file: &Path) -> Result<Exit, Failure> {
     let pruned = Kind::ALL
         .into_iter()
         .zip(&mut all)
-        .try_for_each(|(kind, pruned)| store.prune(kind, order.before, &order.stop, pruned));
+        .try_for_each(|(kind, pruned)| store.prune(kind, order.before, &order.stop, pruned))
+        .and_then(|()| store.forget_unused(&order.stop));
     let told: Vec<String> =
         Kind::ALL.into_iter().zip(all).map(|(kind, old)| told(kind, old)).collect();
     order.tell(&told.join(", "));

@@ -21,6 +21,7 @@ mod names;
 mod numbers;
 mod scan;
 mod segment;
+mod used;
 mod weights;
 
 pub(crate) use self::names::Names;
@@ -29,4 +30,5 @@ pub(super) use self::{
     fill::fill,
     forget::forget,
     scan::Scan,
+    used::Unused,
 };

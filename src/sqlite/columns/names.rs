@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, Result};
 
+use crate::sqlite::unused::data_version;
+
 /// Names that are remembered: strangers' reports may bring any number.
 const REMEMBERED: usize = 200_000;
 
@@ -14,9 +16,21 @@ pub(crate) struct Names {
     known: HashMap<Box<str>, i64, RandomState>,
     /// Those that the transaction brought, which may not come to be.
     new: Vec<Box<str>>,
+    /// What the file was when they were met.
+    version: Option<i64>,
 }
 
 impl Names {
+    /// A transaction begins. If another process has changed the file, names may be gone.
+    pub(crate) fn begin(&mut self, connection: &Connection) -> Result<()> {
+        let version = Some(data_version(connection)?);
+        if self.version != version {
+            self.known.clear();
+            self.version = version;
+        }
+        Ok(())
+    }
+
     /// The number of a name, which gets one if it has none; 0 for nothing.
     pub(super) fn number(&mut self, connection: &Connection, name: Option<&str>) -> Result<u64> {
         let Some(name) = name else { return Ok(0) };

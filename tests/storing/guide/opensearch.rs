@@ -140,6 +140,57 @@ fn asked(sent: &[u8]) -> BTreeSet<(String, String)> {
         .collect()
 }
 
+/// No node of the tests has the plugin. What can be seen without it: each state is there that is
+/// gone to, the ages are ones that a node understands, and the patterns are those of the indices
+/// that the page has the program make.
+#[test]
+fn the_policy_deletes_the_indices_of_the_page() {
+    let policies = requests().into_iter().filter(|(_, _, path, _)| path.contains("/_ism/"));
+    let policies: Vec<Value> = policies.filter_map(|(.., body)| body).collect();
+    let [policy] = policies.as_slice() else { panic!("{policies:?}") };
+    let policy = &policy["policy"];
+    let states = policy["states"].as_array().expect("states");
+    let find = |name: &Value| {
+        let found = states.iter().find(|state| state["name"] == *name);
+        found.unwrap_or_else(|| panic!("no state {name}"))
+    };
+    let start = find(&policy["default_state"]);
+    assert_eq!(start["actions"], json!([]));
+    let next = &start["transitions"][0];
+    assert_eq!(find(&next["state_name"])["actions"], json!([{ "delete": {} }]));
+    assert_eq!(find(&next["state_name"])["transitions"], json!([]));
+    let Some(server) = SERVER.as_ref() else { return };
+    let age = &next["conditions"]["min_index_age"];
+    let delayed = json!({ "settings": { "index.search.idle.after": age } });
+    let answer = server.put("/of-an-age", &delayed);
+    assert_eq!(answer["acknowledged"], true, "{answer}");
+
+    let settings = blocks_of("toml").into_iter().find(|block| {
+        block.place.starts_with("pipelines.md") && block.text.contains("dmarc-index")
+    });
+    let settings = settings.expect("names by month").text;
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), settings).expect("written");
+    let flags = ["import", "--opensearch", &server.url, "--config"].map(str::to_owned);
+    let config = file.path().display().to_string();
+    let _alone = STORING.lock();
+    let ended = run(flags.into_iter().chain([config, mails()]));
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let found = |pattern: &str| {
+        let answer = server.get(&format!("/_resolve/index/{pattern}"));
+        let indices = answer["indices"].as_array().expect("a list").iter();
+        indices.map(|one| one["name"].to_string()).collect::<BTreeSet<String>>()
+    };
+    let template = &policy["ism_template"][0];
+    let patterns = template["index_patterns"].as_array().expect("a list");
+    let patterns: Vec<&str> = patterns.iter().filter_map(Value::as_str).collect();
+    for pattern in patterns.iter().filter(|pattern| !pattern.contains("failures")) {
+        assert!(!found(pattern).is_empty(), "{pattern} is of no index");
+    }
+    // Those without a date are not among them: in these all years are mixed.
+    assert!(found(&patterns.join(",")).iter().all(|name| name.contains("-20")));
+}
+
 /// The rights that OpenSearch's security plugin asks for, by request.
 fn rights(method: &str, path: &str) -> &'static [&'static str] {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();

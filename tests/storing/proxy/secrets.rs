@@ -1,11 +1,19 @@
 //! Passwords and keys: where they come from, and that nobody else learns of them.
 
-use std::{fs, path::Path};
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{Read, Write},
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use super::{GIVE_UP, Setting, ended};
 use crate::support::{
     nginx::{Access, Fault, Requests},
-    program::{Ended, Running},
+    program::{Ended, Running, program, run_command},
+    server::skip,
 };
 
 const USER: &str = "reports";
@@ -149,4 +157,86 @@ fn the_secret_does_not_follow_a_redirect() {
     let ended = ended(&mut setting.trusting(&[GIVE_UP, "--opensearch-api-key-file", &file]));
     setting.assert_all_stay(&ended, "307");
     assert!(!setting.nginx.requests().contains("/elsewhere"), "{}", setting.nginx.requests());
+}
+
+/// A variable that can't be used is not passed over, or what was said for the store would be sent.
+#[test]
+fn a_secret_that_can_not_be_read_is_an_error() {
+    let url = "http://127.0.0.1:1";
+    let variables = [
+        ("ERP_FROM_PASSWORD", &b"hidden\xFF"[..], "it is not UTF-8"),
+        ("ERP_FROM_PASSWORD", b"hidden\n2", "control characters"),
+        ("ERP_FROM_API_KEY", b"hidden\xFF", "it is not UTF-8"),
+        ("ERP_OPENSEARCH_PASSWORD", b"hidden\xFF", "it is not UTF-8"),
+    ];
+    for (name, value, reason) in variables {
+        let mut command = program(["import", "--from-opensearch", url, "--opensearch", url]);
+        command.env(name, OsStr::from_bytes(value));
+        let ended = run_command(command);
+        assert_eq!(ended.code, Some(78), "{name}: {}", ended.log);
+        let told = ended.log.contains(name) && ended.log.contains(reason);
+        assert!(told && !ended.log.contains("hidden"), "{}", ended.log);
+    }
+    // Nor is a credential in a folder that can't be looked into.
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("written");
+    let mut command = program(["import", "--from-opensearch", url, "--opensearch", url]);
+    command.env("CREDENTIALS_DIRECTORY", &file);
+    let ended = run_command(command);
+    assert_eq!(ended.code, Some(78), "{}", ended.log);
+    assert!(ended.log.contains("from-password"), "{}", ended.log);
+}
+
+/// A command line for `sh`.
+fn quoted(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words = words.map(|word| word.to_str().expect("UTF-8").replace('\'', r"'\''"));
+    words.map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
+}
+
+/// `script` (util-linux) gives the program a terminal. What is typed is shown there by the terminal
+/// itself, unless the program forbids it.
+#[test]
+fn a_password_is_asked_for_on_a_terminal_and_not_shown() {
+    let Some(setting) = Setting::new("typed", "here", Access::User(USER, PASSWORD)) else { return };
+    let command = setting.trusting(&["-u", USER]);
+    let mut script = Command::new("script");
+    // Afterwards the terminal says whether it shows what is typed.
+    let line = format!("{}; code=$?; stty -a; exit $code", quoted(&command));
+    script.args(["-qec", &line, "/dev/null"]);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    let script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let Ok(mut script) = script else {
+        skip("there is no script of util-linux here");
+        return;
+    };
+    let (mut keyboard, mut screen) =
+        (script.stdin.take().expect("a pipe"), script.stdout.take().expect("a pipe"));
+    let mut shown = Vec::new();
+    let mut bytes = [0; 512];
+    let mut is_typed = false;
+    loop {
+        let read = screen.read(&mut bytes).expect("readable");
+        shown.extend_from_slice(&bytes[..read]);
+        let text = String::from_utf8_lossy(&shown);
+        if !is_typed && text.contains("Password of reports: ") {
+            is_typed = true;
+            keyboard.write_all(format!("{PASSWORD}\n").as_bytes()).expect("typed");
+        }
+        if read == 0 {
+            break;
+        }
+    }
+    let code = script.wait().expect("an end").code();
+    let log = String::from_utf8_lossy(&shown).into_owned();
+    assert!(is_typed && log.contains(" echo "), "{log}");
+    assert_eq!(log.matches("Password of").count(), 1, "{log}");
+    assert_secret(&log, &password_forms().each_ref().map(String::as_str));
+    setting.assert_all_stored(&Ended { code, stdout: String::new(), log });
 }

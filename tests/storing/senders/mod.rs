@@ -165,6 +165,11 @@ fn a_table_names_senders() {
     let (code, _, log) = named(&[Path::new("--source-names"), &list]);
     let reason = "names.csv: its first line must name the columns base_reverse_dns, name and type";
     assert!(code == Some(78) && log.contains(reason), "{log}");
+    fs::write(&list, "base_reverse_dns,name,type\nhoster.example,\"Our,t\nb.example,B,t\n")
+        .expect("written");
+    let (code, _, log) = named(&[Path::new("--source-names"), &list]);
+    let reason = "names.csv: line 2: a text in quotes does not end in its line";
+    assert!(code == Some(78) && log.contains(reason), "{log}");
 }
 
 /// A mail server that delivers by a pipe is to try again, since the file may be about to be

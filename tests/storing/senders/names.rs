@@ -187,12 +187,17 @@ fn mails_do_not_wait_for_the_dns() {
 }
 
 #[test]
-fn other_stores_say_that_they_keep_no_names() {
+fn other_stores_keep_no_names_and_say_so() {
     let setup = Setup::new("Hoster");
     let report = setup.report("a", "192.0.2.1");
-    let ended = run([Path::new("--reverse-dns"), Path::new("--ndjson=-"), &report]);
+    for store in ["--ndjson=-", "--opensearch=http://127.0.0.1:1"] {
+        let ended = run([Path::new("--reverse-dns"), Path::new(store), &report]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(78), ""), "{}", ended.log);
+        assert!(ended.log.contains("kept in an SQLite store only"), "{}", ended.log);
+    }
+    let off = ["--reverse-dns=false", "--ndjson=-"].map(Path::new);
+    let ended = run(off.into_iter().chain([report.as_path()]));
     assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 1), "{}", ended.log);
-    assert!(ended.log.contains("--reverse-dns does nothing here"), "{}", ended.log);
 }
 
 /// A mail server that delivers by a pipe waits for the end.

@@ -1,6 +1,6 @@
 //! Which store is copied.
 
-use std::{fs::File, io::Read, path::Path, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     cli,
@@ -9,12 +9,10 @@ use crate::{
     limits::Limits,
     sink::file_identity,
     source::identity::device_and_inode,
+    sqlite::is_sqlite,
     stop::Stop,
     stored::{Index, Source},
 };
-
-/// How an SQLite file begins (<https://www.sqlite.org/fileformat.html>, section 1.3).
-const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 
 /// The store that was named; nothing if mails were.
 pub(in crate::mode::import) fn source(
@@ -77,13 +75,4 @@ pub(super) fn identity(source: &Source) -> String {
             .unwrap_or_default(),
         Source::Index(index) => index.name(),
     }
-}
-
-/// True if the file is an SQLite database, of whatever program.
-pub(in crate::mode::import) fn is_sqlite(path: &Path) -> bool {
-    let mut start = [0; SQLITE.len()];
-    // A pipe is not opened: what is read of it would be missing.
-    path.is_file()
-        && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
-        && start == *SQLITE
 }
