@@ -20,7 +20,7 @@ use crate::{
         Origin, Outcome, Settlement, Tally,
         apply::{Moved, Totals},
     },
-    sink::{self, Sink},
+    sink::{self, Destination, Sink},
     stop::{Reason, Stop},
 };
 
@@ -48,7 +48,7 @@ impl Ingest {
         let store = config.store.to_string();
         let period = config.pipeline.period.clone();
         let databases = Databases::open(&config.ip_databases)?;
-        let naming = Naming::wanted(&config, &stop)?;
+        let naming = naming(&config, &stop)?;
         let sink = sink::open(config.store, databases, config.patience, &stop, metrics.store())?;
         let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
         Ok(Ingest { store, period, pipeline, sink, naming, stop, started: Instant::now() })
@@ -79,6 +79,18 @@ impl Ingest {
         let complete = reason.is_none() && totals.left == 0;
         let (store, period) = (self.store, self.period);
         Finished { totals, source: None, store, period, lasted, reason, complete }
+    }
+}
+
+/// Has names of addresses looked up, if that is asked for and there is a place for them.
+fn naming(config: &Config, stop: &Arc<Stop>) -> Result<Option<Naming>, Failure> {
+    if !config.reverse_dns {
+        return Ok(None);
+    }
+    match &config.store {
+        Destination::Sqlite(store) => Naming::start(store, config.dns_server, stop),
+        // It was refused, except where nothing is stored.
+        Destination::Nothing | Destination::OpenSearch(_) | Destination::NdJson(_) => Ok(None),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod check;
 mod dashboards;
+mod elsewhere;
 mod export;
 mod files;
 mod generate;
@@ -25,8 +26,9 @@ use tracing::info;
 use self::report::{ReportError, Source};
 use crate::{
     cli::{self, Cli, Mode},
-    config::{self, Destination, Purpose, Typed},
+    config::{self, Purpose, Typed},
     exit::{Exit, Failure},
+    sink::Destination,
 };
 
 /// Does what the command line says. `matches` are what `cli` was made from.

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::{ADDRESS, BEGIN, evaluated, scripts};
+use super::{ADDRESS, BEGIN, result_field, scripts};
 use crate::{
-    answers::{Choice, Disposition, Filter, Network, Outcome, ReportName, Verdict, folded},
+    answers::{Choice, Disposition, Evaluated, Filter, Network, Outcome, ReportName, folded},
     report::Kind,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn records(filter: &Filter) -> Value {
     all_of(&[
         range(filter, BEGIN),
-        domains(&filter.domains, "feedback.policy_published.domain.keyword"),
+        domains(filter, "feedback.policy_published.domain.keyword"),
         choice(
             &filter.organizations,
             |name| json!({ "term": { "feedback.report_metadata.org_name.keyword": name } }),
@@ -30,6 +30,12 @@ pub(super) fn records(filter: &Filter) -> Value {
         choice(&filter.spf, |wanted| spf(*wanted)),
         choice(&filter.dkim, |wanted| dkim(*wanted)),
     ])
+}
+
+/// The DMARC records of the reports of a filter's period, domains and reporters.
+pub(super) fn reports(filter: &Filter) -> Value {
+    let Filter { since, until, domains, exactly, organizations, .. } = filter.clone();
+    records(&Filter { since, until, domains, exactly, organizations, ..Filter::default() })
 }
 
 /// Records of an outcome.
@@ -71,21 +77,23 @@ pub(super) fn report(name: &ReportName) -> Value {
 }
 
 /// Documents whose domain is meant.
-pub(crate) fn domains(domains: &Choice<String>, field: &str) -> Value {
-    choice(domains, |wanted| {
+pub(crate) fn domains(filter: &Filter, field: &str) -> Value {
+    let fronts: &[&str] = if filter.exactly { &[""] } else { &["", "*."] };
+    choice(&filter.domains, |wanted| {
         let wanted = folded(wanted);
-        let wanted = wanted.trim_start_matches('.');
+        let wanted = if filter.exactly { &wanted } else { wanted.trim_start_matches('.') };
         if wanted.is_empty() {
             return any_of(&[none_of(&exists(field)), json!({ "regexp": { field: "\\.*" } })]);
         }
         let literal = wanted.replace('\\', "\\\\").replace('*', "\\*").replace('?', "\\?");
-        let patterns = ["", "*."].map(|front| {
-            ["", "."].map(|end| {
-                let value = format!("{front}{literal}{end}");
+        let patterns: Vec<Value> = fronts
+            .iter()
+            .flat_map(|front| ["", "."].map(|end| format!("{front}{literal}{end}")))
+            .map(|value| {
                 json!({ "wildcard": { field: { "value": value, "case_insensitive": true } } })
             })
-        });
-        any_of(patterns.as_flattened())
+            .collect();
+        any_of(&patterns)
     })
 }
 
@@ -118,38 +126,38 @@ fn network(network: &Network) -> Value {
 }
 
 pub(super) fn disposition(wanted: Disposition) -> Value {
-    let field = evaluated("disposition");
+    let field = result_field("disposition");
     if wanted == Disposition::Other {
         return none_of(&json!({ "terms": { field: ["none", "pass", "quarantine", "reject"] } }));
     }
     json!({ "term": { field: wanted.word() } })
 }
 
-pub(super) fn spf(wanted: Verdict) -> Value {
-    verdict(wanted, &evaluated("spf"))
+pub(super) fn spf(wanted: Evaluated) -> Value {
+    evaluated(wanted, &result_field("spf"))
 }
 
-pub(super) fn dkim(wanted: Verdict) -> Value {
-    verdict(wanted, &evaluated("dkim"))
+pub(super) fn dkim(wanted: Evaluated) -> Value {
+    evaluated(wanted, &result_field("dkim"))
 }
 
-fn verdict(wanted: Verdict, field: &str) -> Value {
+fn evaluated(wanted: Evaluated, field: &str) -> Value {
     let pass = json!({ "term": { field: "pass" } });
     match wanted {
-        Verdict::Pass => pass,
-        Verdict::Fail => all_of(&[exists(field), none_of(&pass)]),
-        Verdict::Unknown => none_of(&exists(field)),
+        Evaluated::Pass => pass,
+        Evaluated::Fail => all_of(&[exists(field), none_of(&pass)]),
+        Evaluated::Unknown => none_of(&exists(field)),
     }
 }
 
-pub(super) fn dmarc(wanted: Verdict) -> Value {
-    let fields = ["spf", "dkim"].map(evaluated);
-    let passed = any_of(&fields.each_ref().map(|field| verdict(Verdict::Pass, field)));
+pub(super) fn dmarc(wanted: Evaluated) -> Value {
+    let fields = ["spf", "dkim"].map(result_field);
+    let passed = any_of(&fields.each_ref().map(|field| evaluated(Evaluated::Pass, field)));
     let is_known = any_of(&fields.each_ref().map(|field| exists(field)));
     match wanted {
-        Verdict::Pass => passed,
-        Verdict::Fail => all_of(&[is_known, none_of(&passed)]),
-        Verdict::Unknown => none_of(&is_known),
+        Evaluated::Pass => passed,
+        Evaluated::Fail => all_of(&[is_known, none_of(&passed)]),
+        Evaluated::Unknown => none_of(&is_known),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{BEGIN, COUNT, filter, scripts};
-use crate::answers::{Disposition, Dispositions, Messages, Tally, Verdict};
+use crate::answers::{Disposition, Dispositions, Evaluated, Messages, Tally};
 
 /// Up to some ten thousand the number of distinct values is exact.
 const EXACT: u64 = 40_000;
@@ -31,9 +31,9 @@ pub(super) fn aggregations() -> Value {
         } },
         "first": { "min": { "field": BEGIN } },
         "last": { "max": { "field": BEGIN } },
-        "pass": of(filter::dmarc(Verdict::Pass)),
-        "spf": of(filter::spf(Verdict::Pass)),
-        "dkim": of(filter::dkim(Verdict::Pass)),
+        "pass": of(filter::dmarc(Evaluated::Pass)),
+        "spf": of(filter::spf(Evaluated::Pass)),
+        "dkim": of(filter::dkim(Evaluated::Pass)),
     });
     for wanted in NAMED {
         all[name_of(wanted)] = of(filter::disposition(wanted));

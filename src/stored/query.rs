@@ -3,7 +3,12 @@
 use serde_json::{Value, json};
 
 use super::index::{FIELDS, TimeField};
-use crate::{answers::Choice, opensearch::filter::domains, report::Kind, sqlite::query::Selection};
+use crate::{
+    answers::{Choice, Filter},
+    opensearch::filter::domains,
+    report::Kind,
+    sqlite::query::Selection,
+};
 
 /// The domain that a report, policy or failure is about.
 fn domain(kind: Kind) -> &'static str {
@@ -22,7 +27,8 @@ pub(super) fn query(kind: Kind, field: &TimeField, selection: &Selection, from: 
     let mut all = vec![json!({ "exists": { "field": object } })];
     all.extend(within(kind, field, selection, from));
     if let Some(wanted) = &selection.domain {
-        all.push(domains(&Choice::of(wanted.clone()), domain(kind)));
+        let filter = Filter { domains: Choice::of(wanted.clone()), ..Filter::default() };
+        all.push(domains(&filter, domain(kind)));
     }
     json!({ "bool": { "filter": all } })
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::{
     cli,
-    config::{Destination, Purpose, Typed},
+    config::{Purpose, Typed},
     exit::Failure,
+    file::identity::device_and_inode,
     limits::Limits,
-    sink::file_identity,
-    source::identity::device_and_inode,
+    sink::{Destination, file_identity},
     sqlite::is_sqlite,
     stop::Stop,
     stored::{Index, Source},
