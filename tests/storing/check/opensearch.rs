@@ -172,6 +172,15 @@ fn a_template_that_was_changed_and_an_alias_are_told() {
     server.put("/_index_template/own", &own);
     server.put("/own-dmarc", &json!({}));
     look(server, "own").has("store.template", "ok", &["another index template"]);
+    // Its pattern is that of real names, which the name with `*` is none of.
+    let own = json!({
+        "index_patterns": ["years-dmarc-2???"], "priority": 300,
+        "composed_of": ["email-report-processor-dmarc"], "template": {},
+    });
+    server.put("/_index_template/years", &own);
+    let mut flags = flags(&server.url, "years");
+    flags[0].push_str("-{yyyy}");
+    check(flags).has("store.template", "ok", &["another index template"]);
 
     for index in ["alias-1", "alias-2"] {
         server.put(&format!("/{index}"), &json!({ "aliases": { "alias-dmarc": {} } }));

@@ -132,7 +132,7 @@ fn asked(sent: &[u8]) -> BTreeSet<(String, String)> {
     let heads = text.match_indices(" HTTP/1.1\r\n").map(|(at, _)| &text[..at]);
     heads
         .map(|before| {
-            let starts = ["GET /", "PUT /", "POST /"];
+            let starts = ["GET /", "PUT /", "POST /", "DELETE /"];
             let at = starts.iter().filter_map(|start| before.rfind(start)).max().expect("a method");
             let (method, path) = before[at..].split_once(' ').expect("both");
             (method.to_owned(), path.split('?').next().unwrap_or_default().to_owned())
@@ -262,6 +262,33 @@ fn the_role_has_the_rights_that_are_used_and_no_others() {
     }
     for right in given {
         assert!(needed.iter().any(|needed| matches(right, needed)), "{right} is never used");
+    }
+}
+
+#[test]
+fn what_export_asks_for_is_named() {
+    let Some(server) = SERVER.as_ref() else { return };
+    let indices = ["dmarc", "tlsrpt", "failures"].map(|kind| format!("--{kind}-index=out-{kind}"));
+    let fill = ["import", "--opensearch", &server.url].map(str::to_owned);
+    let ended = run(fill.into_iter().chain(indices.clone()).chain([mails()]));
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let (url, sent) = recorder(&server.url);
+    let export = ["export", "--opensearch", &url, "--output=/dev/null"].map(str::to_owned);
+    let ended = run(export.into_iter().chain(indices));
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let (_, page) =
+        super::pages().into_iter().find(|(page, _)| page == "opensearch.md").expect("the page");
+    let (_, section) = page.split_once("## Look at it").expect("the section");
+    for (method, path) in &asked(&sent.lock().expect("no panic")) {
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let needed = match (method.as_str(), parts.as_slice()) {
+            ("GET", [_, "_field_caps"]) => "field_caps*",
+            ("POST", [_, "_search", "point_in_time"]) => "point_in_time/create",
+            ("DELETE", ["_search", "point_in_time"]) => "point_in_time/delete",
+            ("POST", ["_search"] | [_, "_search"]) => "search*",
+            _ => panic!("which right does {method} {path} need? Say so here and in opensearch.md"),
+        };
+        assert!(section.contains(&format!("`indices:data/read/{needed}`")), "{needed}");
     }
 }
 

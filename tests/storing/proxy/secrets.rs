@@ -185,7 +185,7 @@ fn a_secret_that_can_not_be_read_is_an_error() {
     command.env("CREDENTIALS_DIRECTORY", &file);
     let ended = run_command(command);
     assert_eq!(ended.code, Some(78), "{}", ended.log);
-    assert!(ended.log.contains("from-password"), "{}", ended.log);
+    assert!(ended.log.contains("Not a directory"), "{}", ended.log);
 }
 
 /// A command line for `sh`.
