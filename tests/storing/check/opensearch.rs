@@ -174,7 +174,7 @@ fn a_template_that_was_changed_and_an_alias_are_told() {
     look(server, "own").has("store.template", "ok", &["another index template"]);
     // Its pattern is that of real names, which the name with `*` is none of.
     let own = json!({
-        "index_patterns": ["years-dmarc-2???"], "priority": 300,
+        "index_patterns": ["years-dmarc-2*"], "priority": 300,
         "composed_of": ["email-report-processor-dmarc"], "template": {},
     });
     server.put("/_index_template/years", &own);
