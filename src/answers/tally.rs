@@ -79,6 +79,15 @@ impl Verdict {
             None => Verdict::Unknown,
         }
     }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::Unknown => "unknown",
+        }
+    }
 }
 
 impl Outcome {
@@ -141,6 +150,17 @@ pub struct Tally {
     pub last: Option<i64>,
 }
 
+impl Tally {
+    /// Counts what another has counted of other reports.
+    pub fn add(&mut self, more: &Tally) {
+        self.reports = self.reports.saturating_add(more.reports);
+        self.records = self.records.saturating_add(more.records);
+        self.messages.merge(&more.messages);
+        self.first = [self.first, more.first].into_iter().flatten().min();
+        self.last = self.last.max(more.last);
+    }
+}
+
 /// Numbers of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Messages {
@@ -172,6 +192,27 @@ pub struct Dispositions {
 }
 
 impl Messages {
+    fn merge(&mut self, more: &Messages) {
+        for (sum, more) in [
+            (&mut self.messages, more.messages),
+            (&mut self.pass, more.pass),
+            (&mut self.spf_aligned, more.spf_aligned),
+            (&mut self.dkim_aligned, more.dkim_aligned),
+            (&mut self.disposition.none, more.disposition.none),
+            (&mut self.disposition.pass, more.disposition.pass),
+            (&mut self.disposition.quarantine, more.disposition.quarantine),
+            (&mut self.disposition.reject, more.disposition.reject),
+            (&mut self.disposition.other, more.disposition.other),
+        ] {
+            *sum = capped_sum(*sum, more);
+        }
+    }
+
+    /// Those that did not pass DMARC, as far as reports say.
+    pub fn failing(&self) -> u64 {
+        self.messages.saturating_sub(self.pass)
+    }
+
     /// Counts so many messages with this outcome; no number gets beyond the largest.
     pub fn add(&mut self, outcome: Outcome, messages: u64) {
         let by_disposition = match outcome.disposition {

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 
 use super::{AskError, BEGIN, ClusterAnswers, filter, scripts, tally};
 use crate::{
-    answers::{
-        Answers, By, Filter, Group, Groups, Key, Outcome, RawResult, Tally, capped_sum, folded,
-    },
+    answers::{Answers, By, Filter, Group, Groups, Key, Outcome, RawResult, Tally, folded},
     report::Kind,
 };
 
@@ -99,7 +97,7 @@ fn pages(
         let asked = json!({ "page": { "composite": composite, "aggs": tally::aggregations() } });
         let mut found = cluster.search(Kind::Dmarc, &query, &asked)?;
         for bucket in buckets(&found["page"]) {
-            merge(merged.entry(key(&bucket["key"])).or_default(), &tally::read(bucket));
+            merged.entry(key(&bucket["key"])).or_default().add(&tally::read(bucket));
         }
         after = found["page"]["after_key"].take();
         if after.is_null() {
@@ -187,25 +185,4 @@ fn raw_results(found: &Value) -> Vec<RawResult> {
 
 fn buckets(found: &Value) -> impl Iterator<Item = &Value> {
     found["buckets"].as_array().into_iter().flatten()
-}
-
-fn merge(sum: &mut Tally, more: &Tally) {
-    sum.reports += more.reports;
-    sum.records += more.records;
-    let (ours, theirs) = (&mut sum.messages, &more.messages);
-    for (sum, more) in [
-        (&mut ours.messages, theirs.messages),
-        (&mut ours.pass, theirs.pass),
-        (&mut ours.spf_aligned, theirs.spf_aligned),
-        (&mut ours.dkim_aligned, theirs.dkim_aligned),
-        (&mut ours.disposition.none, theirs.disposition.none),
-        (&mut ours.disposition.pass, theirs.disposition.pass),
-        (&mut ours.disposition.quarantine, theirs.disposition.quarantine),
-        (&mut ours.disposition.reject, theirs.disposition.reject),
-        (&mut ours.disposition.other, theirs.disposition.other),
-    ] {
-        *sum = capped_sum(*sum, more);
-    }
-    sum.first = [sum.first, more.first].into_iter().flatten().min();
-    sum.last = sum.last.max(more.last);
 }

@@ -52,8 +52,9 @@ impl fmt::Display for Elsewhere {
 
 /// A word for the shell.
 pub(in crate::mode) fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
-    if word.chars().all(is_plain) {
+    // An equals sign in front has a meaning to zsh.
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:,=".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) && !word.starts_with('=') {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
