@@ -37,7 +37,9 @@ impl Terminal {
         Terminal {
             width: Some(if columns == 0 { USUAL_WIDTH } else { columns.into() }),
             // An empty NO_COLOR says nothing (no-color.org).
-            colours: variable("NO_COLOR").is_none() && console::colors_enabled(),
+            colours: variable("NO_COLOR").is_none()
+                && variable("CLICOLOR").is_none_or(|value| value != "0")
+                && variable("TERM").is_some_and(|value| value != "dumb"),
             is_unicode,
         }
     }
@@ -68,9 +70,8 @@ mod tests {
             (&[("LANG", "C"), ("LC_CTYPE", "C.UTF-8")], true),
             (&[("LANG", "C.UTF-8"), ("LC_CTYPE", "POSIX")], false),
         ] {
-            let variable = |name| {
-                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
-            };
+            let variable =
+                |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
             assert_eq!(is_unicode(variable), expected, "{variables:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! Again: commands that ask the same store more.
 
-use clap::{Arg, ArgMatches, CommandFactory, parser::ValueSource};
+use clap::{Arg, ArgMatches, Command, CommandFactory, parser::ValueSource};
 
 use super::elsewhere::quoted;
 use crate::cli::Cli;
@@ -26,7 +26,9 @@ impl Again {
         let (shared, own): (Vec<&Arg>, Vec<&Arg>) = command
             .get_arguments()
             .filter(|arg| arg.is_global_set())
-            .chain(command.find_subcommand("report").into_iter().flat_map(|own| own.get_arguments()))
+            .chain(
+                command.find_subcommand("report").into_iter().flat_map(Command::get_arguments),
+            )
             .filter(|arg| !LEFT_OUT.contains(&arg.get_id().as_str()))
             .partition(|arg| arg.is_global_set());
         let words = |args: Vec<&Arg>| args.into_iter().flat_map(|arg| typed(arg, inner)).collect();

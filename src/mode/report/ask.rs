@@ -90,8 +90,7 @@ pub(super) fn ask<A: Answers>(
         answers.newest(&options.filter)?
     };
     let period = AnsweredPeriod::new(options.period, newest, now);
-    let filter =
-        Filter { since: period.since, until: period.until, ..options.filter.clone() };
+    let filter = Filter { since: period.since, until: period.until, ..options.filter.clone() };
     let top = options.top;
     let (mut by, mut overview, mut domains) = (None, None, Vec::new());
     // A spreadsheet has one table.
@@ -139,10 +138,9 @@ impl Answer {
 impl AnsweredPeriod {
     fn new(asked: AskedPeriod, newest: Option<i64>, now: Timestamp) -> AnsweredPeriod {
         let (since, until) = match asked {
-            AskedPeriod::Given { since, until } => (
-                since.map(|since| since.begin(now)),
-                until.map(|until| until.end(now)),
-            ),
+            AskedPeriod::Given { since, until } => {
+                (since.map(|since| since.begin(now)), until.map(|until| until.end(now)))
+            }
             AskedPeriod::Usual => (Some(Moment::DaysAgo(USUAL_DAYS).begin(now)), None),
         };
         let now = now.as_second();
@@ -199,8 +197,10 @@ fn all_domains<A: Answers>(
     };
     if !filter.is_about_records() {
         // Domains of which only TLS or failure reports speak.
-        let tls = answers.tls(filter, usize::MAX)?.policies.into_iter().map(|one| one.policy_domain);
-        let failures = answers.failures(filter, usize::MAX)?.domains.into_iter().map(|one| one.domain);
+        let tls =
+            answers.tls(filter, usize::MAX)?.policies.into_iter().map(|one| one.policy_domain);
+        let failures =
+            answers.failures(filter, usize::MAX)?.domains.into_iter().map(|one| one.domain);
         for domain in tls.chain(failures) {
             now.entry(owner(&domain, filter)).or_default();
         }
@@ -208,12 +208,15 @@ fn all_domains<A: Answers>(
     let mut all: Vec<DomainAnswer> = now
         .into_iter()
         .map(|(domain, tally)| {
-            let of_before = before.as_mut().map(|before| before.remove(&domain).unwrap_or_default());
+            let of_before =
+                before.as_mut().map(|before| before.remove(&domain).unwrap_or_default());
             DomainAnswer { domain, tally, before: of_before, details: None }
         })
         .collect();
     // Those that are alike stay in the order of their names.
-    all.sort_by_key(|one| std::cmp::Reverse((one.tally.messages.failing(), one.tally.messages.messages)));
+    all.sort_by_key(|one| {
+        std::cmp::Reverse((one.tally.messages.failing(), one.tally.messages.messages))
+    });
     for one in all.iter_mut().take(BLOCKS) {
         let filter = of_domain(filter, &one.domain);
         one.details = Some(Details {
@@ -233,10 +236,7 @@ fn of_domain(filter: &Filter, domain: &str) -> Filter {
 }
 
 /// Sums by the organisational domain.
-fn by_owner<A: Answers>(
-    answers: &A,
-    filter: &Filter,
-) -> Result<BTreeMap<String, Tally>, A::Error> {
+fn by_owner<A: Answers>(answers: &A, filter: &Filter) -> Result<BTreeMap<String, Tally>, A::Error> {
     let mut all: BTreeMap<String, Tally> = BTreeMap::new();
     for group in answers.groups(filter, By::Domain, usize::MAX)?.groups {
         if let Key::Domain(domain) = &group.key {

@@ -175,9 +175,7 @@ pub fn run(options: &ReportOptions, out: &mut impl Write) -> Result<Exit, Report
 fn told(options: &ReportOptions) -> Result<Told, ReportError> {
     let now = Timestamp::now();
     let answer = match &options.store {
-        Source::Cluster(config) => {
-            ask(&ClusterAnswers::new((**config).clone())?, options, now)?
-        }
+        Source::Cluster(config) => ask(&ClusterAnswers::new((**config).clone())?, options, now)?,
         Source::File(path) => {
             let read = |error| ReportError::Read { path: path.clone(), error };
             let mut reader = open(path, &options.places)?;

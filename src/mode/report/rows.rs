@@ -99,7 +99,8 @@ const COLUMNS: [&str; 13] = [
 /// The groups, with the names of the columns in front.
 pub(super) fn write_csv(by: By, groups: &Groups, out: &mut impl Write) -> io::Result<()> {
     let mut csv = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
-    let row = |cells: &[String]| cells.iter().map(|cell| sanitize::cell(cell).into_owned()).collect();
+    let row =
+        |cells: &[String]| cells.iter().map(|cell| sanitize::cell(cell).into_owned()).collect();
     let mut rows: Vec<Vec<String>> =
         vec![[word(by)].into_iter().chain(COLUMNS).map(str::to_owned).collect()];
     for Group { key, tally, .. } in &groups.groups {

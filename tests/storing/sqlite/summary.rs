@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use email_report_processor::{
-    mode::report::{ReportOptions, run},
+    answers::{By, Choice, Filter},
+    cli::ReportFormat,
+    mode::report::{Again, AskedPeriod, ReportOptions, run},
     report::{
         FailureReport, Report, Text,
         aggregate::{DkimResult, SpfResult},
         tls::{FailureDetail, PolicyResult},
     },
+    terminal::Terminal,
 };
 use serde_json::{Value, json};
 
@@ -21,8 +24,29 @@ use super::{
 const DAY: i64 = 86400;
 
 pub(super) fn options(path: &Path) -> ReportOptions {
-    let (store, places) = (path.into(), Vec::new());
-    ReportOptions { store, since: None, until: None, domain: None, json: false, top: 10, places }
+    ReportOptions {
+        store: path.into(),
+        period: AskedPeriod::Given { since: None, until: None },
+        filter: Filter::default(),
+        by: None,
+        format: ReportFormat::Text,
+        top: 10,
+        places: Vec::new(),
+        terminal: Terminal { width: None, colours: false, is_unicode: true },
+        again: Again::default(),
+        fail_on: Vec::new(),
+        is_quiet: false,
+    }
+}
+
+/// Reports from a day on.
+pub(super) fn since(day: &str) -> AskedPeriod {
+    AskedPeriod::Given { since: Some(day.parse().expect(day)), until: None }
+}
+
+/// Reports on a domain and those below.
+pub(super) fn on(domain: &str) -> Filter {
+    Filter { domains: Choice::of(domain.to_owned()), ..Filter::default() }
 }
 
 pub(super) fn text(options: &ReportOptions) -> String {
@@ -32,7 +56,8 @@ pub(super) fn text(options: &ReportOptions) -> String {
 }
 
 pub(super) fn json(options: &ReportOptions) -> Value {
-    serde_json::from_str(&text(&ReportOptions { json: true, ..options.clone() })).expect("JSON")
+    serde_json::from_str(&text(&ReportOptions { format: ReportFormat::Json, ..options.clone() }))
+        .expect("JSON")
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "nearly every value of a report is optional")]
@@ -137,91 +162,20 @@ pub(super) fn example(path: &Path) {
 }
 
 #[test]
-fn tables() {
+fn a_table_is_by_what_was_asked_for() {
     let (_folder, path) = folder();
     example(&path);
-    let expected = "\
-Store: PATH
-Reports of all time
-
-DMARC: 5 reports
-
-Domain                                    Messages   DMARC     SPF    DKIM
---------------------------------------------------------------------------
-example.org                                   1021   98.0%   97.9%   98.0%
-  2 reports
-  none 1001
-  reject 20
-mail.example.org                                 5    0.0%    0.0%    0.0%
-  1 report
-  quarantine 5
-badexample.org                                   4  100.0%  100.0%    0.0%
-  1 report
-  other disposition 4
-empty.example                                    0       -       -       -
-  1 report
-All                                           1030   97.5%   97.4%   97.1%
-  none 1001
-  quarantine 5
-  reject 20
-  other disposition 4
-
-Source                                    Messages   DMARC     SPF    DKIM
---------------------------------------------------------------------------
-192.0.2.1                                     1001  100.0%   99.9%  100.0%
-  SPF pass bounce.example 1000
-  SPF fail bounce.example 1
-  DKIM pass example.org 1001
-2001:db8::1                                     20    0.0%    0.0%    0.0%
-  SPF fail bounce.example 20
-  DKIM fail example.org 20
-192.0.2.2                                        5    0.0%    0.0%    0.0%
-  SPF softfail bounce.example 5
-  DKIM fail mail.example.org 5
-192.0.2.3                                        4  100.0%  100.0%    0.0%
-  SPF pass bounce.example 4
-  DKIM fail badexample.org 4
-
-SMTP TLS: 1 report
-
-TLS policy                                Succeeded  Failed  Success
---------------------------------------------------------------------
-example.org sts                                  90      10    90.0%
-  certificate-expired 7
-  starttls-not-supported 3
-example.net no-policy-found                       5       0   100.0%
-All                                              95      10    90.4%
-
-DMARC failures: 3 reports
-
-Domain                                    Messages  Reports
------------------------------------------------------------
-example.org                                      5        2
-  source 192.0.2.9 4
-  source 192.0.2.1 1
-  failure dkim 5
-  failure dmarc 5
-  delivery reject 5
-example.net                                      4        1
-  source 192.0.2.9 4
-  failure dkim 4
-  failure dmarc 4
-  delivery reject 4
-(no domain)                                      0        1
-  source (not said) 0
-  failure dkim 0
-  failure dmarc 0
-  delivery reject 0
-All                                              5        3
-";
-    assert_eq!(text(&options(&path)), expected.replace("PATH", &path.display().to_string()));
+    let table = |by| text(&ReportOptions { by: Some(by), ..options(&path) });
+    insta::assert_snapshot!(table(By::Domain).replace(&path.display().to_string(), "PATH"), @"");
+    insta::assert_snapshot!(table(By::Address).split_once("\n\n").expect("a table").1, @"");
+    insta::assert_snapshot!(table(By::Day).split_once("\n\n").expect("a table").1, @"");
 }
 
 #[test]
 fn failure_reports_are_in_the_json_too() {
     let (_folder, path) = folder();
     example(&path);
-    let answer = json(&ReportOptions { domain: Some("example.net".into()), ..options(&path) });
+    let answer = json(&ReportOptions { filter: on("example.net"), ..options(&path) });
     let counted = |value: &str| json!([{ "value": value, "messages": 4 }]);
     let failures = json!([{ "value": "dkim", "messages": 4 }, { "value": "dmarc", "messages": 4 }]);
     let domain = json!({
@@ -231,7 +185,7 @@ fn failure_reports_are_in_the_json_too() {
     let expected =
         json!({ "reports": 1, "messages": 4, "domains": [domain], "domains_omitted": 0 });
     assert_eq!(answer["failure"], expected);
-    let late = ReportOptions { since: "2024-01-17".parse().ok(), top: 0, ..options(&path) };
+    let late = ReportOptions { period: since("2024-01-17"), top: 0, ..options(&path) };
     assert_eq!(
         json(&late)["failure"],
         json!({ "reports": 1, "messages": 0, "domains": [], "domains_omitted": 1 })
@@ -255,7 +209,7 @@ fn domains_match_with_what_is_below_them() {
     let (_folder, path) = folder();
     example(&path);
     let names = |domain: &str| {
-        let answer = json(&ReportOptions { domain: Some(domain.into()), ..options(&path) });
+        let answer = json(&ReportOptions { filter: on(domain), ..options(&path) });
         let names = |list: &Value, name: &str| -> Vec<String> {
             list.as_array()
                 .expect("a list")
@@ -287,8 +241,8 @@ fn a_report_belongs_to_the_period_in_which_its_own_begins() {
     example(&path);
     let reports = |since: Option<&str>, until: Option<&str>| {
         let moment = |text: &str| text.parse().expect(text);
-        let period =
-            ReportOptions { since: since.map(moment), until: until.map(moment), ..options(&path) };
+        let period = AskedPeriod::Given { since: since.map(moment), until: until.map(moment) };
+        let period = ReportOptions { period, ..options(&path) };
         json(&period)["dmarc"]["reports"].as_u64().expect("a number")
     };
     assert_eq!(reports(None, None), 5);
@@ -377,7 +331,7 @@ fn nothing_in_a_report_reaches_the_terminal_as_a_command() {
     let tables = text(&options(&path));
     assert!(tables.chars().all(harmless), "{tables:?}");
     assert!(tables.lines().all(|line| !line.trim_start().starts_with("All  1 100.0%")), "{tables}");
-    let raw = text(&ReportOptions { json: true, ..options(&path) });
+    let raw = text(&ReportOptions { format: ReportFormat::Json, ..options(&path) });
     assert!(raw.chars().all(harmless), "{raw:?}");
     assert_eq!(
         json(&options(&path))["tls"]["policies"][0]["policy_type"],

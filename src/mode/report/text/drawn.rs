@@ -18,7 +18,7 @@ pub(super) fn spark(numbers: &[u64], width: usize, is_unicode: bool) -> String {
     let columns = if is_unicode { COLUMNS } else { COLUMNS_IN_ASCII };
     let column = |sum: &u64| {
         if *sum == 0 {
-            return ' ';
+            return if is_unicode { '·' } else { '_' };
         }
         let height = u128::from(*sum) * 7 / u128::from(highest);
         columns[usize::try_from(height).unwrap_or(7)]
@@ -43,8 +43,8 @@ mod tests {
 
     #[test]
     fn numbers_are_columns() {
-        assert_eq!(spark(&[0, 1, 7, 4], 10, true), " ▂█▅");
-        assert_eq!(spark(&[0, 1, 7, 4], 10, false), " :#+");
+        assert_eq!(spark(&[0, 1, 7, 4], 10, true), "·▂█▅");
+        assert_eq!(spark(&[0, 1, 7, 4], 10, false), "_:#+");
         assert_eq!(spark(&[1, 1, 4, 4], 2, true), "▂█");
         assert_eq!(spark(&[0, 0], 10, true), "");
         assert_eq!(spark(&[], 10, true), "");

@@ -32,7 +32,7 @@ struct Text<'o, W: Write> {
 
 impl<W: Write> Text<'_, W> {
     fn view(&mut self, view: &View) -> io::Result<()> {
-        self.heading(&view.title, Style::new())?;
+        self.heading(&view.title, &Style::new())?;
         for block in &view.blocks {
             self.block(block)?;
         }
@@ -48,7 +48,7 @@ impl<W: Write> Text<'_, W> {
     fn block(&mut self, block: &Block) -> io::Result<()> {
         writeln!(self.out)?;
         if !block.heading.is_empty() {
-            self.heading(&block.heading, Style::new().bold())?;
+            self.heading(&block.heading, &Style::new().bold())?;
         }
         for line in &block.lines {
             self.sentence(line)?;
@@ -65,7 +65,7 @@ impl<W: Write> Text<'_, W> {
     }
 
     /// Facts with a dot between, the first in this style.
-    fn heading(&mut self, facts: &[String], style: Style) -> io::Result<()> {
+    fn heading(&mut self, facts: &[String], style: &Style) -> io::Result<()> {
         let dot = if self.terminal.is_unicode { " · " } else { " - " };
         for (n, line) in filled(facts, dot, self.width()).iter().enumerate() {
             let line = match (n, facts.first()) {
@@ -152,10 +152,9 @@ fn shown(text: &str, is_unicode: bool) -> Cow<'_, str> {
     for c in text.chars() {
         match c {
             '\0'..='\x7f' => ascii.push(c),
-            '–' | '·' => ascii.push('-'),
+            '–' | '·' | '▼' => ascii.push('-'),
             '…' => ascii.push_str("..."),
             '▲' => ascii.push('+'),
-            '▼' => ascii.push('-'),
             '→' => ascii.push_str("->"),
             _ => ascii.extend(c.escape_unicode()),
         }

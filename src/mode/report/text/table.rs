@@ -5,7 +5,7 @@ use console::{Style, measure_text_width};
 
 use super::{drawn::bar, filled, mark, paint, style};
 use crate::{
-    figures::things,
+    figures::thousands,
     mode::report::view::{Cell, Mark, Row, Table},
     terminal::Terminal,
 };
@@ -41,7 +41,7 @@ pub(super) fn lines(table: &Table, width: usize, terminal: Terminal) -> Vec<Stri
         lines.extend(details(row, width, terminal));
     }
     if table.omitted > 0 {
-        lines.push(format!("and {} more (--top)", things(table.omitted, "row")));
+        lines.push(format!("and {} more (--top)", thousands(table.omitted)));
     }
     lines
 }
@@ -86,7 +86,9 @@ impl Columns {
         for (n, width) in widths.iter_mut().enumerate().skip(1) {
             // What says nothing in any row.
             let is_empty = |row: &Row| {
-                row.cells.get(n).is_none_or(|cell| cell.bar.is_none() && matches!(&*cell.text, "" | "-"))
+                row.cells
+                    .get(n)
+                    .is_none_or(|cell| cell.bar.is_none() && matches!(&*cell.text, "" | "-"))
             };
             if table.columns[n].rank > 0 && table.rows.iter().all(is_empty) {
                 *width = None;
@@ -99,7 +101,8 @@ impl Columns {
                 break;
             }
             let is_shown = |n: &usize| columns.widths[*n].is_some() && table.columns[*n].rank > 0;
-            let last = (0..table.columns.len()).filter(is_shown).max_by_key(|n| table.columns[*n].rank);
+            let last =
+                (0..table.columns.len()).filter(is_shown).max_by_key(|n| table.columns[*n].rank);
             let Some(last) = last else { break };
             let rank = table.columns[last].rank;
             for (n, column) in table.columns.iter().enumerate() {
@@ -155,12 +158,11 @@ impl Columns {
                 continue;
             }
             line.push_str(&" ".repeat(GAP));
-            match cell.bar {
-                Some(drawn) => line.push_str(&painted_bar(drawn, width, terminal)),
-                None => {
-                    line.push_str(&blanks);
-                    line.push_str(&text);
-                }
+            if let Some(drawn) = cell.bar {
+                line.push_str(&painted_bar(drawn, width, terminal));
+            } else {
+                line.push_str(&blanks);
+                line.push_str(&text);
             }
         }
         lines.push(line);
@@ -170,7 +172,8 @@ impl Columns {
 
 fn painted_bar(drawn: crate::mode::report::view::Bar, width: usize, terminal: Terminal) -> String {
     let (good, rest) = bar(drawn, width, terminal.is_unicode);
-    let blanks = " ".repeat(width.saturating_sub(measure_text_width(&good) + measure_text_width(&rest)));
+    let blanks =
+        " ".repeat(width.saturating_sub(measure_text_width(&good) + measure_text_width(&rest)));
     let good = paint(style(Mark::Good), &good, terminal);
     let rest = paint(style(Mark::Bad), &rest, terminal);
     format!("{good}{rest}{blanks}")

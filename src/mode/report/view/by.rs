@@ -68,7 +68,9 @@ fn numbers(messages: &Messages, longest: u64) -> Vec<Cell> {
         Cell::number(done.reject),
         Cell::number(done.other),
         match figures::thousandths(all, longest) {
-            Some(length) => Cell::bar(length, figures::thousandths(messages.pass, all).unwrap_or(0)),
+            Some(length) => {
+                Cell::bar(length, figures::thousandths(messages.pass, all).unwrap_or(0))
+            }
             None => Cell::default(),
         },
     ]

@@ -85,8 +85,8 @@ fn each_day(groups: &Groups, period: &AnsweredPeriod) -> Vec<u64> {
     let first = period.since.or_else(|| begin(&groups.groups.first()?.key));
     let last = groups.groups.last().and_then(|group| begin(&group.key));
     let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
-    // Reports on today come tomorrow.
-    let end = day(period.end().min(last.saturating_add(DAY)).max(last));
+    // Reports on today come tomorrow. Where all time is told of, the last report is its end.
+    let end = if period.since.is_some() { day(period.end()) } else { 0 };
     let (first, end) = (day(first), end.max(day(last) + 1));
     if !(2..=MOST_DAYS).contains(&(end - first)) {
         return Vec::new();

@@ -28,7 +28,11 @@ pub(super) fn table(failures: &Failures) -> Table {
             })
         });
         Row {
-            cells: cells(&word(Some(&domain.domain), "(no domain)"), domain.messages, domain.reports),
+            cells: cells(
+                &word(Some(&domain.domain), "(no domain)"),
+                domain.messages,
+                domain.reports,
+            ),
             details: details.collect(),
         }
     };

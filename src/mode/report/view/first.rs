@@ -8,6 +8,7 @@ use crate::{
     mode::report::{
         Told,
         ask::{Answer, AnsweredPeriod, USUAL_DAYS},
+        elsewhere::Elsewhere,
     },
     moment::{day, days},
     sanitize,
@@ -21,7 +22,7 @@ pub(in crate::mode::report) fn view(told: &Told) -> View {
     title.push(sanitize::line(&told.store).into_owned());
     let mut blocks = Vec::new();
     if answer.is_empty() {
-        let nothing = Line::new(Mark::Warning, "no reports", nothing(told));
+        let nothing = Line::new(Mark::Warning, "nothing", nothing(told));
         blocks.push(Block { lines: vec![nothing], ..Block::default() });
     } else if let Some((by, groups)) = &answer.by {
         blocks.push(Block { tables: vec![by::table(*by, groups)], ..Block::default() });
@@ -74,7 +75,12 @@ fn period(answer: &Answer) -> String {
 
 /// What was asked for of all mail.
 fn filter(answer: &Answer) -> Vec<String> {
-    fn choice<T>(shown: &mut Vec<String>, what: &str, choice: &Choice<T>, name: impl Fn(&T) -> String) {
+    fn choice<T>(
+        shown: &mut Vec<String>,
+        what: &str,
+        choice: &Choice<T>,
+        name: impl Fn(&T) -> String,
+    ) {
         let list = |all: &[T]| all.iter().map(&name).collect::<Vec<_>>().join(", ");
         if !choice.only.is_empty() {
             shown.push(format!("{what} {}", list(&choice.only)));
@@ -109,7 +115,7 @@ fn nothing(told: &Told) -> String {
             format!("No reports; newest report here, on another domain: {}", day(*newest))
         }
         (None, None, Some(elsewhere)) => {
-            format!("No reports. This store is empty, but {elsewhere}")
+            format!("No reports. This store is empty, but {}", elsewhere.is_there())
         }
         (None, None, None) => "No reports. This store is empty.".into(),
     }
@@ -124,6 +130,7 @@ fn next(told: &Told) -> Vec<String> {
         if answer.newest.is_some() && !answer.filter.is_about_records() {
             next.extend(again.with(&["--all-time"]));
         }
+        next.extend(told.elsewhere.as_ref().map(Elsewhere::command));
         return next;
     }
     match &answer.by {
@@ -153,7 +160,11 @@ fn next(told: &Told) -> Vec<String> {
 }
 
 /// How a share changed: `▼3 on the 30 days before`.
-pub(super) fn change(now: (u64, u64), before: (u64, u64), period: &AnsweredPeriod) -> Option<String> {
+pub(super) fn change(
+    now: (u64, u64),
+    before: (u64, u64),
+    period: &AnsweredPeriod,
+) -> Option<String> {
     let now = figures::thousandths(now.0, now.1)?;
     let before = figures::thousandths(before.0, before.1)?;
     let days = u64::try_from(period.days()?).ok()?;
