@@ -13,9 +13,14 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
-/// A number of things: `1 report`, `2,104 reports`.
+/// A number of things: `1 report`, `2,104 reports`, `2 addresses`.
 pub fn things(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" })
+    let ending = match (number, noun.ends_with('s')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{} {noun}{ending}", thousands(number))
 }
 
 /// A part of a whole in thousandths, rounded down: 1000 means all. Nothing of nothing.
@@ -52,7 +57,8 @@ mod tests {
         ] {
             assert_eq!(thousands(number), text);
         }
-        assert_eq!(things(1, "report") + &things(1000, "report"), "1 report1,000 reports");
+        let said = [things(1, "report"), things(1000, "report"), things(2, "address")];
+        assert_eq!(said, ["1 report", "1,000 reports", "2 addresses"]);
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub enum ConditionOf {
     FailureReports,
     /// There is no report at all.
     NoReports,
+    /// Messages of own senders that need repair.
+    ToFix,
+    /// Messages of strangers that were delivered.
+    Forged,
 }
 
 /// How much of it.
@@ -34,11 +38,13 @@ pub enum ConditionLimit {
 }
 
 impl ConditionOf {
-    const ALL: [ConditionOf; 4] = [
+    const ALL: [ConditionOf; 6] = [
         ConditionOf::Failing,
         ConditionOf::TlsFailing,
         ConditionOf::FailureReports,
         ConditionOf::NoReports,
+        ConditionOf::ToFix,
+        ConditionOf::Forged,
     ];
 
     fn word(self) -> &'static str {
@@ -47,12 +53,19 @@ impl ConditionOf {
             ConditionOf::TlsFailing => "tls-failing",
             ConditionOf::FailureReports => "failure-reports",
             ConditionOf::NoReports => "no-reports",
+            ConditionOf::ToFix => "to-fix",
+            ConditionOf::Forged => "forged",
         }
+    }
+
+    /// True if senders must be judged to know it.
+    pub fn is_about_senders(self) -> bool {
+        matches!(self, ConditionOf::ToFix | ConditionOf::Forged)
     }
 
     /// True if there is a whole that it can be a part of.
     fn has_share(self) -> bool {
-        matches!(self, ConditionOf::Failing | ConditionOf::TlsFailing)
+        !matches!(self, ConditionOf::FailureReports | ConditionOf::NoReports)
     }
 }
 
@@ -120,8 +133,7 @@ mod tests {
 
     #[test]
     fn conditions_are_written_as_they_are_read() {
-        for text in
-            ["failing", "failing=100", "failing=5%", "tls-failing=0.5%", "failure-reports=3"]
+        for text in ["failing", "failing=100", "forged=5%", "tls-failing=0.5%", "failure-reports=3"]
         {
             assert_eq!(text.parse::<Condition>().expect(text).to_string(), text);
         }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use crate::answers::{Choice, Disposition, Filter, Network, Sender, Verdict};
+use crate::answers::{Choice, Disposition, Evaluated, Filter, Network, Sender};
 
 /// Which mail is meant: what every flag that is given lets through.
 #[derive(Args, Clone, Debug, Default)]
@@ -110,12 +110,12 @@ impl FilterFlags {
         }
         for result in &self.only {
             match result {
-                OnlyResult::Passing => filter.dmarc.only.push(Verdict::Pass),
-                OnlyResult::Failing => filter.dmarc.not.push(Verdict::Pass),
-                OnlyResult::SpfPassing => filter.spf.only.push(Verdict::Pass),
-                OnlyResult::SpfFailing => filter.spf.not.push(Verdict::Pass),
-                OnlyResult::DkimPassing => filter.dkim.only.push(Verdict::Pass),
-                OnlyResult::DkimFailing => filter.dkim.not.push(Verdict::Pass),
+                OnlyResult::Passing => filter.dmarc.only.push(Evaluated::Pass),
+                OnlyResult::Failing => filter.dmarc.not.push(Evaluated::Pass),
+                OnlyResult::SpfPassing => filter.spf.only.push(Evaluated::Pass),
+                OnlyResult::SpfFailing => filter.spf.not.push(Evaluated::Pass),
+                OnlyResult::DkimPassing => filter.dkim.only.push(Evaluated::Pass),
+                OnlyResult::DkimFailing => filter.dkim.not.push(Evaluated::Pass),
             }
         }
         for exception in self.except.iter().cloned() {

@@ -29,10 +29,12 @@ pub struct ReportFlags {
     /// How many rows each table shows
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub top: usize,
-    /// End with exit code 1 if this holds: failing, tls-failing, failure-reports, no-reports
+    /// End with exit code 1 if this holds: to-fix, forged, failing, tls-failing, failure-reports,
+    /// no-reports
     ///
-    /// All but the last may say how much is too much: failing=5% or tls-failing=100. With -q,
-    /// nothing is written unless one holds, as is good for cron.
+    /// to-fix is mail of your senders that need repair, forged is mail of strangers that was
+    /// delivered. All but no-reports may say how much is too much: failing=5% or tls-failing=100.
+    /// With -q, nothing is written unless one holds, as is good for cron.
     #[arg(long, value_name = "CONDITION")]
     pub fail_on: Vec<Condition>,
 }

@@ -3,6 +3,7 @@
 
 mod check;
 mod dashboards;
+mod elsewhere;
 pub mod export;
 mod files;
 mod generate;
@@ -26,9 +27,11 @@ use self::report::{Again, AskedPeriod, ReportError, ReportOptions, Source};
 use crate::{
     answers::By,
     cli::{self, Cli, Mode, ReportFormat},
-    config::{self, Config, Destination, Purpose, Typed},
+    config::{self, Config, Purpose, Typed},
     exit::{Exit, Failure},
+    sink::Destination,
     terminal::Terminal,
+    verdict::Mine,
 };
 
 /// Does what the command line says. `matches` are what `cli` was made from.
@@ -117,6 +120,7 @@ fn show_report(
         top,
         places: config::well_known_stores(),
         terminal: Terminal::of_stdout(),
+        mine: Mine::default(),
         again,
         fail_on,
         is_quiet,

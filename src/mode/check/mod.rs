@@ -27,10 +27,11 @@ use self::{
 use super::print;
 use crate::{
     cli::CheckFlags,
-    config::{Config, Destination, Purpose, Typed},
+    config::{Config, Purpose, Typed},
     exit::{Exit, Failure},
     ingest::counted,
     sanitize,
+    sink::Destination,
     terminal::Terminal,
 };
 

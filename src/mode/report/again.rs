@@ -2,8 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command, CommandFactory, parser::ValueSource};
 
-use super::elsewhere::quoted;
-use crate::cli::Cli;
+use crate::{cli::Cli, mode::elsewhere::quoted};
 
 /// Flags that say how the answer is shown, or that are not to be typed again.
 const LEFT_OUT: [&str; 7] = ["by", "format", "json", "fail_on", "verbose", "quiet", "top"];
@@ -26,9 +25,7 @@ impl Again {
         let (shared, own): (Vec<&Arg>, Vec<&Arg>) = command
             .get_arguments()
             .filter(|arg| arg.is_global_set())
-            .chain(
-                command.find_subcommand("report").into_iter().flat_map(Command::get_arguments),
-            )
+            .chain(command.find_subcommand("report").into_iter().flat_map(Command::get_arguments))
             .filter(|arg| !LEFT_OUT.contains(&arg.get_id().as_str()))
             .partition(|arg| arg.is_global_set());
         let words = |args: Vec<&Arg>| args.into_iter().flat_map(|arg| typed(arg, inner)).collect();

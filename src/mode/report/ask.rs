@@ -1,18 +1,19 @@
 //! Ask: what is to be told, got from a store.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap};
 
 use jiff::Timestamp;
 
 use super::{AskedPeriod, ReportOptions};
 use crate::{
     answers::{
-        Answers, By, Choice, Filter, Groups, Key, Tally, folded, is_at_or_below,
-        overview::{Failures, Overview, Tls},
+        Answers, By, Choice, Filter, Groups, Key, Tally,
+        overview::{Failures, Overview, Tls, TlsPolicy},
     },
     cli::ReportFormat,
     moment::Moment,
     senders::domain::organisational,
+    verdict::{Standing, standing},
 };
 
 const DAY: i64 = 86_400;
@@ -22,6 +23,9 @@ pub(super) const USUAL_DAYS: i64 = 30;
 
 /// So many domains have a block of their own, the others a row.
 const BLOCKS: usize = 3;
+
+/// At least so many senders of a domain are judged.
+const JUDGED: usize = 50;
 
 /// What the store says.
 #[derive(Debug)]
@@ -39,7 +43,7 @@ pub(super) struct Answer {
     pub(super) overview: Option<Overview>,
     /// If a table was asked for.
     pub(super) by: Option<(By, Groups)>,
-    /// Otherwise all domains, worst first.
+    /// All domains, worst first; none if only a table was asked for.
     pub(super) domains: Vec<DomainAnswer>,
 }
 
@@ -55,26 +59,28 @@ pub(super) struct AnsweredPeriod {
     pub(super) is_past: bool,
 }
 
-/// A domain and what is below it.
+/// A domain that publishes a policy, or of which TLS or failure reports speak.
 #[derive(Debug)]
 pub(super) struct DomainAnswer {
-    /// Empty if reports do not say it.
+    /// In small letters; empty if reports do not say it.
     pub(super) domain: String,
     pub(super) tally: Tally,
     /// The same of the period before, if this one has a beginning.
     pub(super) before: Option<Tally>,
+    /// TLS policies of this domain and of those below it that are no others'.
+    pub(super) tls: Vec<TlsPolicy>,
+    /// If its senders are told of.
+    pub(super) standing: Option<Standing>,
     /// If it has a block of its own.
     pub(super) details: Option<Details>,
 }
 
-/// What is told of a domain that has a block of its own.
+/// What is told only of a domain that has a block of its own.
 #[derive(Debug)]
 pub(super) struct Details {
     pub(super) days: Groups,
     /// Who reports on it, counted.
     pub(super) receivers: u64,
-    pub(super) senders: Groups,
-    pub(super) tls: Tls,
 }
 
 /// Asks for all that is to be written.
@@ -100,8 +106,9 @@ pub(super) fn ask<A: Answers>(
     }
     if options.format == ReportFormat::Json {
         overview = Some(answers.overview(&filter, top)?);
-    } else if by.is_none() {
-        domains = all_domains(answers, &filter, &period, top)?;
+    }
+    if by.is_none() || options.fail_on.iter().any(|condition| condition.of.is_about_senders()) {
+        domains = all_domains(answers, &filter, &period, options)?;
     }
     Ok(Answer {
         dmarc: answers.totals(&filter)?,
@@ -173,6 +180,13 @@ impl AnsweredPeriod {
         (days > 0).then_some(days)
     }
 
+    /// The same, and a whole number of days after its beginning, if it lasts that long: the period
+    /// before is as long.
+    fn whole_end(&self) -> i64 {
+        let end = self.since.zip(self.days()).map(|(since, days)| since + days * DAY);
+        end.unwrap_or_else(|| self.end())
+    }
+
     /// As long before.
     pub(super) fn before(&self) -> Option<(i64, i64)> {
         let since = self.since?;
@@ -185,76 +199,87 @@ fn all_domains<A: Answers>(
     answers: &A,
     filter: &Filter,
     period: &AnsweredPeriod,
-    top: usize,
+    options: &ReportOptions,
 ) -> Result<Vec<DomainAnswer>, A::Error> {
-    let mut now = by_owner(answers, filter)?;
+    let mut now = by_domain(answers, filter)?;
     let mut before = match period.before() {
         Some((begin, end)) => {
             let filter = Filter { since: Some(begin), until: Some(end), ..filter.clone() };
-            Some(by_owner(answers, &filter)?)
+            Some(by_domain(answers, &filter)?)
         }
         None => None,
     };
+    let mut tls: BTreeMap<String, Vec<TlsPolicy>> = BTreeMap::new();
     if !filter.is_about_records() {
-        // Domains of which only TLS or failure reports speak.
-        let tls =
-            answers.tls(filter, usize::MAX)?.policies.into_iter().map(|one| one.policy_domain);
-        let failures =
-            answers.failures(filter, usize::MAX)?.domains.into_iter().map(|one| one.domain);
-        for domain in tls.chain(failures) {
-            now.entry(owner(&domain, filter)).or_default();
+        // The domains of which only these speak are told of, too.
+        for policy in answers.tls(filter, usize::MAX)?.policies {
+            let owner = owner(&policy.policy_domain, &now);
+            now.entry(owner.clone()).or_default();
+            tls.entry(owner).or_default().push(policy);
+        }
+        for one in answers.failures(filter, usize::MAX)?.domains {
+            let owner = owner(&one.domain, &now);
+            now.entry(owner).or_default();
         }
     }
     let mut all: Vec<DomainAnswer> = now
         .into_iter()
-        .map(|(domain, tally)| {
-            let of_before =
-                before.as_mut().map(|before| before.remove(&domain).unwrap_or_default());
-            DomainAnswer { domain, tally, before: of_before, details: None }
+        .map(|(domain, tally)| DomainAnswer {
+            before: before.as_mut().map(|before| before.remove(&domain).unwrap_or_default()),
+            tls: tls.remove(&domain).unwrap_or_default(),
+            domain,
+            tally,
+            standing: None,
+            details: None,
         })
         .collect();
-    // Those that are alike stay in the order of their names.
-    all.sort_by_key(|one| {
-        std::cmp::Reverse((one.tally.messages.failing(), one.tally.messages.messages))
-    });
-    for one in all.iter_mut().take(BLOCKS) {
-        let filter = of_domain(filter, &one.domain);
-        one.details = Some(Details {
-            days: answers.groups(&filter, By::Day, 0)?,
-            receivers: answers.groups(&filter, By::Organization, 0)?.omitted,
-            senders: answers.groups(&filter, By::Sender, top)?,
-            tls: answers.tls(&filter, top)?,
-        });
+    for one in &mut all {
+        one.tls.sort_by_key(|policy| Reverse(policy.failed_sessions));
     }
-    Ok(all)
-}
-
-/// The filter for a domain and what is below it.
-fn of_domain(filter: &Filter, domain: &str) -> Filter {
-    let domains = Choice { only: vec![domain.to_owned()], not: filter.domains.not.clone() };
-    Filter { domains, ..filter.clone() }
-}
-
-/// Sums by the organisational domain.
-fn by_owner<A: Answers>(answers: &A, filter: &Filter) -> Result<BTreeMap<String, Tally>, A::Error> {
-    let mut all: BTreeMap<String, Tally> = BTreeMap::new();
-    for group in answers.groups(filter, By::Domain, usize::MAX)?.groups {
-        if let Key::Domain(domain) = &group.key {
-            all.entry(owner(domain, filter)).or_default().add(&group.tally);
+    // Those that are alike stay in the order of their names.
+    all.sort_by_key(|one| Reverse((one.tally.messages.failing(), one.tally.messages.messages)));
+    let needs_all = options.fail_on.iter().any(|condition| condition.of.is_about_senders());
+    for (n, one) in all.iter_mut().enumerate() {
+        if n < BLOCKS || needs_all {
+            let ends = period.whole_end();
+            let domain = &one.domain;
+            let judged = JUDGED.max(options.top);
+            one.standing = Some(standing(answers, filter, domain, &options.mine, ends, judged)?);
+        }
+        if n < BLOCKS {
+            let domains = Choice { only: vec![one.domain.clone()], not: Vec::new() };
+            let filter = Filter { domains, exactly: true, ..filter.clone() };
+            one.details = Some(Details {
+                days: answers.groups(&filter, By::Day, 0)?,
+                receivers: answers.groups(&filter, By::Organization, 0)?.omitted,
+            });
         }
     }
     Ok(all)
 }
 
-/// The organisational domain of one, or which of those asked for it is at or below; what is no
+/// Sums by the policy's domain.
+fn by_domain<A: Answers>(
+    answers: &A,
+    filter: &Filter,
+) -> Result<BTreeMap<String, Tally>, A::Error> {
+    let mut all: BTreeMap<String, Tally> = BTreeMap::new();
+    for group in answers.groups(filter, By::Domain, usize::MAX)?.groups {
+        if let Key::Domain(domain) = group.key {
+            all.insert(domain, group.tally);
+        }
+    }
+    Ok(all)
+}
+
+/// The lowest of these domains that one is at or below; else its organisational domain. What is no
 /// domain stands for itself.
-fn owner(domain: &str, filter: &Filter) -> String {
-    let asked = filter.domains.only.iter().map(|asked| folded(asked));
-    let asked = asked.map(|asked| asked.trim_start_matches('.').to_owned());
-    asked
-        .into_iter()
-        .find(|asked| is_at_or_below(domain, asked))
-        .unwrap_or_else(|| organisational(domain).unwrap_or(Cow::Borrowed(domain)).into_owned())
+fn owner(domain: &str, known: &BTreeMap<String, Tally>) -> String {
+    let above = |rest: &&str| !rest.is_empty() && known.contains_key(*rest);
+    let dots = domain.match_indices('.').map(|(at, _)| &domain[at + 1..]);
+    let owner = std::iter::once(domain).chain(dots).find(above);
+    let owner = owner.map(Cow::Borrowed).or_else(|| organisational(domain));
+    owner.unwrap_or(Cow::Borrowed(domain)).into_owned()
 }
 
 #[cfg(test)]
@@ -282,13 +307,20 @@ mod tests {
     }
 
     #[test]
-    fn subdomains_belong_to_their_owner_unless_they_are_asked_for() {
-        let all = Filter::default();
-        assert_eq!(owner("news.example.co.uk", &all), "example.co.uk");
-        assert_eq!(owner("no name at all", &all), "no name at all");
-        assert_eq!(owner("", &all), "");
-        let asked =
-            Filter { domains: Choice::of("Mail.Example.org.".to_owned()), ..Filter::default() };
-        assert_eq!(owner("a.mail.example.org", &asked), "mail.example.org");
+    fn what_only_tls_reports_speak_of_has_an_owner() {
+        let known =
+            ["example.org", "mail.example.org", ""].map(|name| (name.into(), Tally::default()));
+        let known = BTreeMap::from(known);
+        for (domain, expected) in [
+            ("mail.example.org", "mail.example.org"),
+            ("a.mail.example.org", "mail.example.org"),
+            ("shop.example.org", "example.org"),
+            ("mx.badexample.org", "badexample.org"),
+            ("news.example.co.uk", "example.co.uk"),
+            ("no name at all", "no name at all"),
+            ("", ""),
+        ] {
+            assert_eq!(owner(domain, &known), expected);
+        }
     }
 }

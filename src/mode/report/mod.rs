@@ -4,9 +4,9 @@
 mod again;
 mod ask;
 mod conditions;
-pub(super) mod elsewhere;
 mod html;
 mod json;
+mod own;
 mod rows;
 mod text;
 mod view;
@@ -21,10 +21,8 @@ use jiff::Timestamp;
 use tracing::error;
 
 pub use self::again::Again;
-use self::{
-    ask::{Answer, ask},
-    elsewhere::Elsewhere,
-};
+use self::ask::{Answer, ask};
+use super::elsewhere::{self, Elsewhere};
 use crate::{
     answers::{By, Filter},
     cli::{Condition, ReportFormat},
@@ -34,6 +32,7 @@ use crate::{
     sink::opensearch::config::OpenSearchConfig,
     sqlite::{OpenError, query::Reader},
     terminal::Terminal,
+    verdict::Mine,
 };
 
 /// A store that can be asked.
@@ -94,6 +93,8 @@ pub struct ReportOptions {
     pub places: Vec<PathBuf>,
     /// What text is written for.
     pub terminal: Terminal,
+    /// What the user said is a domain's own.
+    pub mine: Mine,
     /// What was typed, for commands that show more.
     pub again: Again,
     /// What ends the program with exit code 1.

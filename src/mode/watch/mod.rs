@@ -27,16 +27,14 @@ use crate::{
     cli,
     config::{Config, Purpose, Typed},
     exit::{Exit, Failure},
+    file::identity::device_and_inode,
     ingest::{self, Ingest},
     maildir::{Entry, Folder, Maildir},
     metrics::{Metrics, server::Server},
     pipeline::Mail,
     settle::{Origin, Settlement, apply::Moved},
     sink::{self, opensearch::config::OnTrouble},
-    source::{
-        folder_watch::{FolderWatch, News},
-        identity::device_and_inode,
-    },
+    source::folder_watch::{FolderWatch, News},
     stop::{Reason, Stop},
 };
 

@@ -75,6 +75,8 @@ fn a_condition_that_holds_ends_with_1() {
         ("tls-failing=1%", 0, ""),
         ("failure-reports", 0, ""),
         ("no-reports", 0, ""),
+        ("to-fix", 0, ""),
+        ("forged", 0, ""),
     ] {
         let ended = stored.report(&["-q", "--fail-on", condition]);
         assert_eq!(ended.code, Some(code), "{condition}");
@@ -92,6 +94,14 @@ fn a_condition_that_holds_ends_with_1() {
     ]);
     assert_eq!(both.code, Some(1));
     assert!(both.log.contains("no-reports: no reports came"), "{}", both.log);
+    let delivered: Vec<String> = (1..20)
+        .map(|days| {
+            dmarc("Receiver", "example.org", days, &[GOOD, Row { disposition: "none", ..FORGED }])
+        })
+        .collect();
+    let ended = Stored::new(&delivered).report(&["-q", "--fail-on=forged=100", "--by=day"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.log.contains("190 messages of strangers were delivered"), "{}", ended.log);
     let old = Stored::new(&[dmarc("Receiver", "example.org", 200, &[GOOD])]);
     assert_eq!(old.report(&["--fail-on", "no-reports"]).code, Some(1));
 }

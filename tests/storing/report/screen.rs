@@ -109,15 +109,36 @@ fn in_a_locale_of_ascii_all_is_ascii() {
     assert!(shown.contains("bücher.example"), "{shown}");
 }
 
-/// Nobody sees them otherwise: numbers are told with their thousands set apart.
 #[test]
 fn the_first_screen_is_the_answer() {
-    let shown = wide().told(&[]);
+    let service = Row {
+        source: "203.0.113.200",
+        messages: 40,
+        disposition: "none",
+        spf: "fail",
+        dkim: "fail",
+        ..GOOD
+    };
+    let reports: Vec<String> = (1..40)
+        .flat_map(|days| {
+            let forged = Row { disposition: "none", ..FORGED };
+            let broken = if days < 20 { Some(service) } else { None };
+            let fine =
+                if days < 20 { None } else { Some(Row { spf: "pass", dkim: "pass", ..service }) };
+            let rows: Vec<Row> = [Row { messages: 1_000, ..GOOD }, forged]
+                .into_iter()
+                .chain(broken)
+                .chain(fine)
+                .collect();
+            [dmarc("Receiver", "example.org", days, &rows)]
+        })
+        .chain([tls("mx.example.org", 9_900_000, "certificate-host-mismatch", 100)])
+        .collect();
+    let shown = Stored::new(&reports).told(&[]);
     for part in [
-        "\nexample.org · 2 reports from 2 receivers\n",
-        "12,345,768 of 12,347,022 messages pass (99.9 %",
+        "\nexample.org · p=none · 30 reports from 1 receiver\n",
+        "forged?      ",
         "TLS in       99.9 % of 9,900,100 sessions; mx.example.org: certificate-host-mismatch 100",
-        "a-mail-service-with-a-rather-long-name.example",
         "\nNext: email-report-processor ",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");

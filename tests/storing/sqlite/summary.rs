@@ -12,6 +12,7 @@ use email_report_processor::{
         tls::{FailureDetail, PolicyResult},
     },
     terminal::Terminal,
+    verdict::Mine,
 };
 use serde_json::{Value, json};
 
@@ -33,6 +34,7 @@ pub(super) fn options(path: &Path) -> ReportOptions {
         top: 10,
         places: Vec::new(),
         terminal: Terminal { width: None, colours: false, is_unicode: true },
+        mine: Mine::default(),
         again: Again::default(),
         fail_on: Vec::new(),
         is_quiet: false,

@@ -56,11 +56,16 @@ fn heading(cell: &Cell, terminal: Terminal) -> String {
 }
 
 fn details(row: &Row, width: usize, terminal: Terminal) -> Vec<String> {
-    if row.details.is_empty() {
-        return Vec::new();
+    let width = width.saturating_sub(INDENT);
+    let mut lines = Vec::new();
+    if !row.details.is_empty() {
+        let dot = if terminal.is_unicode { " · " } else { " - " };
+        lines.extend(filled(&row.details, dot, width));
     }
-    let dot = if terminal.is_unicode { " · " } else { " - " };
-    let lines = filled(&row.details, dot, width.saturating_sub(INDENT));
+    for sentence in &row.sentences {
+        let words: Vec<String> = sentence.split(' ').map(str::to_owned).collect();
+        lines.extend(filled(&words, " ", width));
+    }
     let paint = |line| paint(Style::new().dim(), line, terminal);
     lines.iter().map(|line| format!("{}{}", " ".repeat(INDENT), paint(line))).collect()
 }

@@ -27,7 +27,7 @@ pub(in crate::mode::report) fn table(by: By, groups: &Groups) -> Table {
         let mut cells = vec![Cell::of(name(&group.key))];
         cells.extend(numbers(&group.tally.messages, longest.unwrap_or(0)));
         cells.push(Cell::number(group.tally.reports));
-        Row { cells, details: details(group) }
+        Row { cells, details: details(group), ..Row::default() }
     };
     let mut rows: Vec<Row> = groups.groups.iter().map(row).collect();
     if groups.groups.len() > 1 || groups.omitted > 0 {
@@ -40,7 +40,7 @@ pub(in crate::mode::report) fn table(by: By, groups: &Groups) -> Table {
 }
 
 /// What stands beside a name, as [`numbers`] fills it; behind it the number of reports.
-const COLUMNS: [Column; 10] = [
+pub(super) const COLUMNS: [Column; 10] = [
     Column::new("Messages", 0),
     Column::new("DMARC", 0),
     Column::new("SPF", 0),
@@ -54,7 +54,7 @@ const COLUMNS: [Column; 10] = [
 ];
 
 /// Numbers beside a name: all up to the bar of messages.
-fn numbers(messages: &Messages, longest: u64) -> Vec<Cell> {
+pub(super) fn numbers(messages: &Messages, longest: u64) -> Vec<Cell> {
     let all = messages.messages;
     let done = &messages.disposition;
     vec![

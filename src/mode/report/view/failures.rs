@@ -34,6 +34,7 @@ pub(super) fn table(failures: &Failures) -> Table {
                 domain.reports,
             ),
             details: details.collect(),
+            ..Row::default()
         }
     };
     let mut rows: Vec<Row> = failures.domains.iter().map(row).collect();

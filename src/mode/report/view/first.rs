@@ -5,14 +5,19 @@ use super::{Block, Line, Mark, Table, View, by, domain, failures, tls, word};
 use crate::{
     answers::{By, Choice, Key},
     figures::{self, things},
-    mode::report::{
-        Told,
-        ask::{Answer, AnsweredPeriod, USUAL_DAYS},
+    mode::{
         elsewhere::Elsewhere,
+        report::{
+            Told,
+            ask::{Answer, AnsweredPeriod, USUAL_DAYS},
+        },
     },
     moment::{day, days},
     sanitize,
 };
+
+/// Rows of each bucket, where several domains have a block.
+const ROWS: usize = 3;
 
 /// Everything that is shown.
 pub(in crate::mode::report) fn view(told: &Told) -> View {
@@ -27,7 +32,10 @@ pub(in crate::mode::report) fn view(told: &Told) -> View {
     } else if let Some((by, groups)) = &answer.by {
         blocks.push(Block { tables: vec![by::table(*by, groups)], ..Block::default() });
     } else {
-        blocks.extend(answer.domains.iter().filter_map(|one| domain::block(one, answer)));
+        // The first screen is short; one domain alone is told of in full.
+        let rows = if answer.domains.len() > 1 { told.top.min(ROWS) } else { told.top };
+        let blocked = answer.domains.iter().filter_map(|one| domain::block(one, answer, rows));
+        blocks.extend(blocked);
         let rows: Vec<_> = answer.domains.iter().filter(|one| one.details.is_none()).collect();
         if !rows.is_empty() {
             let table = domain::others(&rows, told.top);

@@ -5,6 +5,7 @@ mod by;
 mod domain;
 mod failures;
 mod first;
+mod senders;
 mod tls;
 
 use std::borrow::Cow;
@@ -77,6 +78,8 @@ pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
     /// Facts below the name, one after the other.
     pub(super) details: Vec<String>,
+    /// What is to be said of it.
+    pub(super) sentences: Vec<String>,
 }
 
 /// A fact.
@@ -176,17 +179,29 @@ impl Cell {
 
 impl From<Vec<Cell>> for Row {
     fn from(cells: Vec<Cell>) -> Row {
-        Row { cells, details: Vec::new() }
+        Row { cells, ..Row::default() }
     }
 }
 
 /// Longer names are cut: no domain and no address is.
 const LONGEST: usize = 255;
 
+/// Sentences may have names in them.
+const LONGEST_SENTENCE: usize = 1000;
+
 /// A stranger's word, harmless; or what is said where there is none.
 fn word<'t>(text: Option<&'t str>, empty: &'static str) -> Cow<'t, str> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Cow::Borrowed(empty) };
-    match text.char_indices().nth(LONGEST) {
+    cut(text, LONGEST)
+}
+
+/// A sentence with strangers' words in it, harmless.
+fn sentence(text: &str) -> String {
+    cut(text, LONGEST_SENTENCE).into_owned()
+}
+
+fn cut(text: &str, longest: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(longest) {
         None => sanitize::line(text),
         Some((end, _)) => Cow::Owned(sanitize::line(&text[..end]).into_owned() + "…"),
     }

@@ -28,7 +28,11 @@ pub(super) fn table(tls: &Tls) -> Table {
         let TlsPolicy { successful_sessions, failed_sessions, reports, .. } = *policy;
         let mut cells = vec![Cell::of(name)];
         cells.extend(numbers(successful_sessions, failed_sessions, reports));
-        Row { cells, details: policy.failures.iter().take(DETAILS).map(failure).collect() }
+        Row {
+            cells,
+            details: policy.failures.iter().take(DETAILS).map(failure).collect(),
+            ..Row::default()
+        }
     };
     let mut rows: Vec<Row> = tls.policies.iter().map(row).collect();
     if tls.policies.len() > 1 || tls.policies_omitted > 0 {
