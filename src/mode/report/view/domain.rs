@@ -23,6 +23,7 @@ const NAMED: usize = 2;
 
 /// The block of a domain that has one.
 pub(super) fn block(one: &DomainAnswer, answer: &Answer, top: usize) -> Option<Block> {
+    let is_alone = answer.domains.len() == 1;
     let details = one.details.as_ref()?;
     let mut heading = vec![word(Some(&one.domain), "(no domain)").into_owned()];
     let standing = one.standing.as_ref();
@@ -42,7 +43,8 @@ pub(super) fn block(one: &DomainAnswer, answer: &Answer, top: usize) -> Option<B
     if answer.has_tls() {
         lines.extend(tls(one));
     }
-    let tables = standing.and_then(|standing| senders::table(standing, top)).into_iter().collect();
+    let tables =
+        standing.and_then(|standing| senders::table(standing, top, is_alone)).into_iter().collect();
     Some(Block { heading, lines, tables })
 }
 

@@ -50,7 +50,8 @@ pub(in crate::mode::report) fn view(told: &Told) -> View {
 fn rest(answer: &Answer) -> Option<Block> {
     let mut tables: Vec<Table> = Vec::new();
     if answer.has_tls() && answer.tls.reports > 0 {
-        tables.push(tls::table(&answer.tls));
+        let is_alone = answer.domains.len() == 1;
+        tables.extend(tls::table(&answer.tls, is_alone));
     }
     if answer.has_failures() && answer.failures.reports > 0 {
         tables.push(failures::table(&answer.failures));

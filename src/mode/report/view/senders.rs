@@ -7,11 +7,15 @@ use crate::{
     figures::{things, thousands},
     mode::report::own::Sums,
     moment::days,
-    verdict::{Bucket, Judged, Standing},
+    verdict::{Bucket, Judged, Standing, Verdict},
 };
 
-/// The table; nothing if there are no senders. So many rows are shown of each bucket.
-pub(super) fn table(standing: &Standing, top: usize) -> Option<Table> {
+/// So many senders of a bucket are explained.
+const EXPLAINED: usize = 3;
+
+/// The table; nothing if there are no senders. So many rows are shown of each bucket. Beside other
+/// domains only what is to be repaired is explained.
+pub(super) fn table(standing: &Standing, top: usize, is_alone: bool) -> Option<Table> {
     if standing.senders.is_empty() {
         return None;
     }
@@ -32,7 +36,13 @@ pub(super) fn table(standing: &Standing, top: usize) -> Option<Table> {
             continue;
         }
         rows.push(Row::from(vec![heading(bucket, &all)]));
-        rows.extend(all.iter().take(top).map(|one| row(one, longest.unwrap_or(0))));
+        let explained = match bucket {
+            Bucket::NeedsRepair => all.len(),
+            Bucket::Stranger | Bucket::Unknown if is_alone => EXPLAINED,
+            _ => 0,
+        };
+        let row = |(n, one): (usize, &&Judged)| row(one, longest.unwrap_or(0), n < explained);
+        rows.extend(all.iter().take(top).enumerate().map(row));
         hidden += all.len().saturating_sub(top) as u64;
     }
     Some(Table { columns, rows, omitted: hidden.saturating_add(standing.omitted) })
@@ -52,7 +62,7 @@ fn heading(bucket: Bucket, all: &[&Judged]) -> Cell {
     Cell::marked(mark, format!("{}: {senders}, {messages}", bucket.title()))
 }
 
-fn row(one: &Judged, longest: u64) -> Row {
+fn row(one: &Judged, longest: u64, is_explained: bool) -> Row {
     let tally = &one.history.tally;
     let mut cells = vec![Cell::of(name(one))];
     cells.extend(by::numbers(&tally.messages, longest));
@@ -63,13 +73,8 @@ fn row(one: &Judged, longest: u64) -> Row {
         (Some(first), Some(last)) => days(first, last.saturating_add(1)),
         _ => "-".into(),
     }));
-    let verdict = &one.verdict;
-    let sentences = match verdict.bucket {
-        Bucket::NeedsRepair | Bucket::Stranger | Bucket::Unknown => {
-            vec![sentence(&format!("{} {}", verdict.why, verdict.todo))]
-        }
-        Bucket::Forwarder | Bucket::Mine => Vec::new(),
-    };
+    let Verdict { why, todo, .. } = &one.verdict;
+    let sentences = is_explained.then(|| sentence(&format!("{why} {todo}"))).into_iter().collect();
     Row { cells, details: Vec::new(), sentences }
 }
 

@@ -1,5 +1,7 @@
 //! TLS: a table of policies, each with the ways in which sessions failed.
 
+use std::cmp::Reverse;
+
 use super::{Cell, Column, Row, Table, word};
 use crate::{
     answers::overview::{Tls, TlsFailure, TlsPolicy},
@@ -9,7 +11,9 @@ use crate::{
 /// Ways to fail that are shown of one policy; JSON has some more.
 const DETAILS: usize = 3;
 
-pub(super) fn table(tls: &Tls) -> Table {
+/// The policies, those with most failed sessions first; of several domains only those with any,
+/// and nothing if there are none.
+pub(super) fn table(tls: &Tls, is_alone: bool) -> Option<Table> {
     let columns = vec![
         Column::new("TLS policy", 0),
         Column::new("Sessions", 0),
@@ -34,13 +38,19 @@ pub(super) fn table(tls: &Tls) -> Table {
             ..Row::default()
         }
     };
-    let mut rows: Vec<Row> = tls.policies.iter().map(row).collect();
+    let mut policies: Vec<&TlsPolicy> = tls.policies.iter().collect();
+    policies.retain(|policy| is_alone || policy.failed_sessions > 0);
+    policies.sort_by_key(|policy| Reverse(policy.failed_sessions));
+    if policies.is_empty() {
+        return None;
+    }
+    let mut rows: Vec<Row> = policies.into_iter().map(row).collect();
     if tls.policies.len() > 1 || tls.policies_omitted > 0 {
         let mut cells = vec![Cell::of("All")];
         cells.extend(numbers(tls.successful_sessions, tls.failed_sessions, tls.reports));
         rows.push(cells.into());
     }
-    Table { columns, rows, omitted: tls.policies_omitted }
+    Some(Table { columns, rows, omitted: tls.policies_omitted })
 }
 
 /// `certificate-expired 7`.
