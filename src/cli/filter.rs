@@ -9,7 +9,9 @@ use crate::answers::{Choice, Disposition, Evaluated, Filter, Network, Sender};
 /// Which mail is meant: what every flag that is given lets through.
 #[derive(Args, Clone, Debug, Default)]
 pub struct FilterFlags {
-    /// Only this domain and its subdomains; may be repeated, as the flags below
+    /// Only this domain and its subdomains
+    ///
+    /// May be given several times, as the flags below: any of the values will do.
     #[arg(long)]
     pub domain: Vec<String>,
     /// Only mail from this address or network, such as 192.0.2.0/24
@@ -19,16 +21,19 @@ pub struct FilterFlags {
     #[arg(long)]
     pub sender: Vec<Sender>,
     /// Only what this organisation reports, spelled as in its reports
-    #[arg(long, value_name = "NAME", alias = "organisation")]
+    #[arg(long, value_name = "NAME", alias = "organisation", hide_short_help = true)]
     pub organization: Vec<String>,
     /// Only mail that receivers treated so
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, hide_short_help = true)]
     pub disposition: Vec<TypedDisposition>,
-    /// Only mail with this result; several must all hold
-    #[arg(long, value_enum, value_name = "RESULT")]
+    /// Only mail that is failing, passing, spf-failing, dkim-failing, …
+    ///
+    /// Several must all hold: spf-passing, spf-failing, dkim-passing and dkim-failing are what is
+    /// aligned and passed, or not; passing and failing are those of DMARC.
+    #[arg(long, value_enum, value_name = "RESULT", hide_possible_values = true)]
     pub only: Vec<OnlyResult>,
     /// Leave this out: source=192.0.2.0/24, sender=NAME, domain=NAME, organization=NAME
-    #[arg(long, value_name = "KIND=VALUE")]
+    #[arg(long, value_name = "KIND=VALUE", hide_short_help = true)]
     pub except: Vec<Exception>,
 }
 

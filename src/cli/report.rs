@@ -17,21 +17,21 @@ pub struct ReportFlags {
     /// Which mail.
     #[command(flatten)]
     pub filter: FilterFlags,
-    /// A table by this, in place of the first screen
-    #[arg(long, value_enum, value_name = "WHAT")]
+    /// A table by sender, address, organization, domain, day or result
+    #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true)]
     pub by: Option<ReportBy>,
-    /// As what it is written
-    #[arg(long, value_enum, default_value = "text")]
+    /// Write it as text, json, csv or html
+    #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     pub format: ReportFormat,
     /// The same as --format json
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, conflicts_with = "format", hide_short_help = true)]
     pub json: bool,
     /// How many rows each table shows
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub top: usize,
-    /// End with exit code 1 if this holds: to-fix, forged, failing, tls-failing, failure-reports,
-    /// no-reports
+    /// End with exit code 1 if this holds: to-fix, forged, failing, …
     ///
+    /// The others are tls-failing, failure-reports and no-reports.
     /// to-fix is mail of your senders that need repair, forged is mail of strangers that was
     /// delivered. All but no-reports may say how much is too much: failing=5% or tls-failing=100.
     /// With -q, nothing is written unless one holds, as is good for cron.

@@ -34,7 +34,9 @@ pub(super) struct Answer {
     pub(super) filter: Filter,
     /// Of all that the filter lets through.
     pub(super) dmarc: Tally,
+    /// All policies.
     pub(super) tls: Tls,
+    /// All domains.
     pub(super) failures: Failures,
     /// When the newest report begins, whatever its period, of these domains and of all.
     pub(super) newest: Option<i64>,
@@ -107,13 +109,15 @@ pub(super) fn ask<A: Answers>(
     if options.format == ReportFormat::Json {
         overview = Some(answers.overview(&filter, top)?);
     }
+    let (tls, failures) =
+        (answers.tls(&filter, usize::MAX)?, answers.failures(&filter, usize::MAX)?);
     if by.is_none() || options.fail_on.iter().any(|condition| condition.of.is_about_senders()) {
-        domains = all_domains(answers, &filter, &period, options)?;
+        domains = all_domains(answers, &filter, &period, options, (&tls, &failures))?;
     }
     Ok(Answer {
         dmarc: answers.totals(&filter)?,
-        tls: answers.tls(&filter, top)?,
-        failures: answers.failures(&filter, top)?,
+        tls,
+        failures,
         period,
         filter,
         newest,
@@ -200,6 +204,7 @@ fn all_domains<A: Answers>(
     filter: &Filter,
     period: &AnsweredPeriod,
     options: &ReportOptions,
+    (all_tls, failures): (&Tls, &Failures),
 ) -> Result<Vec<DomainAnswer>, A::Error> {
     let mut now = by_domain(answers, filter)?;
     let mut before = match period.before() {
@@ -212,12 +217,12 @@ fn all_domains<A: Answers>(
     let mut tls: BTreeMap<String, Vec<TlsPolicy>> = BTreeMap::new();
     if !filter.is_about_records() {
         // The domains of which only these speak are told of, too.
-        for policy in answers.tls(filter, usize::MAX)?.policies {
+        for policy in &all_tls.policies {
             let owner = owner(&policy.policy_domain, &now);
             now.entry(owner.clone()).or_default();
-            tls.entry(owner).or_default().push(policy);
+            tls.entry(owner).or_default().push(policy.clone());
         }
-        for one in answers.failures(filter, usize::MAX)?.domains {
+        for one in &failures.domains {
             let owner = owner(&one.domain, &now);
             now.entry(owner).or_default();
         }

@@ -199,7 +199,7 @@ fn long_lines_are_whole() {
     let (_folder, path) = folder();
     let long = "mail-out-1.bounces.a-rather-long-name.example";
     store(&path, [mail([report_on(long, 0, &[("192.0.2.1", 7, "none", "fail", "pass")])])]);
-    let text = text(&options(&path));
+    let text = text(&ReportOptions { by: Some(By::Address), ..options(&path) });
     assert!(
         text.contains(&format!("\n  SPF fail bounce.example 7\n  DKIM pass {long} 7\n")),
         "{text}"

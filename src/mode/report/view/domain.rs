@@ -143,14 +143,15 @@ fn tls(one: &DomainAnswer) -> Option<Line> {
     if all == 0 {
         return None;
     }
-    let mut text = format!("{} of {}", figures::share(good, all), things(all, "session"));
-    for policy in one.tls.iter().filter(|policy| policy.failed_sessions > 0).take(NAMED) {
+    let failing = one.tls.iter().filter(|policy| policy.failed_sessions > 0);
+    let failing = failing.take(NAMED).map(|policy| {
         let domain = word(Some(&policy.policy_domain), "(no domain)");
-        match policy.failures.first() {
-            Some(first) => text += &format!("; {domain}: {}", failure(first)),
-            None => text += &format!("; {domain}: {} failed", thousands(policy.failed_sessions)),
-        }
-    }
+        let first = policy.failures.first().map(failure);
+        let how = first.unwrap_or_else(|| format!("{} failed", thousands(policy.failed_sessions)));
+        format!("{domain}: {how}")
+    });
+    let all = format!("{} of {}", figures::share(good, all), things(all, "session"));
+    let text = [all].into_iter().chain(failing).collect::<Vec<_>>().join("; ");
     let mark = if bad == 0 { Mark::Good } else { Mark::Warning };
     Some(Line::new(mark, "TLS in", text))
 }

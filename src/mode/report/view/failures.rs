@@ -9,7 +9,8 @@ use crate::{
 /// Values shown of each kind for one domain; JSON has some more.
 const DETAILS: usize = 3;
 
-pub(super) fn table(failures: &Failures) -> Table {
+/// So many rows are shown.
+pub(super) fn table(failures: &Failures, top: usize) -> Table {
     let columns = vec![
         Column::new("Failure reports", 0),
         Column::new("Messages", 0),
@@ -37,11 +38,12 @@ pub(super) fn table(failures: &Failures) -> Table {
             ..Row::default()
         }
     };
-    let mut rows: Vec<Row> = failures.domains.iter().map(row).collect();
-    if failures.domains.len() > 1 || failures.domains_omitted > 0 {
+    let mut rows: Vec<Row> = failures.domains.iter().take(top).map(row).collect();
+    if failures.domains.len() > 1 {
         rows.push(cells("All", failures.messages, failures.reports).into());
     }
-    Table { columns, rows, omitted: failures.domains_omitted }
+    let omitted = failures.domains.len().saturating_sub(top) as u64;
+    Table { columns, rows, omitted }
 }
 
 fn cells(name: &str, messages: u64, reports: u64) -> Vec<Cell> {

@@ -41,20 +41,20 @@ pub(in crate::mode::report) fn view(told: &Told) -> View {
             let table = domain::others(&rows, told.top);
             blocks.push(Block { tables: vec![table], ..Block::default() });
         }
-        blocks.extend(rest(answer));
+        blocks.extend(rest(answer, told.top));
     }
     View { title, blocks, next: next(told) }
 }
 
 /// TLS and failure reports.
-fn rest(answer: &Answer) -> Option<Block> {
+fn rest(answer: &Answer, top: usize) -> Option<Block> {
     let mut tables: Vec<Table> = Vec::new();
     if answer.has_tls() && answer.tls.reports > 0 {
         let is_alone = answer.domains.len() == 1;
-        tables.extend(tls::table(&answer.tls, is_alone));
+        tables.extend(tls::table(&answer.tls, is_alone, top));
     }
     if answer.has_failures() && answer.failures.reports > 0 {
-        tables.push(failures::table(&answer.failures));
+        tables.push(failures::table(&answer.failures, top));
     }
     (!tables.is_empty()).then(|| Block { tables, ..Block::default() })
 }

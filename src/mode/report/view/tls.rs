@@ -12,8 +12,8 @@ use crate::{
 const DETAILS: usize = 3;
 
 /// The policies, those with most failed sessions first; of several domains only those with any,
-/// and nothing if there are none.
-pub(super) fn table(tls: &Tls, is_alone: bool) -> Option<Table> {
+/// and nothing if there are none. So many rows are shown.
+pub(super) fn table(tls: &Tls, is_alone: bool, top: usize) -> Option<Table> {
     let columns = vec![
         Column::new("TLS policy", 0),
         Column::new("Sessions", 0),
@@ -44,13 +44,14 @@ pub(super) fn table(tls: &Tls, is_alone: bool) -> Option<Table> {
     if policies.is_empty() {
         return None;
     }
-    let mut rows: Vec<Row> = policies.into_iter().map(row).collect();
-    if tls.policies.len() > 1 || tls.policies_omitted > 0 {
+    let omitted = policies.len().saturating_sub(top) as u64;
+    let mut rows: Vec<Row> = policies.into_iter().take(top).map(row).collect();
+    if tls.policies.len() > 1 {
         let mut cells = vec![Cell::of("All")];
         cells.extend(numbers(tls.successful_sessions, tls.failed_sessions, tls.reports));
         rows.push(cells.into());
     }
-    Some(Table { columns, rows, omitted: tls.policies_omitted })
+    Some(Table { columns, rows, omitted })
 }
 
 /// `certificate-expired 7`.
