@@ -168,9 +168,44 @@ fn a_table_is_by_what_was_asked_for() {
     let (_folder, path) = folder();
     example(&path);
     let table = |by| text(&ReportOptions { by: Some(by), ..options(&path) });
-    insta::assert_snapshot!(table(By::Domain).replace(&path.display().to_string(), "PATH"), @"");
-    insta::assert_snapshot!(table(By::Address).split_once("\n\n").expect("a table").1, @"");
-    insta::assert_snapshot!(table(By::Day).split_once("\n\n").expect("a table").1, @"");
+    insta::assert_snapshot!(table(By::Domain).replace(&path.display().to_string(), "PATH"), @r"
+    all time: 15–18 Jan 2024 · PATH
+
+    Domain                Messages  DMARC    SPF  DKIM  Delivered  Spam  Rejected
+    ─────────────────────────────────────────────────────────────────────────────
+    example.org              1,021   98 %   97 %  98 %      1,001     -        20
+    mail.example.org             5    0 %    0 %   0 %          -     5         -
+    badexample.org               4  100 %  100 %   0 %          -     -         -
+    empty.example                0      -      -     -          -     -         -
+    All                      1,030   97 %   97 %  97 %      1,001     5        20
+
+    Next: email-report-processor report --domain example.org
+    ");
+    insta::assert_snapshot!(table(By::Address).split_once("\n\n").expect("a table").1, @r"
+    Address               Messages  DMARC     SPF   DKIM  Delivered  Spam  Rejected
+    ───────────────────────────────────────────────────────────────────────────────
+    192.0.2.1                1,001  100 %  99.9 %  100 %      1,001     -         -
+      SPF pass bounce.example 1,000 · SPF fail bounce.example 1
+      DKIM pass example.org 1,001
+    2001:db8::1                 20    0 %     0 %    0 %          -     -        20
+      SPF fail bounce.example 20 · DKIM fail example.org 20
+    192.0.2.2                    5    0 %     0 %    0 %          -     5         -
+      SPF softfail bounce.example 5 · DKIM fail mail.example.org 5
+    192.0.2.3                    4  100 %   100 %    0 %          -     -         -
+      SPF pass bounce.example 4 · DKIM fail badexample.org 4
+    All                      1,030   97 %    97 %   97 %      1,001     5        20
+
+    Next: email-report-processor report --source 192.0.2.1
+    ");
+    insta::assert_snapshot!(table(By::Day).split_once("\n\n").expect("a table").1, @r"
+    Day                   Messages  DMARC   SPF   DKIM  Delivered  Spam  Rejected
+    ─────────────────────────────────────────────────────────────────────────────
+    15 Jan 2024              1,020   98 %  98 %   98 %      1,000     -        20
+    16 Jan 2024                  1  100 %   0 %  100 %          1     -         -
+    17 Jan 2024                  9   44 %  44 %    0 %          -     5         -
+    18 Jan 2024                  0      -     -      -          -     -         -
+    All                      1,030   97 %  97 %   97 %      1,001     5        20
+    ");
 }
 
 #[test]
