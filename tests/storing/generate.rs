@@ -109,7 +109,7 @@ fn bash_completes_the_flags_that_a_command_uses() {
     }
     let words = completed(&["export", "--"]);
     assert!(
-        words.contains(&"--store".into()) && !words.contains(&"--opensearch".into()),
+        words.contains(&"--opensearch".into()) && !words.contains(&"--ndjson".into()),
         "{words:?}"
     );
     let words = completed(&["w"]);
