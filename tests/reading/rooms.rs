@@ -1,7 +1,8 @@
-//! The order of the rooms in ARCHITECTURE.md: no room of `src` uses one that stands behind it.
+//! The order of the rooms in ARCHITECTURE.md: no room of `src` uses one that stands behind it, and
+//! no type has the name of another.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -127,6 +128,28 @@ fn no_mode_uses_another() {
             assert!(used == mode || !modes.contains(used), "{}: {path}", file.display());
         }
     }
+}
+
+#[test]
+fn no_type_has_the_name_of_another() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in files() {
+        for line in fs::read_to_string(&file).expect("UTF-8").lines() {
+            let line = line.strip_prefix("pub").map_or(line, |rest| {
+                let open = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+                open.map_or(rest, |(_, rest)| rest).trim_start()
+            });
+            let kinds = ["struct ", "enum ", "trait ", "type ", "union "];
+            let Some(name) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else {
+                continue;
+            };
+            let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+            places.entry(name[..end].to_owned()).or_default().push(file.display().to_string());
+        }
+    }
+    assert!(places.len() > 300, "{} types were found", places.len());
+    places.retain(|_, files| files.len() > 1);
+    assert!(places.is_empty(), "the name of two types: {places:#?}");
 }
 
 #[test]

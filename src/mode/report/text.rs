@@ -15,7 +15,8 @@ use crate::{
     answers::{
         Messages, RawResult,
         overview::{
-            Counted, Dmarc, Domain, FailureDomain, Failures, Overview, Source, Tls, TlsPolicy,
+            Counted, Dmarc, Domain, FailureDomain, Failures, Overview, SendingServer, Tls,
+            TlsPolicy,
         },
     },
     ingest::counted,
@@ -88,7 +89,7 @@ fn dmarc(dmarc: &Dmarc, out: &mut impl Write) -> io::Result<()> {
     domains.print(out)?;
 
     let mut sources = Rows::new("Source", header);
-    for Source { source_ip, messages, spf, dkim } in &dmarc.sources {
+    for SendingServer { source_ip, messages, spf, dkim } in &dmarc.sources {
         let mut lines = Vec::new();
         for (mechanism, results) in [("SPF", spf), ("DKIM", dkim)] {
             lines.extend(results.iter().take(DETAILS).map(

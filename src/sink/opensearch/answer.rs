@@ -6,7 +6,7 @@ use super::client::Answer;
 
 /// What became of one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ItemResult {
     /// Stored now.
     Created,
     /// Stored before (409 on `create`).
@@ -19,10 +19,10 @@ pub enum Verdict {
     Busy(String),
 }
 
-impl Verdict {
+impl ItemResult {
     /// The document need not be sent again.
     pub fn is_final(&self) -> bool {
-        matches!(self, Verdict::Created | Verdict::Duplicate | Verdict::Refused(_))
+        matches!(self, ItemResult::Created | ItemResult::Duplicate | ItemResult::Refused(_))
     }
 }
 
@@ -30,7 +30,7 @@ impl Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
     /// One verdict a document, in order.
-    Judged(Vec<Verdict>),
+    Judged(Vec<ItemResult>),
     /// The body is larger than the node ever takes.
     TooLarge,
     /// The node has too much to do, or would have with a body of this size. Nothing was stored.
@@ -103,20 +103,22 @@ pub fn judge(answer: &Answer, documents: usize) -> Judgement {
     }
 }
 
-fn verdict(item: BulkItem) -> Verdict {
+fn verdict(item: BulkItem) -> ItemResult {
     let Create { status, error } = item.create;
     let text = || error.as_ref().map_or_else(|| format!("status {status}"), ItemError::text);
     match status {
-        200..=299 => Verdict::Created,
-        409 => Verdict::Duplicate,
+        200..=299 => ItemResult::Created,
+        409 => ItemResult::Duplicate,
         // A processor of an ingest pipeline that rejects a document comes with 500.
-        400 | 500 if error.as_ref().is_some_and(is_about_the_document) => Verdict::Refused(text()),
+        400 | 500 if error.as_ref().is_some_and(is_about_the_document) => {
+            ItemResult::Refused(text())
+        }
         // Not so with `cluster_block_exception`, by which a node with a full disk says 429.
         429 if error.as_ref().is_some_and(|error| error.kind == "rejected_execution_exception") => {
-            Verdict::Busy(text())
+            ItemResult::Busy(text())
         }
         // All else waits, since a mail that waits is not lost.
-        _ => Verdict::TryAgain(text()),
+        _ => ItemResult::TryAgain(text()),
     }
 }
 

@@ -11,7 +11,7 @@ use ureq::http::Method;
 
 use super::{
     BulkPart, Shared,
-    answer::{self, Judgement, Verdict},
+    answer::{self, ItemResult, Judgement},
     index::NotReady,
     lane::Lane,
 };
@@ -27,7 +27,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// What came of one request.
 enum Attempt {
     /// One verdict a document.
-    Judged(Vec<Verdict>),
+    Judged(Vec<ItemResult>),
     /// To be sent in smaller parts, after a pause if there is a reason for one.
     Smaller(Option<String>),
     /// Nothing is known to be stored.
@@ -123,7 +123,7 @@ impl Shared {
         for (n, waiting) in batch.iter().enumerate() {
             documents.extend(waiting.open.iter().map(|document| (n, *document)));
         }
-        let mut batch = Batch {
+        let mut batch = InFlight {
             undecided: batch.iter_mut().map(|waiting| mem::take(&mut waiting.open).len()).collect(),
             items: batch.into_iter().map(Some).collect(),
         };
@@ -145,7 +145,7 @@ impl Shared {
     }
 
     /// Sends documents until the store has said something of every one.
-    fn send_documents(&self, batch: &mut Batch, mut documents: Places) -> Result<(), Stopped> {
+    fn send_documents(&self, batch: &mut InFlight, mut documents: Places) -> Result<(), Stopped> {
         while !documents.is_empty() {
             let rest = documents.split_off(batch.fitting(&documents, self.pace.bytes()));
             let part = mem::replace(&mut documents, rest);
@@ -188,10 +188,10 @@ impl Shared {
         };
         let (result, attempt) = match outcome {
             Judgement::Judged(verdicts) => {
-                let all = verdicts.iter().all(Verdict::is_final);
+                let all = verdicts.iter().all(ItemResult::is_final);
                 // Whatever is said of single documents, the store is there; unless it has too much
                 // to do.
-                if verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Busy(_))) {
+                if verdicts.iter().any(|verdict| !matches!(verdict, ItemResult::Busy(_))) {
                     self.answered();
                 }
                 (
@@ -205,8 +205,9 @@ impl Shared {
                 (RequestResult::failed, Attempt::Smaller(None))
             }
             Judgement::TooLarge => {
-                let verdict =
-                    Verdict::Refused("larger than the node takes (http.max_content_length)".into());
+                let verdict = ItemResult::Refused(
+                    "larger than the node takes (http.max_content_length)".into(),
+                );
                 (RequestResult::failed, Attempt::Judged(vec![verdict]))
             }
             // A body that alone is more than the node's indexing pressure allows would be refused
@@ -226,9 +227,9 @@ impl Shared {
     /// Takes in one verdict a document; adds to `again` those that a busy node is to be sent again,
     /// and says why.
     fn take_in(
-        batch: &mut Batch,
+        batch: &mut InFlight,
         part: Places,
-        verdicts: Vec<Verdict>,
+        verdicts: Vec<ItemResult>,
         again: &mut Places,
     ) -> Option<String> {
         let mut busy = None;
@@ -244,17 +245,17 @@ impl Shared {
             }
             let answer = &mut waiting.answer;
             match verdict {
-                Verdict::Created => answer.created += 1,
-                Verdict::Duplicate => answer.duplicates += 1,
-                Verdict::Refused(reason) => {
+                ItemResult::Created => answer.created += 1,
+                ItemResult::Duplicate => answer.duplicates += 1,
+                ItemResult::Refused(reason) => {
                     answer.refused += 1;
                     answer.reason.get_or_insert(reason);
                 }
-                Verdict::TryAgain(reason) => {
+                ItemResult::TryAgain(reason) => {
                     waiting.open.push(document);
                     waiting.refused_by.get_or_insert(reason);
                 }
-                Verdict::Busy(reason) => {
+                ItemResult::Busy(reason) => {
                     again.push((n, document));
                     busy.get_or_insert(reason);
                     continue;
@@ -291,14 +292,14 @@ impl Shared {
 }
 
 /// A batch under way. Items leave it as soon as their last document is judged.
-struct Batch {
+struct InFlight {
     /// The documents open in them are those that their index does not take.
     items: Vec<Option<Waiting>>,
     /// For each: documents of which the store has said nothing.
     undecided: Vec<usize>,
 }
 
-impl Batch {
+impl InFlight {
     /// The store has said something of a document of this item.
     fn decided(&mut self, item: usize) {
         self.undecided[item] -= 1;

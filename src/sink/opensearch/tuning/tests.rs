@@ -29,18 +29,18 @@ const RESTORE_LEFT: Party = |client| {
 
 /// An index as far as tuning sees it.
 #[derive(Clone, Debug)]
-struct Index {
+struct IndexState {
     interval: Value,
     meta: Value,
 }
 
-impl Index {
-    fn untouched() -> Index {
-        Index { interval: BEFORE.into(), meta: json!({ "other": 1 }) }
+impl IndexState {
+    fn untouched() -> IndexState {
+        IndexState { interval: BEFORE.into(), meta: json!({ "other": 1 }) }
     }
 
-    fn relaxed() -> Index {
-        Index { interval: RELAXED.into(), meta: json!({ "other": 1, NOTE: BEFORE }) }
+    fn relaxed() -> IndexState {
+        IndexState { interval: RELAXED.into(), meta: json!({ "other": 1, NOTE: BEFORE }) }
     }
 
     fn answer(&mut self, request: &str, body: &Value) -> Value {
@@ -155,7 +155,7 @@ fn run(
     clients: &[Client],
     acts: &[Party],
     (sender, events): (&Sender<Event>, &Receiver<Event>),
-    (index, order): (&mut Index, &[usize]),
+    (index, order): (&mut IndexState, &[usize]),
 ) -> Vec<(usize, usize)> {
     let (mut wanted, mut held, mut chosen, mut served) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -189,7 +189,7 @@ fn run(
 }
 
 /// Every order, one after the other; how many there were.
-fn every_order(index: &Index, acts: &[Party]) -> usize {
+fn every_order(index: &IndexState, acts: &[Party]) -> usize {
     let (sender, events) = mpsc::channel();
     let clients = clients(acts.len(), &sender);
     let (mut order, mut orders) = (Vec::new(), 0);
@@ -206,13 +206,13 @@ fn every_order(index: &Index, acts: &[Party]) -> usize {
 
 #[test]
 fn however_two_runs_tune_at_once_an_index_is_never_left_relaxed_without_a_note() {
-    let cases: [(Index, [Party; 2]); 6] = [
-        (Index::untouched(), [RELAX, RELAX]),
-        (Index::untouched(), [RELAX, RESTORE_LEFT]),
-        (Index::relaxed(), [RELAX, RESTORE_LEFT]),
-        (Index::relaxed(), [RELAX, RESTORE_OWN]),
-        (Index::relaxed(), [RESTORE_OWN, RESTORE_LEFT]),
-        (Index::relaxed(), [RESTORE_LEFT, RESTORE_LEFT]),
+    let cases: [(IndexState, [Party; 2]); 6] = [
+        (IndexState::untouched(), [RELAX, RELAX]),
+        (IndexState::untouched(), [RELAX, RESTORE_LEFT]),
+        (IndexState::relaxed(), [RELAX, RESTORE_LEFT]),
+        (IndexState::relaxed(), [RELAX, RESTORE_OWN]),
+        (IndexState::relaxed(), [RESTORE_OWN, RESTORE_LEFT]),
+        (IndexState::relaxed(), [RESTORE_LEFT, RESTORE_LEFT]),
     ];
     for (index, acts) in cases {
         let orders = every_order(&index, &acts);
