@@ -39,3 +39,4 @@ pub mod source;
 pub mod sqlite;
 pub mod stop;
 mod stored;
+pub mod verdict;
