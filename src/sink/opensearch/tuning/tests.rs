@@ -76,7 +76,7 @@ impl IndexState {
     }
 }
 
-enum Event {
+enum Heard {
     /// Of a party: the request, its body, and where the answer goes.
     Request(usize, String, Value, Sender<Value>),
     /// A party has ended, with what it gave.
@@ -84,7 +84,7 @@ enum Event {
 }
 
 /// A server for each party, which hands on each request and waits for the answer.
-fn clients(parties: usize, events: &Sender<Event>) -> Vec<Client> {
+fn clients(parties: usize, events: &Sender<Heard>) -> Vec<Client> {
     let start = |party| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let node = format!("http://{}", listener.local_addr().expect("an address"));
@@ -116,7 +116,7 @@ fn clients(parties: usize, events: &Sender<Event>) -> Vec<Client> {
     (0..parties).map(start).collect()
 }
 
-fn serve(party: usize, mut stream: TcpStream, events: &Sender<Event>) -> io::Result<()> {
+fn serve(party: usize, mut stream: TcpStream, events: &Sender<Heard>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
@@ -140,7 +140,7 @@ fn serve(party: usize, mut stream: TcpStream, events: &Sender<Event>) -> io::Res
         let body = serde_json::from_slice(&body).unwrap_or_default();
         let request = request.rsplit_once(' ').expect("a request").0.to_owned();
         let (answer, answered) = mpsc::channel();
-        if events.send(Event::Request(party, request, body, answer)).is_err() {
+        if events.send(Heard::Request(party, request, body, answer)).is_err() {
             return Ok(());
         }
         let Ok(answer) = answered.recv() else { return Ok(()) };
@@ -154,7 +154,7 @@ fn serve(party: usize, mut stream: TcpStream, events: &Sender<Event>) -> io::Res
 fn run(
     clients: &[Client],
     acts: &[Party],
-    (sender, events): (&Sender<Event>, &Receiver<Event>),
+    (sender, events): (&Sender<Heard>, &Receiver<Heard>),
     (index, order): (&mut IndexState, &[usize]),
 ) -> Vec<(usize, usize)> {
     let (mut wanted, mut held, mut chosen, mut served) =
@@ -162,15 +162,15 @@ fn run(
     thread::scope(|scope| {
         for (client, act) in clients.iter().zip(acts) {
             let sender = sender.clone();
-            scope.spawn(move || sender.send(Event::Ended(act(client))).expect("heard"));
+            scope.spawn(move || sender.send(Heard::Ended(act(client))).expect("heard"));
         }
         while held.len() < acts.len() {
             while wanted.len() + held.len() < acts.len() {
                 match events.recv().expect("an event") {
-                    Event::Request(party, request, body, answer) => {
+                    Heard::Request(party, request, body, answer) => {
                         wanted.push((party, request, body, answer));
                     }
-                    Event::Ended(before) => held.push(before),
+                    Heard::Ended(before) => held.push(before),
                 }
             }
             if wanted.is_empty() {
