@@ -20,7 +20,7 @@ use crate::{
     },
     limits::Limits,
     message::Received,
-    report::{Ids, Key, Report},
+    report::{Ids, Report, ReportKey},
     senders::Host,
 };
 
@@ -28,16 +28,16 @@ use crate::{
 const PORTION: usize = 1000;
 
 /// What was gathered and is not handed out yet.
-pub(super) struct Group<'l> {
+pub(super) struct Backlog<'l> {
     limits: &'l Limits,
     /// Begin and report id, as the walk is ordered by them.
     at: Option<(i64, Value)>,
     /// Documents with ids: those of the last report.
-    own: Option<Own>,
+    own: Option<OwnDocuments>,
     /// Reports that were handed out in part.
-    met: HashSet<Key>,
+    met: HashSet<ReportKey>,
     /// Documents without ids.
-    others: BTreeMap<Key, Other>,
+    others: BTreeMap<ReportKey, Gathered>,
     /// How many these are, and the name of the first.
     gathered: usize,
     /// More of them than a report may have.
@@ -45,7 +45,7 @@ pub(super) struct Group<'l> {
 }
 
 /// Documents with ids of one report, whose heads and mails are the same.
-struct Own {
+struct OwnDocuments {
     report: Report,
     ids: Ids,
     received: Received,
@@ -55,14 +55,14 @@ struct Own {
 }
 
 /// A report without ids.
-struct Other {
+struct Gathered {
     report: Report,
     hosts: HashMap<IpAddr, Host>,
 }
 
-impl<'l> Group<'l> {
-    pub(super) fn new(limits: &'l Limits) -> Group<'l> {
-        Group {
+impl<'l> Backlog<'l> {
+    pub(super) fn new(limits: &'l Limits) -> Backlog<'l> {
+        Backlog {
             limits,
             at: None,
             own: None,
@@ -112,7 +112,7 @@ impl<'l> Group<'l> {
             open.report.append(single.report);
             return Ok(());
         }
-        let next = Own {
+        let next = OwnDocuments {
             is_first: self.met.insert(key.clone()),
             ids: Ids { key: key.clone(), parts: vec![*part] },
             hosts: single.address.map(|address| (address, single.host)).into_iter().collect(),
@@ -140,7 +140,7 @@ impl<'l> Group<'l> {
             }
             None => {
                 let (key, report) = (single.report.key(), single.report);
-                self.others.insert(key, Other { report, hosts: host.into_iter().collect() });
+                self.others.insert(key, Gathered { report, hosts: host.into_iter().collect() });
             }
         }
     }
@@ -161,7 +161,7 @@ impl<'l> Group<'l> {
             let reason = self.limits.too_many_records().to_string();
             return take(Found::Unusable { begin, name: format!("report with {name}"), reason });
         }
-        for (_, Other { mut report, hosts }) in others {
+        for (_, Gathered { mut report, hosts }) in others {
             let repeated = report.without_repeats() as u64;
             if repeated > 0 {
                 take(Found::Repeated(repeated))?;
@@ -174,7 +174,7 @@ impl<'l> Group<'l> {
     }
 }
 
-impl Own {
+impl OwnDocuments {
     /// True if there is room for this document, and nothing in it speaks against the others.
     fn takes(&self, single: &Single) -> bool {
         let known = single.address.and_then(|address| self.hosts.get(&address));
@@ -185,9 +185,9 @@ impl Own {
     }
 }
 
-impl From<Own> for Portion {
-    fn from(own: Own) -> Portion {
-        let Own { report, ids, received, hosts, is_first } = own;
+impl From<OwnDocuments> for Portion {
+    fn from(own: OwnDocuments) -> Portion {
+        let OwnDocuments { report, ids, received, hosts, is_first } = own;
         let known = hosts.into_iter().filter_map(|(address, host)| Some((address, host?)));
         Portion { report, ids, received, hosts: known.collect(), is_first }
     }

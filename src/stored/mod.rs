@@ -1,7 +1,7 @@
 //! Stored: what a store holds, handed out as reports again, for another store or a file. A store is
 //! only read.
 //!
-//! [`Source`] is any such store. The tables of an SQLite file are read by [`crate::sqlite::read`],
+//! [`ReadableStore`] is any such store. The tables of an SQLite file are read by [`crate::sqlite::read`],
 //! the indices of OpenSearch, those of the Ruby tool included, here.
 
 mod error;
@@ -14,7 +14,7 @@ mod source;
 pub(crate) use self::{
     error::ReadError,
     index::Index,
-    source::{Moment, Source},
+    source::{ReadableStore, StoreView},
 };
 
 use crate::document::Portion;

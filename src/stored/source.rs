@@ -1,4 +1,4 @@
-//! Source: a store that is read, be it an SQLite file or indices, and what it holds at one moment.
+//! ReadableStore: a store that is read, be it an SQLite file or indices, and what it holds at one moment.
 
 use std::path::{Path, PathBuf};
 
@@ -13,32 +13,32 @@ use crate::{
 };
 
 /// A store that is read.
-pub(crate) enum Source {
+pub(crate) enum ReadableStore {
     Sqlite { path: PathBuf, reader: Reader },
     Index(Box<Index>),
 }
 
 /// The same, as it is at one moment, seen through a selection. Indices are asked at each call; one
 /// walk through them is of one moment.
-pub(crate) enum Moment<'s> {
+pub(crate) enum StoreView<'s> {
     Sqlite { path: &'s Path, reports: Reports<'s> },
     Index { index: &'s Index, selection: Selection, from: i64 },
 }
 
-impl Source {
+impl ReadableStore {
     /// The SQLite file of this name, which exists.
     ///
     /// # Errors
     /// It can't be opened.
-    pub(crate) fn sqlite(path: &Path) -> Result<Source, OpenError> {
-        Ok(Source::Sqlite { path: path.to_owned(), reader: Reader::open(path)? })
+    pub(crate) fn sqlite(path: &Path) -> Result<ReadableStore, OpenError> {
+        Ok(ReadableStore::Sqlite { path: path.to_owned(), reader: Reader::open(path)? })
     }
 
     /// For a person.
     pub(crate) fn name(&self) -> String {
         match self {
-            Source::Sqlite { path, .. } => path.display().to_string(),
-            Source::Index(index) => index.name(),
+            ReadableStore::Sqlite { path, .. } => path.display().to_string(),
+            ReadableStore::Index(index) => index.name(),
         }
     }
 
@@ -46,26 +46,31 @@ impl Source {
     ///
     /// # Errors
     /// SQLite can't read the file.
-    pub(crate) fn at_this_moment(&mut self, selection: Selection) -> Result<Moment<'_>, ReadError> {
+    pub(crate) fn at_this_moment(
+        &mut self,
+        selection: Selection,
+    ) -> Result<StoreView<'_>, ReadError> {
         match self {
-            Source::Sqlite { path, reader } => match reader.reports(&selection) {
-                Ok(reports) => Ok(Moment::Sqlite { path, reports }),
+            ReadableStore::Sqlite { path, reader } => match reader.reports(&selection) {
+                Ok(reports) => Ok(StoreView::Sqlite { path, reports }),
                 Err(error) => Err(ReadError::Sqlite { path: path.clone(), error }),
             },
-            Source::Index(index) => Ok(Moment::Index { index, selection, from: i64::MIN }),
+            ReadableStore::Index(index) => {
+                Ok(StoreView::Index { index, selection, from: i64::MIN })
+            }
         }
     }
 }
 
-impl Moment<'_> {
+impl StoreView<'_> {
     /// Something that is another after each change.
     ///
     /// # Errors
     /// The store can't be read.
     pub(crate) fn mark(&self) -> Result<String, ReadError> {
         match self {
-            Moment::Sqlite { path, reports } => reports.mark().map_err(of_file(path)),
-            Moment::Index { index, .. } => index.mark(),
+            StoreView::Sqlite { path, reports } => reports.mark().map_err(of_file(path)),
+            StoreView::Index { index, .. } => index.mark(),
         }
     }
 
@@ -73,8 +78,8 @@ impl Moment<'_> {
     /// walk ended there.
     pub(crate) fn go_on_from(&mut self, second: i64) {
         match self {
-            Moment::Sqlite { reports, .. } => reports.set_since(second),
-            Moment::Index { from, .. } => *from = second,
+            StoreView::Sqlite { reports, .. } => reports.set_since(second),
+            StoreView::Index { from, .. } => *from = second,
         }
     }
 
@@ -84,8 +89,8 @@ impl Moment<'_> {
     /// The store can't be read.
     pub(crate) fn count(&self, kind: Kind) -> Result<u64, ReadError> {
         match self {
-            Moment::Sqlite { path, reports } => reports.count(kind).map_err(of_file(path)),
-            Moment::Index { index, selection, from } => index.count(kind, selection, *from),
+            StoreView::Sqlite { path, reports } => reports.count(kind).map_err(of_file(path)),
+            StoreView::Index { index, selection, from } => index.count(kind, selection, *from),
         }
     }
 
@@ -96,7 +101,7 @@ impl Moment<'_> {
     /// The store can't be read.
     pub(crate) fn others(&self, all: u64) -> Result<u64, ReadError> {
         match self {
-            Moment::Index { index, selection, .. } if selection.is_all() => {
+            StoreView::Index { index, selection, .. } if selection.is_all() => {
                 Ok(index.count_all()?.saturating_sub(all))
             }
             _ => Ok(0),
@@ -114,7 +119,7 @@ impl Moment<'_> {
         mut take: impl FnMut(Found) -> Result<(), E>,
     ) -> Result<(), E> {
         match self {
-            Moment::Sqlite { path, reports } => reports
+            StoreView::Sqlite { path, reports } => reports
                 .each(kind, |portion| {
                     let begin = portion.report.period().begin;
                     take(Found::Portion { begin, portion }).map_err(Ended::Refused)
@@ -123,7 +128,7 @@ impl Moment<'_> {
                     Ended::Unreadable(error) => of_file(path)(error).into(),
                     Ended::Refused(error) => error,
                 }),
-            Moment::Index { index, selection, from } => index.each(kind, selection, *from, take),
+            StoreView::Index { index, selection, from } => index.each(kind, selection, *from, take),
         }
     }
 }

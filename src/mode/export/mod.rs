@@ -32,7 +32,7 @@ use crate::{
     sink::Destination,
     sqlite::query::Selection,
     stop::Stop,
-    stored::{Found, Index, Moment, ReadError, Source},
+    stored::{Found, Index, ReadError, ReadableStore, StoreView},
 };
 
 /// A person watches it and may start a node again meanwhile.
@@ -188,14 +188,14 @@ fn source(
     kinds: &[Kind],
     limits: &Limits,
     stop: &Arc<Stop>,
-) -> Result<Source, Failure> {
+) -> Result<ReadableStore, Failure> {
     match store {
-        Destination::Sqlite(path) => Ok(Source::sqlite(&path)?),
+        Destination::Sqlite(path) => Ok(ReadableStore::sqlite(&path)?),
         Destination::OpenSearch(config) => {
             let name = |kind: &Kind| config.target(*kind).index.wildcard();
             let names: Vec<String> = kinds.iter().map(name).collect();
             let index = Index::open(config, &names, false, limits.clone(), Arc::clone(stop))?;
-            Ok(Source::Index(Box::new(index)))
+            Ok(ReadableStore::Index(Box::new(index)))
         }
         Destination::NdJson(_) | Destination::Nothing => Err(Failure::usage(
             "export reads an SQLite store or OpenSearch; name it with --store FILE or --opensearch \
@@ -206,8 +206,8 @@ fn source(
 
 /// The output file. Signals are handled, so that what was begun is put away; without a file there
 /// is nothing to put away, and the signal may kill.
-fn named(path: &Path, source: &Source, stop: &Arc<Stop>) -> Result<Output, Failure> {
-    if let Source::Sqlite { path: store, .. } = source
+fn named(path: &Path, source: &ReadableStore, stop: &Arc<Stop>) -> Result<Output, Failure> {
+    if let ReadableStore::Sqlite { path: store, .. } = source
         && is_part_of(store, path)
     {
         let what = format!("{} is the store, it is not overwritten", path.display());
@@ -240,7 +240,7 @@ fn bar() -> ProgressBar {
 /// Writes everything and makes it last, where operators are given as a table; tells after each step
 /// how many documents it brought.
 fn write(
-    store: &Moment,
+    store: &StoreView,
     kinds: &[Kind],
     operators: Option<&Operators>,
     output: Output,

@@ -28,7 +28,7 @@ use crate::{
     sanitize,
     settle::Tag,
     sqlite::query::Selection,
-    stored::{Found, ReadError, Source},
+    stored::{Found, ReadError, ReadableStore},
 };
 
 /// Goes through a store.
@@ -69,7 +69,7 @@ impl<'c> Copier<'c> {
         self.told
     }
 
-    pub(super) fn copy(&mut self, source: &mut Source) {
+    pub(super) fn copy(&mut self, source: &mut ReadableStore) {
         let (name, identity) = (source.name(), identity(source));
         match self.all(source, &name, &identity) {
             Ok(()) | Err(ReadError::Stopped) => {}
@@ -80,7 +80,12 @@ impl<'c> Copier<'c> {
         }
     }
 
-    fn all(&mut self, source: &mut Source, name: &str, identity: &str) -> Result<(), ReadError> {
+    fn all(
+        &mut self,
+        source: &mut ReadableStore,
+        name: &str,
+        identity: &str,
+    ) -> Result<(), ReadError> {
         let period = self.period.clone();
         let (since, until) = (Some(period.start), Some(period.end));
         let mut source = source.at_this_moment(Selection { since, until, domain: None })?;

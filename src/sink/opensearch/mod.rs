@@ -40,7 +40,7 @@ use self::{
     config::{ImportTuning, OpenSearchConfig},
     lane::{Lane, Lanes},
     pace::Pace,
-    seen::Seen,
+    seen::NotedIndices,
 };
 use super::{
     Identity, Sink,
@@ -89,7 +89,7 @@ struct Shared {
     answered: Mutex<Option<Instant>>,
     /// Indices relaxed by this import, and what their refresh was before.
     relaxed: Mutex<Vec<(String, Value)>>,
-    seen: Seen,
+    seen: NotedIndices,
     /// Templates and pipelines were looked at.
     prepared: AtomicBool,
     preparing: Mutex<()>,
@@ -140,7 +140,7 @@ impl OpenSearchSink {
             pace: Pace::default(),
             answered: Mutex::default(),
             relaxed: Mutex::default(),
-            seen: Seen::default(),
+            seen: NotedIndices::default(),
             prepared: AtomicBool::new(false),
             preparing: Mutex::new(()),
             templates_there: Mutex::default(),

@@ -12,11 +12,11 @@ use crate::report::Kind;
 
 /// Names of indices, each with its UUID behind a space.
 #[derive(Default)]
-pub(super) struct Seen(Mutex<(BTreeSet<String>, HasChanged)>);
+pub(super) struct NotedIndices(Mutex<(BTreeSet<String>, HasChanged)>);
 
 type HasChanged = bool;
 
-impl Seen {
+impl NotedIndices {
     fn add(&self, index: String) {
         let (all, has_changed) = &mut *self.0.lock();
         *has_changed |= all.insert(index);

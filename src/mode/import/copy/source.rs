@@ -11,7 +11,7 @@ use crate::{
     sink::{Destination, file_identity},
     sqlite::is_sqlite,
     stop::Stop,
-    stored::{Index, Source},
+    stored::{Index, ReadableStore},
 };
 
 /// The store that was named; nothing if mails were.
@@ -21,7 +21,7 @@ pub(in crate::mode::import) fn source(
     purpose: &Purpose,
     limits: &Limits,
     stop: &Arc<Stop>,
-) -> Result<Option<Source>, Failure> {
+) -> Result<Option<ReadableStore>, Failure> {
     let source = if import.from.from_opensearch.is_empty() {
         let Some(path) = import.paths.iter().find(|path| is_sqlite(path)) else {
             return Ok(None);
@@ -30,12 +30,12 @@ pub(in crate::mode::import) fn source(
             let what = format!("{} is a store, it is copied by itself", path.display());
             return Err(Failure::usage(what));
         }
-        Source::sqlite(path)?
+        ReadableStore::sqlite(path)?
     } else {
         let from = typed.from(&import.from, purpose)?;
         let index =
             Index::open(from.config, &from.names, from.is_named, limits.clone(), Arc::clone(stop))?;
-        Source::Index(Box::new(index))
+        ReadableStore::Index(Box::new(index))
     };
     if import.settle || import.recursive {
         let flag = if import.settle { "settle" } else { "recursive" };
@@ -46,18 +46,20 @@ pub(in crate::mode::import) fn source(
 
 /// A store is not copied into itself.
 pub(in crate::mode::import) fn refuse_same(
-    source: &Source,
+    source: &ReadableStore,
     target: &Destination,
 ) -> Result<(), Failure> {
     let is_same = match (source, target) {
         (
-            Source::Sqlite { path, .. },
+            ReadableStore::Sqlite { path, .. },
             Destination::Sqlite(target) | Destination::NdJson(Some(target)),
         ) => {
             let file = device_and_inode(path).map_err(|error| Failure::path(path, &error))?;
             device_and_inode(target).is_ok_and(|target| target == file)
         }
-        (Source::Index(index), Destination::OpenSearch(target)) => index.is_written_to(target)?,
+        (ReadableStore::Index(index), Destination::OpenSearch(target)) => {
+            index.is_written_to(target)?
+        }
         _ => false,
     };
     if is_same {
@@ -68,11 +70,11 @@ pub(in crate::mode::import) fn refuse_same(
 }
 
 /// Which store it is. Recreated, it is another.
-pub(super) fn identity(source: &Source) -> String {
+pub(super) fn identity(source: &ReadableStore) -> String {
     match source {
-        Source::Sqlite { path, .. } => file_identity(path)
+        ReadableStore::Sqlite { path, .. } => file_identity(path)
             .map(|identity| format!("{} {}", identity.name, identity.incarnation))
             .unwrap_or_default(),
-        Source::Index(index) => index.name(),
+        ReadableStore::Index(index) => index.name(),
     }
 }
