@@ -34,7 +34,7 @@ const OF_STORES: [&str; 3] = ["opensearch", "store", "give_up_after"];
 /// SQLite.
 fn uses(command: &str, flag: &str) -> bool {
     match command {
-        "report" => {
+        "report" | "serve" => {
             ["store", "opensearch"].contains(&flag)
                 || OF_CLIENTS.contains(&flag)
                 || GENERAL.contains(&flag)

@@ -16,6 +16,7 @@ mod period;
 mod prune;
 mod reference;
 mod report;
+mod serve;
 mod settings;
 mod value;
 mod watch;
@@ -39,6 +40,7 @@ pub use self::{
     prune::PruneFlags,
     reference::settings_reference,
     report::ReportFlags,
+    serve::ServeFlags,
     settings::Settings,
     value::ADDRESS_EXPECTED,
     watch::WatchFlags,
@@ -98,6 +100,10 @@ pub enum Mode {
     Check(CheckFlags),
     /// Show what the SQLite store holds
     Report(ReportFlags),
+    /// Show what the store holds as web pages, on this machine
+    ///
+    /// They are made from the store at each request, and only read it.
+    Serve(ServeFlags),
     /// Write out what the SQLite store holds, as lines of JSON or CSV
     ///
     /// A line or row for each record, policy and failure.

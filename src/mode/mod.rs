@@ -12,6 +12,7 @@ mod once;
 mod prune;
 pub mod report;
 mod retry;
+mod serve;
 mod watch;
 
 use std::{
@@ -82,6 +83,7 @@ pub fn run(
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
         Some(Mode::Prune(flags)) => prune::run(&flags, &typed),
         Some(Mode::Report(report)) => show_report(report, store()?),
+        Some(Mode::Serve(flags)) => serve::run(&flags, store()?),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &typed),
     }

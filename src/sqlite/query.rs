@@ -1,11 +1,14 @@
 //! Query: a store opened to be read, and which of its reports are to be.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use rusqlite::{Connection, Result, Transaction};
 
 use super::{OpenError, answers::StoreAnswers, open_to_read};
 use crate::answers::{Answers, Filter};
+
+/// Steps of SQLite's machine, some tenths of a millisecond, between two looks at the clock.
+const STEPS: i32 = 10_000;
 
 /// Which reports are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,14 @@ impl Reader {
     /// [`OpenError`] says why that is impossible.
     pub fn open(path: &Path) -> std::result::Result<Reader, OpenError> {
         open_to_read(path).map(|connection| Reader { connection })
+    }
+
+    /// From this moment on all questions fail, those that are being answered, too.
+    ///
+    /// # Errors
+    /// SQLite does not let itself be watched.
+    pub fn give_up_at(&mut self, end: Instant) -> Result<()> {
+        self.connection.progress_handler(STEPS, Some(move || Instant::now() >= end))
     }
 
     /// What the store says at this moment, and goes on to say while reports come in.
