@@ -20,7 +20,7 @@ use crate::{
         Origin, Outcome, Settlement, Tally,
         apply::{Moved, Totals},
     },
-    sink::{self, Sink},
+    sink::{self, Destination, Sink},
     stop::{Reason, Stop},
 };
 
@@ -47,7 +47,7 @@ impl Ingest {
         let store = config.store.to_string();
         let period = config.pipeline.period.clone();
         let databases = Databases::open(&config.ip_databases)?;
-        let naming = Naming::wanted(&config, &stop)?;
+        let naming = naming(&config, &stop)?;
         let sink = sink::open(config.store, databases, config.patience, &stop, metrics.store())?;
         let pipeline = Pipeline::start(config.pipeline, Arc::clone(&sink), observe)?;
         Ok(Ingest { store, period, pipeline, sink, naming, stop, started: Instant::now() })
@@ -78,6 +78,21 @@ impl Ingest {
         let complete = reason.is_none() && totals.left == 0;
         let (store, period) = (self.store, self.period);
         Finished { totals, source: None, store, period, lasted, reason, complete }
+    }
+}
+
+/// Has names of addresses looked up, if that is asked for and there is a place for them.
+fn naming(config: &Config, stop: &Arc<Stop>) -> Result<Option<Naming>, Failure> {
+    if !config.reverse_dns {
+        return Ok(None);
+    }
+    match &config.store {
+        Destination::Sqlite(store) => Naming::start(store, config.dns_server, stop),
+        Destination::Nothing => Ok(None),
+        Destination::OpenSearch(_) | Destination::NdJson(_) => {
+            warn!("--reverse-dns does nothing here: names are kept in an SQLite store only");
+            Ok(None)
+        }
     }
 }
 

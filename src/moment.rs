@@ -130,7 +130,7 @@ mod tests {
     fn ends(text: &str) -> (String, String) {
         let now = "2024-03-31T12:30:00Z".parse().expect("now");
         let moment: Moment = text.parse().expect(text);
-        let show = |second| crate::report::rfc3339(second).expect("in the calendar");
+        let show = |second| Timestamp::from_second(second).expect("in the calendar").to_string();
         (show(moment.begin(now)), show(moment.end(now)))
     }
 

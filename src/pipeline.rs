@@ -28,13 +28,13 @@ use tracing::{error, warn};
 
 use self::gate::Gate;
 use crate::{
+    file::{self, Bytes},
     message::{self, Contents},
     settle::{
         self, OnSettled, Origin, Settlement, Settler, Tag,
         apply::{self, Moved, Totals, Unrecognized},
     },
     sink::Sink,
-    source::{self, Bytes},
 };
 
 /// Mails taken up ahead of the parsers, so that these never wait for the one who lists them.
@@ -207,7 +207,7 @@ impl Stage {
         let limit = self.reading.limits.mail_bytes;
         match &mut mail.origin {
             Origin::Maildir(entry) => entry.read(limit),
-            Origin::File(path) => source::read_file(path, limit),
+            Origin::File(path) => file::read_file(path, limit),
             Origin::Input(_) => Ok(Bytes::Gone),
         }
     }

@@ -11,7 +11,6 @@ mod store;
 mod tests;
 
 use std::{
-    fmt,
     net::SocketAddr,
     ops::Range,
     path::{Path, PathBuf},
@@ -35,7 +34,10 @@ use crate::{
     dashboards::Indices,
     exit::{Exit, Failure},
     pipeline,
-    sink::opensearch::config::{ImportTuning, OnTrouble, OpenSearchConfig},
+    sink::{
+        Destination,
+        opensearch::config::{ImportTuning, OnTrouble, OpenSearchConfig},
+    },
 };
 
 /// Read if it is there and no other is named.
@@ -74,34 +76,6 @@ pub enum ConfigError {
     /// There is no place for the store.
     #[error("no data folder is known for this user; say where the store is with --store FILE")]
     NoDataFolder,
-}
-
-/// Where the documents go.
-#[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one a run")]
-pub enum Destination {
-    /// An OpenSearch cluster.
-    OpenSearch(OpenSearchConfig),
-    /// An SQLite file.
-    Sqlite(PathBuf),
-    /// A file of JSON lines; nothing for standard output.
-    NdJson(Option<PathBuf>),
-    /// Nowhere: a dry run.
-    Nothing,
-}
-
-/// The store's name, for a person.
-impl fmt::Display for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Destination::OpenSearch(store) => f.write_str(&store.nodes.join(", ")),
-            Destination::Sqlite(file) | Destination::NdJson(Some(file)) => {
-                write!(f, "{}", file.display())
-            }
-            Destination::NdJson(None) => f.write_str("standard output"),
-            Destination::Nothing => f.write_str("no store (a dry run)"),
-        }
-    }
 }
 
 /// What all modes need to know.

@@ -5,14 +5,17 @@ use std::{env, path::PathBuf, time::Duration};
 use ureq::http::Uri;
 
 use super::{
-    ConfigError, Destination, Purpose,
+    ConfigError, Purpose,
     secret::{Names, STORE, auth},
     value,
 };
 use crate::{
     cli::Settings,
     dashboards::Indices,
-    sink::opensearch::config::{IndexName, OpenSearchConfig, Target},
+    sink::{
+        Destination,
+        opensearch::config::{IndexName, OpenSearchConfig, Target},
+    },
 };
 
 /// The state folder of the service (`StateDirectory=` in `contrib/systemd`).

@@ -24,8 +24,8 @@ use tracing::{info, warn};
 
 use crate::{
     exit::{Exit, Failure},
+    file::identity::FileIdentity,
     senders::{Database, Networks},
-    source::identity::FileIdentity,
 };
 
 /// How often it is looked whether a file was replaced.

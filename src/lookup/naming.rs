@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -18,7 +19,6 @@ use tracing::{debug, info, warn};
 
 use super::reverse::ReverseDns;
 use crate::{
-    config::{Config, Destination},
     exit::Failure,
     senders::ReverseName,
     sqlite::{OpenError, Store, addresses},
@@ -57,26 +57,19 @@ enum Trouble {
 }
 
 impl Naming {
-    /// Starts it if it is asked for and there is something to do. Without DNS there are no names,
-    /// which is told and is no reason to store nothing.
+    /// Starts it for a store, with the DNS server that is to be asked or those of the system.
+    /// Without DNS there are no names, which is told and is no reason to store nothing.
     ///
     /// # Errors
     /// There is no room for a thread.
-    pub(crate) fn wanted(config: &Config, stop: &Arc<Stop>) -> Result<Option<Naming>, Failure> {
-        if !config.reverse_dns {
-            return Ok(None);
-        }
-        let store = match &config.store {
-            Destination::Sqlite(store) => store,
-            Destination::Nothing => return Ok(None),
-            Destination::OpenSearch(_) | Destination::NdJson(_) => {
-                warn!("--reverse-dns does nothing here: names are kept in an SQLite store only");
-                return Ok(None);
-            }
-        };
-        match ReverseDns::new(config.dns_server) {
+    pub(crate) fn start(
+        store: &Path,
+        server: Option<SocketAddr>,
+        stop: &Arc<Stop>,
+    ) -> Result<Option<Naming>, Failure> {
+        match ReverseDns::new(server) {
             Ok(dns) => {
-                let naming = Naming::start(store, dns, stop);
+                let naming = Naming::with(dns, store, stop);
                 naming.map(Some).map_err(|error| Failure::thread(&error))
             }
             Err(error) => {
@@ -86,7 +79,7 @@ impl Naming {
         }
     }
 
-    fn start(store: &Path, dns: ReverseDns, stop: &Arc<Stop>) -> io::Result<Naming> {
+    fn with(dns: ReverseDns, store: &Path, stop: &Arc<Stop>) -> io::Result<Naming> {
         let deadline = Arc::new(Mutex::default());
         let (alive, over) = mpsc::channel();
         let worker = Worker {

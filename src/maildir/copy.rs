@@ -17,11 +17,10 @@ use parking_lot::Mutex;
 use super::{
     Entry, Settled,
     names::{numbered, without_colons},
-    rename::rename_to_free_name,
 };
 use crate::{
+    file::{self, identity::FileIdentity, rename::rename_to_free_name},
     sanitize,
-    source::{self, identity::FileIdentity},
 };
 
 /// The header in front of a mail that can't be used; its value is the reason.
@@ -51,7 +50,7 @@ impl Copy {
     /// Writes the copy to `tmp/`, unless the mail is gone or no more what was read.
     pub fn write(mail: &Entry, reason: &str) -> io::Result<Result<Copy, Settled>> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let mut original = match source::open_regular(&mail.path()) {
+        let mut original = match file::open_regular(&mail.path()) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err(Settled::Gone)),
             Err(error) => return Err(error),
@@ -172,7 +171,7 @@ impl Copy {
     /// True if a file is a copy of the same mail: all bytes below its first header are the same.
     fn is_same_mail(&self, path: &Path) -> io::Result<bool> {
         // A mail reader may have moved it meanwhile, or it is no file.
-        let Ok(other) = source::open_regular(path) else { return Ok(false) };
+        let Ok(other) = file::open_regular(path) else { return Ok(false) };
         let mut other = BufReader::new(other);
         let mut header = Vec::new();
         other.read_until(b'\n', &mut header)?;

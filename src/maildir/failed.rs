@@ -21,7 +21,7 @@ use super::{
     leftovers,
     lock::Lock,
 };
-use crate::source::identity::FileIdentity;
+use crate::file::identity::FileIdentity;
 
 /// Delivers mails to the folders `.failed` of their Maildirs, each with the reason in a header on
 /// top. The originals are removed only when the copies and their names are on disk, which many

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::io::Errno;
 
-use crate::source::lock::lock_within;
+use crate::file::lock::lock_within;
 
 /// Far longer than 256 mails take. Who holds it longer may be stopped, and mails wait.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -8,7 +8,6 @@ mod failed;
 mod leftovers;
 mod lock;
 mod names;
-pub(crate) mod rename;
 pub mod retry;
 
 use std::{
@@ -24,11 +23,10 @@ use std::{
 pub(crate) use self::copy::ERROR_HEADER;
 pub use self::failed::settle_failed;
 pub(crate) use self::lock::LockState;
-use self::{
-    names::{delivered, split_flags, unique_part, with_flag_s, with_seen, without_colons},
-    rename::rename_numbered,
+use self::names::{
+    delivered, numbered, split_flags, unique_part, with_flag_s, with_seen, without_colons,
 };
-use crate::source::{self, Bytes, identity::FileIdentity};
+use crate::file::{self, Bytes, identity::FileIdentity, rename::rename_to_free_name};
 
 /// A Maildir: a folder with `new`, `cur` and `tmp`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -197,7 +195,7 @@ impl Entry {
     /// # Errors
     /// It is there and can't be read.
     pub fn read(&mut self, limit: u64) -> io::Result<Bytes> {
-        let (bytes, as_read) = source::read_mail(&self.path(), limit)?;
+        let (bytes, as_read) = file::read_regular(&self.path(), limit)?;
         self.as_read = as_read;
         Ok(bytes)
     }
@@ -239,6 +237,18 @@ impl Entry {
                 Ok(Settled::Gone)
             }
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// Renames to a free name in a folder, with a number if need be; says to which.
+fn rename_numbered(from: &Path, folder: &Path, base: &[u8], end: &[u8]) -> io::Result<PathBuf> {
+    let mut number = 0;
+    loop {
+        let target = folder.join(numbered(base, number, end));
+        match rename_to_free_name(from, &target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            renamed => return renamed.map(|()| target),
         }
     }
 }

@@ -14,9 +14,8 @@ use super::{
     copy::{ERROR_HEADER, is_same},
     lock::Lock,
     names::{numbered, unique_part, without_colons},
-    rename::rename_to_free_name,
 };
-use crate::source;
+use crate::file::{self, rename::rename_to_free_name};
 
 /// How many mails went back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,7 +65,7 @@ fn move_back(maildir: &Arc<Maildir>, path: &Path) -> io::Result<bool> {
     let _lock = Lock::of(maildir.failed())?.ok_or_else(|| {
         io::Error::new(io::ErrorKind::Unsupported, "the file system has no locks (flock)")
     })?;
-    let original = match source::open_regular(path) {
+    let original = match file::open_regular(path) {
         Err(error)
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) =>
         {
@@ -118,7 +117,7 @@ fn deliver(copy: &mut File, temporary: &Path, new: &Path, base: &[u8]) -> io::Re
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 copy.seek(SeekFrom::Start(0))?;
                 // A crash came between delivery and removal.
-                if source::open_regular(&target).is_ok_and(|other| {
+                if file::open_regular(&target).is_ok_and(|other| {
                     is_same(&mut BufReader::new(&*copy), &mut BufReader::new(other))
                         .unwrap_or(false)
                 }) {

@@ -5,8 +5,7 @@ use std::iter;
 
 use memchr::memmem;
 
-use super::payload::Payload;
-use crate::report;
+use crate::{payload::Payload, report};
 
 /// Decodes base64 and passes over all other characters (RFC 2045 section 6.8). After padding, which
 /// may be missing, a new text begins. A library would be called for each text, and a hostile one is

@@ -9,7 +9,6 @@ pub mod authentication;
 mod encoded;
 mod failure;
 mod parts;
-mod payload;
 mod signed;
 mod size;
 mod unpack;
@@ -20,8 +19,7 @@ use std::ops::Range;
 use mail_parser::{HeaderName, Message, MessageParser};
 use serde::Serialize;
 
-pub use self::payload::closed_format;
-use self::{authentication::Authenticated, payload::Payload, walk::Walk};
+use self::{authentication::Authenticated, walk::Walk};
 use crate::{
     limits::{LimitExceeded, Limits},
     report::{Ids, Kind, Report, Text, Unreadable, rfc3339},

@@ -10,8 +10,11 @@ use flate2::{
 use memchr::memmem;
 use zip::{ZipArchive, result::ZipError};
 
-use super::{Payload, Unusable};
-use crate::limits::{LimitExceeded, Limits};
+use super::Unusable;
+use crate::{
+    limits::{LimitExceeded, Limits},
+    payload::Payload,
+};
 
 /// The ratio of sizes says nothing about small files.
 const RATIO_FROM: u64 = 1 << 20;

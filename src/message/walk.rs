@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use super::{
     Authenticated, Contents, ReadOptions, Unusable, authenticated, encoded, failure,
     parts::{self, MimeMail, Named, Part, Seen, starts_with_field, without_from_line},
-    payload::Payload,
     received, signed,
     unpack::{self, Spent, Unpack},
 };
 use crate::{
     limits::Limits,
+    payload::Payload,
     report::{self, Repairs, Report, Unreadable},
 };
 

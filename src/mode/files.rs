@@ -15,12 +15,12 @@ use crate::{
     cli::InputFlags,
     config::{Purpose, Typed},
     exit::{Exit, Failure},
+    file::{self, Bytes},
     ingest::Ingest,
     maildir::{Folder, Maildir},
     pipeline::Mail,
     settle::Origin,
     source::{
-        self, Bytes,
         mbox::Mbox,
         stdin::{Stdin, is_stdin},
     },
@@ -46,7 +46,7 @@ pub(super) fn run(input: &InputFlags, typed: &Typed) -> Result<Exit, Failure> {
         !input.mbox && (input.files.is_empty() || input.files.iter().any(|file| is_stdin(file)));
     let mut by_hand = if reads_stdin && io::stdin().is_terminal() {
         info!("reading a mail from standard input; Ctrl-D ends it, --help shows more");
-        Some(source::read(io::stdin().lock(), limit, 0)?)
+        Some(file::read(io::stdin().lock(), limit, 0)?)
     } else {
         None
     };
@@ -120,7 +120,7 @@ fn refuse_wrong_names(input: &InputFlags) -> Result<(), Failure> {
 fn stdin_mail(by_hand: Option<Bytes>, limit: u64, run: &Ingest) -> io::Result<()> {
     let bytes = match by_hand {
         Some(bytes) => bytes,
-        None => source::read(Stdin::open(&run.stop)?, limit, 0)?,
+        None => file::read(Stdin::open(&run.stop)?, limit, 0)?,
     };
     // It may be half a mail.
     if run.stop.is_asked() {

@@ -10,9 +10,9 @@ use std::{
 use crate::{
     config::Config,
     exit::Failure,
+    file::Bytes,
     maildir::{Entry, Folder, Maildir},
     message::{self, Contents},
-    source::Bytes,
 };
 
 /// Mails that are looked at to see whether a Maildir is a person's inbox.

@@ -3,6 +3,7 @@
 
 mod check;
 mod dashboards;
+mod elsewhere;
 pub mod export;
 mod files;
 mod generate;
@@ -26,8 +27,9 @@ use tracing::info;
 use self::report::{ReportError, Source};
 use crate::{
     cli::{self, Cli, Mode},
-    config::{self, Config, Destination, Purpose, Typed},
+    config::{self, Config, Purpose, Typed},
     exit::{Exit, Failure},
+    sink::Destination,
 };
 
 /// Does what the command line says. `matches` are what `cli` was made from.

@@ -19,7 +19,8 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
 
 use crate::{message::Contents, settle::Ticket};
 
-pub(crate) use open::{open, try_out};
+pub use self::open::Destination;
+pub(crate) use self::open::{open, try_out};
 
 /// A store as an import remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]

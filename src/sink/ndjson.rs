@@ -35,13 +35,13 @@ use super::{
 };
 use crate::{
     document::Documents,
+    file::identity::{FileIdentity, device_and_inode},
     lookup::Databases,
     message::Contents,
     metrics::RequestResult,
     report::{Kind, Report},
     sanitize,
     settle::{Acknowledgement, Pending, Ticket},
-    source::identity::{FileIdentity, device_and_inode},
     stop::{Reason, Stopped},
 };
 

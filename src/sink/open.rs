@@ -1,19 +1,55 @@
 //! Open: which store was asked for, ready to be written.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
-    Sink, backoff::Backoff, discard::Discard, ndjson::NdJsonSink, opensearch::OpenSearchSink,
+    Sink,
+    backoff::Backoff,
+    discard::Discard,
+    ndjson::NdJsonSink,
+    opensearch::{OpenSearchSink, config::OpenSearchConfig},
     sqlite::SqliteSink,
 };
 use crate::{
-    config::Destination,
     exit::{Exit, Failure},
     lookup::Databases,
     metrics::StoreMetrics,
     sqlite::Store,
     stop::Stop,
 };
+
+/// Where the documents go.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a run")]
+pub enum Destination {
+    /// An OpenSearch cluster.
+    OpenSearch(OpenSearchConfig),
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// A file of JSON lines; nothing for standard output.
+    NdJson(Option<PathBuf>),
+    /// Nowhere: a dry run.
+    Nothing,
+}
+
+/// The store's name, for a person.
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Destination::OpenSearch(store) => f.write_str(&store.nodes.join(", ")),
+            Destination::Sqlite(file) | Destination::NdJson(Some(file)) => {
+                write!(f, "{}", file.display())
+            }
+            Destination::NdJson(None) => f.write_str("standard output"),
+            Destination::Nothing => f.write_str("no store (a dry run)"),
+        }
+    }
+}
 
 /// Opens a store. What the databases know of addresses is written with the reports. `patience` is
 /// how long it may be away before the program gives up; nothing for ever.

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use flate2::read::MultiGzDecoder;
 
 use super::mbox::is_beginning;
-use crate::message;
+use crate::payload::Payload;
 
 /// As much as is looked at: a tar archive's first block.
 const HEAD_BYTES: usize = 512;
@@ -32,8 +32,7 @@ pub enum Shape<'r> {
 pub fn open<'r>(mut file: impl Read + Seek + 'r, position: u64) -> io::Result<Shape<'r>> {
     let start = head(&mut file)?;
     file.seek(SeekFrom::Start(0))?;
-    let is_mbox = Packed::of(&start).is_none() && is_beginning(&start);
-    if is_mbox {
+    if is_beginning(&start) {
         file.seek(SeekFrom::Start(position))?;
         return Ok(Shape::Mbox(Box::new(buffered(file))));
     }
@@ -50,15 +49,14 @@ pub fn open<'r>(mut file: impl Read + Seek + 'r, position: u64) -> io::Result<Sh
 /// It can't be read, or is packed in a format that is not unpacked.
 pub fn look<'r>(mut from: impl Read + 'r) -> io::Result<Shape<'r>> {
     let start = head(&mut from)?;
-    if let Some(format) = message::closed_format(&start) {
-        let what = format!("{format} is not unpacked; unpack it first");
-        return Err(io::Error::new(io::ErrorKind::Unsupported, what));
-    }
-    let packed = Packed::of(&start);
+    let payload = Payload::of(&start);
     let whole = Cursor::new(start.clone()).chain(from);
-    Ok(match packed {
-        None => shape(&start, whole),
-        Some(Packed::Zstd) => {
+    Ok(match payload {
+        Payload::Closed(format) if format != "TNEF" => {
+            let what = format!("{format} is not unpacked; unpack it first");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+        }
+        Payload::Zstd => {
             let mut unpacked = zstd::Decoder::new(whole)?;
             let start = head(&mut unpacked)?;
             match shape(&start, Cursor::new(start.clone()).chain(unpacked)) {
@@ -66,7 +64,7 @@ pub fn look<'r>(mut from: impl Read + 'r) -> io::Result<Shape<'r>> {
                 other => other,
             }
         }
-        Some(Packed::Gzip) => {
+        Payload::Gzip => {
             // A gzip archive that is neither mbox nor tar goes on as it is: its limits are seen to
             // later.
             let mut tee = Tee { from: whole, seen: Vec::new() };
@@ -79,6 +77,7 @@ pub fn look<'r>(mut from: impl Read + 'r) -> io::Result<Shape<'r>> {
                 Shape::Single(Box::new(whole))
             }
         }
+        _ => shape(&start, whole),
     })
 }
 
@@ -203,21 +202,6 @@ impl<R: Read> Read for Member<R> {
         }
         self.left = self.left.saturating_sub(read as u64);
         Ok(read)
-    }
-}
-
-enum Packed {
-    Gzip,
-    Zstd,
-}
-
-impl Packed {
-    fn of(start: &[u8]) -> Option<Packed> {
-        match start {
-            [0x1F, 0x8B, ..] => Some(Packed::Gzip),
-            [0x28, 0xB5, 0x2F, 0xFD, ..] => Some(Packed::Zstd),
-            _ => None,
-        }
     }
 }
 

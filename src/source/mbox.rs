@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use super::Bytes;
+use crate::file::Bytes;
 
 /// A line is looked at no further than this for being a separator.
 const SEPARATOR_BYTES: usize = 1024;

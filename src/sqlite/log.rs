@@ -18,10 +18,7 @@ use rusqlite::Connection;
 use rustix::{fs::XattrFlags, io::Errno};
 use tracing::warn;
 
-use crate::{
-    maildir::rename::rename_to_free_name,
-    source::{identity::device_and_inode, lock::lock_within},
-};
+use crate::file::{identity::device_and_inode, lock::lock_within, rename::rename_to_free_name};
 
 const MARK: &str = "user.email-report-processor.log";
 const MARK_BYTES: usize = 16;

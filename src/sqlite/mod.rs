@@ -34,7 +34,7 @@ use tracing::warn;
 
 use crate::{
     exit::{Exit, Failure},
-    source::identity::{FileIdentity, device_and_inode},
+    file::identity::{FileIdentity, device_and_inode},
 };
 pub(crate) use columns::Names;
 use log::Log;

@@ -11,11 +11,7 @@ use crate::support::{
     corpus::{Content, Corpus, Format, Mail},
     read,
 };
-use email_report_processor::{
-    limits::Limits,
-    message,
-    source::{Bytes, mbox::Mbox},
-};
+use email_report_processor::{file::Bytes, limits::Limits, message, source::mbox::Mbox};
 use rayon::prelude::*;
 use serde_json::Value;
 

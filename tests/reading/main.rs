@@ -18,6 +18,7 @@ mod networks;
 mod promises;
 mod properties;
 mod quirks;
+mod rooms;
 mod samples;
 mod texts;
 mod tls_failures;

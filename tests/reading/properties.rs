@@ -1,12 +1,12 @@
 //! What holds for all input (`support/properties`), of noise, of damaged mails and of generated
 //! ones.
 
-use std::sync::LazyLock;
+use std::{env, fs, sync::LazyLock};
 
 use crate::support::{
     corpus::{Content, Corpus},
     mail::{attachment, fixture, gzip, mail, zip},
-    properties::{mbox, message as check},
+    properties::{failure, mbox, message as check},
     read,
 };
 use email_report_processor::{limits::Limits, message, report::Report};
@@ -32,6 +32,14 @@ static ORIGINALS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     // Without compression, so that the damage reaches the report.
     originals.push(mail(&format!("Content-Type: text/xml\n\n{}", String::from_utf8(xml).unwrap())));
     originals
+});
+
+/// Mails with failure reports to be damaged.
+static FAILURES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let folder = fs::read_dir("tests/fixtures/failure").expect("a folder");
+    let mut paths: Vec<_> = folder.map(|file| file.expect("a file").path()).collect();
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).expect("a fixture")).collect()
 });
 
 /// One piece of damage.
@@ -111,8 +119,13 @@ fn ids(bytes: &[u8]) -> Vec<String> {
     read::documents(&contents).into_iter().map(|(id, _)| id).collect()
 }
 
+/// How many cases of each, also by `ERP_PROPERTY_CASES`.
+fn cases() -> u32 {
+    env::var("ERP_PROPERTY_CASES").map_or(400, |cases| cases.parse().expect("a number"))
+}
+
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// Two records of one reporter, with an id, a domain and a period.
@@ -148,6 +161,15 @@ proptest! {
     ) {
         let original = original.get(&ORIGINALS).clone();
         check(&damages.iter().fold(original, apply));
+    }
+
+    #[test]
+    fn damaged_failure_reports_keep_personal_data_out(
+        original in any::<Index>(),
+        damages in prop::collection::vec(damage(), 1..6),
+    ) {
+        let original = original.get(&FAILURES).clone();
+        failure(&damages.iter().fold(original, apply));
     }
 
     #[test]

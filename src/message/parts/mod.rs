@@ -21,10 +21,8 @@ pub(super) use self::{
 };
 use crate::{
     limits::{LimitExceeded, Limits},
-    message::{
-        encoded::{is_file_within, next_line},
-        payload::Payload,
-    },
+    message::encoded::{is_file_within, next_line},
+    payload::Payload,
     report,
 };
 

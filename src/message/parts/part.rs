@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use mail_parser::decoders;
 
 use crate::{
-    message::{Payload, encoded},
+    message::encoded,
+    payload::Payload,
     report::{self, Repairs, Text},
 };
 

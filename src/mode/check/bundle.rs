@@ -20,10 +20,11 @@ use ureq::Agent;
 use super::{finding::Findings, opensearch, sqlite};
 use crate::{
     cli::Settings,
-    config::{Config, Destination, Typed},
+    config::{Config, Typed},
     exit::Failure,
     maildir::Maildir,
     sanitize,
+    sink::Destination,
 };
 
 /// How long `watch` is waited for.

@@ -17,7 +17,7 @@ use super::{age, counted, events, finding::Findings, space};
 use crate::{
     config::Config,
     maildir::{Folder, LockState, Maildir},
-    mode::{maildirs, report::elsewhere::quoted},
+    mode::{elsewhere::quoted, maildirs},
 };
 
 /// Mails in `new/` of which is seen whether they can be read.

@@ -29,10 +29,11 @@ use self::{
 use super::print;
 use crate::{
     cli::CheckFlags,
-    config::{Config, Destination, Purpose, Typed},
+    config::{Config, Purpose, Typed},
     exit::{Exit, Failure},
     ingest::counted,
     sanitize,
+    sink::Destination,
 };
 
 /// Columns of a terminal that does not tell.

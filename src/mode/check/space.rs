@@ -74,7 +74,7 @@ fn allow(path: &Path) -> String {
         ),
         Ok(_) => format!(
             "It is yours: chmod u+rwX {}",
-            crate::mode::report::elsewhere::quoted(&path.display().to_string())
+            crate::mode::elsewhere::quoted(&path.display().to_string())
         ),
         Err(_) => "Give this user the right to enter the folders above it".into(),
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{age, counted, finding::Findings, space};
 use crate::{
     config,
-    mode::report::elsewhere,
+    mode::elsewhere,
     moment::day,
     sqlite::{
         OpenError,

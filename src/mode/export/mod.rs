@@ -21,11 +21,11 @@ use crate::{
     cli::{self, ExportFormat, ExportKind},
     document::Portion,
     exit::{Exit, Failure},
+    file::identity::device_and_inode,
     logging, lookup,
     report::{Kind, Report},
     sanitize,
     senders::Operators,
-    source::identity::device_and_inode,
     sqlite::{
         OpenError,
         query::{Reader, Selection},

@@ -19,13 +19,13 @@ use super::{
 };
 use crate::{
     cli,
+    file::{self, Bytes},
     ingest::Ingest,
     maildir::{Entry, Folder},
     pipeline::Mail,
     sanitize,
     settle::{Origin, Tag},
     source::{
-        self, Bytes,
         archive::{self, Blocks, Member, Shape},
         mbox::Mbox,
         stdin::{Stdin, is_stdin},
@@ -197,7 +197,7 @@ impl Feeder<'_> {
             }
             Shape::Unpacked(from) => {
                 let tag = self.state.lock().journal.file(key);
-                self.submit(name, tag, source::read(from, self.limit, 0)?);
+                self.submit(name, tag, file::read(from, self.limit, 0)?);
             }
             Shape::Mbox(from) => {
                 let at = self.begin(name, Some(key));
@@ -230,7 +230,7 @@ impl Feeder<'_> {
     }
 
     fn single(&mut self, from: impl Read, at: &Spot) -> io::Result<bool> {
-        let bytes = source::read(from, self.limit, 0)?;
+        let bytes = file::read(from, self.limit, 0)?;
         if self.run.stop.is_asked() {
             // Standard input may have been cut short.
             return Ok(false);

@@ -32,17 +32,17 @@ use self::{
 };
 use crate::{
     cli,
-    config::{Destination, Purpose, Typed, state_folder},
+    config::{Purpose, Typed, state_folder},
     exit::{Exit, Failure},
+    file::identity::device_and_inode,
     ingest::{self, Finished, Ingest},
     metrics::Metrics,
     moment::Moment,
     report::hex,
     sanitize,
     settle::{Outcome, Settlement, apply::Moved},
-    sink::{Identity, Sink, opensearch::config::ImportTuning},
+    sink::{Destination, Identity, Sink, opensearch::config::ImportTuning},
     source::{
-        identity::device_and_inode,
         stdin::is_stdin,
         walk::{Found, walk},
     },

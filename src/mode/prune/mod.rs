@@ -13,10 +13,11 @@ use tracing::info;
 
 use crate::{
     cli::PruneFlags,
-    config::{Destination, Purpose, Typed},
+    config::{Purpose, Typed},
     exit::{Exit, Failure},
     ingest::counted,
     report::{Kind, rfc3339},
+    sink::Destination,
     sqlite::prune::Pruned,
     stop::Stop,
 };

@@ -1,7 +1,6 @@
 //! Report: the mode that tells, from a store, how a domain's mail fared: as tables for a person, or
 //! as JSON.
 
-pub(super) mod elsewhere;
 mod text;
 
 use std::{
@@ -13,7 +12,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::elsewhere::Elsewhere;
+use super::elsewhere::{self, Elsewhere};
 use crate::{
     answers::{Answers, Choice, Filter, overview::Overview},
     exit::{Exit, Failure},

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{maildir::Entry, source::identity::FileIdentity};
+use crate::{file::identity::FileIdentity, maildir::Entry};
 
 /// So long a file is as it was, and is taken for whole.
 const QUIET: Duration = Duration::from_secs(2);

@@ -27,6 +27,7 @@ use crate::{
     cli,
     config::{Config, Purpose, Typed},
     exit::{Exit, Failure},
+    file::identity::device_and_inode,
     http::Server,
     ingest::{self, Ingest},
     maildir::{Entry, Folder, Maildir},
@@ -34,10 +35,7 @@ use crate::{
     pipeline::Mail,
     settle::{Origin, Settlement, apply::Moved},
     sink::{self, opensearch::config::OnTrouble},
-    source::{
-        folder_watch::{FolderWatch, News},
-        identity::device_and_inode,
-    },
+    source::folder_watch::{FolderWatch, News},
     stop::{Reason, Stop},
 };
 

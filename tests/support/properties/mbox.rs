@@ -2,9 +2,9 @@
 
 use std::io::BufReader;
 
-use email_report_processor::source::{
-    Bytes,
-    mbox::{Mbox, is_dated_separator, is_separator},
+use email_report_processor::{
+    file::Bytes,
+    source::mbox::{Mbox, is_dated_separator, is_separator},
 };
 
 use super::limits_for;

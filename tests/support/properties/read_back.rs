@@ -4,7 +4,7 @@
 use email_report_processor::{
     document::{Documents, read},
     message::Received,
-    report::{Repairs, Report},
+    report::{FailureReport, Repairs, Report},
 };
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub fn check_read_back(report: &Report, received: &Received, value_bytes: usize)
         documents.write_source(n, &mut source);
         let id = String::from_utf8(id).expect("ASCII");
         let source: Value = serde_json::from_slice(&source).expect("JSON");
-        let expected = only(report, n, report.repairs().clone());
+        let expected = by_received(only(report, n, report.repairs().clone()), received);
         let ours = read::read(&id, source.clone(), value_bytes).expect("our own document");
         assert_eq!((&ours.report, &ours.received), (&expected, received));
         let (key, part) = ours.id.expect("our own id");
@@ -52,6 +52,19 @@ fn only(report: &Report, n: usize, repairs: Repairs) -> Report {
         Report::Failure(report) => report.repairs = repairs,
     }
     report
+}
+
+/// The report as its document and what that says of the mail tell it. Sender and Message-ID of a
+/// failure report within another mail (as a forwarded one) only make its key, which the id holds.
+fn by_received(report: Report, received: &Received) -> Report {
+    match report {
+        Report::Failure(report) => Report::Failure(FailureReport {
+            reporter: received.from.clone(),
+            report_id: received.message_id.clone(),
+            ..report
+        }),
+        other => other,
+    }
 }
 
 /// The document as the Ruby tool has it: values of XML are texts, and nothing stands beside the

@@ -10,12 +10,12 @@ use std::{
 
 use crate::{
     cli,
-    config::{Destination, Purpose, Typed},
+    config::{Purpose, Typed},
     exit::Failure,
+    file::identity::device_and_inode,
     limits::Limits,
     report::Kind,
-    sink::file_identity,
-    source::identity::device_and_inode,
+    sink::{Destination, file_identity},
     sqlite::{
         query::{Reader, Selection},
         read::Reports,

@@ -1,17 +1,13 @@
 //! Rename: to a name that is free, on any file system.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::Path};
 
 use rustix::{
     fs::{CWD, RenameFlags},
     io::Errno,
 };
 
-use super::names::numbered;
-use crate::source::identity::FileIdentity;
+use super::identity::FileIdentity;
 
 /// Renames without ever replacing a file; file systems that can't promise this (NFS) are asked
 /// first.
@@ -22,23 +18,6 @@ pub(crate) fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
         }
         Err(Errno::INVAL | Errno::NOSYS) => rename_by(|| fs::rename(from, to), from, to),
         other => Ok(other?),
-    }
-}
-
-/// Renames to a free name in a folder, with a number if need be; says to which.
-pub(super) fn rename_numbered(
-    from: &Path,
-    folder: &Path,
-    base: &[u8],
-    end: &[u8],
-) -> io::Result<PathBuf> {
-    let mut number = 0;
-    loop {
-        let target = folder.join(numbered(base, number, end));
-        match rename_to_free_name(from, &target) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-            renamed => return renamed.map(|()| target),
-        }
     }
 }
 

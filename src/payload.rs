@@ -4,7 +4,7 @@ use memchr::memmem;
 
 /// What some bytes are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Payload {
+pub(crate) enum Payload {
     Gzip,
     Zlib,
     Zstd,
@@ -16,17 +16,8 @@ pub(super) enum Payload {
     Other,
 }
 
-/// The format of archives and packed files in which these bytes begin, if it is one that is not
-/// unpacked.
-pub fn closed_format(start: &[u8]) -> Option<&'static str> {
-    match Payload::of(start) {
-        Payload::Closed(format) if format != "TNEF" => Some(format),
-        _ => None,
-    }
-}
-
 impl Payload {
-    pub(super) fn of(bytes: &[u8]) -> Payload {
+    pub(crate) fn of(bytes: &[u8]) -> Payload {
         match bytes {
             [0x1F, 0x8B, ..] => Payload::Gzip,
             [b'P', b'K', 3 | 5, 4 | 6, ..] => Payload::Zip,
@@ -57,7 +48,7 @@ impl Payload {
     }
 
     /// True if an archive seems to begin somewhere in the bytes.
-    pub(super) fn is_archive_within(bytes: &[u8]) -> bool {
+    pub(crate) fn is_archive_within(bytes: &[u8]) -> bool {
         const MARKS: [&[u8]; 7] = [
             &[0x1F, 0x8B, 8],
             b"PK\x03\x04",

@@ -7,19 +7,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{sanitize, source::identity::device_and_inode, sqlite::query::Reader};
+use crate::{file::identity::device_and_inode, sanitize, sqlite::query::Reader};
 
 /// Another store, and how to see it.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::mode) struct Elsewhere {
-    pub(in crate::mode) store: PathBuf,
+pub(super) struct Elsewhere {
+    pub(super) store: PathBuf,
     /// Only its owner and root may look.
     is_closed: bool,
 }
 
 /// The first of these places, other than `store`, where reports are stored, or may be for all that
 /// this user may see.
-pub(in crate::mode) fn find(store: &Path, places: &[PathBuf]) -> Option<Elsewhere> {
+pub(super) fn find(store: &Path, places: &[PathBuf]) -> Option<Elsewhere> {
     let here = device_and_inode(store).ok();
     let is_here = |place: &Path| here.is_some() && device_and_inode(place).ok() == here;
     let mut others = places.iter().filter(|place| *place != store && !is_here(place));
@@ -51,7 +51,7 @@ impl fmt::Display for Elsewhere {
 }
 
 /// A word for the shell.
-pub(in crate::mode) fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
     if word.chars().all(is_plain) {
         word.to_owned()
