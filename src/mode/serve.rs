@@ -13,11 +13,11 @@ use tracing::info;
 use super::maildirs;
 use crate::{
     cli::ServeFlags,
-    config::Destination,
     exit::{Exit, Failure},
     http::Server,
     opensearch::ClusterAnswers,
     page::{BOUNDS, Page, Store},
+    sink::Destination,
     stop::Stop,
 };
 

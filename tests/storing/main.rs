@@ -21,6 +21,7 @@ mod opensearch;
 mod proxy;
 mod prune;
 mod senders;
+mod serve;
 mod sqlite;
 mod trouble;
 mod watch;
