@@ -8,6 +8,7 @@
 
 mod filter;
 mod group;
+mod listed;
 mod network;
 pub mod overview;
 mod sender;
@@ -17,11 +18,13 @@ mod tally;
 pub use self::{
     filter::{Choice, Filter, folded, is_at_or_below},
     group::{By, Group, Groups, Key, RawResult},
+    listed::ListedReport,
     network::{Network, ParseNetworkError},
     sender::{ParseSenderError, Sender, Signature, sender},
     tally::{Disposition, Dispositions, Messages, Outcome, Tally, Verdict},
 };
 pub(crate) use self::{
+    listed::ListedReports,
     sender::best,
     sums::{FailureRow, FailureSums, TlsRow, TlsSums},
     tally::capped_sum,
@@ -93,6 +96,18 @@ pub trait Answers {
     /// # Errors
     /// The store can't be read.
     fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>, Self::Error>;
+
+    /// The newest DMARC or TLS reports that have records or policies of a filter, `most` of them; of
+    /// TLS by its period, domains and reporters only.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn reports(
+        &self,
+        kind: Kind,
+        filter: &Filter,
+        most: usize,
+    ) -> Result<Vec<ListedReport>, Self::Error>;
 
     /// When the newest report of any kind begins, among those of the domains of a filter, whatever
     /// else it says: in seconds since 1970.

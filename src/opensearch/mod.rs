@@ -10,6 +10,7 @@
 mod filter;
 mod groups;
 mod lists;
+mod reports;
 mod scripts;
 mod tally;
 
@@ -18,7 +19,8 @@ use ureq::http::Method;
 
 use crate::{
     answers::{
-        Answers, By, FailureSums, Filter, Groups, ReportName, StoredDocument, Tally, TlsSums,
+        Answers, By, FailureSums, Filter, Groups, ListedReport, ReportName, StoredDocument, Tally,
+        TlsSums,
         overview::{Failures, Tls},
     },
     exit::{Exit, Failure},
@@ -162,6 +164,15 @@ impl Answers for ClusterAnswers {
         found.sort_by(|one, other| one.id.cmp(&other.id));
         found.truncate(most);
         Ok(found)
+    }
+
+    fn reports(
+        &self,
+        kind: Kind,
+        filter: &Filter,
+        most: usize,
+    ) -> Result<Vec<ListedReport>, AskError> {
+        reports::reports(self, kind, filter, most)
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>, AskError> {

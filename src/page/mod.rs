@@ -16,6 +16,7 @@ mod guard;
 mod home;
 mod incoming;
 mod report;
+mod reports;
 mod source;
 mod store;
 mod style;
@@ -212,7 +213,7 @@ impl Question for Made<'_> {
                 let maildirs = self.maildirs;
                 content::write(&incoming::Incoming::ask(answers, place, asked, maildirs)?, form)
             }
-            View::Reports => Err(Trouble::NoPage),
+            View::Reports => content::write(&reports::Reports::ask(answers, place, asked)?, form),
         }
     }
 }

@@ -4,13 +4,13 @@
 use rusqlite::{Connection, Result, Row, named_params};
 
 use super::{
-    columns::Scan,
+    columns::{Scan, Summed},
     read::{self, Reports, count},
 };
 use crate::{
     answers::{
-        Answers, By, FailureRow, FailureSums, Filter, Groups, ReportName, StoredDocument, Tally,
-        TlsRow, TlsSums, folded,
+        Answers, By, FailureRow, FailureSums, Filter, Groups, ListedReport, ListedReports,
+        ReportName, StoredDocument, Tally, TlsRow, TlsSums, folded,
         overview::{Failures, Tls},
     },
     document::Portion,
@@ -23,7 +23,8 @@ pub struct StoreAnswers<'c> {
 }
 
 const TLS_POLICIES: &str = "\
-SELECT p.report, r.organization_name, p.policy_domain, p.policy_type, p.successful_sessions, p.failed_sessions
+SELECT p.report, r.organization_name, p.policy_domain, p.policy_type, p.successful_sessions, p.failed_sessions,
+       r.report_id, r.period_begin
 FROM tls_reports r CROSS JOIN tls_policies p ON p.report = r.id
 WHERE (:since IS NULL OR r.period_begin >= :since) AND (:until IS NULL OR r.period_begin < :until)";
 
@@ -97,6 +98,42 @@ impl Answers for StoreAnswers<'_> {
         found.sort_by(|one, other| one.id.cmp(&other.id));
         found.truncate(most);
         Ok(found)
+    }
+
+    fn reports(&self, kind: Kind, filter: &Filter, most: usize) -> Result<Vec<ListedReport>> {
+        let mut reports = ListedReports::default();
+        match kind {
+            Kind::Dmarc => {
+                let newest = Scan::new(self.transaction(), filter)?.newest_reports(most)?;
+                let sql = "SELECT org_name, report_id, domain FROM dmarc_reports WHERE id = ?";
+                let mut head = self.transaction().prepare_cached(sql)?;
+                for Summed { report, begin, messages, pass } in newest {
+                    head.query_row([report], |row| {
+                        let (organization, report_id) = (row.get(0)?, row.get(1)?);
+                        let domain = row.get_ref(2)?.as_str_or_null()?.unwrap_or_default();
+                        let name = ReportName { kind, organization, report_id, begin };
+                        reports.add(name, domain, messages, pass);
+                        Ok(())
+                    })?;
+                }
+            }
+            Kind::Tls => self.each(TLS_POLICIES, filter, |row| {
+                let policy = tls_row(row)?;
+                let domain = policy.domain.unwrap_or_default();
+                if filter.lets_organization(policy.organization)
+                    && filter.lets_domain(&folded(domain))
+                {
+                    let organization = policy.organization.map(str::to_owned);
+                    let (report_id, begin) = (row.get(6)?, row.get(7)?);
+                    let name = ReportName { kind, organization, report_id, begin };
+                    let (good, failed) = (count(row, 4)?, count(row, 5)?);
+                    reports.add(name, domain, good.saturating_add(failed), good);
+                }
+                Ok(())
+            })?,
+            Kind::Failure => {}
+        }
+        Ok(reports.finish(most))
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>> {

@@ -1,39 +1,30 @@
 //! Chart: what passed and what failed over time, as a picture in SVG whose colours the style sheet
 //! gives, so that it is right in dark, on paper, and without any.
 
+mod scale;
+
 use std::collections::BTreeMap;
 
 use askama::Template;
 
+pub(super) use self::scale::Count;
+use self::scale::{Axis, Bar, DAY, Scale, bar, sums};
 use super::words::{self, number, share};
 use crate::answers::{Groups, Key};
-
-const DAY: i64 = 86_400;
-
-/// 2012, the year of the first DMARC reports: what claims to be older would make all else small.
-const EARLIEST: i64 = 1_325_376_000;
 
 /// Bars at most; with more days each stands for several.
 const BARS: i64 = 100;
 
-/// Size of the picture, in its own units.
-const WIDTH: i64 = 960;
-const HEIGHT: i64 = 220;
-/// Room on the left for numbers, below for days, above for the highest number.
-const LEFT: i64 = 64;
-const BELOW: i64 = 24;
-const ABOVE: i64 = 12;
+/// The large picture: numbers stand on the left, days below.
+const LARGE: Scale = Scale { left: 64, width: 896, height: 220, above: 12 };
 
-/// Messages of some days.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Count {
-    pub(super) pass: u64,
-    pub(super) fail: u64,
-}
+/// Room for the days, and below them for policies.
+const BELOW: i64 = 24;
+const POLICIES: i64 = 22;
 
 /// A picture of what passed and failed.
 #[derive(Debug, Template)]
-#[template(path = "page/chart.html")]
+#[template(path = "page/chart/chart.html")]
 pub(super) struct Chart {
     id: &'static str,
     /// What is counted, such as messages.
@@ -44,23 +35,6 @@ pub(super) struct Chart {
     marks: Vec<Mark>,
     days: Vec<Mark>,
     bands: Vec<Band>,
-    height: i64,
-}
-
-/// Some days.
-#[derive(Debug)]
-struct Bar {
-    x: i64,
-    width: i64,
-    pass: Span,
-    fail: Span,
-    title: String,
-}
-
-/// A part of a bar, from above.
-#[derive(Clone, Copy, Debug, Default)]
-struct Span {
-    y: i64,
     height: i64,
 }
 
@@ -97,104 +71,38 @@ impl Chart {
     /// Nothing where there is no day.
     pub(super) fn new(shown: &Shown) -> Option<Chart> {
         let Shown { id, noun, range, days, policies } = *shown;
-        let begin = range.0.max(EARLIEST).div_euclid(DAY);
-        let end = range.1.saturating_add(DAY - 1).div_euclid(DAY).max(begin + 1);
-        let each = ((end - begin) + BARS - 1) / BARS;
-        let mut sums: BTreeMap<i64, Count> = BTreeMap::new();
-        let within = |second: &i64| (begin..end).contains(&second.div_euclid(DAY));
-        for (second, count) in days.iter().filter(|(second, _)| within(second)) {
-            let bar = (second.div_euclid(DAY) - begin).div_euclid(each);
-            let sum = sums.entry(bar).or_default();
-            sum.pass = sum.pass.saturating_add(count.pass);
-            sum.fail = sum.fail.saturating_add(count.fail);
-        }
-        let bars = (end - begin + each - 1) / each;
-        let axis = Axis { begin, each, bars };
-        let most = sums.values().map(|sum| sum.pass.saturating_add(sum.fail)).max()?;
-        let top = rounded_up(most);
+        let (axis, sums) = sums(range, days, BARS)?;
+        let top = rounded_up(sums.values().map(Count::all).max()?);
         Some(Chart {
             id,
             noun,
             summary: summary(noun, &axis, &sums),
-            bars: (0..bars).map(|n| bar(&axis, n, sums.get(&n), top, noun)).collect(),
+            bars: (0..axis.bars)
+                .map(|n| {
+                    bar(&axis, &LARGE, n, sums.get(&n).copied().unwrap_or_default(), top, noun)
+                })
+                .collect(),
             marks: [top, top / 2]
                 .into_iter()
                 .filter(|value| *value > 0)
-                .map(|value| Mark { at: y_of(value, top), words: number(value) })
+                .map(|value| Mark { at: LARGE.y(value, top), words: number(value) })
                 .collect(),
-            days: axis.days(),
+            days: named_days(&axis),
             bands: bands(&axis, policies),
-            height: HEIGHT + BELOW + if policies.is_empty() { 0 } else { 22 },
+            height: LARGE.height + BELOW + if policies.is_empty() { 0 } else { POLICIES },
         })
     }
 }
 
-/// Days on the way from left to right.
-struct Axis {
-    /// The first one, in days since 1970.
-    begin: i64,
-    /// Days of a bar.
-    each: i64,
-    bars: i64,
-}
-
-impl Axis {
-    /// Where a day is.
-    fn x(&self, day: i64) -> i64 {
-        let days = (day - self.begin).clamp(0, self.each * self.bars);
-        LEFT + days * (WIDTH - LEFT) / (self.each * self.bars)
-    }
-
-    /// About six days with their names.
-    fn days(&self) -> Vec<Mark> {
-        let step = (self.bars / 6).max(1);
-        let named = (0..self.bars).step_by(usize::try_from(step).unwrap_or(1)).map(|n| {
-            let day = self.begin + n * self.each;
-            Mark { at: self.x(day), words: words::day(day * DAY) }
-        });
-        // Its words need room on the right.
-        named.filter(|mark| mark.at < WIDTH - 60).collect()
-    }
-
-    /// `3 Mar 2026`, or the first and last day of a bar.
-    fn words(&self, n: i64) -> String {
-        let first = self.begin + n * self.each;
-        if self.each == 1 {
-            return words::day(first * DAY);
-        }
-        format!("{} to {}", words::day(first * DAY), words::day((first + self.each - 1) * DAY))
-    }
-}
-
-fn y_of(value: u64, top: u64) -> i64 {
-    let room = HEIGHT - ABOVE;
-    let height = i128::from(value) * i128::from(room) / i128::from(top.max(1));
-    HEIGHT - i64::try_from(height).unwrap_or(room)
-}
-
-fn bar(axis: &Axis, n: i64, count: Option<&Count>, top: u64, noun: &str) -> Bar {
-    let x = axis.x(axis.begin + n * axis.each);
-    let next = axis.x(axis.begin + (n + 1) * axis.each);
-    let count = count.copied().unwrap_or_default();
-    let middle = y_of(count.pass, top);
-    let mut upper = y_of(count.pass.saturating_add(count.fail), top);
-    // What failed is seen, however little it is.
-    if count.fail > 0 && upper == middle {
-        upper -= 1;
-    }
-    Bar {
-        x,
-        width: (next - x - if next - x > 3 { 1 } else { 0 }).max(1),
-        pass: Span { y: middle, height: HEIGHT - middle },
-        fail: Span { y: upper, height: middle - upper },
-        title: format!(
-            "{}: {} of {} {noun} passed, {} failed",
-            axis.words(n),
-            number(count.pass),
-            number(count.pass.saturating_add(count.fail)),
-            number(count.fail)
-        ),
-    }
+/// About six days with their names.
+fn named_days(axis: &Axis) -> Vec<Mark> {
+    let step = (axis.bars / 6).max(1);
+    let named = (0..axis.bars).step_by(usize::try_from(step).unwrap_or(1)).map(|n| {
+        let day = axis.begin + n * axis.each;
+        Mark { at: LARGE.x(axis, day), words: words::day(day * DAY) }
+    });
+    // Its words need room on the right.
+    named.filter(|mark| mark.at < LARGE.left + LARGE.width - 60).collect()
 }
 
 fn bands(axis: &Axis, policies: &[(i64, String)]) -> Vec<Band> {
@@ -205,7 +113,8 @@ fn bands(axis: &Axis, policies: &[(i64, String)]) -> Vec<Band> {
         .zip(ends)
         .map(|((from, policy), until)| {
             let until = until.unwrap_or(end);
-            let (x, right) = (axis.x(from.div_euclid(DAY)), axis.x(until.div_euclid(DAY)));
+            let (x, right) =
+                (LARGE.x(axis, from.div_euclid(DAY)), LARGE.x(axis, until.div_euclid(DAY)));
             let title = format!("p={policy} from {}", words::day(*from));
             Band { x, width: (right - x).max(2), policy: policy.clone(), title }
         })
