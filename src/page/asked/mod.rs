@@ -8,7 +8,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 pub(super) use self::period::{PRESETS, Period};
 use super::words::Said;
 use crate::{
-    answers::{Choice, Disposition, Filter, Network, ReportName, Sender, Verdict},
+    answers::{Choice, Disposition, Filter, Network, ReportName, Sender, Evaluated},
     report::Kind,
 };
 
@@ -260,17 +260,17 @@ fn disposition(value: &str) -> Result<Disposition, String> {
     Err("expected none, pass, quarantine, reject or other".into())
 }
 
-fn verdict(value: &str) -> Result<Verdict, String> {
-    let all = [Verdict::Pass, Verdict::Fail, Verdict::Unknown];
+fn verdict(value: &str) -> Result<Evaluated, String> {
+    let all = [Evaluated::Pass, Evaluated::Fail, Evaluated::Unknown];
     let found = all.into_iter().find(|verdict| word(*verdict) == value);
     found.ok_or_else(|| "expected pass, fail or unknown".into())
 }
 
-fn word(verdict: Verdict) -> &'static str {
+fn word(verdict: Evaluated) -> &'static str {
     match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Fail => "fail",
-        Verdict::Unknown => "unknown",
+        Evaluated::Pass => "pass",
+        Evaluated::Fail => "fail",
+        Evaluated::Unknown => "unknown",
     }
 }
 

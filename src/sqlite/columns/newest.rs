@@ -8,7 +8,7 @@ use super::{
     scan::{Asked, Gather, Of, Scan},
     segment::Packed,
 };
-use crate::answers::{Outcome, Verdict, capped_sum};
+use crate::answers::{Outcome, Evaluated, capped_sum};
 
 /// A report's records that are meant.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ impl Scan<'_> {
         let mut passes = [false; Outcome::COUNT];
         Outcome::all()
             .zip(&mut passes)
-            .for_each(|(outcome, passes)| *passes = outcome.dmarc() == Verdict::Pass);
+            .for_each(|(outcome, passes)| *passes = outcome.dmarc() == Evaluated::Pass);
         let found = self.gather(Asked::default(), Newest { passes, reports: HashMap::new() })?;
         let mut all: Vec<Summed> = found.reports.into_values().collect();
         all.sort_unstable_by_key(|one| std::cmp::Reverse(one.begin));
