@@ -12,6 +12,7 @@ mod history;
 mod listed;
 mod network;
 pub mod overview;
+mod published;
 mod sender;
 mod sums;
 mod tally;
@@ -22,11 +23,13 @@ pub use self::{
     history::{Day, Histories, History, Selector, Signs},
     listed::ListedReport,
     network::{Network, ParseNetworkError},
+    published::Published,
     sender::{ParseSenderError, Sender, Signature, sender},
     tally::{Disposition, Dispositions, Evaluated, Messages, Outcome, Tally},
 };
 pub(crate) use self::{
     listed::ListedReports,
+    published::PublishedDays,
     sender::best,
     sums::{FailureRow, FailureSums, TlsRow, TlsSums},
     tally::capped_sum,
@@ -124,6 +127,12 @@ pub trait Answers {
         filter: &Filter,
         most: usize,
     ) -> Result<Vec<ListedReport>, Self::Error>;
+
+    /// How the policy changed in the period, as reports of its domains and reporters found it.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn published(&self, filter: &Filter) -> Result<Vec<Published>, Self::Error>;
 
     /// When the newest report of any kind begins, among those of the domains of a filter, whatever
     /// else it says: in seconds since 1970.

@@ -19,9 +19,8 @@ use ureq::http::Method;
 
 use crate::{
     answers::{
-        Answers, By, FailureSums, Filter, Groups, Histories, ListedReport, ReportName,
-        StoredDocument, Tally,
-        TlsSums,
+        Answers, By, FailureSums, Filter, Groups, Histories, ListedReport, Published, ReportName,
+        StoredDocument, Tally, TlsSums,
         overview::{Failures, Tls},
     },
     document,
@@ -194,6 +193,10 @@ impl Answers for ClusterAnswers {
         most: usize,
     ) -> Result<Vec<ListedReport>, AskError> {
         reports::reports(self, kind, filter, most)
+    }
+
+    fn published(&self, filter: &Filter) -> Result<Vec<Published>, AskError> {
+        reports::published(self, filter)
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>, AskError> {

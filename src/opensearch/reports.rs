@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{AskError, BEGIN, ClusterAnswers, filter, lists, tally};
+use super::{AskError, BEGIN, ClusterAnswers, filter, lists, scripts, tally};
 use crate::{
-    answers::{Filter, ListedReport, ListedReports, ReportName},
+    answers::{Filter, ListedReport, ListedReports, Published, PublishedDays, ReportName},
     report::Kind,
 };
 
@@ -89,6 +89,39 @@ fn tls(
         reports.add(name, domain, all, good);
     })?;
     Ok(reports.finish(most))
+}
+
+/// How the policy changed.
+pub(super) fn published(
+    cluster: &ClusterAnswers,
+    filter: &Filter,
+) -> Result<Vec<Published>, AskError> {
+    let policies = json!({ "policies": { "terms": {
+        "field": "feedback.policy_published.p.keyword", "size": 10, "missing": "",
+    }, "aggs": { "reports": tally::distinct(&json!({ "source": scripts::REPORT })) } } });
+    let asked = json!({ "days": {
+        "date_histogram": { "field": BEGIN, "fixed_interval": "1d", "min_doc_count": 1 },
+        "aggs": policies,
+    } });
+    let query = filter::records(&Filter {
+        since: filter.since,
+        until: filter.until,
+        domains: filter.domains.clone(),
+        exactly: filter.exactly,
+        organizations: filter.organizations.clone(),
+        ..Filter::default()
+    });
+    let found = cluster.search(Kind::Dmarc, &query, &asked)?;
+    let buckets = |found: &Value| found["buckets"].as_array().cloned().unwrap_or_default();
+    let mut days = PublishedDays::default();
+    for day in buckets(&found["days"]) {
+        let begin = day["key"].as_i64().unwrap_or_default().div_euclid(1000);
+        for policy in buckets(&day["policies"]) {
+            let p = policy["key"].as_str().filter(|p| !p.is_empty());
+            days.add(begin, p, tally::whole(&policy["reports"]["value"]));
+        }
+    }
+    Ok(days.finish())
 }
 
 fn begin(text: &Value) -> Option<i64> {

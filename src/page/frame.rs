@@ -89,10 +89,7 @@ impl Frame {
     /// Around a page.
     pub(super) fn new(place: Place, view: View, asked: &Asked, title: impl Into<String>) -> Frame {
         let of_place = |(other, words): (View, &'static str)| {
-            let mut kept = asked.period_only();
-            if other != View::Home {
-                kept.filter.domains = asked.filter.domains.clone();
-            }
+            let kept = if other == View::Home { asked.period_only() } else { asked.domain_only() };
             Link { words, href: place.link(other, &kept), is_current: other == view }
         };
         let timeless = matches!(view, View::Report | View::Incoming);

@@ -18,6 +18,7 @@ mod incoming;
 mod report;
 mod reports;
 mod source;
+mod standing;
 mod store;
 mod style;
 mod tls;
@@ -52,7 +53,7 @@ use self::{
     trouble::Trouble,
     view::{Form, View},
 };
-use crate::{answers::Answers, http::Bounds, maildir::Maildir};
+use crate::{answers::Answers, http::Bounds, maildir::Maildir, verdict::Mine};
 
 /// How long a page may take to make.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -197,9 +198,12 @@ impl Question for Made<'_> {
         Trouble: From<A::Error>,
     {
         let Made { place, form, asked, .. } = *self;
+        let mine = &Mine::default();
         match self.view {
-            View::Home => content::write(&home::Home::ask(answers, place, asked)?, form),
-            View::Domain => content::write(&domain::DomainPage::ask(answers, place, asked)?, form),
+            View::Home => content::write(&home::Home::ask(answers, place, asked, mine)?, form),
+            View::Domain => {
+                content::write(&domain::DomainPage::ask(answers, place, asked, mine)?, form)
+            }
             View::Sender | View::Address => {
                 let view = self.view;
                 content::write(&source::SourcePage::ask(answers, place, view, asked)?, form)

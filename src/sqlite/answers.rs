@@ -10,7 +10,8 @@ use super::{
 use crate::{
     answers::{
         Answers, By, FailureRow, FailureSums, Filter, Groups, Histories, ListedReport,
-        ListedReports, ReportName, StoredDocument, Tally, TlsRow, TlsSums, folded,
+        ListedReports, Published, PublishedDays, ReportName, StoredDocument, Tally, TlsRow,
+        TlsSums, folded,
         overview::{Failures, Tls},
     },
     document::Portion,
@@ -32,6 +33,11 @@ const TLS_FAILURES: &str = "\
 SELECT p.report, r.organization_name, p.policy_domain, p.policy_type, f.result_type, f.failed_sessions
 FROM tls_reports r CROSS JOIN tls_policies p ON p.report = r.id CROSS JOIN tls_failure_details f USING (report, policy)
 WHERE (:since IS NULL OR r.period_begin >= :since) AND (:until IS NULL OR r.period_begin < :until)";
+
+const POLICIES: &str = "\
+SELECT period_begin, domain, org_name, p FROM dmarc_reports
+WHERE (:since IS NULL OR period_begin >= :since) AND (:until IS NULL OR period_begin < :until)
+    AND length(report_key) = 16";
 
 /// One without a date is counted to 1970, as everywhere.
 const FAILURES: &str = "\
@@ -157,6 +163,19 @@ impl Answers for StoreAnswers<'_> {
             Kind::Failure => {}
         }
         Ok(reports.finish(most))
+    }
+
+    fn published(&self, filter: &Filter) -> Result<Vec<Published>> {
+        let mut days = PublishedDays::default();
+        self.each(POLICIES, filter, |row| {
+            let domain = row.get_ref(1)?.as_str_or_null()?.unwrap_or_default();
+            let organization = row.get_ref(2)?.as_str_or_null()?;
+            if filter.lets_domain(&folded(domain)) && filter.lets_organization(organization) {
+                days.add(row.get(0)?, row.get_ref(3)?.as_str_or_null()?, 1);
+            }
+            Ok(())
+        })?;
+        Ok(days.finish())
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>> {

@@ -8,7 +8,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 pub(super) use self::period::{PRESETS, Period};
 use super::words::Said;
 use crate::{
-    answers::{Choice, Disposition, Filter, Network, ReportName, Sender, Evaluated},
+    answers::{Choice, Disposition, Evaluated, Filter, Network, ReportName, Sender},
     report::Kind,
 };
 
@@ -210,6 +210,12 @@ impl Asked {
     /// The same time, and nothing else.
     pub(super) fn period_only(&self) -> Asked {
         Asked { period: self.period.clone(), compares: self.compares, ..Asked::default() }
+    }
+
+    /// The same time and domains, and nothing else.
+    pub(super) fn domain_only(&self) -> Asked {
+        let domains = self.filter.domains.clone();
+        self.period_only().with(|asked| asked.filter.domains = domains)
     }
 
     /// The filter with its time, seen from a second since 1970.

@@ -22,6 +22,10 @@ const LARGE: Scale = Scale { left: 64, width: 896, height: 220, above: 12 };
 const BELOW: i64 = 24;
 const POLICIES: i64 = 22;
 
+/// The small picture.
+const SMALL: Scale = Scale { left: 0, width: 120, height: 24, above: 1 };
+const SMALL_BARS: i64 = 40;
+
 /// A picture of what passed and failed.
 #[derive(Debug, Template)]
 #[template(path = "page/chart/chart.html")]
@@ -50,8 +54,26 @@ struct Mark {
 struct Band {
     x: i64,
     width: i64,
-    policy: String,
+    policy: &'static str,
     title: String,
+}
+
+/// A small picture of the same, for a row of a table.
+#[derive(Debug, Template)]
+#[template(path = "page/chart/spark.html")]
+pub(super) struct Spark {
+    words: String,
+    bars: Vec<Bar>,
+}
+
+impl Spark {
+    /// Nothing where there is no day.
+    pub(super) fn new(range: (i64, i64), days: &BTreeMap<i64, Count>) -> Option<Spark> {
+        let (axis, sums) = sums(range, days, SMALL_BARS)?;
+        let top = sums.values().map(Count::all).max()?;
+        let bars = sums.iter().map(|(n, count)| bar(&axis, &SMALL, *n, *count, top, "messages"));
+        Some(Spark { words: summary("messages", &axis, &sums), bars: bars.collect() })
+    }
 }
 
 /// What a picture shows, and of which time.
@@ -64,7 +86,7 @@ pub(super) struct Shown<'s> {
     /// By the first second of each day.
     pub(super) days: &'s BTreeMap<i64, Count>,
     /// The policies that were published, each from this day on.
-    pub(super) policies: &'s [(i64, String)],
+    pub(super) policies: &'s [(i64, &'static str)],
 }
 
 impl Chart {
@@ -105,7 +127,7 @@ fn named_days(axis: &Axis) -> Vec<Mark> {
     named.filter(|mark| mark.at < LARGE.left + LARGE.width - 60).collect()
 }
 
-fn bands(axis: &Axis, policies: &[(i64, String)]) -> Vec<Band> {
+fn bands(axis: &Axis, policies: &[(i64, &'static str)]) -> Vec<Band> {
     let ends = policies.iter().skip(1).map(|(day, _)| Some(*day)).chain([None]);
     let end = (axis.begin + axis.each * axis.bars) * DAY;
     policies
@@ -116,7 +138,7 @@ fn bands(axis: &Axis, policies: &[(i64, String)]) -> Vec<Band> {
             let (x, right) =
                 (LARGE.x(axis, from.div_euclid(DAY)), LARGE.x(axis, until.div_euclid(DAY)));
             let title = format!("p={policy} from {}", words::day(*from));
-            Band { x, width: (right - x).max(2), policy: policy.clone(), title }
+            Band { x, width: (right - x).max(2), policy, title }
         })
         .collect()
 }

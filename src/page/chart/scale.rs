@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::words::{self, number};
+use crate::answers::Day;
 
 /// Seconds of a day.
 pub(super) const DAY: i64 = 86_400;
@@ -18,6 +19,12 @@ pub(in crate::page) struct Count {
 }
 
 impl Count {
+    /// Adds messages of another day or sender.
+    pub(in crate::page) fn add(&mut self, day: &Day) {
+        let fail = day.messages.saturating_sub(day.pass);
+        self.sum(Count { pass: day.pass, fail });
+    }
+
     fn sum(&mut self, other: Count) {
         self.pass = self.pass.saturating_add(other.pass);
         self.fail = self.fail.saturating_add(other.fail);

@@ -8,7 +8,7 @@ use super::{
     scan::{Asked, Gather, Of, Scan},
     segment::Packed,
 };
-use crate::answers::{Outcome, Evaluated, capped_sum};
+use crate::answers::{Evaluated, Outcome, capped_sum};
 
 /// A report's records that are meant.
 #[derive(Clone, Copy, Debug)]
