@@ -10,6 +10,7 @@ mod generate;
 mod import;
 mod maildirs;
 mod once;
+mod pages;
 mod prune;
 pub mod report;
 mod retry;

@@ -91,17 +91,26 @@ pub(super) fn tenths(part: impl Borrow<u64>, whole: impl Borrow<u64>) -> String 
     format!("{}.{}", thousandths / 10, thousandths % 10)
 }
 
-/// By how many points of per cent a share rose (true) or fell; nothing if by less than a tenth.
+/// How a share changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) rose: bool,
+    /// Points of per cent, such as `1.5`.
+    pub(super) points: String,
+}
+
+/// By how much a share rose or fell; nothing if by less than a tenth of a point.
 pub(super) fn change(
     part: impl Borrow<u64>,
     whole: impl Borrow<u64>,
-    before: impl Borrow<u64>,
-    whole_before: impl Borrow<u64>,
-) -> Option<(bool, String)> {
+    past_part: impl Borrow<u64>,
+    past_whole: impl Borrow<u64>,
+) -> Option<Change> {
     let now = thousandths(*part.borrow(), *whole.borrow())?;
-    let then = thousandths(*before.borrow(), *whole_before.borrow())?;
+    let then = thousandths(*past_part.borrow(), *past_whole.borrow())?;
     let points = now.abs_diff(then);
-    (points > 0).then(|| (now > then, format!("{}.{}", points / 10, points % 10)))
+    let change = || Change { rose: now > then, points: format!("{}.{}", points / 10, points % 10) };
+    (points > 0).then(change)
 }
 
 /// A moment in the past: how long ago, and exactly.
