@@ -15,6 +15,7 @@ pub mod answers;
 pub mod cli;
 mod config;
 mod dashboards;
+pub mod demo;
 pub mod document;
 pub mod exit;
 pub mod file;

@@ -44,7 +44,7 @@ fn uses(command: &str, flag: &str) -> bool {
         "prune" => {
             OF_STORES.contains(&flag) || OF_CLIENTS.contains(&flag) || GENERAL.contains(&flag)
         }
-        "retry" | "generate" => GENERAL.contains(&flag),
+        "retry" | "generate" | "demo" => GENERAL.contains(&flag),
         // Names are given to what is shown; reports are stored without.
         _ => flag != "source_names",
     }

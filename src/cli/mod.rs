@@ -6,6 +6,7 @@
 
 mod check;
 mod dashboards;
+mod demo;
 mod export;
 mod files;
 mod generate;
@@ -30,6 +31,7 @@ pub(crate) use self::reference::default_value;
 pub use self::{
     check::CheckFlags,
     dashboards::{DashboardsCommand, InstallFlags},
+    demo::DemoFlags,
     export::{ExportFlags, ExportFormat, ExportKind},
     files::InputFlags,
     generate::GenerateCommand,
@@ -104,6 +106,10 @@ pub enum Mode {
     ///
     /// They are made from the store at each request, and only read it.
     Serve(ServeFlags),
+    /// Show the pages with a year of a made-up company's reports
+    ///
+    /// They are stored in a temporary file, which is gone when the program ends.
+    Demo(DemoFlags),
     /// Write out what the SQLite store holds, as lines of JSON or CSV
     ///
     /// A line or row for each record, policy and failure.

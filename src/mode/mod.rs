@@ -3,6 +3,7 @@
 
 mod check;
 mod dashboards;
+mod demo;
 mod elsewhere;
 pub mod export;
 mod files;
@@ -73,6 +74,7 @@ pub fn run(
         None => files::run(&input, &typed),
         Some(Mode::Check(flags)) => check::run(&flags, &typed),
         Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),
+        Some(Mode::Demo(flags)) => demo::run(&flags),
         Some(Mode::Export(flags)) => {
             let Config { store, source_names, .. } = typed.config(&Purpose::default())?;
             let Destination::Sqlite(store) = store else {

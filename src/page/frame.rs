@@ -123,7 +123,7 @@ impl TimeBar {
             Link { words, href: place.link(view, &at), is_current }
         };
         let compare = asked.period.before(place.now).map(|_| Link {
-            words: "Compare with the time before",
+            words: "Compare with before",
             href: place.link(view, &asked.with(|asked| asked.compares = !asked.compares)),
             is_current: asked.compares,
         });

@@ -111,3 +111,25 @@ impl<'c> Snapshot<'c> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ErrorCode;
+
+    use super::*;
+    use crate::sqlite::Store;
+
+    #[test]
+    fn a_question_without_end_ends_when_its_time_is_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store.sqlite");
+        drop(Store::open(&path).expect("a store"));
+        let mut reader = Reader::open(&path).expect("opened");
+        reader.give_up_at(Instant::now()).expect("watched");
+        let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)
+                       SELECT max(x) FROM n";
+        let answer = reader.connection.query_row(endless, (), |row| row.get::<_, i64>(0));
+        let code = answer.expect_err("given up").sqlite_error_code();
+        assert_eq!(code, Some(ErrorCode::OperationInterrupted));
+    }
+}

@@ -143,22 +143,15 @@ fn bands(axis: &Axis, policies: &[(i64, &'static str)]) -> Vec<Band> {
         .collect()
 }
 
-/// The next number that begins with 1, 2 or 5.
+/// The next round number.
 fn rounded_up(most: u64) -> u64 {
-    let mut unit = 1u64;
-    loop {
-        for step in [1, 2, 5] {
-            match unit.checked_mul(step) {
-                Some(value) if value >= most => return value.max(2),
-                Some(_) => {}
-                None => return most,
-            }
-        }
-        match unit.checked_mul(10) {
-            Some(next) => unit = next,
-            None => return most,
-        }
+    const STEPS: [u64; 10] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80];
+    if most <= 10 {
+        return most.next_multiple_of(2).max(2);
     }
+    let unit = 10_u64.pow(most.ilog10()) / 10;
+    let values = STEPS.into_iter().chain([100]).filter_map(|step| unit.checked_mul(step));
+    values.into_iter().find(|value| *value >= most).unwrap_or(most)
 }
 
 fn summary(noun: &str, axis: &Axis, sums: &BTreeMap<i64, Count>) -> String {
@@ -223,6 +216,13 @@ mod tests {
         assert!(chart.bars.len() <= 100);
         let picture = chart.render().expect("rendered");
         assert!(picture.contains("<svg"));
+    }
+
+    #[test]
+    fn the_highest_number_is_round() {
+        let rounded = [0, 1, 3, 10, 11, 99, 101, 1501, 81_000].map(rounded_up);
+        assert_eq!(rounded, [2, 2, 4, 10, 12, 100, 120, 2000, 100_000]);
+        assert_eq!(rounded_up(u64::MAX), u64::MAX);
     }
 
     #[test]
