@@ -12,8 +12,8 @@ use super::{ReportName, folded, tally::capped_sum};
 pub struct ListedReport {
     /// What names it.
     pub name: ReportName,
-    /// The domain of the policy, in small letters; empty if the report does not say it. A TLS report
-    /// is listed once for each of its domains.
+    /// The domain of the policy, in small letters; empty if the report does not say it. A TLS
+    /// report is listed once for each of its domains.
     pub domain: String,
     /// Messages, or TLS sessions.
     pub all: u64,

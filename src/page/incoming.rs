@@ -1,4 +1,5 @@
-//! Incoming: what waits in the Maildirs, what could not be read and why, and how fresh the store is.
+//! Incoming: what waits in the Maildirs, what could not be read and why, and how fresh the store
+//! is.
 
 use std::{
     fs::{self, File},

@@ -1,4 +1,5 @@
-//! Trouble: why there is no page, and what is said of it: to the browser what to do, to the log why.
+//! Trouble: why there is no page, and what is said of it: to the browser what to do, to the log
+//! why.
 
 use askama::Template;
 use axum::http::StatusCode;

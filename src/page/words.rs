@@ -10,8 +10,8 @@ use crate::{report::rfc3339, sanitize};
 /// Characters of a report's text that are shown; a value may have thousands.
 const SHOWN: usize = 160;
 
-/// A text out of a report. On a page it is on one line, without characters that hide or turn others,
-/// and cut where it is too long; in JSON and in addresses it is whole.
+/// A text out of a report. On a page it is on one line, without characters that hide or turn
+/// others, and cut where it is too long; in JSON and in addresses it is whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(super) struct Said(String);

@@ -1,4 +1,5 @@
-//! A real browser: Debian's chromium, driven by WebDriver (W3C), whose few requests are sent by hand.
+//! A real browser: Debian's chromium, driven by WebDriver (W3C), whose few requests are sent by
+//! hand.
 
 use std::{
     fs,
