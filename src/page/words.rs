@@ -5,7 +5,11 @@ use std::{borrow::Borrow, fmt};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{report::rfc3339, sanitize};
+use crate::{
+    figures::{self, thousandths},
+    report::rfc3339,
+    sanitize,
+};
 
 /// Characters of a report's text that are shown; a value may have thousands.
 const SHOWN: usize = 160;
@@ -50,39 +54,17 @@ pub(super) fn said(text: &Option<String>) -> Said {
 
 /// `1,234,567`.
 pub(super) fn number(number: impl Borrow<u64>) -> String {
-    let digits = number.borrow().to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    figures::thousands(*number.borrow())
 }
 
 /// `1 mail`, `1,234 mails`.
 pub(super) fn counted(count: impl Borrow<u64>, noun: &str) -> String {
-    let count = *count.borrow();
-    format!("{} {noun}{}", number(count), if count == 1 { "" } else { "s" })
+    figures::things(*count.borrow(), noun)
 }
 
-/// Per cent, rounded down: `100%` means all, and `0%` none or hardly any.
+/// `91 %`.
 pub(super) fn share(part: impl Borrow<u64>, whole: impl Borrow<u64>) -> String {
-    let part = *part.borrow();
-    match thousandths(part, *whole.borrow()) {
-        None => "–".into(),
-        Some(1000) => "100%".into(),
-        Some(0) if part > 0 => "under 0.1%".into(),
-        Some(0) => "0%".into(),
-        Some(thousandths) => format!("{}.{}%", thousandths / 10, thousandths % 10),
-    }
-}
-
-/// How many of a thousand, rounded down; nothing of nothing.
-pub(super) fn thousandths(part: u64, whole: u64) -> Option<u64> {
-    let found = (u128::from(part) * 1000).checked_div(u128::from(whole))?;
-    Some(u64::try_from(found).unwrap_or(u64::MAX))
+    figures::share(*part.borrow(), *whole.borrow())
 }
 
 /// Per cent with one digit behind the point, for a width.
@@ -169,19 +151,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_separators_and_shares_are_rounded_down() {
-        let of = |number| super::number(number);
-        assert_eq!(
-            [0, 12, 999, 1000, 65_536, 1_234_567].map(of),
-            ["0", "12", "999", "1,000", "65,536", "1,234,567"]
-        );
-        assert_eq!(number(u64::MAX), "18,446,744,073,709,551,615");
-        assert_eq!(share(999_999, 1_000_000), "99.9%");
-        assert_eq!(share(1, 1), "100%");
-        assert_eq!(share(0, 7), "0%");
-        assert_eq!(share(1, 10_000), "under 0.1%");
-        assert_eq!(share(0, 0), "–");
-        assert_eq!(share(u64::MAX, u64::MAX), "100%");
+    fn a_change_is_told_in_points() {
+        let of = |now, before| change(now, 1000, before, 1000).map(|it| (it.rose, it.points));
+        assert_eq!(of(985, 970), Some((true, "1.5".into())));
+        assert_eq!(of(970, 985), Some((false, "1.5".into())));
+        assert_eq!(of(970, 970), None);
+        assert_eq!(change(0, 0, 1, 1), None);
+        assert_eq!(tenths(u64::MAX, u64::MAX), "100.0");
     }
 
     #[test]
