@@ -36,15 +36,15 @@ struct Domain {
     href: String,
     reports: u64,
     messages: u64,
-    sources: Vec<Value>,
-    failures: Vec<Value>,
-    results: Vec<Value>,
+    sources: Vec<Item>,
+    failures: Vec<Item>,
+    results: Vec<Item>,
 }
 
-/// A value, and how many messages have it.
+/// What some messages have in common.
 #[derive(Debug)]
-struct Value {
-    value: Said,
+struct Item {
+    words: Said,
     /// What it leads to.
     href: String,
     messages: u64,
@@ -64,8 +64,8 @@ impl FailuresPage {
         Trouble: From<A::Error>,
     {
         let sums = answers.failures(&asked.filter(place.now), asked.rows.unwrap_or(ROWS))?;
-        let plain = |counted: &Counted| Value {
-            value: words::said(&counted.value),
+        let plain = |counted: &Counted| Item {
+            words: words::said(&counted.value),
             href: String::new(),
             messages: counted.messages,
         };
@@ -76,7 +76,7 @@ impl FailuresPage {
                     asked.period_only().with(|asked| asked.filter.networks.only = vec![network]);
                 place.link(View::Address, &asked)
             };
-            Value { href: network.map(of_source).unwrap_or_default(), ..plain(counted) }
+            Item { href: network.map(of_source).unwrap_or_default(), ..plain(counted) }
         };
         let domains = sums.domains.iter().map(|domain| {
             let of_domain =
@@ -93,16 +93,16 @@ impl FailuresPage {
         });
         let domains = domains.collect();
         let frame = Frame::new(place, View::Failures, asked, "Failures");
-        Ok(FailuresPage { frame, domains, sums })
+        Ok(FailuresPage { frame, sums, domains })
     }
 }
 
 impl Content for FailuresPage {
     fn table(&self) -> Table {
-        let list = |values: &[Value]| {
+        let list = |values: &[Item]| {
             let all: Vec<String> = values
                 .iter()
-                .map(|one| format!("{} {}", one.value.whole(), one.messages))
+                .map(|one| format!("{} {}", one.words.whole(), one.messages))
                 .collect();
             all.join("; ")
         };

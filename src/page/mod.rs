@@ -217,7 +217,9 @@ impl Question for Made<'_> {
                 let maildirs = self.maildirs;
                 content::write(&incoming::Incoming::ask(answers, place, asked, maildirs)?, form)
             }
-            View::Reports => content::write(&reports::Reports::ask(answers, place, asked)?, form),
+            View::Reports => {
+                content::write(&reports::ReportList::ask(answers, place, asked)?, form)
+            }
         }
     }
 }

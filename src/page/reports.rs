@@ -22,7 +22,7 @@ const ROWS: usize = 100;
 /// The newest reports.
 #[derive(Debug, Template, Serialize)]
 #[template(path = "page/reports.html")]
-pub(super) struct Reports {
+pub(super) struct ReportList {
     #[serde(skip)]
     frame: Frame,
     #[serde(skip)]
@@ -51,7 +51,7 @@ struct Row {
     href: String,
 }
 
-impl Reports {
+impl ReportList {
     /// Asks for the list.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Reports {
         answers: &A,
         place: Place,
         asked: &Asked,
-    ) -> Result<Reports, Trouble>
+    ) -> Result<ReportList, Trouble>
     where
         Trouble: From<A::Error>,
     {
@@ -75,7 +75,7 @@ impl Reports {
             href: place.link(View::Reports, &asked.with(|asked| asked.report.kind = Some(other))),
             is_current: other == kind,
         };
-        Ok(Reports {
+        Ok(ReportList {
             frame: Frame::new(place, View::Reports, asked, "Reports"),
             kind,
             kinds: [(Kind::Dmarc, "DMARC"), (Kind::Tls, "SMTP TLS")].map(of_kind),
@@ -112,7 +112,7 @@ fn row(place: Place, report: ListedReport) -> Row {
     }
 }
 
-impl Content for Reports {
+impl Content for ReportList {
     fn table(&self) -> Table {
         let row = |row: &Row| {
             vec![

@@ -48,8 +48,8 @@ impl fmt::Display for Said {
 }
 
 /// What a report says, or a dash where it does not.
-pub(super) fn said(text: &Option<String>) -> Said {
-    text.as_deref().unwrap_or("–").into()
+pub(super) fn said(text: impl Borrow<Option<String>>) -> Said {
+    text.borrow().as_deref().unwrap_or("–").into()
 }
 
 /// `1,234,567`.

@@ -3,7 +3,7 @@
 
 mod scale;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write};
 
 use askama::Template;
 
@@ -168,7 +168,8 @@ fn summary(noun: &str, axis: &Axis, sums: &BTreeMap<i64, Count>) -> String {
     if let Some((n, worst)) =
         sums.iter().max_by_key(|(_, sum)| sum.fail).filter(|one| one.1.fail > 0)
     {
-        words += &format!(" Most failed: {}, on {}.", number(worst.fail), axis.words(*n));
+        // Writing to a String can't fail.
+        let _ = write!(words, " Most failed: {}, on {}.", number(worst.fail), axis.words(*n));
     }
     words
 }
