@@ -24,7 +24,7 @@ pub struct Browser {
     /// Of its session.
     url: String,
     agent: ureq::Agent,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
@@ -53,8 +53,8 @@ impl Browser {
             .build()
             .into();
         let url = format!("http://127.0.0.1:{}/session", port.expect("a port"));
-        let mut browser = Browser { driver, url, agent, _profile: profile };
-        let data = format!("--user-data-dir={}", browser._profile.path().display());
+        let mut browser = Browser { driver, url, agent, profile };
+        let data = format!("--user-data-dir={}", browser.profile.path().display());
         let javascript = if scripts { 1 } else { 2 };
         let options = json!({
             "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", data],
@@ -62,7 +62,7 @@ impl Browser {
         });
         let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": options });
         let session = browser.post("", &json!({ "capabilities": { "alwaysMatch": wanted } }));
-        browser.url += &format!("/{}", session["sessionId"].as_str().expect("a session"));
+        browser.url.extend(["/", session["sessionId"].as_str().expect("a session")]);
         Some(browser)
     }
 
