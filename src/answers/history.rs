@@ -2,7 +2,7 @@
 //! ([`crate::verdict`]).
 
 use super::{Group, Groups, Key, Messages, RawResult, Tally};
-use crate::senders::{self, Evidence, Operators, Sender};
+use crate::senders::{self, Evidence, Operators, SenderName};
 
 /// What reports say of the senders of a filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Histories {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     /// Who it is.
-    pub sender: Sender,
+    pub sender: SenderName,
     /// Its records. The period's first and last report that tell of it are in there.
     pub tally: Tally,
     /// How many addresses its mail came from; those that reports do not say count for none.

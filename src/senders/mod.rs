@@ -10,7 +10,7 @@ mod operators;
 
 pub use self::{
     host::{Host, Hosts, ReverseName},
-    naming::{Basis, Evidence, Sender, of_record, sender},
+    naming::{Basis, Evidence, SenderName, of_record, sender},
     networks::{Database, Networks},
     operators::{ListError, Operator, Operators},
 };

@@ -37,7 +37,7 @@ pub enum Basis {
 
 /// Who sent some mails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sender {
+pub struct SenderName {
     /// What it is called.
     pub name: String,
     /// What it does, if it is one that is known.
@@ -51,7 +51,7 @@ pub struct Sender {
 /// A signature in the name of From's own domain says who allows the mail, not who sends it: services
 /// sign in their customers' names, and forwarders keep signatures as they are. So it comes behind
 /// all that tells of the host; but before a bare network.
-pub fn sender(evidence: &Evidence, operators: &Operators) -> Sender {
+pub fn sender(evidence: &Evidence, operators: &Operators) -> SenderName {
     let Evidence { from, signatures, host, address } = *evidence;
     let own = from.and_then(domain::organisational);
     let signatures =
@@ -76,7 +76,7 @@ pub fn sender(evidence: &Evidence, operators: &Operators) -> Sender {
 }
 
 /// Who sent the mails of a record, with what is known of the host.
-pub fn of_record(record: &Record, host: Option<&Host>, operators: &Operators) -> Sender {
+pub fn of_record(record: &Record, host: Option<&Host>, operators: &Operators) -> SenderName {
     let passed =
         record.auth_results.dkim.iter().filter(|dkim| dkim.result.as_deref() == Some("pass"));
     let signatures: Vec<&str> = passed.filter_map(|dkim| dkim.domain.as_deref()).collect();
@@ -85,17 +85,17 @@ pub fn of_record(record: &Record, host: Option<&Host>, operators: &Operators) ->
     sender(&evidence, operators)
 }
 
-fn plain(name: &str, basis: Basis) -> Sender {
-    Sender { name: name.to_owned(), kind: None, basis }
+fn plain(name: &str, basis: Basis) -> SenderName {
+    SenderName { name: name.to_owned(), kind: None, basis }
 }
 
-fn by_host(host: &Host, operators: &Operators) -> Option<Sender> {
+fn by_host(host: &Host, operators: &Operators) -> Option<SenderName> {
     let name = host.name.as_deref()?;
     let known = operators.of_domain(name).map(|operator| operator.sender(Basis::Host));
     known.or_else(|| Some(plain(&domain::operator(name)?, Basis::Host)))
 }
 
-fn by_owner(host: &Host, operators: &Operators) -> Option<Sender> {
+fn by_owner(host: &Host, operators: &Operators) -> Option<SenderName> {
     let of_domain = || operators.of_domain(host.domain.as_deref()?);
     let of_number = || operators.of_network(host.asn?);
     let known = of_domain().or_else(of_number).map(|operator| operator.sender(Basis::Owner));
@@ -104,9 +104,9 @@ fn by_owner(host: &Host, operators: &Operators) -> Option<Sender> {
 }
 
 impl Operator {
-    fn sender(&self, basis: Basis) -> Sender {
+    fn sender(&self, basis: Basis) -> SenderName {
         let Operator { name, kind } = self.clone();
-        Sender { name, kind: Some(kind).filter(|kind| !kind.is_empty()), basis }
+        SenderName { name, kind: Some(kind).filter(|kind| !kind.is_empty()), basis }
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
             (Evidence { from: None, signatures: own, ..all }, "example.org", Basis::Signature),
             (Evidence::default(), "unknown", Basis::Nothing),
         ] {
-            let expected = Sender { name: name.into(), kind: None, basis };
+            let expected = SenderName { name: name.into(), kind: None, basis };
             assert_eq!(sender(&evidence, Operators::own()), expected, "{evidence:?}");
         }
     }
@@ -193,7 +193,7 @@ mod tests {
             ),
             (Evidence { host: Some(&by_domain), ..all }, ("Strato", "hosting", Basis::Owner)),
         ] {
-            let Sender { name, kind, basis } = sender(&evidence, Operators::own());
+            let SenderName { name, kind, basis } = sender(&evidence, Operators::own());
             let found = (name.as_str(), kind.as_deref().unwrap_or_default(), basis);
             assert_eq!(found, expected, "{evidence:?}");
         }

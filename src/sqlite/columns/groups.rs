@@ -132,13 +132,13 @@ impl Scan<'_> {
 struct Chosen {
     whom: fn(&Packed) -> Whom,
     places: HashMap<Whom, usize, RandomState>,
-    found: Vec<Found>,
+    found: Vec<ChosenSums>,
     /// Messages with a combination of the segment at hand.
     combinations: HashMap<(usize, u16), u64, RandomState>,
 }
 
 #[derive(Default)]
-struct Found {
+struct ChosenSums {
     sum: Sum,
     spf: HashMap<Pair, u64>,
     dkim: HashMap<Pair, u64>,
@@ -150,7 +150,7 @@ impl Chosen {
     }
 
     fn at(whom: fn(&Packed) -> Whom, places: HashMap<Whom, usize, RandomState>) -> Chosen {
-        let found = places.iter().map(|_| Found::default()).collect();
+        let found = places.iter().map(|_| ChosenSums::default()).collect();
         Chosen { whom, places, found, combinations: HashMap::default() }
     }
 }
@@ -162,7 +162,7 @@ impl Gather for Chosen {
 
     fn record(&mut self, of: &Of, record: &Packed) {
         let Some(place) = self.places.get(&(self.whom)(record)) else { return };
-        self.found[*place].sum.add(of, record);
+        self.found[*place].sum.record(of, record);
         let messages = self.combinations.entry((*place, record.combination)).or_default();
         *messages = capped_sum(*messages, record.messages);
     }

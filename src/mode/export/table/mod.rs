@@ -23,7 +23,7 @@ use crate::{
         tls::{FailureDetail, PolicyResult},
     },
     sanitize,
-    senders::{self, Host, Operators, Sender},
+    senders::{self, Host, Operators, SenderName},
 };
 
 /// A table that is being written.
@@ -188,7 +188,7 @@ fn host(host: Option<&Host>) -> [Cell<'_>; 5] {
     ]
 }
 
-fn sender(sender: &Sender) -> [Cell<'static>; 2] {
+fn sender(sender: &SenderName) -> [Cell<'static>; 2] {
     [Some(&sender.name), sender.kind.as_ref()].map(|fact| text(fact).into_owned())
 }
 
