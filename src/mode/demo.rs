@@ -15,7 +15,7 @@ use crate::{
     file::Bytes,
     ingest::{self, Finished, Ingest},
     metrics::Metrics,
-    page::{Page, Store},
+    page::{Page, PageStore},
     pipeline::Mail,
     settle::Origin,
     stop::Stop,
@@ -33,7 +33,7 @@ pub(super) fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
         return Ok(Exit::TryAgain);
     }
     let page = Page {
-        store: Store::File(store),
+        store: PageStore::File(store),
         base: String::new(),
         names: Vec::new(),
         maildirs: Vec::new(),

@@ -9,15 +9,17 @@ use crate::{
     cli::ServeFlags,
     exit::{Exit, Failure},
     opensearch::ClusterAnswers,
-    page::{Page, Store},
+    page::{Page, PageStore},
     sink::Destination,
     stop::Stop,
 };
 
 pub(super) fn run(flags: &ServeFlags, store: Destination) -> Result<Exit, Failure> {
     let store = match store {
-        Destination::Sqlite(file) => Store::File(file),
-        Destination::OpenSearch(config) => Store::Cluster(Box::new(ClusterAnswers::new(config)?)),
+        Destination::Sqlite(file) => PageStore::File(file),
+        Destination::OpenSearch(config) => {
+            PageStore::Cluster(Box::new(ClusterAnswers::new(config)?))
+        }
         Destination::NdJson(_) | Destination::Nothing => {
             return Err(Failure::usage(
                 "serve reads an SQLite store or OpenSearch; name it with --store FILE or \

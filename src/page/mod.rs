@@ -44,7 +44,7 @@ use jiff::Timestamp;
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout_at};
 use tracing::{debug, error};
 
-pub use self::store::Store;
+pub use self::store::PageStore;
 use self::{
     asked::Asked,
     content::Written,
@@ -79,7 +79,7 @@ const ICON: &str = include_str!("icon.svg");
 #[derive(Debug)]
 pub struct Page {
     /// Who is asked.
-    pub store: Store,
+    pub store: PageStore,
     /// The path below which the pages are, without a slash at its end.
     pub base: String,
     /// Names by which they may be asked for, beside those of this machine itself.

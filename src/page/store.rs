@@ -7,7 +7,7 @@ use crate::{answers::Answers, opensearch::ClusterAnswers, sqlite::query::Reader}
 
 /// A store that can be asked again and again.
 #[derive(Debug)]
-pub enum Store {
+pub enum PageStore {
     /// An SQLite file. It is opened for each page, to be read only: so it may be moved, replaced
     /// and made anew at any time.
     File(PathBuf),
@@ -26,7 +26,7 @@ pub(super) trait Question {
         Trouble: From<A::Error>;
 }
 
-impl Store {
+impl PageStore {
     /// Asks the store, which sees one moment of it.
     ///
     /// # Errors
@@ -37,12 +37,12 @@ impl Store {
         until: Instant,
     ) -> Result<Q::Made, Trouble> {
         match self {
-            Store::File(path) => {
+            PageStore::File(path) => {
                 let mut reader = Reader::open(path)?;
                 reader.give_up_at(until)?;
                 question.ask(&reader.answers()?)
             }
-            Store::Cluster(cluster) => question.ask(&**cluster),
+            PageStore::Cluster(cluster) => question.ask(&**cluster),
         }
     }
 }
