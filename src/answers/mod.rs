@@ -9,8 +9,10 @@
 mod filter;
 mod group;
 mod history;
+mod listed;
 mod network;
 pub mod overview;
+mod published;
 mod sender;
 mod sums;
 mod tally;
@@ -19,11 +21,15 @@ pub use self::{
     filter::{Choice, Filter, folded, is_at_or_below},
     group::{By, Group, Groups, Key, RawResult},
     history::{Day, Histories, History, Selector, Signs},
+    listed::ListedReport,
     network::{Network, ParseNetworkError},
+    published::Published,
     sender::{ParseSenderError, Sender, Signature, sender},
     tally::{Disposition, Dispositions, Evaluated, Messages, Outcome, Tally},
 };
 pub(crate) use self::{
+    listed::ListedReports,
+    published::PublishedDays,
     sender::best,
     sums::{FailureRow, FailureSums, TlsRow, TlsSums},
     tally::capped_sum,
@@ -109,6 +115,24 @@ pub trait Answers {
     /// # Errors
     /// The store can't be read.
     fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>, Self::Error>;
+
+    /// The newest DMARC or TLS reports that have records or policies of a filter, `most` of them; of
+    /// TLS by its period, domains and reporters only.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn reports(
+        &self,
+        kind: Kind,
+        filter: &Filter,
+        most: usize,
+    ) -> Result<Vec<ListedReport>, Self::Error>;
+
+    /// How the policy changed in the period, as reports of its domains and reporters found it.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn published(&self, filter: &Filter) -> Result<Vec<Published>, Self::Error>;
 
     /// When the newest report of any kind begins, among those of the domains of a filter, whatever
     /// else it says: in seconds since 1970.

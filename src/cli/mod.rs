@@ -7,6 +7,7 @@
 mod check;
 mod condition;
 mod dashboards;
+mod demo;
 mod export;
 mod files;
 mod filter;
@@ -18,6 +19,7 @@ mod period;
 mod prune;
 mod reference;
 mod report;
+mod serve;
 mod settings;
 mod value;
 mod watch;
@@ -32,6 +34,7 @@ pub use self::{
     check::CheckFlags,
     condition::{Condition, ConditionLimit, ConditionOf},
     dashboards::{DashboardsCommand, InstallFlags},
+    demo::DemoFlags,
     export::{ExportFlags, ExportFormat, ExportKind},
     files::InputFlags,
     filter::{Exception, FilterFlags, OnlyResult, TypedDisposition},
@@ -43,6 +46,7 @@ pub use self::{
     prune::PruneFlags,
     reference::settings_reference,
     report::{ReportBy, ReportFlags, ReportFormat},
+    serve::ServeFlags,
     settings::Settings,
     value::ADDRESS_EXPECTED,
     watch::WatchFlags,
@@ -109,6 +113,14 @@ pub enum Mode {
     /// Without any flag: the last 30 days, a domain a block, worst first.
     #[command(after_help = REPORT_CODES)]
     Report(ReportFlags),
+    /// Show what the store holds as web pages, on this machine
+    ///
+    /// They are made from the store at each request, and only read it.
+    Serve(ServeFlags),
+    /// Show the pages with a year of a made-up company's reports
+    ///
+    /// They are stored in a temporary file, which is gone when the program ends.
+    Demo(DemoFlags),
     /// Write out what the store holds, as lines of JSON or CSV
     ///
     /// A line or row for each record, policy and failure, in the order in which the reports' periods

@@ -27,6 +27,19 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| ADDRESS_EXPECTED.into())
 }
 
+/// A path in an address, without a slash at its end.
+pub(super) fn base_path(text: &str) -> Result<String, String> {
+    let path = text.trim_end_matches('/');
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+    if !path.is_empty() && !path.starts_with('/') || !path.chars().all(is_plain) {
+        return Err("expected a path such as /reports, of letters, digits and -._~/".into());
+    }
+    if path.split('/').skip(1).any(|part| ["", ".", ".."].contains(&part)) {
+        return Err("expected a path without empty parts, such as /mail/reports".into());
+    }
+    Ok(path.to_owned())
+}
+
 /// A DNS server; its port is 53 where none is said.
 pub(super) fn dns_server(text: &str) -> Result<SocketAddr, String> {
     let with_port = || text.trim_matches(['[', ']']).parse().map(|ip: IpAddr| (ip, 53).into());

@@ -197,6 +197,15 @@ impl Typed<'_> {
 }
 
 impl Config {
+    /// Nothing is said but which SQLite file is the store.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub(crate) fn of_store(store: &Path) -> Result<Config, ConfigError> {
+        let settings = Settings { store: Some(store.to_owned()), ..Settings::default() };
+        Config::new(settings, &Purpose::default())
+    }
+
     fn new(settings: Settings, purpose: &Purpose) -> Result<Config, ConfigError> {
         let patience = patience(&settings, purpose)?;
         Ok(Config {

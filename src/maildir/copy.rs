@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The header in front of a mail that can't be used; its value is the reason.
-pub(super) const ERROR_HEADER: &str = "X-Email-Report-Processor-Error";
+pub(crate) const ERROR_HEADER: &str = "X-Email-Report-Processor-Error";
 
 /// The copy of a mail on its way to a folder `.failed`. Its temporary file goes with it, unless it
 /// was delivered.

@@ -20,6 +20,7 @@ use std::{
     sync::Arc,
 };
 
+pub(crate) use self::copy::ERROR_HEADER;
 pub use self::failed::settle_failed;
 pub(crate) use self::lock::LockState;
 use self::names::{

@@ -1,12 +1,10 @@
 //! The small HTTP server for Prometheus: `/metrics` and `/healthz`.
 
-mod patience;
-
 use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use axum::{
@@ -15,9 +13,16 @@ use axum::{
     http::{StatusCode, header},
     routing::get,
 };
-use tokio::sync::oneshot;
 
-use self::patience::Patient;
+use crate::http::{Bounds, Server};
+
+/// Far fewer connections than the handles a process may have: the mails need them.
+const BOUNDS: Bounds = Bounds {
+    connections: 32,
+    patience: Duration::from_secs(10),
+    workers: 0,
+    farewell: Duration::ZERO,
+};
 
 /// What the server shows.
 pub trait Exposed: Send + Sync + 'static {
@@ -27,53 +32,16 @@ pub trait Exposed: Send + Sync + 'static {
     fn trouble(&self) -> Option<String>;
 }
 
-/// A running server; it ends when this is dropped.
-pub struct Server {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Server {
-    /// Listens on `address`.
-    ///
-    /// # Errors
-    /// The address can't be listened on.
-    pub fn start(address: SocketAddr, exposed: Arc<dyn Exposed>) -> io::Result<Server> {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel();
-        let thread = thread::Builder::new().name("metrics".into()).spawn(move || {
-            runtime.block_on(async {
-                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let routes = Router::new()
-                    .route("/metrics", get(metrics))
-                    .route("/healthz", get(health))
-                    .with_state(exposed);
-                tokio::select! {
-                    _ = axum::serve(Patient::new(listener), routes).into_future() => {}
-                    _ = stopped => {}
-                }
-            });
-        })?;
-        Ok(Server { address, stop: Some(stop), thread: Some(thread) })
-    }
-
-    /// Where it listens; with the port that the system chose if 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Listens on `address`.
+///
+/// # Errors
+/// The address can't be listened on.
+pub fn start(address: SocketAddr, exposed: Arc<dyn Exposed>) -> io::Result<Server> {
+    let routes = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health))
+        .with_state(exposed);
+    Server::start("metrics", TcpListener::bind(address)?, routes, BOUNDS)
 }
 
 async fn metrics(

@@ -3,6 +3,7 @@
 
 mod check;
 mod dashboards;
+mod demo;
 mod elsewhere;
 mod export;
 mod files;
@@ -10,9 +11,11 @@ mod generate;
 mod import;
 mod maildirs;
 mod once;
+mod pages;
 mod prune;
 pub mod report;
 mod retry;
+mod serve;
 mod watch;
 
 use std::{
@@ -74,12 +77,14 @@ pub fn run(
         None => files::run(&input, &typed),
         Some(Mode::Check(flags)) => check::run(&flags, &typed),
         Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),
+        Some(Mode::Demo(flags)) => demo::run(&flags),
         Some(Mode::Export(flags)) => export::run(&flags, &typed, quiet),
         Some(Mode::Generate(what)) => generate::run(&what),
         Some(Mode::Once { maildirs }) => once::run(&maildirs, &typed),
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
         Some(Mode::Prune(flags)) => prune::run(&flags, &typed),
         Some(Mode::Report(flags)) => show_report(flags, store()?, Again::typed(matches), quiet),
+        Some(Mode::Serve(flags)) => serve::run(&flags, store()?),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &typed),
     }

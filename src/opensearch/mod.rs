@@ -10,6 +10,7 @@
 pub(crate) mod filter;
 mod groups;
 mod lists;
+mod reports;
 mod scripts;
 mod tally;
 
@@ -18,8 +19,8 @@ use ureq::http::Method;
 
 use crate::{
     answers::{
-        Answers, By, FailureSums, Filter, Groups, Histories, ReportName, StoredDocument, Tally,
-        TlsSums,
+        Answers, By, FailureSums, Filter, Groups, Histories, ListedReport, Published, ReportName,
+        StoredDocument, Tally, TlsSums,
         overview::{Failures, Tls},
     },
     document,
@@ -194,6 +195,19 @@ impl Answers for ClusterAnswers {
         found.sort_by(|one, other| one.id.cmp(&other.id));
         found.truncate(most);
         Ok(found)
+    }
+
+    fn reports(
+        &self,
+        kind: Kind,
+        filter: &Filter,
+        most: usize,
+    ) -> Result<Vec<ListedReport>, AskError> {
+        reports::reports(self, kind, filter, most)
+    }
+
+    fn published(&self, filter: &Filter) -> Result<Vec<Published>, AskError> {
+        reports::published(self, filter)
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>, AskError> {

@@ -4,13 +4,14 @@
 use rusqlite::{Connection, Result, Row, named_params};
 
 use super::{
-    columns::Scan,
+    columns::{Scan, Summed},
     read::{self, Reports, count},
 };
 use crate::{
     answers::{
-        Answers, By, FailureRow, FailureSums, Filter, Groups, Histories, ReportName,
-        StoredDocument, Tally, TlsRow, TlsSums, folded,
+        Answers, By, FailureRow, FailureSums, Filter, Groups, Histories, ListedReport,
+        ListedReports, Published, PublishedDays, ReportName, StoredDocument, Tally, TlsRow,
+        TlsSums, folded,
         overview::{Failures, Tls},
     },
     document::Portion,
@@ -23,7 +24,8 @@ pub struct StoreAnswers<'c> {
 }
 
 const TLS_POLICIES: &str = "\
-SELECT p.report, r.organization_name, p.policy_domain, p.policy_type, p.successful_sessions, p.failed_sessions
+SELECT p.report, r.organization_name, p.policy_domain, p.policy_type, p.successful_sessions, p.failed_sessions,
+       r.report_id, r.period_begin
 FROM tls_reports r CROSS JOIN tls_policies p ON p.report = r.id
 WHERE (:since IS NULL OR r.period_begin >= :since) AND (:until IS NULL OR r.period_begin < :until)";
 
@@ -31,6 +33,11 @@ const TLS_FAILURES: &str = "\
 SELECT p.report, r.organization_name, p.policy_domain, p.policy_type, f.result_type, f.failed_sessions
 FROM tls_reports r CROSS JOIN tls_policies p ON p.report = r.id CROSS JOIN tls_failure_details f USING (report, policy)
 WHERE (:since IS NULL OR r.period_begin >= :since) AND (:until IS NULL OR r.period_begin < :until)";
+
+const POLICIES: &str = "\
+SELECT period_begin, domain, org_name, p FROM dmarc_reports
+WHERE (:since IS NULL OR period_begin >= :since) AND (:until IS NULL OR period_begin < :until)
+    AND length(report_key) = 16";
 
 /// One without a date is counted to 1970, as everywhere.
 const FAILURES: &str = "\
@@ -120,6 +127,55 @@ impl Answers for StoreAnswers<'_> {
         found.sort_by(|one, other| one.id.cmp(&other.id));
         found.truncate(most);
         Ok(found)
+    }
+
+    fn reports(&self, kind: Kind, filter: &Filter, most: usize) -> Result<Vec<ListedReport>> {
+        let mut reports = ListedReports::default();
+        match kind {
+            Kind::Dmarc => {
+                let newest = Scan::new(self.transaction(), filter)?.newest_reports(most)?;
+                let sql = "SELECT org_name, report_id, domain FROM dmarc_reports WHERE id = ?";
+                let mut head = self.transaction().prepare_cached(sql)?;
+                for Summed { report, begin, messages, pass } in newest {
+                    head.query_row([report], |row| {
+                        let (organization, report_id) = (row.get(0)?, row.get(1)?);
+                        let domain = row.get_ref(2)?.as_str_or_null()?.unwrap_or_default();
+                        let name = ReportName { kind, organization, report_id, begin };
+                        reports.add(name, domain, messages, pass);
+                        Ok(())
+                    })?;
+                }
+            }
+            Kind::Tls => self.each(TLS_POLICIES, filter, |row| {
+                let policy = tls_row(row)?;
+                let domain = policy.domain.unwrap_or_default();
+                if filter.lets_organization(policy.organization)
+                    && filter.lets_domain(&folded(domain))
+                {
+                    let organization = policy.organization.map(str::to_owned);
+                    let (report_id, begin) = (row.get(6)?, row.get(7)?);
+                    let name = ReportName { kind, organization, report_id, begin };
+                    let (good, failed) = (count(row, 4)?, count(row, 5)?);
+                    reports.add(name, domain, good.saturating_add(failed), good);
+                }
+                Ok(())
+            })?,
+            Kind::Failure => {}
+        }
+        Ok(reports.finish(most))
+    }
+
+    fn published(&self, filter: &Filter) -> Result<Vec<Published>> {
+        let mut days = PublishedDays::default();
+        self.each(POLICIES, filter, |row| {
+            let domain = row.get_ref(1)?.as_str_or_null()?.unwrap_or_default();
+            let organization = row.get_ref(2)?.as_str_or_null()?;
+            if filter.lets_domain(&folded(domain)) && filter.lets_organization(organization) {
+                days.add(row.get(0)?, row.get_ref(3)?.as_str_or_null()?, 1);
+            }
+            Ok(())
+        })?;
+        Ok(days.finish())
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>> {

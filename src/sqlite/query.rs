@@ -1,11 +1,14 @@
 //! Query: a store opened to be read, and which of its reports are to be.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use rusqlite::{Connection, Result, Transaction};
 
 use super::{OpenError, answers::StoreAnswers, open_to_read};
 use crate::answers::{Answers, Filter};
+
+/// Steps of SQLite's machine, some tenths of a millisecond, between two looks at the clock.
+const STEPS: i32 = 10_000;
 
 /// Which reports are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,14 @@ impl Reader {
     /// [`OpenError`] says why that is impossible.
     pub fn open(path: &Path) -> std::result::Result<Reader, OpenError> {
         open_to_read(path).map(|connection| Reader { connection })
+    }
+
+    /// From this moment on all questions fail, those that are being answered, too.
+    ///
+    /// # Errors
+    /// SQLite does not let itself be watched.
+    pub fn give_up_at(&mut self, end: Instant) -> Result<()> {
+        self.connection.progress_handler(STEPS, Some(move || Instant::now() >= end))
     }
 
     /// What the store says at this moment, and goes on to say while reports come in.
@@ -107,5 +118,27 @@ impl<'c> Snapshot<'c> {
             until: selection.until.unwrap_or(i64::MAX),
             domain: selection.domain.as_ref().map(fold),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ErrorCode;
+
+    use super::*;
+    use crate::sqlite::Store;
+
+    #[test]
+    fn a_question_without_end_ends_when_its_time_is_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store.sqlite");
+        drop(Store::open(&path).expect("a store"));
+        let mut reader = Reader::open(&path).expect("opened");
+        reader.give_up_at(Instant::now()).expect("watched");
+        let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)
+                       SELECT max(x) FROM n";
+        let answer = reader.connection.query_row(endless, (), |row| row.get::<_, i64>(0));
+        let code = answer.expect_err("given up").sqlite_error_code();
+        assert_eq!(code, Some(ErrorCode::OperationInterrupted));
     }
 }

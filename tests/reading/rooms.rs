@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 const LIST: &str = "A room uses those that stand before it:\n\n";
 
 /// In `src/mode`, what is no mode.
-const OF_ALL_MODES: [&str; 2] = ["elsewhere", "maildirs"];
+const OF_ALL_MODES: [&str; 3] = ["elsewhere", "maildirs", "pages"];
 
 /// The rooms in their order, as ARCHITECTURE.md has them.
 fn rooms() -> Vec<String> {

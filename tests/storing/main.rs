@@ -22,6 +22,7 @@ mod proxy;
 mod prune;
 mod report;
 mod senders;
+mod serve;
 mod sqlite;
 mod trouble;
 mod watch;

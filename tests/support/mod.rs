@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test uses its own part")]
 
 pub mod answers;
+pub mod browser;
 pub mod corpus;
 pub mod dns;
 pub mod faulty_proxy;

@@ -28,9 +28,10 @@ use crate::{
     config::{Config, Purpose, Typed},
     exit::{Exit, Failure},
     file::identity::device_and_inode,
+    http::Server,
     ingest::{self, Ingest},
     maildir::{Entry, Folder, Maildir},
-    metrics::{Metrics, server::Server},
+    metrics::{Metrics, server},
     pipeline::Mail,
     settle::{Origin, Settlement, apply::Moved},
     sink::{self, opensearch::config::OnTrouble},
@@ -136,7 +137,7 @@ struct Served {
 fn serve(asked: Option<SocketAddr>, shown: &Arc<Shown>) -> Result<Served, Failure> {
     let Some(address) = asked else { return Ok(Served::default()) };
     let shown = Arc::clone(shown);
-    let server = Server::start(address, shown).map_err(|error| {
+    let server = server::start(address, shown).map_err(|error| {
         Failure::new(Exit::Configuration, format_args!("metrics at {address}: {error}"))
     })?;
     info!("metrics at http://{}/metrics", server.address());

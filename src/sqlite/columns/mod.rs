@@ -18,6 +18,7 @@ mod forget;
 mod gather;
 mod groups;
 mod names;
+mod newest;
 mod numbers;
 mod scan;
 mod segment;
@@ -29,6 +30,7 @@ pub(super) use self::{
     batch::{Batch, ReportHead},
     fill::fill,
     forget::forget,
+    newest::Summed,
     scan::Scan,
     used::Unused,
 };

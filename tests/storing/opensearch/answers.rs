@@ -201,6 +201,16 @@ fn both_stores_say_the_same_of_the_corpus() {
         ..Filter::default()
     };
     for filter in [Filter::default(), excluded] {
+        for kind in [Kind::Dmarc, Kind::Tls] {
+            let expected = answers.reports(kind, &filter, 40).expect("reports");
+            assert_eq!(expected.len(), 40);
+            let found = cluster.reports(kind, &filter, 40).expect("reports");
+            assert_eq!(found, expected, "{kind:?}");
+        }
+        let of_domain = Filter { domains: Choice::of("example.org".into()), ..filter.clone() };
+        let expected = answers.published(&of_domain).expect("policies");
+        assert!(!expected.is_empty());
+        assert_eq!(cluster.published(&of_domain).expect("policies"), expected);
         for by in By::ALL {
             let mut expected = answers.groups(&filter, by, 15).expect("groups");
             let found = cluster.groups(&filter, by, 15).expect("groups");

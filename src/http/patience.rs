@@ -19,10 +19,8 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// Far fewer than the handles a process may have: the mails need them.
-const CONNECTIONS: usize = 32;
-/// For a whole request and its answer, and for the next one on the same connection.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::Bounds;
+
 /// After a connection that could not be accepted, mostly for want of handles.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -30,11 +28,13 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Patient {
     listener: TcpListener,
     room: Arc<Semaphore>,
+    patience: Duration,
 }
 
 impl Patient {
-    pub(super) fn new(listener: TcpListener) -> Patient {
-        Patient { listener, room: Arc::new(Semaphore::new(CONNECTIONS)) }
+    pub(super) fn new(listener: TcpListener, bounds: Bounds) -> Patient {
+        let Bounds { connections, patience, .. } = bounds;
+        Patient { listener, room: Arc::new(Semaphore::new(connections)), patience }
     }
 }
 
@@ -48,8 +48,9 @@ impl Listener for Patient {
         loop {
             match self.listener.accept().await {
                 Ok((stream, from)) => {
-                    let patience = Box::pin(sleep(PATIENCE));
-                    return (Connection { stream, patience, _permit: permit }, from);
+                    let end = Box::pin(sleep(self.patience));
+                    let patience = self.patience;
+                    return (Connection { stream, patience, end, _permit: permit }, from);
                 }
                 Err(_) => sleep(PAUSE).await,
             }
@@ -61,10 +62,11 @@ impl Listener for Patient {
     }
 }
 
-/// A connection that breaks when nothing was answered on it for [`PATIENCE`].
+/// A connection that breaks when nothing was answered on it for so long.
 pub(super) struct Connection {
     stream: TcpStream,
-    patience: Pin<Box<Sleep>>,
+    patience: Duration,
+    end: Pin<Box<Sleep>>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -75,7 +77,7 @@ impl Connection {
         context: &mut Context,
         attempt: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if attempt.is_pending() && self.patience.as_mut().poll(context).is_ready() {
+        if attempt.is_pending() && self.end.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         attempt
@@ -101,7 +103,8 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         let attempt = Pin::new(&mut self.stream).poll_write(context, bytes);
         if attempt.is_ready() {
-            self.patience.as_mut().reset(Instant::now() + PATIENCE);
+            let patience = self.patience;
+            self.end.as_mut().reset(Instant::now() + patience);
         }
         self.unless_late(context, attempt)
     }

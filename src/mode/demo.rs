@@ -1,0 +1,61 @@
+//! `demo`: the pages with a year of a made-up company's reports in a temporary store, which goes
+//! when it ends.
+
+use std::{path::Path, sync::Arc};
+
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use tracing::{Level, info};
+
+use super::{pages, print};
+use crate::{
+    cli::DemoFlags,
+    config::Config,
+    demo::Year,
+    exit::{Exit, Failure},
+    file::Bytes,
+    ingest::{self, Finished, Ingest},
+    metrics::Metrics,
+    page::{Page, PageStore},
+    pipeline::Mail,
+    settle::Origin,
+    stop::Stop,
+};
+
+pub(super) fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
+    let stop = Arc::new(Stop::default());
+    stop.on_signals(false)?;
+    // A port that is taken is told before the work.
+    let listener = pages::listen(flags.listen)?;
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("reports.sqlite");
+    info!("storing a year of a made-up company's reports");
+    if !fill(&store, &stop)?.complete {
+        return Ok(Exit::TryAgain);
+    }
+    let page = Page {
+        store: PageStore::File(store),
+        base: String::new(),
+        names: Vec::new(),
+        maildirs: Vec::new(),
+    };
+    pages::serve(page, listener, &stop, |address| {
+        // Whoever closed standard output has the address of the log.
+        let _ = print(format!("{address}?since=1y\n").as_bytes());
+        info!("pages at {address}; Ctrl-C ends it");
+    })
+}
+
+/// Stores the year that ends the day before yesterday, of which all receivers have told.
+fn fill(store: &Path, stop: &Arc<Stop>) -> Result<Finished, Failure> {
+    let config = Config::of_store(store)?;
+    let run = Ingest::start(config, Arc::clone(stop), &Metrics::default(), ingest::log)?;
+    let last = TimeZone::UTC.to_datetime(Timestamp::now()).date().saturating_sub(2.days());
+    for mail in Year::new(1, last).mails() {
+        if run.stop.is_asked() {
+            break;
+        }
+        let bytes = Some(Bytes::Whole(mail?.bytes));
+        run.pipeline.submit(Mail { origin: Origin::Input("the demo".into()), tag: 0, bytes });
+    }
+    Ok(run.finish(Level::INFO))
+}

@@ -1,0 +1,181 @@
+//! Standing: what pages show of a domain's senders and of what is thought of them.
+
+use serde::Serialize;
+
+use super::{
+    asked::Asked,
+    chart::{Count, Spark},
+    frame::Place,
+    view::View,
+    words::{Said, Then},
+};
+use crate::{
+    answers::{Choice, Filter, Messages, Sender},
+    verdict::{Bucket, Judged, Mechanism, Standing},
+};
+
+/// A domain's own mail, as far as it is known which is.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Own {
+    pub(super) messages: u64,
+    pub(super) pass: u64,
+}
+
+impl Own {
+    /// Of the senders that are the domain's own.
+    pub(super) fn of(found: &Standing) -> Own {
+        let own = found.senders.iter().filter(|one| is_own(one));
+        own.fold(Own::default(), |sum, one| sum.and(&one.history.tally.messages))
+    }
+
+    /// The same senders in the time before; nothing if they sent none, or there was no such time.
+    pub(super) fn before(found: &Standing) -> Option<Own> {
+        let own = found.senders.iter().filter(|one| is_own(one));
+        let sum = own.filter_map(|one| one.before.as_ref()).fold(Own::default(), Own::and);
+        (sum.messages > 0).then_some(sum)
+    }
+
+    fn and(self, messages: &Messages) -> Own {
+        Own {
+            messages: self.messages.saturating_add(messages.messages),
+            pass: self.pass.saturating_add(messages.pass),
+        }
+    }
+}
+
+fn is_own(one: &Judged) -> bool {
+    matches!(one.verdict.bucket, Bucket::Mine | Bucket::NeedsRepair)
+}
+
+/// A policy's word, if it is one of RFC 7489.
+pub(super) fn policy_word(said: Option<&str>) -> Option<&'static str> {
+    ["none", "quarantine", "reject"].into_iter().find(|known| said == Some(known))
+}
+
+/// Senders of which the same is thought.
+#[derive(Debug, Serialize)]
+pub(super) struct BucketTable {
+    pub(super) bucket: &'static str,
+    #[serde(skip)]
+    pub(super) title: &'static str,
+    #[serde(skip)]
+    pub(super) about: &'static str,
+    /// Of all its senders.
+    pub(super) messages: u64,
+    pub(super) senders: Vec<SenderRow>,
+}
+
+/// A sender.
+#[derive(Debug, Serialize)]
+pub(super) struct SenderRow {
+    pub(super) sender: Said,
+    pub(super) kind: Said,
+    pub(super) addresses: u64,
+    #[serde(flatten)]
+    pub(super) messages: Messages,
+    #[serde(skip)]
+    pub(super) before: Option<Messages>,
+    pub(super) why: Said,
+    pub(super) todo: Said,
+    /// The mechanisms to be mended.
+    pub(super) repair: Vec<&'static str>,
+    /// The user said that it is the domain's own.
+    pub(super) said: bool,
+    pub(super) thin: bool,
+    #[serde(skip)]
+    pub(super) first: Option<Then>,
+    #[serde(skip)]
+    pub(super) last: Option<Then>,
+    #[serde(skip)]
+    pub(super) spark: Option<Spark>,
+    #[serde(skip)]
+    pub(super) href: String,
+    #[serde(skip)]
+    pub(super) only: String,
+    #[serde(skip)]
+    pub(super) not: String,
+}
+
+/// The senders of a domain, bucket by bucket.
+pub(super) fn buckets(
+    place: Place,
+    asked: &Asked,
+    filter: &Filter,
+    found: &Standing,
+) -> Vec<BucketTable> {
+    let table = |bucket: Bucket| {
+        let senders: Vec<SenderRow> = found
+            .senders
+            .iter()
+            .filter(|one| one.verdict.bucket == bucket)
+            .map(|one| row(place, asked, filter, one))
+            .collect();
+        let messages =
+            senders.iter().fold(0_u64, |sum, row| sum.saturating_add(row.messages.messages));
+        let (title, about) = words(bucket);
+        BucketTable { bucket: bucket.word(), title, about, messages, senders }
+    };
+    Bucket::ALL.into_iter().map(table).filter(|table| !table.senders.is_empty()).collect()
+}
+
+/// What a bucket is called, and what that means.
+fn words(bucket: Bucket) -> (&'static str, &'static str) {
+    match bucket {
+        Bucket::NeedsRepair => {
+            ("Yours, needs repair", "Your own mail that fails: this is what to work on.")
+        }
+        Bucket::Stranger => (
+            "Strangers",
+            "They send in your name and are not yours. With p=reject receivers turn them away.",
+        ),
+        Bucket::Unknown => ("Unknown", "Too little mail to tell whose it is."),
+        Bucket::Forwarder => (
+            "Forwarders and mailing lists",
+            "They pass on mail that others sent. That it fails SPF is normal; nothing to do.",
+        ),
+        Bucket::Mine => ("Yours", "Your own mail, and it passes."),
+    }
+}
+
+fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow {
+    let Judged { history, before, verdict } = one;
+    let sender: Option<Sender> = history.sender.name.parse().ok();
+    let choose = |view, is_not: bool| {
+        let Some(sender) = sender.clone() else { return String::new() };
+        place.link(
+            view,
+            &asked.with(|asked| {
+                if is_not {
+                    asked.filter.senders.not.push(sender);
+                } else {
+                    asked.filter.senders = Choice::of(sender);
+                }
+            }),
+        )
+    };
+    let days = history.days.iter().map(|day| {
+        let mut count = Count::default();
+        count.add(day);
+        (day.begin, count)
+    });
+    let range = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now));
+    let then = |second: Option<i64>| second.map(|second| Then::new(second, place.now));
+    SenderRow {
+        sender: history.sender.name.as_str().into(),
+        kind: history.sender.kind.as_deref().unwrap_or_default().into(),
+        addresses: history.addresses,
+        messages: history.tally.messages,
+        before: *before,
+        why: verdict.why.as_str().into(),
+        todo: verdict.todo.as_str().into(),
+        repair: verdict.repair.iter().copied().map(Mechanism::name).collect(),
+        said: verdict.said,
+        thin: verdict.thin,
+        first: then(history.tally.first),
+        last: then(history.tally.last),
+        spark: Spark::new(range, &days.collect()),
+        href: choose(View::Sender, false),
+        only: choose(View::Domain, false),
+        not: choose(View::Domain, true),
+    }
+}

@@ -1,0 +1,48 @@
+//! Store: which store is asked, and for how long at most.
+
+use std::{path::PathBuf, time::Instant};
+
+use super::trouble::Trouble;
+use crate::{answers::Answers, opensearch::ClusterAnswers, sqlite::query::Reader};
+
+/// A store that can be asked again and again.
+#[derive(Debug)]
+pub enum PageStore {
+    /// An SQLite file. It is opened for each page, to be read only: so it may be moved, replaced
+    /// and made anew at any time.
+    File(PathBuf),
+    /// An OpenSearch cluster.
+    Cluster(Box<ClusterAnswers>),
+}
+
+/// Something to be asked of either store.
+pub(super) trait Question {
+    /// What is made of the answers.
+    type Made;
+
+    /// Asks.
+    fn ask<A: Answers>(&self, answers: &A) -> Result<Self::Made, Trouble>
+    where
+        Trouble: From<A::Error>;
+}
+
+impl PageStore {
+    /// Asks the store, which sees one moment of it.
+    ///
+    /// # Errors
+    /// The store can't be read, or not until then.
+    pub(super) fn ask<Q: Question>(
+        &self,
+        question: &Q,
+        until: Instant,
+    ) -> Result<Q::Made, Trouble> {
+        match self {
+            PageStore::File(path) => {
+                let mut reader = Reader::open(path)?;
+                reader.give_up_at(until)?;
+                question.ask(&reader.answers()?)
+            }
+            PageStore::Cluster(cluster) => question.ask(&**cluster),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! TLS: whether other servers could reach this domain's mail servers over TLS, and why not.
+
+use askama::Template;
+use serde::Serialize;
+
+use super::{
+    asked::Asked,
+    content::{Content, Table},
+    frame::{Frame, Place},
+    groups::ROWS,
+    trouble::Trouble,
+    view::View,
+    words::{self, Said},
+};
+use crate::answers::{Answers, overview::Tls};
+
+/// What TLS reports say.
+#[derive(Debug, Template, Serialize)]
+#[template(path = "page/tls.html")]
+pub(super) struct TlsPage {
+    #[serde(skip)]
+    frame: Frame,
+    #[serde(flatten)]
+    sums: Tls,
+    #[serde(skip)]
+    policies: Vec<Policy>,
+}
+
+/// Sessions under one kind of policy of one domain.
+#[derive(Debug)]
+struct Policy {
+    domain: Said,
+    /// This page about the domain only.
+    href: String,
+    kind: Said,
+    successful: u64,
+    all: u64,
+    failures: Vec<Failure>,
+}
+
+/// A way to fail.
+#[derive(Debug)]
+struct Failure {
+    name: Said,
+    sessions: u64,
+    meaning: &'static str,
+    remedy: &'static str,
+}
+
+impl TlsPage {
+    /// Asks for the numbers.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub(super) fn ask<A: Answers>(
+        answers: &A,
+        place: Place,
+        asked: &Asked,
+    ) -> Result<TlsPage, Trouble>
+    where
+        Trouble: From<A::Error>,
+    {
+        let sums = answers.tls(&asked.filter(place.now), asked.rows.unwrap_or(ROWS))?;
+        let policies = sums.policies.iter().map(|policy| {
+            let of_domain = asked.with(|asked| {
+                asked.filter.domains.only = vec![policy.policy_domain.clone()];
+            });
+            Policy {
+                domain: policy.policy_domain.as_str().into(),
+                href: place.link(View::Tls, &of_domain),
+                kind: words::said(&policy.policy_type),
+                successful: policy.successful_sessions,
+                all: policy.successful_sessions.saturating_add(policy.failed_sessions),
+                failures: policy.failures.iter().map(failure).collect(),
+            }
+        });
+        let policies = policies.collect();
+        Ok(TlsPage { frame: Frame::new(place, View::Tls, asked, "TLS"), policies, sums })
+    }
+
+    fn sessions(&self) -> u64 {
+        self.sums.successful_sessions.saturating_add(self.sums.failed_sessions)
+    }
+}
+
+fn failure(failure: &crate::answers::overview::TlsFailure) -> Failure {
+    let (meaning, remedy) = explained(failure.result_type.as_deref().unwrap_or_default());
+    Failure { name: words::said(&failure.result_type), sessions: failure.sessions, meaning, remedy }
+}
+
+/// What a result of RFC 8460 section 4.3 means, and what to do.
+fn explained(result: &str) -> (&'static str, &'static str) {
+    match result {
+        "starttls-not-supported" => (
+            "Your server did not offer STARTTLS.",
+            "Switch it on for every server of the MX records; look for a firewall that removes it.",
+        ),
+        "certificate-host-mismatch" => (
+            "The certificate has another name than the server in the MX record.",
+            "Get a certificate with the name of the MX record, or mend the record.",
+        ),
+        "certificate-expired" => {
+            ("The certificate was out of date.", "Renew it, and have it renewed by itself.")
+        }
+        "certificate-not-trusted" => (
+            "The certificate comes from nobody the sender trusts.",
+            "Install one of a public authority with all certificates between.",
+        ),
+        "validation-failure" => (
+            "TLS failed for another reason.",
+            "The additional information of the reports says more.",
+        ),
+        "tlsa-invalid" => (
+            "The TLSA record does not fit the certificate.",
+            "Publish the new record before the certificate changes.",
+        ),
+        "dnssec-invalid" => {
+            ("DNSSEC of the domain could not be checked.", "Look at the signatures of the zone.")
+        }
+        "dane-required" => (
+            "The sender asks for DANE, and there is no usable TLSA record.",
+            "Publish TLSA records in a signed zone.",
+        ),
+        "sts-policy-fetch-error" => (
+            "The policy of MTA-STS could not be fetched.",
+            "See that https://mta-sts.<domain>/.well-known/mta-sts.txt answers.",
+        ),
+        "sts-policy-invalid" => {
+            ("The policy of MTA-STS is not valid.", "Mend the file; its version is STSv1.")
+        }
+        "sts-webpki-invalid" => (
+            "The web server of MTA-STS has no valid certificate.",
+            "Renew the certificate of mta-sts.<domain>.",
+        ),
+        _ => ("", ""),
+    }
+}
+
+impl Content for TlsPage {
+    fn table(&self) -> Table {
+        let row = |policy: &Policy| {
+            let failures: Vec<String> = policy
+                .failures
+                .iter()
+                .map(|failure| format!("{} {}", failure.name.whole(), failure.sessions))
+                .collect();
+            vec![
+                policy.domain.whole().to_owned(),
+                policy.kind.whole().to_owned(),
+                policy.successful.to_string(),
+                policy.all.saturating_sub(policy.successful).to_string(),
+                failures.join("; "),
+            ]
+        };
+        Table {
+            columns: vec![
+                "policy_domain",
+                "policy_type",
+                "successful_sessions",
+                "failed_sessions",
+                "failures",
+            ],
+            rows: self.policies.iter().map(row).collect(),
+        }
+    }
+}
