@@ -202,5 +202,5 @@ pub(super) fn others(domains: &[&DomainAnswer], top: usize) -> Table {
         ])
     };
     let rows = domains.iter().take(top).map(row).collect();
-    Table { columns, rows, omitted: domains.len().saturating_sub(top) as u64 }
+    Table { columns, rows, omitted: domains.len().saturating_sub(top) as u64, total: None }
 }
