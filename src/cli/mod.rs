@@ -4,6 +4,7 @@
 //! Each command has its flags in a file of its own; [`Settings`] are the flags that the environment
 //! and the configuration file know as well, under the same names.
 
+mod advise;
 mod check;
 mod dashboards;
 mod export;
@@ -11,6 +12,7 @@ mod files;
 mod generate;
 mod help;
 mod import;
+mod mine;
 mod option_file;
 mod period;
 mod prune;
@@ -27,6 +29,7 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 #[cfg(test)]
 pub(crate) use self::reference::default_value;
 pub use self::{
+    advise::AdviseFlags,
     check::CheckFlags,
     dashboards::{DashboardsCommand, InstallFlags},
     export::{ExportFlags, ExportFormat, ExportKind},
@@ -34,6 +37,7 @@ pub use self::{
     generate::GenerateCommand,
     help::{command, shown, unused_flag},
     import::{FromFlags, ImportFlags},
+    mine::{MineCommand, MineFlags},
     option_file::{OptionFileError, option_file},
     period::PeriodFlags,
     prune::PruneFlags,
@@ -98,6 +102,17 @@ pub enum Mode {
     Check(CheckFlags),
     /// Show what the SQLite store holds
     Report(ReportFlags),
+    /// Say whether a domain may have a stricter policy, and what that would have hit
+    ///
+    /// What p=quarantine and p=reject, strict alignment (adkim=s, aspf=s), sp and np would have done
+    /// to the mail of the period, and whose it was.
+    Advise(AdviseFlags),
+    /// Say what is yours: networks, senders, DKIM selectors, domains of services
+    ///
+    /// All that shows senders goes by it. It is kept in a file that you can read and edit
+    /// (--mine-file).
+    #[command(subcommand)]
+    Mine(MineCommand),
     /// Write out what the SQLite store holds, as lines of JSON or CSV
     ///
     /// A line or row for each record, policy and failure.
