@@ -79,6 +79,15 @@ impl Evaluated {
             None => Evaluated::Unknown,
         }
     }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Evaluated::Pass => "pass",
+            Evaluated::Fail => "fail",
+            Evaluated::Unknown => "unknown",
+        }
+    }
 }
 
 impl Outcome {
@@ -152,6 +161,17 @@ pub struct Tally {
     pub last: Option<i64>,
 }
 
+impl Tally {
+    /// Counts what another has counted of other reports.
+    pub fn add(&mut self, more: &Tally) {
+        self.reports = self.reports.saturating_add(more.reports);
+        self.records = self.records.saturating_add(more.records);
+        self.messages.merge(&more.messages);
+        self.first = [self.first, more.first].into_iter().flatten().min();
+        self.last = self.last.max(more.last);
+    }
+}
+
 /// Numbers of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Messages {
@@ -183,6 +203,11 @@ pub struct Dispositions {
 }
 
 impl Messages {
+    /// Those that did not pass DMARC, as far as reports say.
+    pub fn failing(&self) -> u64 {
+        self.messages.saturating_sub(self.pass)
+    }
+
     /// Counts so many messages with this outcome; no number gets beyond the largest.
     pub fn add(&mut self, outcome: Outcome, messages: u64) {
         let by_disposition = match outcome.disposition {

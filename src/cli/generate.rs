@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
 use clap_complete::Shell;
+use jiff::civil::Date;
 
 /// `generate`.
 #[derive(Debug, Subcommand)]
@@ -22,4 +23,18 @@ pub enum GenerateCommand {
     },
     /// All settings as a configuration file, in comments
     Settings,
+    /// A year of a made-up company's reports, as mails in a new Maildir; prints what happens in it
+    Year {
+        /// Folder to make
+        #[arg(value_name = "MAILDIR")]
+        maildir: PathBuf,
+        /// Other numbers, with the same events
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        /// Last day, as 2026-09-30
+        ///
+        /// [default: the day before yesterday]
+        #[arg(long, value_name = "DATE")]
+        end: Option<Date>,
+    },
 }

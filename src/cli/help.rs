@@ -66,10 +66,10 @@ pub fn command() -> Command {
         let name = command.get_name().to_owned();
         let unused = shared.iter().filter(|arg| !uses(&name, arg.get_id().as_str()));
         let hidden: Vec<Arg> = unused.map(|arg| arg.clone().global(false).hide(true)).collect();
-        let stores = uses(&name, "ndjson");
+        let has_more = uses(&name, "ndjson") || name == "report";
         let command = command.mut_args(variable_in_long_help).args(hidden);
         let codes = command.get_after_help().map_or_else(|| EXIT_CODES.into(), ToString::to_string);
-        if stores {
+        if has_more {
             command.after_help("All flags: --help").after_long_help(codes)
         } else {
             command

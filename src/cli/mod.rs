@@ -6,9 +6,11 @@
 
 mod advise;
 mod check;
+mod condition;
 mod dashboards;
 mod export;
 mod files;
+mod filter;
 mod generate;
 mod help;
 mod import;
@@ -31,9 +33,11 @@ pub(crate) use self::reference::default_value;
 pub use self::{
     advise::AdviseFlags,
     check::CheckFlags,
+    condition::{Condition, ConditionLimit, ConditionOf},
     dashboards::{DashboardsCommand, InstallFlags},
     export::{ExportFlags, ExportFormat, ExportKind},
     files::InputFlags,
+    filter::{Exception, FilterFlags, OnlyResult, TypedDisposition},
     generate::GenerateCommand,
     help::{command, shown, unused_flag},
     import::{FromFlags, ImportFlags},
@@ -42,7 +46,7 @@ pub use self::{
     period::PeriodFlags,
     prune::PruneFlags,
     reference::settings_reference,
-    report::ReportFlags,
+    report::{ReportBy, ReportFlags, ReportFormat},
     settings::Settings,
     value::ADDRESS_EXPECTED,
     watch::WatchFlags,
@@ -51,6 +55,10 @@ pub use self::{
 /// What a mail server and a person read at the end of the help.
 const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it is a report that can be read; \
                           75 store unreachable or work interrupted, try again; 78 configuration.";
+
+/// The same for `report`.
+const REPORT_CODES: &str = "Exit codes: 0 told; 1 a condition of --fail-on holds; 64 usage; \
+                            75 store unreachable, try again; 78 configuration.";
 
 /// The same for `check`.
 const CHECK_CODES: &str = "Exit codes: 0 nothing is wrong; 1 something is; 64 usage.";
@@ -100,7 +108,10 @@ pub enum Mode {
     /// With -q, only what is not as it should be is shown.
     #[command(after_help = CHECK_CODES)]
     Check(CheckFlags),
-    /// Show what the SQLite store holds
+    /// Say how the mail in my domains' names fares, and mail to them, from what is stored
+    ///
+    /// Without any flag: the last 30 days, a domain a block, worst first.
+    #[command(after_help = REPORT_CODES)]
     Report(ReportFlags),
     /// Say whether a domain may have a stricter policy, and what that would have hit
     ///

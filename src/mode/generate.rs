@@ -1,14 +1,16 @@
 //! `generate`: man pages, completions and a reference of the settings, made from the definition of
-//! the flags. It reads nothing.
+//! the flags; and mails to try the program with. It reads nothing.
 
 use std::{fs, io, iter, path::Path};
 
 use clap_complete::Shell;
 use clap_mangen::Man;
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
 use super::print;
 use crate::{
     cli::{self, GenerateCommand},
+    demo::Year,
     exit::{Exit, Failure},
 };
 
@@ -27,6 +29,14 @@ pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
         }
         GenerateCommand::Completions { shell } => completions(*shell).into_bytes(),
         GenerateCommand::Settings => cli::settings_reference().into_bytes(),
+        GenerateCommand::Year { maildir, seed, end } => {
+            let end = end.unwrap_or_else(|| {
+                TimeZone::UTC.to_datetime(Timestamp::now()).date().saturating_sub(2.days())
+            });
+            let year = Year::new(*seed, end);
+            write_year(&year, maildir).map_err(|error| Failure::path(maildir, &error))?;
+            year.events().iter().flat_map(|event| format!("{event}\n").into_bytes()).collect()
+        }
     };
     print(&text)
 }
@@ -63,4 +73,18 @@ fn with_inner(command: &clap::Command) -> Vec<&clap::Command> {
 fn write_pages(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     pages()?.into_iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+}
+
+/// Delivers the mails of a year to a Maildir that is not there yet.
+fn write_year(year: &Year, maildir: &Path) -> io::Result<()> {
+    fs::create_dir(maildir)?;
+    for folder in ["cur", "new", "tmp"] {
+        fs::create_dir(maildir.join(folder))?;
+    }
+    for (mail, n) in year.mails().zip(0_u64..) {
+        let mail = mail?;
+        let name = format!("{}.Q{n}.demo,S={}", mail.received, mail.bytes.len());
+        fs::write(maildir.join("new").join(name), mail.bytes)?;
+    }
+    Ok(())
 }

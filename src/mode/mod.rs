@@ -25,12 +25,15 @@ use std::{
 use clap::ArgMatches;
 use tracing::info;
 
-use self::report::{ReportError, Source};
+use self::report::{Again, AskedPeriod, ReportError, ReportOptions, Source};
 use crate::{
-    cli::{self, Cli, Mode},
+    answers::By,
+    cli::{self, Cli, Mode, ReportFormat},
     config::{self, Config, Purpose, Typed},
     exit::{Exit, Failure},
     sink::Destination,
+    terminal::Terminal,
+    verdict::Mine,
 };
 
 /// Does what the command line says. `matches` are what `cli` was made from.
@@ -87,13 +90,18 @@ pub fn run(
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
         Some(Mode::Mine(command)) => mine::run(&command, &typed),
         Some(Mode::Prune(flags)) => prune::run(&flags, &typed),
-        Some(Mode::Report(report)) => show_report(report, store()?),
+        Some(Mode::Report(flags)) => show_report(flags, store()?, Again::typed(matches), quiet),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &typed),
     }
 }
 
-fn show_report(flags: cli::ReportFlags, store: Destination) -> Result<Exit, Failure> {
+fn show_report(
+    flags: cli::ReportFlags,
+    store: Destination,
+    again: Again,
+    is_quiet: bool,
+) -> Result<Exit, Failure> {
     let store = match store {
         Destination::Sqlite(store) => Source::File(store),
         Destination::OpenSearch(config) => Source::Cluster(Box::new(config)),
@@ -104,13 +112,27 @@ fn show_report(flags: cli::ReportFlags, store: Destination) -> Result<Exit, Fail
             ));
         }
     };
-    let cli::ReportFlags { period: cli::PeriodFlags { since, until }, domain, json, top } = flags;
-    let places = config::well_known_stores();
-    let options = report::ReportOptions { store, since, until, domain, json, top, places };
+    let cli::ReportFlags { period, all_time, filter, by, format, json, top, fail_on } = flags;
+    let cli::PeriodFlags { since, until } = period;
+    let is_usual = since.is_none() && until.is_none() && !all_time;
+    let options = ReportOptions {
+        store,
+        period: if is_usual { AskedPeriod::Usual } else { AskedPeriod::Given { since, until } },
+        filter: filter.filter(),
+        by: by.map(By::from),
+        format: if json { ReportFormat::Json } else { format },
+        top,
+        places: config::well_known_stores(),
+        terminal: Terminal::of_stdout(),
+        mine: Mine::default(),
+        again,
+        fail_on,
+        is_quiet,
+    };
     match report::run(&options, &mut io::BufWriter::new(io::stdout().lock())) {
         // Whoever reads it has seen enough.
         Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
-        result => Ok(result.map(|()| Exit::Ok)?),
+        result => Ok(result?),
     }
 }
 

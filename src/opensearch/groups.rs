@@ -98,7 +98,7 @@ fn pages(
         let asked = json!({ "page": { "composite": composite, "aggs": tally::aggregations() } });
         let mut found = cluster.search(Kind::Dmarc, &query, &asked)?;
         for bucket in buckets(&found["page"]) {
-            merge(merged.entry(key(&bucket["key"])).or_default(), &tally::read(bucket));
+            merged.entry(key(&bucket["key"])).or_default().add(&tally::read(bucket));
         }
         after = found["page"]["after_key"].take();
         if after.is_null() {
@@ -190,12 +190,4 @@ pub(super) fn raw_results(found: &Value) -> Vec<RawResult> {
 
 pub(super) fn buckets(found: &Value) -> impl Iterator<Item = &Value> {
     found["buckets"].as_array().into_iter().flatten()
-}
-
-fn merge(sum: &mut Tally, more: &Tally) {
-    sum.reports += more.reports;
-    sum.records += more.records;
-    sum.messages.merge(&more.messages);
-    sum.first = [sum.first, more.first].into_iter().flatten().min();
-    sum.last = sum.last.max(more.last);
 }

@@ -143,6 +143,24 @@ fn what_is_hidden_stays_hidden() {
 }
 
 #[test]
+fn the_mails_of_a_year_are_all_stored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (maildir, store) = (folder.path().join("Maildir"), folder.path().join("reports.sqlite"));
+    let path = maildir.to_str().expect("UTF-8");
+    let told = generated(&["year", path, "--end", "2026-09-30"]);
+    let silent =
+        "2026-07-28 to 2026-09-30, example.com: a reporter falls silent (University of Example)\n";
+    assert!(told.contains(silent), "{told}");
+    let mails = fs::read_dir(maildir.join("new")).expect("a folder").count();
+    let store = store.to_str().expect("UTF-8");
+    let ended = run(["once", "--store", store, path]);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(ended.log.contains(&format!("{mails} mails: {mails} with reports")), "{}", ended.log);
+    let again = run(["generate", "year", path]);
+    assert_eq!(again.code, Some(64), "a folder that is there: {}", again.log);
+}
+
+#[test]
 fn generate_takes_no_flag_of_a_store() {
     for arguments in [["generate", "settings", "--store=x"], ["--store=x", "generate", "settings"]]
     {

@@ -20,6 +20,7 @@ mod model;
 mod opensearch;
 mod proxy;
 mod prune;
+mod report;
 mod senders;
 mod sqlite;
 mod trouble;
