@@ -34,8 +34,8 @@ const OF_STORES: [&str; 3] = ["opensearch", "store", "give_up_after"];
 /// SQLite.
 fn uses(command: &str, flag: &str) -> bool {
     match command {
-        "report" => {
-            ["store", "opensearch"].contains(&flag)
+        "report" | "advise" => {
+            ["store", "opensearch", "source_names", "mine_file"].contains(&flag)
                 || OF_CLIENTS.contains(&flag)
                 || GENERAL.contains(&flag)
         }
@@ -44,9 +44,10 @@ fn uses(command: &str, flag: &str) -> bool {
         "prune" => {
             OF_STORES.contains(&flag) || OF_CLIENTS.contains(&flag) || GENERAL.contains(&flag)
         }
+        "mine" => ["store", "opensearch", "mine_file"].contains(&flag) || GENERAL.contains(&flag),
         "retry" | "generate" => GENERAL.contains(&flag),
         // Names are given to what is shown; reports are stored without.
-        _ => flag != "source_names",
+        _ => !["source_names", "mine_file"].contains(&flag),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to
 //! the [`crate::pipeline`].
 
+mod advise;
 mod check;
 mod dashboards;
 mod elsewhere;
@@ -9,6 +10,7 @@ mod files;
 mod generate;
 mod import;
 mod maildirs;
+mod mine;
 mod once;
 mod prune;
 pub mod report;
@@ -72,6 +74,7 @@ pub fn run(
     let store = || typed.config(&Purpose::default()).map(|config| config.store);
     match mode {
         None => files::run(&input, &typed),
+        Some(Mode::Advise(flags)) => advise::run(&flags, &typed),
         Some(Mode::Check(flags)) => check::run(&flags, &typed),
         Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),
         Some(Mode::Export(flags)) => {
@@ -85,6 +88,7 @@ pub fn run(
         Some(Mode::Generate(what)) => generate::run(&what),
         Some(Mode::Once { maildirs }) => once::run(&maildirs, &typed),
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
+        Some(Mode::Mine(command)) => mine::run(&command, &typed),
         Some(Mode::Prune(flags)) => prune::run(&flags, &typed),
         Some(Mode::Report(flags)) => show_report(flags, store()?, Again::typed(matches), quiet),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
