@@ -21,6 +21,8 @@ pub(super) struct View {
     pub(super) blocks: Vec<Block>,
     /// Commands that show more, best first.
     pub(super) next: Vec<String>,
+    /// The command that says of an unknown sender that it is one's own.
+    pub(super) if_yours: Option<String>,
 }
 
 /// What belongs together, such as all about a domain.
