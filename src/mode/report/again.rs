@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command, CommandFactory, parser::ValueSource};
 
-use crate::{cli::Cli, mode::elsewhere::quoted};
+use crate::{answers::Network, cli::Cli, mode::elsewhere::quoted};
 
 /// Flags that say how the answer is shown, or that are not to be typed again.
 const LEFT_OUT: [&str; 7] = ["by", "format", "json", "fail_on", "verbose", "quiet", "top"];
@@ -59,7 +59,8 @@ impl Again {
             let name = word.split('=').next().unwrap_or_default();
             ["--store", "--opensearch", "--mine-file", "--config"].contains(&name)
         };
-        let whose = format!("sender:{sender}");
+        let is_network = sender.parse::<Network>().is_ok();
+        let whose = if is_network { sender.to_owned() } else { format!("sender:{sender}") };
         let more = ["mine", "add", &whose, "--domain", domain];
         let can_be = is_typed(sender) && is_typed(domain);
         can_be.then(|| command(shared.filter(is_used).chain(more)))
@@ -126,6 +127,8 @@ mod tests {
             assert_eq!(again.with(&["--domain", hostile]), None, "{hostile:?}");
             assert_eq!(again.mine(hostile, "example.org"), None, "{hostile:?}");
         }
+        let network = again.mine("192.0.2.0/24", "example.org").unwrap_or_default();
+        assert!(network.ends_with(" mine add 192.0.2.0/24 --domain example.org"), "{network}");
         assert_eq!(
             again.mine("Amazon SES", "example.org").as_deref(),
             Some(
