@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::settle::{Outcome, Settlement, apply::Moved};
+use crate::settle::{MailOutcome, Settlement, apply::Moved};
 
 /// All metrics; clones share the numbers.
 #[derive(Clone)]
@@ -171,11 +171,11 @@ impl Metrics {
     /// A mail was settled.
     pub fn settled(&self, settlement: &Settlement, moved: Moved) {
         let outcome = match (&settlement.outcome, moved) {
-            (Outcome::Gone | Outcome::NotAFile, _) => return,
-            (Outcome::Left, _) | (_, Moved::Failed) => "left",
-            (Outcome::Stored, _) => "stored",
-            (Outcome::Failed(_), _) => "failed",
-            (Outcome::Unrecognized(_), _) => "unrecognized",
+            (MailOutcome::Gone | MailOutcome::NotAFile, _) => return,
+            (MailOutcome::Left, _) | (_, Moved::Failed) => "left",
+            (MailOutcome::Stored, _) => "stored",
+            (MailOutcome::Failed(_), _) => "failed",
+            (MailOutcome::Unrecognized(_), _) => "unrecognized",
         };
         self.mails.get_or_create(&MailLabels { outcome }).inc();
         if outcome == "left" {

@@ -13,7 +13,7 @@ use std::{
 
 use email_report_processor::{
     metrics::{Metrics, RequestResult},
-    settle::{Origin, Outcome, Settlement, Tag, Tally, apply::Moved},
+    settle::{Counts, MailOutcome, Origin, Settlement, Tag, apply::Moved},
 };
 use serde_json::{Value, json};
 
@@ -256,8 +256,8 @@ fn every_metric_that_grafana_is_to_show_exists_and_is_shown() {
     let stored = Settlement {
         origin: Origin::Input("a mail".into()),
         tag: Tag::default(),
-        outcome: Outcome::Stored,
-        tally: Tally::default(),
+        outcome: MailOutcome::Stored,
+        tally: Counts::default(),
         about: None,
     };
     metrics.settled(&stored, Moved::Yes);
