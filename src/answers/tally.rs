@@ -110,6 +110,17 @@ impl Outcome {
         (self.disposition as u8 * results + self.spf as u8) * results + self.dkim as u8
     }
 
+    /// Whether SPF passed and was aligned, by the number.
+    pub(crate) fn is_spf_pass(number: u8) -> bool {
+        let evaluated = Evaluated::Unknown as u8 + 1;
+        number / evaluated % evaluated == Evaluated::Pass as u8
+    }
+
+    /// The one with this number; nothing if none has it.
+    pub(crate) fn of_number(number: u8) -> Option<Outcome> {
+        Outcome::all().nth(number.into())
+    }
+
     /// What a record says.
     pub fn of(evaluated: &PolicyEvaluated) -> Outcome {
         Outcome::from_words(

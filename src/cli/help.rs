@@ -36,8 +36,8 @@ const OF_EXPORT: [&str; 3] = ["source_names", "limit_records", "limit_value_byte
 /// True if a command makes use of a shared flag.
 fn uses(command: &str, flag: &str) -> bool {
     match command {
-        "report" | "serve" => {
-            ["store", "opensearch"].contains(&flag)
+        "report" | "advise" | "serve" => {
+            ["store", "opensearch", "source_names", "mine_file"].contains(&flag)
                 || OF_CLIENTS.contains(&flag)
                 || GENERAL.contains(&flag)
         }
@@ -48,9 +48,10 @@ fn uses(command: &str, flag: &str) -> bool {
                 || GENERAL.contains(&flag)
                 || command == "export" && OF_EXPORT.contains(&flag)
         }
+        "mine" => ["store", "opensearch", "mine_file"].contains(&flag) || GENERAL.contains(&flag),
         "retry" | "generate" | "demo" => GENERAL.contains(&flag),
         // Names are given to what is shown; reports are stored without.
-        _ => flag != "source_names",
+        _ => !["source_names", "mine_file"].contains(&flag),
     }
 }
 

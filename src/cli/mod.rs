@@ -4,6 +4,7 @@
 //! Each command has its flags in a file of its own; [`Settings`] are the flags that the environment
 //! and the configuration file know as well, under the same names.
 
+mod advise;
 mod check;
 mod condition;
 mod dashboards;
@@ -14,6 +15,7 @@ mod filter;
 mod generate;
 mod help;
 mod import;
+mod mine;
 mod option_file;
 mod period;
 mod prune;
@@ -31,6 +33,7 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 #[cfg(test)]
 pub(crate) use self::reference::default_value;
 pub use self::{
+    advise::AdviseFlags,
     check::CheckFlags,
     condition::{Condition, ConditionLimit, ConditionOf},
     dashboards::{DashboardsCommand, InstallFlags},
@@ -41,6 +44,7 @@ pub use self::{
     generate::GenerateCommand,
     help::{command, shown, unused_flag},
     import::{FromFlags, ImportFlags},
+    mine::{MineCommand, MineFlags},
     option_file::{OptionFileError, option_file},
     period::PeriodFlags,
     prune::PruneFlags,
@@ -113,6 +117,17 @@ pub enum Mode {
     /// Without any flag: the last 30 days, a domain a block, worst first.
     #[command(after_help = REPORT_CODES)]
     Report(ReportFlags),
+    /// Say whether a domain may have a stricter policy, and what that would have hit
+    ///
+    /// What p=quarantine and p=reject, strict alignment (adkim=s, aspf=s), sp and np would have done
+    /// to the mail of the period, and whose it was.
+    Advise(AdviseFlags),
+    /// Say what is yours: networks, senders, DKIM selectors, domains of services
+    ///
+    /// All that shows senders goes by it. It is kept in a file that you can read and edit
+    /// (--mine-file).
+    #[command(subcommand)]
+    Mine(MineCommand),
     /// Show what the store holds as web pages, on this machine
     ///
     /// They are made from the store at each request, and only read it.

@@ -173,6 +173,11 @@ settings! {
     /// Names of senders in parsedmarc's form (CSV), which beat those that the program knows
     #[arg(long, global = true, value_name = "FILE", env = "ERP_SOURCE_NAMES", help_heading = "Senders")]
     source_names: PathBuf,
+    /// File with what you said is yours (command mine) [default: mine.toml beside the store]
+    ///
+    /// With OpenSearch it is where the SQLite store would be.
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_MINE_FILE", help_heading = "Senders")]
+    mine_file: PathBuf,
 
     /// Size of a mail [default: 64MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_MAIL_BYTES", help_heading = "Limits")]

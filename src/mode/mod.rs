@@ -1,6 +1,7 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to
 //! the [`crate::pipeline`].
 
+mod advise;
 mod check;
 mod dashboards;
 mod demo;
@@ -10,6 +11,7 @@ mod files;
 mod generate;
 mod import;
 mod maildirs;
+mod mine;
 mod once;
 mod pages;
 mod prune;
@@ -21,6 +23,7 @@ mod watch;
 use std::{
     io::{self, Write},
     path::Path,
+    sync::Arc,
 };
 
 use clap::ArgMatches;
@@ -32,6 +35,7 @@ use crate::{
     cli::{self, Cli, Mode, ReportFormat},
     config::{self, Purpose, Typed},
     exit::{Exit, Failure},
+    lookup,
     sink::Destination,
     terminal::Terminal,
     verdict::Mine,
@@ -72,9 +76,9 @@ pub fn run(
     let quiet = shared.quiet;
     let options = options.map(|(cli, matches)| (cli.shared.settings.clone(), matches));
     let typed = Typed { shared, matches, options };
-    let store = || typed.config(&Purpose::default()).map(|config| config.store);
     match mode {
         None => files::run(&input, &typed),
+        Some(Mode::Advise(flags)) => advise::run(&flags, &typed),
         Some(Mode::Check(flags)) => check::run(&flags, &typed),
         Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),
         Some(Mode::Demo(flags)) => demo::run(&flags),
@@ -82,9 +86,13 @@ pub fn run(
         Some(Mode::Generate(what)) => generate::run(&what),
         Some(Mode::Once { maildirs }) => once::run(&maildirs, &typed),
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
+        Some(Mode::Mine(command)) => mine::run(&command, &typed),
         Some(Mode::Prune(flags)) => prune::run(&flags, &typed),
-        Some(Mode::Report(flags)) => show_report(flags, store()?, Again::typed(matches), quiet),
-        Some(Mode::Serve(flags)) => serve::run(&flags, store()?),
+        Some(Mode::Report(flags)) => {
+            let config = typed.config(&Purpose::default())?;
+            show_report(flags, config, Again::typed(matches), quiet)
+        }
+        Some(Mode::Serve(flags)) => serve::run(&flags, typed.config(&Purpose::default())?.store),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &typed),
     }
@@ -92,10 +100,11 @@ pub fn run(
 
 fn show_report(
     flags: cli::ReportFlags,
-    store: Destination,
+    config: Config,
     again: Again,
     is_quiet: bool,
 ) -> Result<Exit, Failure> {
+    let Config { store, source_names, mine_file, .. } = config;
     let store = match store {
         Destination::Sqlite(store) => Source::File(store),
         Destination::OpenSearch(config) => Source::Cluster(Box::new(config)),
@@ -118,7 +127,8 @@ fn show_report(
         top,
         places: config::well_known_stores(),
         terminal: Terminal::of_stdout(),
-        mine: Mine::default(),
+        operators: Arc::new(lookup::names(source_names.as_deref())?),
+        mine: mine_file.as_deref().map_or_else(|| Ok(Mine::default()), lookup::mine)?,
         again,
         fail_on,
         is_quiet,

@@ -6,7 +6,7 @@ use super::{BEGIN, COUNT, filter, scripts};
 use crate::answers::{Disposition, Dispositions, Evaluated, Messages, Tally};
 
 /// Up to some ten thousand the number of distinct values is exact.
-const EXACT: u64 = 40_000;
+pub(super) const EXACT: u64 = 40_000;
 
 /// The dispositions that have a name; all else is what is left.
 const NAMED: [Disposition; 4] =
@@ -18,6 +18,15 @@ pub(super) const PAGE: usize = 1000;
 /// The sum of messages.
 pub(super) fn messages() -> Value {
     json!({ "sum": { "field": COUNT } })
+}
+
+/// Messages, and those that passed in one way or another.
+pub(super) fn passed() -> Value {
+    let mut all = aggregations();
+    if let Some(all) = all.as_object_mut() {
+        all.retain(|name, _| ["messages", "pass", "spf", "dkim"].contains(&&**name));
+    }
+    all
 }
 
 /// What [`read`] reads.

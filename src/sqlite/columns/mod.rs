@@ -17,11 +17,13 @@ mod fill;
 mod forget;
 mod gather;
 mod groups;
+mod histories;
 mod names;
 mod newest;
 mod numbers;
 mod scan;
 mod segment;
+mod senders;
 mod used;
 mod weights;
 
@@ -32,5 +34,6 @@ pub(super) use self::{
     forget::forget,
     newest::Summed,
     scan::Scan,
+    senders::Naming,
     used::Unused,
 };

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     answers::{Day, Dispositions, RawResult, Selector, Signs, Tally},
     report::aggregate::PolicyPublished,
-    senders::SenderName,
+    senders::Sender,
     verdict::{Whose, case::Keys},
 };
 
@@ -106,7 +106,7 @@ impl JudgedCase {
         });
         let result = RawResult { domain: None, result: Some("fail".into()), messages: 1 };
         History {
-            sender: SenderName {
+            sender: Sender {
                 name: self.name.into(),
                 kind: self.kind.map(Into::into),
                 basis: self.basis,

@@ -23,7 +23,7 @@ use crate::{
         tls::{FailureDetail, PolicyResult},
     },
     sanitize,
-    senders::{self, Host, Operators, SenderName},
+    senders::{self, Host, Operators, Sender},
 };
 
 /// A table that is being written.
@@ -54,7 +54,8 @@ impl<'o, W: Write> Table<'o, W> {
                 let head = dmarc_head(report, received);
                 (0..).zip(&report.records).try_for_each(|(n, one)| {
                     let known = known(one.row.source_ip);
-                    let sender = sender(&senders::of_record(one, known, self.operators));
+                    let policy = report.policy_published.domain.as_deref();
+                    let sender = sender(&senders::of_record(policy, one, known, self.operators));
                     let cells = record(one).into_iter().chain(host(known)).chain(sender);
                     self.row(ids, n, &head, cells)
                 })
@@ -188,7 +189,7 @@ fn host(host: Option<&Host>) -> [Cell<'_>; 5] {
     ]
 }
 
-fn sender(sender: &SenderName) -> [Cell<'static>; 2] {
+fn sender(sender: &Sender) -> [Cell<'static>; 2] {
     [Some(&sender.name), sender.kind.as_ref()].map(|fact| text(fact).into_owned())
 }
 
