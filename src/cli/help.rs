@@ -27,6 +27,18 @@ const OF_CLIENTS: [&str; 10] = [
     "failures_index",
 ];
 
+/// What those have a use for that tell news.
+const OF_NEWS: [&str; 8] = [
+    "mail_to",
+    "mail_from",
+    "sendmail",
+    "smtp",
+    "smtp_user",
+    "smtp_password_file",
+    "smtp_ca_file",
+    "alert_command",
+];
+
 /// What `prune` has a use for, apart from these and the general ones.
 const OF_STORES: [&str; 3] = ["opensearch", "store", "give_up_after"];
 
@@ -45,8 +57,15 @@ fn uses(command: &str, flag: &str) -> bool {
             OF_STORES.contains(&flag) || OF_CLIENTS.contains(&flag) || GENERAL.contains(&flag)
         }
         "retry" | "generate" => GENERAL.contains(&flag),
+        "digest" | "alert" => {
+            ["store", "opensearch"].contains(&flag)
+                || OF_CLIENTS.contains(&flag)
+                || OF_NEWS.contains(&flag) && (command == "alert" || flag != "alert_command")
+                || GENERAL.contains(&flag)
+        }
         // Names are given to what is shown; reports are stored without.
-        _ => flag != "source_names",
+        "watch" | "check" => flag != "source_names",
+        _ => ![OF_NEWS.as_slice(), &["source_names", "alert_after"]].concat().contains(&flag),
     }
 }
 

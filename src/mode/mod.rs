@@ -1,8 +1,10 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to
 //! the [`crate::pipeline`].
 
+mod alert;
 mod check;
 mod dashboards;
+mod digest;
 mod elsewhere;
 pub mod export;
 mod files;
@@ -69,6 +71,8 @@ pub fn run(
     let store = || typed.config(&Purpose::default()).map(|config| config.store);
     match mode {
         None => files::run(&input, &typed),
+        Some(Mode::Alert(flags)) => alert::run(&flags, &typed),
+        Some(Mode::Digest(flags)) => digest::run(&flags, &typed),
         Some(Mode::Check(flags)) => check::run(&flags, &typed),
         Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),
         Some(Mode::Export(flags)) => {

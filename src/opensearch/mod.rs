@@ -11,6 +11,7 @@ mod filter;
 mod groups;
 mod lists;
 mod scripts;
+mod situations;
 mod tally;
 
 use serde_json::{Value, json};

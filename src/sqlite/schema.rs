@@ -22,6 +22,7 @@ const STEPS: &[Migration] = &[
     Migration { sql: include_str!("schema_3.sql"), then: rekey::failures },
     Migration { sql: include_str!("schema_4.sql"), then: |_| Ok(()) },
     Migration { sql: include_str!("schema_5.sql"), then: columns::fill },
+    Migration { sql: include_str!("schema_6.sql"), then: |_| Ok(()) },
 ];
 
 /// What the file says of itself.
