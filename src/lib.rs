@@ -43,3 +43,4 @@ pub mod source;
 pub mod sqlite;
 pub mod stop;
 mod stored;
+pub mod verdict;

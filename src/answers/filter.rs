@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::IpAddr};
 
-use super::{Disposition, Network, Sender, Verdict};
+use super::{Disposition, Evaluated, Network, Sender};
 
 /// Which records are meant: those that every property lets through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Filter {
     pub until: Option<i64>,
     /// The domain of the policy is one of these or below one.
     pub domains: Choice<String>,
+    /// Those below them are not meant.
+    pub exactly: bool,
     /// Who reports, spelled exactly so.
     pub organizations: Choice<String>,
     /// The source's address is in one of these. Of a record without address nothing is known.
@@ -22,11 +24,11 @@ pub struct Filter {
     /// What was done with them.
     pub dispositions: Choice<Disposition>,
     /// Whether they passed DMARC.
-    pub dmarc: Choice<Verdict>,
+    pub dmarc: Choice<Evaluated>,
     /// Whether SPF passed and was aligned.
-    pub spf: Choice<Verdict>,
+    pub spf: Choice<Evaluated>,
     /// Whether DKIM passed and was aligned.
-    pub dkim: Choice<Verdict>,
+    pub dkim: Choice<Evaluated>,
 }
 
 /// The values of a property that are wanted, all if none is named; and those that are not.
@@ -67,9 +69,21 @@ impl Filter {
         self.since.is_none_or(|since| since <= begin) && self.until.is_none_or(|end| begin < end)
     }
 
+    /// The same of the period before, which is as long. A period that lasts ends now, in seconds
+    /// since 1970; before one without a beginning there is nothing.
+    pub fn before(&self, now: i64) -> Option<Filter> {
+        let since = self.since?;
+        let length = self.until.unwrap_or(now).saturating_sub(since).max(0);
+        let (since, until) = (Some(since.saturating_sub(length)), Some(since));
+        Some(Filter { since, until, ..self.clone() })
+    }
+
     /// Whether a policy's domain is meant, given as [`folded`] gives it.
     pub fn lets_domain(&self, domain: &str) -> bool {
-        self.domains.lets(|wanted| is_at_or_below(domain, &folded(wanted)))
+        self.domains.lets(|wanted| {
+            let wanted = folded(wanted);
+            if self.exactly { domain == wanted } else { is_at_or_below(domain, &wanted) }
+        })
     }
 
     /// Whether a reporter is meant.

@@ -8,6 +8,7 @@
 
 mod filter;
 mod group;
+mod history;
 mod network;
 pub mod overview;
 mod sender;
@@ -17,9 +18,10 @@ mod tally;
 pub use self::{
     filter::{Choice, Filter, folded, is_at_or_below},
     group::{By, Group, Groups, Key, RawResult},
+    history::{Day, Histories, History, Selector, Signs},
     network::{Network, ParseNetworkError},
     sender::{ParseSenderError, Sender, Signature, sender},
-    tally::{Disposition, Dispositions, Messages, Outcome, Tally, Verdict},
+    tally::{Disposition, Dispositions, Evaluated, Messages, Outcome, Tally},
 };
 pub(crate) use self::{
     sender::best,
@@ -30,7 +32,7 @@ pub(crate) use self::{
 use serde_json::Value;
 
 use self::overview::{Dmarc, Domain, Failures, Overview, Source, Tls};
-use crate::report::Kind;
+use crate::report::{Kind, aggregate::PolicyPublished};
 
 /// How many raw results or ways to fail are told of one source or policy: the most frequent ones. A
 /// stranger's report may name any number.
@@ -74,6 +76,20 @@ pub trait Answers {
     /// # Errors
     /// The store can't be read.
     fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups, Self::Error>;
+
+    /// What is known of each sender, as much as it takes to judge it: the `top` ones with most
+    /// messages.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn histories(&self, filter: &Filter, top: usize) -> Result<Histories, Self::Error>;
+
+    /// The policy that the newest report of the period, domains and reporters of a filter has; of
+    /// several as new the first by reporter and report id.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn policy(&self, filter: &Filter) -> Result<Option<PolicyPublished>, Self::Error>;
 
     /// TLS policies of the period and domains of a filter, the `top` ones with most sessions.
     ///

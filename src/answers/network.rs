@@ -57,6 +57,11 @@ impl Network {
         self.first.is_ipv4() == address.is_ipv4() && Network::of(address, self.length) == *self
     }
 
+    /// True if all of another network is in it.
+    pub fn has(&self, other: &Network) -> bool {
+        self.length <= other.length && self.contains(other.first)
+    }
+
     /// Its first address.
     pub fn first(&self) -> IpAddr {
         self.first

@@ -21,7 +21,7 @@ pub enum Disposition {
 
 /// Whether mails passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verdict {
+pub enum Evaluated {
     /// They did.
     Pass,
     /// They did not.
@@ -36,9 +36,9 @@ pub struct Outcome {
     /// What was done with them.
     pub disposition: Disposition,
     /// Whether SPF passed and was aligned.
-    pub spf: Verdict,
+    pub spf: Evaluated,
     /// Whether DKIM passed and was aligned.
-    pub dkim: Verdict,
+    pub dkim: Evaluated,
 }
 
 impl Disposition {
@@ -68,28 +68,28 @@ impl Disposition {
     }
 }
 
-impl Verdict {
-    const ALL: [Verdict; 3] = [Verdict::Pass, Verdict::Fail, Verdict::Unknown];
+impl Evaluated {
+    const ALL: [Evaluated; 3] = [Evaluated::Pass, Evaluated::Fail, Evaluated::Unknown];
 
     /// From the report's word.
-    pub fn from_word(word: Option<&str>) -> Verdict {
+    pub fn from_word(word: Option<&str>) -> Evaluated {
         match word {
-            Some("pass") => Verdict::Pass,
-            Some(_) => Verdict::Fail,
-            None => Verdict::Unknown,
+            Some("pass") => Evaluated::Pass,
+            Some(_) => Evaluated::Fail,
+            None => Evaluated::Unknown,
         }
     }
 }
 
 impl Outcome {
     /// How many there are.
-    pub(crate) const COUNT: usize = Disposition::ALL.len() * Verdict::ALL.len().pow(2);
+    pub(crate) const COUNT: usize = Disposition::ALL.len() * Evaluated::ALL.len().pow(2);
 
     /// All of them, in their order.
     pub fn all() -> impl Iterator<Item = Outcome> {
         let each = |disposition| {
-            Verdict::ALL.into_iter().flat_map(move |spf| {
-                Verdict::ALL.map(move |dkim| Outcome { disposition, spf, dkim })
+            Evaluated::ALL.into_iter().flat_map(move |spf| {
+                Evaluated::ALL.map(move |dkim| Outcome { disposition, spf, dkim })
             })
         };
         Disposition::ALL.into_iter().flat_map(each)
@@ -97,8 +97,8 @@ impl Outcome {
 
     /// Its place among all.
     pub(crate) fn number(self) -> u8 {
-        let verdicts = Verdict::Unknown as u8 + 1;
-        (self.disposition as u8 * verdicts + self.spf as u8) * verdicts + self.dkim as u8
+        let results = Evaluated::Unknown as u8 + 1;
+        (self.disposition as u8 * results + self.spf as u8) * results + self.dkim as u8
     }
 
     /// What a record says.
@@ -114,14 +114,14 @@ impl Outcome {
     pub fn from_words(disposition: Option<&str>, spf: Option<&str>, dkim: Option<&str>) -> Outcome {
         Outcome {
             disposition: Disposition::from_word(disposition),
-            spf: Verdict::from_word(spf),
-            dkim: Verdict::from_word(dkim),
+            spf: Evaluated::from_word(spf),
+            dkim: Evaluated::from_word(dkim),
         }
     }
 
     /// Whether the mails passed DMARC: either mechanism passed and was aligned (RFC 7489 section
     /// 4.2).
-    pub fn dmarc(self) -> Verdict {
+    pub fn dmarc(self) -> Evaluated {
         self.spf.min(self.dkim)
     }
 }
@@ -183,14 +183,34 @@ impl Messages {
         };
         for (sum, counts) in [
             (&mut self.messages, true),
-            (&mut self.pass, outcome.dmarc() == Verdict::Pass),
-            (&mut self.spf_aligned, outcome.spf == Verdict::Pass),
-            (&mut self.dkim_aligned, outcome.dkim == Verdict::Pass),
+            (&mut self.pass, outcome.dmarc() == Evaluated::Pass),
+            (&mut self.spf_aligned, outcome.spf == Evaluated::Pass),
+            (&mut self.dkim_aligned, outcome.dkim == Evaluated::Pass),
             (by_disposition, true),
         ] {
             if counts {
                 *sum = capped_sum(*sum, messages);
             }
+        }
+    }
+}
+
+impl Messages {
+    /// Adds those of other records.
+    pub(crate) fn merge(&mut self, other: &Messages) {
+        let (ours, theirs) = (&mut self.disposition, &other.disposition);
+        for (sum, more) in [
+            (&mut self.messages, other.messages),
+            (&mut self.pass, other.pass),
+            (&mut self.spf_aligned, other.spf_aligned),
+            (&mut self.dkim_aligned, other.dkim_aligned),
+            (&mut ours.none, theirs.none),
+            (&mut ours.pass, theirs.pass),
+            (&mut ours.quarantine, theirs.quarantine),
+            (&mut ours.reject, theirs.reject),
+            (&mut ours.other, theirs.other),
+        ] {
+            *sum = capped_sum(*sum, more);
         }
     }
 }
@@ -214,9 +234,9 @@ mod tests {
     #[test]
     fn dmarc_is_known_if_either_result_is() {
         let of = |spf, dkim| Outcome::from_words(None, spf, dkim).dmarc();
-        assert_eq!(of(Some("pass"), None), Verdict::Pass);
-        assert_eq!(of(Some("fail"), Some("pass")), Verdict::Pass);
-        assert_eq!(of(None, Some("softfail")), Verdict::Fail);
-        assert_eq!(of(None, None), Verdict::Unknown);
+        assert_eq!(of(Some("pass"), None), Evaluated::Pass);
+        assert_eq!(of(Some("fail"), Some("pass")), Evaluated::Pass);
+        assert_eq!(of(None, Some("softfail")), Evaluated::Fail);
+        assert_eq!(of(None, None), Evaluated::Unknown);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{BEGIN, scripts};
 use crate::{
-    answers::{Choice, Disposition, Filter, Network, Outcome, ReportName, Verdict, folded},
+    answers::{Choice, Disposition, Evaluated, Filter, Network, Outcome, ReportName, folded},
     report::Kind,
 };
 
@@ -19,7 +19,7 @@ pub(super) fn records(filter: &Filter) -> Value {
     let (spf, dkim) = (field("spf"), field("dkim"));
     all_of(&[
         range(filter, BEGIN),
-        domains(&filter.domains, "feedback.policy_published.domain.keyword"),
+        domains(filter, "feedback.policy_published.domain.keyword"),
         choice(
             &filter.organizations,
             |name| json!({ "term": { "feedback.report_metadata.org_name.keyword": name } }),
@@ -32,9 +32,15 @@ pub(super) fn records(filter: &Filter) -> Value {
         }),
         choice(&filter.dispositions, |wanted| disposition(*wanted, &field("disposition"))),
         choice(&filter.dmarc, |wanted| dmarc(*wanted, &spf, &dkim)),
-        choice(&filter.spf, |wanted| verdict(*wanted, &spf)),
-        choice(&filter.dkim, |wanted| verdict(*wanted, &dkim)),
+        choice(&filter.spf, |wanted| evaluated(*wanted, &spf)),
+        choice(&filter.dkim, |wanted| evaluated(*wanted, &dkim)),
     ])
+}
+
+/// The DMARC records of the reports of a filter's period, domains and reporters.
+pub(super) fn reports(filter: &Filter) -> Value {
+    let Filter { since, until, domains, exactly, organizations, .. } = filter.clone();
+    records(&Filter { since, until, domains, exactly, organizations, ..Filter::default() })
 }
 
 /// Records of an outcome.
@@ -42,8 +48,8 @@ pub(super) fn outcome(outcome: Outcome) -> Value {
     let field = |name: &str| format!("{EVALUATED}.{name}.keyword");
     all_of(&[
         disposition(outcome.disposition, &field("disposition")),
-        verdict(outcome.spf, &field("spf")),
-        verdict(outcome.dkim, &field("dkim")),
+        evaluated(outcome.spf, &field("spf")),
+        evaluated(outcome.dkim, &field("dkim")),
     ])
 }
 
@@ -81,21 +87,23 @@ pub(super) fn report(name: &ReportName) -> Value {
 }
 
 /// Documents whose domain is meant.
-pub(super) fn domains(domains: &Choice<String>, field: &str) -> Value {
-    choice(domains, |wanted| {
+pub(super) fn domains(filter: &Filter, field: &str) -> Value {
+    let fronts: &[&str] = if filter.exactly { &[""] } else { &["", "*."] };
+    choice(&filter.domains, |wanted| {
         let wanted = folded(wanted);
-        let wanted = wanted.trim_start_matches('.');
+        let wanted = if filter.exactly { &wanted } else { wanted.trim_start_matches('.') };
         if wanted.is_empty() {
             return any_of(&[none_of(&exists(field)), json!({ "regexp": { field: "\\.*" } })]);
         }
         let literal = wanted.replace('\\', "\\\\").replace('*', "\\*").replace('?', "\\?");
-        let patterns = ["", "*."].map(|front| {
-            ["", "."].map(|end| {
-                let value = format!("{front}{literal}{end}");
+        let patterns: Vec<Value> = fronts
+            .iter()
+            .flat_map(|front| ["", "."].map(|end| format!("{front}{literal}{end}")))
+            .map(|value| {
                 json!({ "wildcard": { field: { "value": value, "case_insensitive": true } } })
             })
-        });
-        any_of(patterns.as_flattened())
+            .collect();
+        any_of(&patterns)
     })
 }
 
@@ -134,22 +142,22 @@ fn disposition(wanted: Disposition, field: &str) -> Value {
     json!({ "term": { field: wanted.word() } })
 }
 
-fn verdict(wanted: Verdict, field: &str) -> Value {
+fn evaluated(wanted: Evaluated, field: &str) -> Value {
     let pass = json!({ "term": { field: "pass" } });
     match wanted {
-        Verdict::Pass => pass,
-        Verdict::Fail => all_of(&[exists(field), none_of(&pass)]),
-        Verdict::Unknown => none_of(&exists(field)),
+        Evaluated::Pass => pass,
+        Evaluated::Fail => all_of(&[exists(field), none_of(&pass)]),
+        Evaluated::Unknown => none_of(&exists(field)),
     }
 }
 
-fn dmarc(wanted: Verdict, spf: &str, dkim: &str) -> Value {
-    let passed = any_of(&[spf, dkim].map(|field| verdict(Verdict::Pass, field)));
+fn dmarc(wanted: Evaluated, spf: &str, dkim: &str) -> Value {
+    let passed = any_of(&[spf, dkim].map(|field| evaluated(Evaluated::Pass, field)));
     let is_known = any_of(&[spf, dkim].map(exists));
     match wanted {
-        Verdict::Pass => passed,
-        Verdict::Fail => all_of(&[is_known, none_of(&passed)]),
-        Verdict::Unknown => none_of(&is_known),
+        Evaluated::Pass => passed,
+        Evaluated::Fail => all_of(&[is_known, none_of(&passed)]),
+        Evaluated::Unknown => none_of(&is_known),
     }
 }
 

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 
 use super::{AskError, BEGIN, ClusterAnswers, filter, scripts, tally};
 use crate::{
-    answers::{
-        Answers, By, Filter, Group, Groups, Key, Outcome, RawResult, Tally, capped_sum, folded,
-    },
+    answers::{Answers, By, Filter, Group, Groups, Key, Outcome, RawResult, Tally, folded},
     report::Kind,
 };
 
@@ -192,20 +190,7 @@ fn buckets(found: &Value) -> impl Iterator<Item = &Value> {
 fn merge(sum: &mut Tally, more: &Tally) {
     sum.reports += more.reports;
     sum.records += more.records;
-    let (ours, theirs) = (&mut sum.messages, &more.messages);
-    for (sum, more) in [
-        (&mut ours.messages, theirs.messages),
-        (&mut ours.pass, theirs.pass),
-        (&mut ours.spf_aligned, theirs.spf_aligned),
-        (&mut ours.dkim_aligned, theirs.dkim_aligned),
-        (&mut ours.disposition.none, theirs.disposition.none),
-        (&mut ours.disposition.pass, theirs.disposition.pass),
-        (&mut ours.disposition.quarantine, theirs.disposition.quarantine),
-        (&mut ours.disposition.reject, theirs.disposition.reject),
-        (&mut ours.disposition.other, theirs.disposition.other),
-    ] {
-        *sum = capped_sum(*sum, more);
-    }
+    sum.messages.merge(&more.messages);
     sum.first = [sum.first, more.first].into_iter().flatten().min();
     sum.last = sum.last.max(more.last);
 }

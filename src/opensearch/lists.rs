@@ -65,6 +65,24 @@ pub(super) fn each(
     }
 }
 
+/// `_id` and `_source` of the newest document, by a date; of those as new the first in an order.
+pub(super) fn first(
+    cluster: &ClusterAnswers,
+    kind: Kind,
+    query: &Value,
+    date: &str,
+    order: &[Value],
+) -> Result<Option<(String, Value)>, AskError> {
+    let path = format!("/{}/_search?{WHOLE}", cluster.index(kind));
+    let newest = json!({ date: { "order": "desc", "unmapped_type": "date" } });
+    let sort: Vec<&Value> = std::iter::once(&newest).chain(order).collect();
+    let body = json!({ "size": 1, "query": query, "sort": sort });
+    let mut found = useful(&cluster.client.post(&path, &body)?)?;
+    let mut hit = found["hits"]["hits"][0].take();
+    let id = hit["_id"].as_str().map(str::to_owned);
+    Ok(id.map(|id| (id, hit["_source"].take())))
+}
+
 /// Counts the policy of a document.
 pub(super) fn add_policy(sums: &mut TlsSums<String>, id: &str, source: &Value) {
     let policy = &source["policies"]["policy"];

@@ -19,11 +19,13 @@ use ureq::http::Method;
 
 use crate::{
     answers::{
-        Answers, By, FailureSums, Filter, Groups, ReportName, StoredDocument, Tally, TlsSums,
+        Answers, By, FailureSums, Filter, Groups, Histories, ReportName, StoredDocument, Tally,
+        TlsSums,
         overview::{Failures, Tls},
     },
+    document,
     exit::{Exit, Failure},
-    report::Kind,
+    report::{Kind, Report, aggregate::PolicyPublished},
     sink::opensearch::{
         certificates::CertificateError,
         client::{Answer, Client, Unavailable},
@@ -136,6 +138,25 @@ impl Answers for ClusterAnswers {
         groups::groups(self, filter, by, top)
     }
 
+    fn histories(&self, filter: &Filter, top: usize) -> Result<Histories, AskError> {
+        Ok(Histories::of(self.groups(filter, By::Sender, top)?))
+    }
+
+    fn policy(&self, filter: &Filter) -> Result<Option<PolicyPublished>, AskError> {
+        let order = ["org_name.keyword", "report_id.keyword"]
+            .map(|name| json!({ format!("feedback.report_metadata.{name}"): "asc" }));
+        let query = filter::reports(filter);
+        let found = lists::first(self, Kind::Dmarc, &query, BEGIN, &order)?;
+        let Some((id, source)) = found else { return Ok(None) };
+        let report = document::read::read(&id, source, usize::MAX)
+            .map_err(|_| AskError::Senseless("no report"))?
+            .report;
+        Ok(match report {
+            Report::Aggregate(report) => Some(report.policy_published),
+            Report::Tls(_) | Report::Failure(_) => None,
+        })
+    }
+
     fn tls(&self, filter: &Filter, top: usize) -> Result<Tls, AskError> {
         let mut sums = TlsSums::new(filter);
         let query = filter::period(filter, "date-range.start-datetime");
@@ -166,7 +187,7 @@ impl Answers for ClusterAnswers {
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>, AskError> {
-        let of = |field| filter::domains(&filter.domains, field);
+        let of = |field| filter::domains(filter, field);
         let domain = "feedback.policy_published.domain.keyword";
         let dmarc = self.newest_of(Kind::Dmarc, &of(domain), BEGIN)?;
         let policy = "policies.policy.policy-domain.keyword";

@@ -9,12 +9,12 @@ use super::{
 };
 use crate::{
     answers::{
-        Answers, By, FailureRow, FailureSums, Filter, Groups, ReportName, StoredDocument, Tally,
-        TlsRow, TlsSums, folded,
+        Answers, By, FailureRow, FailureSums, Filter, Groups, Histories, ReportName,
+        StoredDocument, Tally, TlsRow, TlsSums, folded,
         overview::{Failures, Tls},
     },
     document::Portion,
-    report::{Kind, Text},
+    report::{AggregateReport, Kind, Text, aggregate::PolicyPublished},
 };
 
 /// One moment of a store.
@@ -47,6 +47,29 @@ impl Answers for StoreAnswers<'_> {
 
     fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups> {
         Scan::new(self.transaction(), filter)?.groups(by, top)
+    }
+
+    fn histories(&self, filter: &Filter, top: usize) -> Result<Histories> {
+        Ok(Histories::of(self.groups(filter, By::Sender, top)?))
+    }
+
+    fn policy(&self, filter: &Filter) -> Result<Option<PolicyPublished>> {
+        let newest = Scan::new(self.transaction(), filter)?.newest()?;
+        let mut head =
+            self.transaction().prepare_cached("SELECT * FROM dmarc_reports WHERE id = ?")?;
+        let mut heads = newest
+            .into_iter()
+            .flat_map(|(_, reports)| reports)
+            .map(|report| head.query_row([report], read::dmarc_head))
+            .collect::<Result<Vec<_>>>()?;
+        heads.sort_by(|one, other| {
+            let name = |head: &AggregateReport| {
+                let metadata = &head.metadata;
+                (metadata.org_name.is_none(), metadata.org_name.clone(), metadata.report_id.clone())
+            };
+            name(one).cmp(&name(other))
+        });
+        Ok(heads.into_iter().next().map(|head| head.policy_published))
     }
 
     fn tls(&self, filter: &Filter, top: usize) -> Result<Tls> {
@@ -100,9 +123,13 @@ impl Answers for StoreAnswers<'_> {
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>> {
-        let of_domains = Filter { domains: filter.domains.clone(), ..Filter::default() };
+        let of_domains = Filter {
+            domains: filter.domains.clone(),
+            exactly: filter.exactly,
+            ..Filter::default()
+        };
         let dmarc = Scan::new(self.transaction(), &of_domains)?.newest()?;
-        let mut newest = dmarc;
+        let mut newest = dmarc.map(|(begin, _)| begin);
         let mut note = |begin: i64| newest = newest.max(Some(begin));
         let sql = "SELECT r.period_begin, p.policy_domain FROM tls_reports r
                    CROSS JOIN tls_policies p ON p.report = r.id ORDER BY r.period_begin DESC";

@@ -6,7 +6,7 @@ use super::client::Answer;
 
 /// What became of one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Fate {
     /// Stored now.
     Created,
     /// Stored before (409 on `create`).
@@ -19,18 +19,18 @@ pub enum Verdict {
     Busy(String),
 }
 
-impl Verdict {
+impl Fate {
     /// The document need not be sent again.
     pub fn is_final(&self) -> bool {
-        matches!(self, Verdict::Created | Verdict::Duplicate | Verdict::Refused(_))
+        matches!(self, Fate::Created | Fate::Duplicate | Fate::Refused(_))
     }
 }
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// One verdict a document, in order.
-    Judged(Vec<Verdict>),
+    /// One fate a document, in order.
+    Judged(Vec<Fate>),
     /// The body is larger than the node ever takes.
     TooLarge,
     /// The node has too much to do, or would have with a body of this size. Nothing was stored.
@@ -90,7 +90,7 @@ pub fn judge(answer: &Answer, documents: usize) -> Judgement {
     }
     match serde_json::from_slice::<Bulk>(&answer.body) {
         Ok(bulk) if bulk.items.len() == documents => {
-            Judgement::Judged(bulk.items.into_iter().map(verdict).collect())
+            Judgement::Judged(bulk.items.into_iter().map(fate).collect())
         }
         Ok(bulk) => Judgement::TryAgain(format!(
             "{} items in the answer for {documents} documents",
@@ -103,20 +103,20 @@ pub fn judge(answer: &Answer, documents: usize) -> Judgement {
     }
 }
 
-fn verdict(item: BulkItem) -> Verdict {
+fn fate(item: BulkItem) -> Fate {
     let Create { status, error } = item.create;
     let text = || error.as_ref().map_or_else(|| format!("status {status}"), ItemError::text);
     match status {
-        200..=299 => Verdict::Created,
-        409 => Verdict::Duplicate,
+        200..=299 => Fate::Created,
+        409 => Fate::Duplicate,
         // A processor of an ingest pipeline that rejects a document comes with 500.
-        400 | 500 if error.as_ref().is_some_and(is_about_the_document) => Verdict::Refused(text()),
+        400 | 500 if error.as_ref().is_some_and(is_about_the_document) => Fate::Refused(text()),
         // Not so with `cluster_block_exception`, by which a node with a full disk says 429.
         429 if error.as_ref().is_some_and(|error| error.kind == "rejected_execution_exception") => {
-            Verdict::Busy(text())
+            Fate::Busy(text())
         }
         // All else waits, since a mail that waits is not lost.
-        _ => Verdict::TryAgain(text()),
+        _ => Fate::TryAgain(text()),
     }
 }
 

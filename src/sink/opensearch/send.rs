@@ -11,7 +11,7 @@ use ureq::http::Method;
 
 use super::{
     BulkPart, Shared,
-    answer::{self, Judgement, Verdict},
+    answer::{self, Fate, Judgement},
     index::NotReady,
     lane::Lane,
 };
@@ -26,8 +26,8 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// What came of one request.
 enum Attempt {
-    /// One verdict a document.
-    Judged(Vec<Verdict>),
+    /// One fate a document.
+    Judged(Vec<Fate>),
     /// To be sent in smaller parts, after a pause if there is a reason for one.
     Smaller(Option<String>),
     /// Nothing is known to be stored.
@@ -152,9 +152,9 @@ impl Shared {
             let body = batch.body(&part);
             let (bytes, sent) = (body.len(), part.len());
             let trouble = match self.attempt(&body, sent) {
-                Attempt::Judged(verdicts) => {
+                Attempt::Judged(fates) => {
                     let before = documents.len();
-                    let trouble = Self::take_in(batch, part, verdicts, &mut documents);
+                    let trouble = Self::take_in(batch, part, fates, &mut documents);
                     if documents.len() == before {
                         self.pace.taken(bytes);
                     }
@@ -187,16 +187,16 @@ impl Shared {
             Err(error) => Judgement::TryAgain(error.to_string()),
         };
         let (result, attempt) = match outcome {
-            Judgement::Judged(verdicts) => {
-                let all = verdicts.iter().all(Verdict::is_final);
+            Judgement::Judged(fates) => {
+                let all = fates.iter().all(Fate::is_final);
                 // Whatever is said of single documents, the store is there; unless it has too much
                 // to do.
-                if verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Busy(_))) {
+                if fates.iter().any(|fate| !matches!(fate, Fate::Busy(_))) {
                     self.answered();
                 }
                 (
                     if all { RequestResult::ok } else { RequestResult::partial },
-                    Attempt::Judged(verdicts),
+                    Attempt::Judged(fates),
                 )
             }
             Judgement::TooLarge if documents > 1 => {
@@ -205,9 +205,9 @@ impl Shared {
                 (RequestResult::failed, Attempt::Smaller(None))
             }
             Judgement::TooLarge => {
-                let verdict =
-                    Verdict::Refused("larger than the node takes (http.max_content_length)".into());
-                (RequestResult::failed, Attempt::Judged(vec![verdict]))
+                let fate =
+                    Fate::Refused("larger than the node takes (http.max_content_length)".into());
+                (RequestResult::failed, Attempt::Judged(vec![fate]))
             }
             // A body that alone is more than the node's indexing pressure allows would be refused
             // for ever.
@@ -223,38 +223,38 @@ impl Shared {
         attempt
     }
 
-    /// Takes in one verdict a document; adds to `again` those that a busy node is to be sent again,
+    /// Takes in one fate a document; adds to `again` those that a busy node is to be sent again,
     /// and says why.
     fn take_in(
         batch: &mut Batch,
         part: Places,
-        verdicts: Vec<Verdict>,
+        fates: Vec<Fate>,
         again: &mut Places,
     ) -> Option<String> {
         let mut busy = None;
         let mut judged: Vec<(Arc<Lane>, u64)> = Vec::new();
-        for ((n, document), verdict) in part.into_iter().zip(verdicts) {
+        for ((n, document), fate) in part.into_iter().zip(fates) {
             let Some(waiting) = &mut batch.items[n] else { continue };
             let Some(lane) = &waiting.item.lane else { continue };
-            if verdict.is_final() {
+            if fate.is_final() {
                 match judged.iter_mut().find(|(known, _)| Arc::ptr_eq(known, lane)) {
                     Some((_, judged)) => *judged += 1,
                     None => judged.push((Arc::clone(lane), 1)),
                 }
             }
             let answer = &mut waiting.answer;
-            match verdict {
-                Verdict::Created => answer.created += 1,
-                Verdict::Duplicate => answer.duplicates += 1,
-                Verdict::Refused(reason) => {
+            match fate {
+                Fate::Created => answer.created += 1,
+                Fate::Duplicate => answer.duplicates += 1,
+                Fate::Refused(reason) => {
                     answer.refused += 1;
                     answer.reason.get_or_insert(reason);
                 }
-                Verdict::TryAgain(reason) => {
+                Fate::TryAgain(reason) => {
                     waiting.open.push(document);
                     waiting.refused_by.get_or_insert(reason);
                 }
-                Verdict::Busy(reason) => {
+                Fate::Busy(reason) => {
                     again.push((n, document));
                     busy.get_or_insert(reason);
                     continue;

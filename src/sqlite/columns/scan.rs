@@ -1,6 +1,6 @@
 //! Scan: goes through the columns, and hands on the records of a filter.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use rayon::prelude::*;
 use rusqlite::{Connection, Result, Row};
@@ -149,9 +149,9 @@ impl<'f> Scan<'f> {
         Ok(gather)
     }
 
-    /// When the newest report begins of those that the filter lets through by its domain and
-    /// reporter.
-    pub(in crate::sqlite) fn newest(&mut self) -> Result<Option<i64>> {
+    /// When the newest reports begin of those that the filter lets through by its period, domain
+    /// and reporter, and which reports these are.
+    pub(in crate::sqlite) fn newest(&mut self) -> Result<Option<(i64, BTreeSet<i64>)>> {
         let mut segments = self.connection.prepare_cached("SELECT last, id FROM dmarc_columns")?;
         let mut segments = segments
             .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -159,9 +159,9 @@ impl<'f> Scan<'f> {
         segments.sort_unstable();
         let mut runs =
             self.connection.prepare_cached("SELECT runs FROM dmarc_columns WHERE id = ?")?;
-        let mut newest = None;
+        let mut newest: Option<(i64, BTreeSet<i64>)> = None;
         for (last, id) in segments.into_iter().rev() {
-            if newest >= Some(last) {
+            if newest.as_ref().is_some_and(|(newest, _)| *newest > last) {
                 break;
             }
             let of_segment = runs.query_row([id], |row| {
@@ -169,8 +169,15 @@ impl<'f> Scan<'f> {
                 Ok(if self.is_any_meant(row)? { runs } else { Vec::new() })
             })?;
             let view = self.view(false);
-            let meant = of_segment.iter().filter(|run| view.is_meant(run)).map(|run| run.begin);
-            newest = newest.max(meant.max());
+            for run in of_segment.iter().filter(|run| view.is_meant(run)) {
+                match &mut newest {
+                    Some((begin, _)) if *begin > run.begin => {}
+                    Some((begin, reports)) if *begin == run.begin => {
+                        reports.insert(run.report);
+                    }
+                    _ => newest = Some((run.begin, [run.report].into())),
+                }
+            }
         }
         Ok(newest)
     }

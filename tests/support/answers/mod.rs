@@ -28,7 +28,11 @@ where
             let expected = naive.groups(&filter, by, top);
             assert_eq!(groups, expected, "seed {seed}, {n}: {by:?}, {top} of {filter:?}");
         }
-        let domains = Filter { domains: filter.domains.clone(), ..Filter::default() };
+        let domains = Filter {
+            domains: filter.domains.clone(),
+            exactly: filter.exactly,
+            ..Filter::default()
+        };
         let newest = answers.newest(&domains).expect("the newest");
         assert_eq!(newest, naive.newest(&domains), "seed {seed}, {n}: {domains:?}");
     }

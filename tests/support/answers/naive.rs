@@ -7,8 +7,8 @@ use std::{
 
 use email_report_processor::{
     answers::{
-        By, Choice, Disposition, Dispositions, Filter, Group, Groups, Key, Messages, Outcome,
-        RawResult, Sender, Signature, Tally, Verdict, sender,
+        By, Choice, Disposition, Dispositions, Evaluated, Filter, Group, Groups, Key, Messages,
+        Outcome, RawResult, Sender, Signature, Tally, sender,
     },
     report::{Report, aggregate::Record},
 };
@@ -112,6 +112,9 @@ fn lets<T>(choice: &Choice<T>, is: impl Fn(&T) -> bool) -> bool {
 
 fn is_meant(filter: &Filter, stored: &Stored, record: Option<&Record>) -> bool {
     let domain = |wanted: &String| {
+        if filter.exactly {
+            return stored.domain == fold(wanted);
+        }
         let wanted = fold(wanted.trim_start_matches('.'));
         stored.domain == wanted
             || !wanted.is_empty() && stored.domain.ends_with(&format!(".{wanted}"))
@@ -136,9 +139,9 @@ fn is_meant(filter: &Filter, stored: &Stored, record: Option<&Record>) -> bool {
     };
     let outcome = outcome(record);
     let dmarc = match record.row.policy_evaluated.pass() {
-        Some(true) => Verdict::Pass,
-        Some(false) => Verdict::Fail,
-        None => Verdict::Unknown,
+        Some(true) => Evaluated::Pass,
+        Some(false) => Evaluated::Fail,
+        None => Evaluated::Unknown,
     };
     let address = record.row.source_ip;
     lets(&filter.networks, |network| address.is_some_and(|address| network.contains(address)))
@@ -151,10 +154,10 @@ fn is_meant(filter: &Filter, stored: &Stored, record: Option<&Record>) -> bool {
 
 fn outcome(record: &Record) -> Outcome {
     let evaluated = &record.row.policy_evaluated;
-    let verdict = |aligned| match aligned {
-        Some(true) => Verdict::Pass,
-        Some(false) => Verdict::Fail,
-        None => Verdict::Unknown,
+    let evaluate = |aligned| match aligned {
+        Some(true) => Evaluated::Pass,
+        Some(false) => Evaluated::Fail,
+        None => Evaluated::Unknown,
     };
     Outcome {
         disposition: match evaluated.disposition.as_deref() {
@@ -164,8 +167,8 @@ fn outcome(record: &Record) -> Outcome {
             Some("reject") => Disposition::Reject,
             _ => Disposition::Other,
         },
-        spf: verdict(evaluated.spf_aligned()),
-        dkim: verdict(evaluated.dkim_aligned()),
+        spf: evaluate(evaluated.spf_aligned()),
+        dkim: evaluate(evaluated.dkim_aligned()),
     }
 }
 
@@ -215,7 +218,7 @@ fn tally(found: &[Found]) -> Tally {
         counted.fold(0_u64, |sum, record| sum.saturating_add(count(record)).min(MOST))
     };
     let done = |disposition| sum(&|outcome| outcome.disposition == disposition);
-    let passed = |verdict| verdict == Verdict::Pass;
+    let passed = |result| result == Evaluated::Pass;
     Tally {
         reports: reports.len() as u64,
         records: records.len() as u64,

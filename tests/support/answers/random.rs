@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use email_report_processor::{
-    answers::{Choice, Disposition, Filter, Sender, Verdict},
+    answers::{Choice, Disposition, Evaluated, Filter, Sender},
     report::{
         AggregateReport, Period, Report, Text,
         aggregate::{
@@ -136,18 +136,19 @@ pub fn filter(rng: &mut Rng) -> Filter {
     let domains = ["example.org", "Mail.example.org.", "net", ".example.net", "", "org"];
     let dispositions =
         [Disposition::None, Disposition::Pass, Disposition::Reject, Disposition::Other];
-    let verdicts = [Verdict::Pass, Verdict::Fail, Verdict::Unknown];
+    let evaluated = [Evaluated::Pass, Evaluated::Fail, Evaluated::Unknown];
     Filter {
         since: second(rng),
         until: second(rng),
         domains: choice(rng, |rng| (*rng.of(&domains)).to_owned()),
+        exactly: rng.chance(30),
         organizations: choice(rng, |rng| (*rng.of(&ORGANIZATIONS)).to_owned()),
         networks: choice(rng, |rng| rng.of(&networks).parse().expect("a network")),
         senders: choice(rng, senders),
         dispositions: choice(rng, |rng| *rng.of(&dispositions)),
-        dmarc: choice(rng, |rng| *rng.of(&verdicts)),
-        spf: choice(rng, |rng| *rng.of(&verdicts)),
-        dkim: choice(rng, |rng| *rng.of(&verdicts)),
+        dmarc: choice(rng, |rng| *rng.of(&evaluated)),
+        spf: choice(rng, |rng| *rng.of(&evaluated)),
+        dkim: choice(rng, |rng| *rng.of(&evaluated)),
     }
 }
 
