@@ -68,7 +68,8 @@ pub(super) fn letter(tellings: &[Telling], store: &str) -> Letter {
     Letter { subject: sanitize::line(&subject).into_owned(), text, html }
 }
 
-const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"></head><body>\n";
+const HEAD: &str =
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"></head><body>\n";
 
 /// The names are a promise.
 pub(super) fn json(tellings: &[Telling], store: &str) -> String {

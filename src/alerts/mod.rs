@@ -96,7 +96,8 @@ pub(crate) fn tell(
             let mut store = Store::open(path)?;
             let told = store.situations().map_err(error)?;
             let mut reader = Reader::open(path)?;
-            let news = found(&reader.answers().map_err(error)?, &mine, now, &told).map_err(error)?;
+            let news =
+                found(&reader.answers().map_err(error)?, &mine, now, &told).map_err(error)?;
             drop(reader);
             let step = step(&told, &news.changes, now);
             if !dry_run {

@@ -236,7 +236,7 @@ fn is_share(some: u64, all: u64, percent: u64) -> bool {
 }
 
 /// Hundredths, for a sentence.
-fn percent(some: u64, all: u64) -> String {
+pub(crate) fn percent(some: u64, all: u64) -> String {
     let tenths = (u128::from(some) * 1000).checked_div(u128::from(all)).unwrap_or(0);
     match (tenths % 10, some == all) {
         (0, _) | (_, true) => format!("{} %", tenths / 10),

@@ -19,11 +19,8 @@ pub(super) fn of_domain<A: Answers>(
     look: &Look,
     domain: &str,
 ) -> Result<Option<Change>, A::Error> {
-    let exactly = |filter: Filter| Filter {
-        domains: Choice::of(domain.to_owned()),
-        exactly: true,
-        ..filter
-    };
+    let exactly =
+        |filter: Filter| Filter { domains: Choice::of(domain.to_owned()), exactly: true, ..filter };
     let now = exactly(look.between(look.period.clone()));
     let before = exactly(look.between(look.before()));
     let reporters = answers.groups(&now, By::Organization, REPORTERS)?;

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    Change, DAY, Kind, Look,
-    situations::Key,
-};
+use super::{Change, DAY, Kind, Look, situations::Key};
 use crate::{
     answers::{Answers, By, Key as GroupKey},
     moment::day,
@@ -99,14 +96,17 @@ fn since(last: Option<i64>) -> String {
 }
 
 fn silent(name: &str, last: Option<i64>) -> Change {
-    let text =
-        format!("{name} sent DMARC reports week by week, and none of the last days{}.", since(last));
+    let text = format!(
+        "{name} sent DMARC reports week by week, and none of the last days{}.",
+        since(last)
+    );
     let todo = "Look whether its reports lie elsewhere, or in .failed; it may have ended them.";
     Change { todo: todo.into(), ..Change::new(Kind::ReporterSilent, "", name, text) }
 }
 
 fn nothing(last: Option<i64>) -> Change {
     let text = format!("No DMARC report came of the last days, from nobody{}.", since(last));
-    let todo = "Look at the mailbox, at what stores its mail, and at rua= in the DNS (check --dns).";
+    let todo =
+        "Look at the mailbox, at what stores its mail, and at rua= in the DNS (check --dns).";
     Change { todo: todo.into(), ..Change::new(Kind::ReporterSilent, "", "", text) }
 }

@@ -4,9 +4,7 @@ use std::{cmp::Reverse, collections::HashMap, ops::Range};
 
 use super::{Change, DAY, Kind, Look, MONTH, is_share, percent};
 use crate::{
-    answers::{
-        Answers, Choice, Disposition, Evaluated, Filter, Histories, History, Network,
-    },
+    answers::{Answers, Choice, Disposition, Evaluated, Filter, Histories, History, Network},
     senders::Basis,
     verdict::{self, Bucket, Judged, Standing, counted, number, part},
 };
@@ -231,7 +229,8 @@ fn gone(look: &Look, domain: &str, seen: &Seen) -> Option<Change> {
     let history = &seen.judged.history;
     let last = history.days.iter().map(|day| day.begin).max()?;
     let sent = |time: Range<i64>| sum(history, &time).messages > 0;
-    let is_regular = sent(last - 7 * DAY + 1..last + 1) && sent(last - 14 * DAY + 1..last - 7 * DAY + 1);
+    let is_regular =
+        sent(last - 7 * DAY + 1..last + 1) && sent(last - 14 * DAY + 1..last - 7 * DAY + 1);
     let ended = look.period.start - GONE..look.period.end - GONE;
     let counts = matches!(seen.bucket(), Bucket::Mine | Bucket::NeedsRepair);
     if !(counts && is_regular && ended.contains(&last) && seen.before.messages >= look.volume) {
@@ -252,10 +251,7 @@ fn failing(domain: &str, name: &str, now: Sum, before: Sum, todo: &str) -> Chang
         0 => String::new(),
         _ => format!("; before, {} passed", percent(before.pass, before.messages)),
     };
-    let text = format!(
-        "{} from {name} fail{usual}.",
-        part(now.fail(), now.messages, "message"),
-    );
+    let text = format!("{} from {name} fail{usual}.", part(now.fail(), now.messages, "message"),);
     let todo = match todo {
         "" => "Look at its DKIM key and at your SPF record: what has changed?",
         todo => todo,

@@ -65,8 +65,7 @@ fn change(domain: &str, now: &Sessions, before: Option<&Sessions>) -> Change {
     reasons.sort_by_key(|(_, sessions)| std::cmp::Reverse(**sessions));
     let reasons: Vec<String> =
         reasons.into_iter().take(REASONS).map(|(reason, _)| reason.clone()).collect();
-    let reasons =
-        if reasons.is_empty() { String::new() } else { format!(" ({})", list(&reasons)) };
+    let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", list(&reasons)) };
     let usual = match before {
         Some(before) if before.all > 0 => {
             format!("; before it were {}", percent(before.failed, before.all))
@@ -83,7 +82,8 @@ fn change(domain: &str, now: &Sessions, before: Option<&Sessions>) -> Change {
     let grade = grades.iter().filter(|share| is_share(now.failed, now.all, **share)).count();
     Change {
         grade: u32::try_from(grade).unwrap_or(u32::MAX),
-        todo: "Look at the certificates of your mail hosts and at the policy that names them.".into(),
+        todo: "Look at the certificates of your mail hosts and at the policy that names them."
+            .into(),
         ..Change::new(Kind::TlsFailures, domain, "", text)
     }
 }

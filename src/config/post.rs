@@ -131,7 +131,13 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_without_the_password() {
-        for url in ["mail.example.org", "http://mail.example.org", "smtp://", "smtp://a/b", "smtp://a?tls=no"] {
+        for url in [
+            "mail.example.org",
+            "http://mail.example.org",
+            "smtp://",
+            "smtp://a/b",
+            "smtp://a?tls=no",
+        ] {
             assert!(of(url).expect_err(url).starts_with("smtp: expected a URL"), "{url}");
         }
         let refused = of("smtp://me:secret@mail.example.org").expect_err("a password");

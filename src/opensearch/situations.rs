@@ -65,7 +65,8 @@ impl ClusterAnswers {
         });
         // What is to be deleted may be gone.
         let is_done = |status: Option<u64>| matches!(status, Some(200..=299 | 404));
-        if items.len() == step.dropped.len() + step.kept.len() && statuses.into_iter().all(is_done) {
+        if items.len() == step.dropped.len() + step.kept.len() && statuses.into_iter().all(is_done)
+        {
             return Ok(());
         }
         let reason = items.iter().find_map(|item| item["index"]["error"]["reason"].as_str());

@@ -37,12 +37,12 @@ pub(crate) fn hand_to(
     stop: &Stop,
 ) -> Result<(), PostError> {
     let failed = |reason: String| PostError::Command { program: program.to_owned(), reason };
-    run(program, arguments, input, stop)
-        .map_err(|error| failed(error.to_string()))?
-        .map_err(|end| match end {
+    run(program, arguments, input, stop).map_err(|error| failed(error.to_string()))?.map_err(
+        |end| match end {
             End::Failed(reason) => failed(reason),
             End::Stopped => PostError::Stopped,
-        })
+        },
+    )
 }
 
 enum End {

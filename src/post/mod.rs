@@ -9,7 +9,10 @@ use std::path::PathBuf;
 
 use lettre::message::Mailbox;
 
-pub(crate) use self::{command::hand_to, smtp::{Security, SmtpConfig}};
+pub(crate) use self::{
+    command::hand_to,
+    smtp::{Security, SmtpConfig},
+};
 use crate::stop::Stop;
 
 /// Where mails go.

@@ -48,8 +48,9 @@ impl fmt::Debug for SmtpConfig {
 
 impl SmtpConfig {
     pub(super) fn send(&self, mail: &Message) -> Result<(), PostError> {
-        let failed = |reason: String| {
-            PostError::Smtp { server: format!("{}:{}", self.host, self.port), reason }
+        let failed = |reason: String| PostError::Smtp {
+            server: format!("{}:{}", self.host, self.port),
+            reason,
         };
         let transport = self.transport().map_err(failed)?;
         transport.send(mail).map(drop).map_err(|error| failed(whole(&error)))

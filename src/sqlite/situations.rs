@@ -8,7 +8,8 @@ use crate::changes::{
     situations::{Key, Situation, Step},
 };
 
-const KEEP: &str = "INSERT OR REPLACE INTO situations (kind, domain, who, opened, found, grade, text)
+const KEEP: &str =
+    "INSERT OR REPLACE INTO situations (kind, domain, who, opened, found, grade, text)
     VALUES (?, ?, ?, ?, ?, ?, ?)";
 const DROP: &str = "DELETE FROM situations WHERE kind = ? AND domain = ? AND who = ?";
 

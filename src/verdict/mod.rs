@@ -12,6 +12,7 @@ mod words;
 
 use serde::Serialize;
 
+pub(crate) use self::words::{counted, list, number, part};
 pub use self::{
     mine::{Mine, MineError, ParseMineError, Whose},
     standing::{Standing, standing},

@@ -88,9 +88,7 @@ impl Digest {
                 let mut reader = Reader::open(path)?;
                 ask(&reader.answers().map_err(failed)?, &look).map_err(failed)?
             }
-            Destination::OpenSearch(cluster) => {
-                ask(&ClusterAnswers::new(cluster.clone())?, &look)?
-            }
+            Destination::OpenSearch(cluster) => ask(&ClusterAnswers::new(cluster.clone())?, &look)?,
             Destination::NdJson(_) | Destination::Nothing => {
                 return Err(Failure::usage(
                     "digest reads an SQLite store or OpenSearch; name it with --store FILE or \

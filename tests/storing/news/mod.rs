@@ -1,0 +1,3 @@
+//! `digest` and `alert`: what changed, told once, to real programs and servers.
+
+mod year;
