@@ -124,13 +124,13 @@ fn records<'f>(about: &About, flow: &'f Flow, n: u64) -> Vec<Record<'f>> {
 fn xml(about: &About, report_id: &str, records: &[Record]) -> String {
     let About { receiver, domain, day, .. } = about;
     let (begin, policy) = (about.begin(), policy(domain, *day));
-    let root = match receiver.is_rfc9990 {
-        true => "<feedback xmlns=\"urn:ietf:params:xml:ns:dmarc-2.0\">",
-        false => "<feedback>",
-    };
-    let more = match receiver.is_rfc9990 {
-        true => "<np>reject</np><testing>n</testing><discovery_method>treewalk</discovery_method>",
-        false => "<pct>100</pct>",
+    let (root, more) = if receiver.is_rfc9990 {
+        (
+            "<feedback xmlns=\"urn:ietf:params:xml:ns:dmarc-2.0\">",
+            "<np>reject</np><testing>n</testing><discovery_method>treewalk</discovery_method>",
+        )
+    } else {
+        ("<feedback>", "<pct>100</pct>")
     };
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{root}\n<version>1.0</version>\n\

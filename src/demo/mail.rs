@@ -80,8 +80,11 @@ pub(super) fn file(content_type: &str, name: &str, bytes: &[u8]) -> String {
 
 /// A part of parts.
 pub(super) fn several(content_type: &str, boundary: &str, parts: &[String]) -> String {
-    let parts: String = parts.iter().map(|part| format!("--{boundary}\n{part}\n")).collect();
-    format!("Content-Type: {content_type};\n\tboundary=\"{boundary}\"\n\n{parts}--{boundary}--\n")
+    let begin = format!("--{boundary}\n");
+    let parts = parts.join(&format!("\n{begin}"));
+    format!(
+        "Content-Type: {content_type};\n\tboundary=\"{boundary}\"\n\n{begin}{parts}\n--{boundary}--\n"
+    )
 }
 
 /// The file of a report as it comes, with the name that it has there and its type.

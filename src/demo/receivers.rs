@@ -3,6 +3,7 @@
 use super::events::SILENT_FROM;
 
 /// A receiver of mail that sends reports.
+#[expect(clippy::struct_excessive_bools, reason = "habits are independent of each other")]
 pub(super) struct Receiver {
     /// Its name in reports.
     pub(super) name: &'static str,
