@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use super::{Digest, buckets};
 use crate::{
-    answers::overview::{Domain, TlsPolicy},
+    answers::{
+        Messages,
+        overview::{Domain, TlsPolicy},
+    },
     changes::{Change, percent},
     sanitize,
     verdict::{counted, number},
@@ -78,33 +81,18 @@ pub(super) fn name(name: &str) -> String {
 
 /// How a domain's mail fared.
 pub(super) fn fared(domain: &Domain) -> String {
-    let messages = &domain.messages;
-    let done = messages.disposition;
-    let refused = done.quarantine.saturating_add(done.reject);
-    let fail = messages.messages.saturating_sub(messages.pass);
-    let mut text = format!(
-        "{}, {} pass",
-        counted(messages.messages, "message"),
-        percent(messages.pass, messages.messages),
-    );
-    if fail > 0 {
-        let _ = write!(
-            text,
-            "; {} fail, of all {} were put into quarantine and {} rejected",
-            number(fail),
-            number(done.quarantine),
-            number(done.reject),
-        );
-        if refused == 0 {
-            text = format!(
-                "{}, {} pass; {} fail, and none was refused",
-                counted(messages.messages, "message"),
-                percent(messages.pass, messages.messages),
-                number(fail),
-            );
-        }
+    let Messages { messages, pass, disposition: done, .. } = domain.messages;
+    let front = format!("{}, {} pass", counted(messages, "message"), percent(pass, messages));
+    let fail = number(messages.saturating_sub(pass));
+    match (done.quarantine, done.reject) {
+        _ if messages <= pass => front,
+        (0, 0) => format!("{front}; {fail} fail, and none was refused"),
+        (quarantine, reject) => format!(
+            "{front}; {fail} fail; {} were put into quarantine, {} rejected",
+            number(quarantine),
+            number(reject),
+        ),
     }
-    text
 }
 
 /// How sessions to a domain fared.
