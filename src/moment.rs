@@ -115,6 +115,30 @@ pub fn day(second: i64) -> String {
     )
 }
 
+/// The days of a period from one second to another, which is the first after it, for a person: `13
+/// Nov 2026`, `1–30 Nov 2026`, `27 Oct – 26 Nov 2026`.
+pub fn days(begin: i64, end: i64) -> String {
+    let date = |second| {
+        let then = Timestamp::from_second(second).ok()?;
+        Some(TimeZone::UTC.to_datetime(then).date())
+    };
+    let last = end.saturating_sub(1).max(begin);
+    let (Some(from), Some(to)) = (date(begin), date(last)) else {
+        return format!("{} – {}", day(begin), day(last));
+    };
+    let shown = |date: Date, format: &str| date.strftime(format).to_string();
+    let whole = shown(to, "%-d %b %Y");
+    if from == to {
+        whole
+    } else if from.first_of_month() == to.first_of_month() {
+        format!("{}–{whole}", from.day())
+    } else if from.year() == to.year() {
+        format!("{} – {whole}", shown(from, "%-d %b"))
+    } else {
+        format!("{} – {whole}", shown(from, "%-d %b %Y"))
+    }
+}
+
 fn day_before(now: Timestamp, days: i64) -> Option<Date> {
     TimeZone::UTC.to_datetime(now).date().checked_sub(days.days()).ok()
 }
@@ -160,6 +184,22 @@ mod tests {
     fn a_day_for_a_person() {
         assert_eq!(day(1_794_528_000), "13 Nov 2026");
         assert_eq!(day(i64::MAX), "a day beyond the calendar");
+    }
+
+    #[test]
+    fn a_period_for_a_person() {
+        for (since, until, expected) in [
+            ("2026-11-13", "2026-11-13", "13 Nov 2026"),
+            ("2026-11", "2026-11", "1–30 Nov 2026"),
+            ("2026-10-27", "2026-11-26", "27 Oct – 26 Nov 2026"),
+            ("2025-11", "2026-11", "1 Nov 2025 – 30 Nov 2026"),
+        ] {
+            let [since, until] = [since, until].map(|text| text.parse::<Moment>().expect(text));
+            let now = Timestamp::UNIX_EPOCH;
+            assert_eq!(days(since.begin(now), until.end(now)), expected);
+        }
+        assert_eq!(days(0, 0), "1 Jan 1970");
+        assert_eq!(days(i64::MIN, i64::MAX).matches("beyond the calendar").count(), 2);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::{
     config::{self, Config},
     exit::{Exit, Failure},
     file::lock::lock_within,
+    lookup,
     opensearch::ClusterAnswers,
     post,
     sink::Destination,
@@ -49,8 +50,7 @@ pub(crate) struct Looked {
 
 /// What the user said is the domains' own.
 pub(crate) fn mine(config: &Config) -> Result<Mine, Failure> {
-    let _ = config;
-    Ok(Mine::default())
+    config.mine_file.as_deref().map_or_else(|| Ok(Mine::default()), lookup::mine)
 }
 
 /// True if somebody is to be told.
@@ -63,15 +63,16 @@ pub(crate) fn is_wanted(config: &Config) -> bool {
 /// # Errors
 /// The store can't be read.
 pub(crate) fn look(config: &Config, now: i64) -> Result<News, Failure> {
-    let mine = mine(config)?;
+    let (mine, names) = (mine(config)?, names(config)?);
     match &config.store {
         Destination::Sqlite(path) => {
             let mut reader = Reader::open(path)?;
-            let answers = reader.answers().map_err(|error| failed(config, &error))?;
+            let answers = reader.answers_by(&names).map_err(|error| failed(config, &error))?;
             found(&answers, &mine, now, &[]).map_err(|error| failed(config, &error))
         }
         Destination::OpenSearch(cluster) => {
-            Ok(found(&ClusterAnswers::new(cluster.clone())?, &mine, now, &[])?)
+            let cluster = ClusterAnswers::new(cluster.clone())?.with_names(names);
+            Ok(found(&cluster, &mine, now, &[])?)
         }
         Destination::NdJson(_) | Destination::Nothing => Err(no_store()),
     }
@@ -89,7 +90,7 @@ pub(crate) fn tell(
     stop: &Stop,
 ) -> Result<Looked, Failure> {
     let _one_at_a_time = if dry_run { None } else { lock()? };
-    let mine = mine(config)?;
+    let (mine, names) = (mine(config)?, names(config)?);
     match &config.store {
         Destination::Sqlite(path) => {
             let error = |error| failed(config, &error);

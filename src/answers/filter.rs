@@ -1,8 +1,8 @@
 //! Filter: which records are meant.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::net::IpAddr;
 
-use super::{Disposition, Evaluated, Network, Sender};
+use super::{Disposition, Evaluated, Network, folded, is_at_or_below};
 
 /// Which records are meant: those that every property lets through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub struct Filter {
     pub organizations: Choice<String>,
     /// The source's address is in one of these. Of a record without address nothing is known.
     pub networks: Choice<Network>,
-    /// By whom the mails were sent, as [`super::sender()`] says.
-    pub senders: Choice<Sender>,
+    /// What those are called that sent the mails ([`crate::senders::sender()`]), in any case.
+    pub senders: Choice<String>,
     /// What was done with them.
     pub dispositions: Choice<Disposition>,
     /// Whether they passed DMARC.
@@ -116,44 +116,9 @@ impl Filter {
     }
 }
 
-/// A domain as domains are compared: in small letters, without dots at its end.
-pub fn folded(domain: &str) -> Cow<'_, str> {
-    let domain = domain.trim_end_matches('.');
-    if domain.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(domain.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(domain)
-    }
-}
-
-/// True if a domain is another one or below it; both folded. Nothing is below the empty one.
-pub fn is_at_or_below(domain: &str, top: &str) -> bool {
-    let top = top.trim_start_matches('.');
-    if top.is_empty() {
-        return domain.is_empty();
-    }
-    domain.strip_suffix(top).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_domain_is_below_another_by_whole_labels() {
-        for (domain, top, expected) in [
-            ("example.org", "example.org", true),
-            ("mail.example.org", "example.org", true),
-            ("badexample.org", "example.org", false),
-            ("org", "example.org", false),
-            ("mail.example.org", ".example.org", true),
-            ("example.org", "", false),
-            ("", "org", false),
-            ("", "", true),
-        ] {
-            assert_eq!(is_at_or_below(domain, top), expected, "{domain} {top}");
-        }
-    }
 
     #[test]
     fn a_choice_takes_all_but_the_excluded_where_none_is_wanted() {

@@ -38,7 +38,7 @@ pub enum Key {
     Domain(String),
     /// If reports say it.
     Organization(Option<String>),
-    /// By the best evidence.
+    /// Named by the best evidence.
     Sender(Sender),
     /// If reports say it.
     Address(Option<IpAddr>),

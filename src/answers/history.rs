@@ -1,8 +1,10 @@
 //! History: what reports of a period say of a sender, as much as it takes to judge it
 //! ([`crate::verdict`]).
 
-use super::{Group, Groups, Key, Messages, RawResult, Tally};
-use crate::senders::{self, Evidence, Operators, Sender};
+use std::cmp::Reverse;
+
+use super::{DETAILS, Evaluated, Messages, Outcome, RawResult, Tally, capped_sum};
+use crate::senders::Sender;
 
 /// What reports say of the senders of a filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,39 +93,98 @@ pub struct Day {
     pub dkim_aligned: u64,
 }
 
-impl Histories {
-    /// As far as groups by sender tell of it.
-    pub(crate) fn of(groups: Groups) -> Histories {
-        let history = |group: Group| {
-            let Key::Sender(sender) = group.key else { return None };
-            let (signature, address) = match &sender {
-                super::Sender::Domain(domain) => (Some(domain.as_str()), None),
-                super::Sender::Network(network) => (None, Some(network.first())),
-                super::Sender::Unknown => (None, None),
-            };
-            let signatures: Vec<&str> = signature.into_iter().collect();
-            let evidence = Evidence { signatures: &signatures, address, ..Evidence::default() };
-            let sender = senders::sender(&evidence, Operators::own());
-            let day = Day {
-                begin: group.tally.first.unwrap_or_default(),
-                messages: group.tally.messages.messages,
-                pass: group.tally.messages.pass,
-                spf_aligned: group.tally.messages.spf_aligned,
-                dkim_aligned: group.tally.messages.dkim_aligned,
-            };
-            Some(History {
-                sender,
-                tally: group.tally,
-                addresses: 0,
-                spf: group.spf,
-                dkim: group.dkim,
-                selectors: Vec::new(),
-                signs: Signs::default(),
-                days: vec![day],
-            })
+/// What a record says beside its outcome.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they have nothing to do with each other")]
+pub(crate) struct Sign {
+    /// It has a signature of the policy's own organisation.
+    pub(crate) has_own_signature: bool,
+    /// SPF passes for some domain, or another organisation's signature does.
+    pub(crate) is_for_another: bool,
+    /// A reason says that somebody passed it on.
+    pub(crate) is_forwarded: bool,
+    /// SPF was asked for From's own domain, or From is not known.
+    pub(crate) is_spf_strict: bool,
+    /// A signature of From's own domain passes, or From is not known.
+    pub(crate) is_dkim_strict: bool,
+    /// From is below the policy's domain.
+    pub(crate) is_below: bool,
+}
+
+impl Signs {
+    /// Counts so many messages with this outcome.
+    pub(crate) fn count(&mut self, outcome: Outcome, messages: u64, sign: &Sign) {
+        let passes = |is_spf: bool, is_dkim: bool| {
+            is_spf && outcome.spf == Evaluated::Pass || is_dkim && outcome.dkim == Evaluated::Pass
         };
-        let senders = groups.groups.into_iter().filter_map(history).collect();
-        let (total, omitted) = (groups.total, groups.omitted);
-        Histories { total, senders, omitted, rest: Messages::default() }
+        let pass = passes(true, true);
+        for (sum, counts) in [
+            (&mut self.broken_signature, !pass && sign.has_own_signature),
+            (&mut self.elsewhere, outcome.spf != Evaluated::Pass && sign.is_for_another),
+            (&mut self.forwarded, !pass && sign.is_forwarded),
+            (&mut self.lost_by_adkim, pass && !passes(true, sign.is_dkim_strict)),
+            (&mut self.lost_by_aspf, pass && !passes(sign.is_spf_strict, true)),
+            (&mut self.lost_by_both, pass && !passes(sign.is_spf_strict, sign.is_dkim_strict)),
+            (&mut self.below, sign.is_below),
+            (&mut self.below_fail, !pass && sign.is_below),
+        ] {
+            if counts {
+                *sum = capped_sum(*sum, messages);
+            }
+        }
+    }
+
+    /// Adds those of other messages.
+    pub(crate) fn merge(&mut self, other: &Signs) {
+        for (sum, more) in [
+            (&mut self.broken_signature, other.broken_signature),
+            (&mut self.elsewhere, other.elsewhere),
+            (&mut self.forwarded, other.forwarded),
+            (&mut self.lost_by_adkim, other.lost_by_adkim),
+            (&mut self.lost_by_aspf, other.lost_by_aspf),
+            (&mut self.lost_by_both, other.lost_by_both),
+            (&mut self.below, other.below),
+            (&mut self.below_fail, other.below_fail),
+        ] {
+            *sum = capped_sum(*sum, more);
+        }
+    }
+}
+
+impl Day {
+    /// So many messages with this outcome.
+    pub(crate) fn of(begin: i64, outcome: Outcome, messages: u64) -> Day {
+        let if_passed = |result| if result == Evaluated::Pass { messages } else { 0 };
+        Day {
+            begin,
+            messages,
+            pass: if_passed(outcome.dmarc()),
+            spf_aligned: if_passed(outcome.spf),
+            dkim_aligned: if_passed(outcome.dkim),
+        }
+    }
+
+    /// Adds those of other messages.
+    pub(crate) fn merge(&mut self, other: &Day) {
+        for (sum, more) in [
+            (&mut self.messages, other.messages),
+            (&mut self.pass, other.pass),
+            (&mut self.spf_aligned, other.spf_aligned),
+            (&mut self.dkim_aligned, other.dkim_aligned),
+        ] {
+            *sum = capped_sum(*sum, more);
+        }
+    }
+}
+
+impl Selector {
+    /// The most frequent ones.
+    pub(crate) fn most_frequent(mut selectors: Vec<Selector>) -> Vec<Selector> {
+        selectors.sort_unstable_by(|one, other| {
+            let messages = |one: &Selector| Reverse(one.pass.saturating_add(one.fail));
+            messages(one).cmp(&messages(other)).then_with(|| one.selector.cmp(&other.selector))
+        });
+        selectors.truncate(DETAILS);
+        selectors
     }
 }

@@ -9,24 +9,25 @@
 mod filter;
 mod group;
 mod history;
-mod network;
 pub mod overview;
-mod sender;
 mod sums;
 mod tally;
 
 pub use self::{
-    filter::{Choice, Filter, folded, is_at_or_below},
+    filter::{Choice, Filter},
     group::{By, Group, Groups, Key, RawResult},
     history::{Day, Histories, History, Selector, Signs},
-    network::{Network, ParseNetworkError},
-    sender::{ParseSenderError, Sender, Signature, sender},
     tally::{Disposition, Dispositions, Evaluated, Messages, Outcome, Tally},
 };
 pub(crate) use self::{
-    sender::best,
+    history::Sign,
     sums::{FailureRow, FailureSums, TlsRow, TlsSums},
     tally::capped_sum,
+};
+
+pub use crate::senders::{
+    Network, ParseNetworkError, Sender,
+    domain::{is_at_or_below, lower as folded},
 };
 
 use serde_json::Value;

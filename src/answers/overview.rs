@@ -88,7 +88,7 @@ pub struct Tls {
 }
 
 /// TLS sessions under one kind of policy of one domain.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TlsPolicy {
     /// The domain in small letters; empty if reports do not say it.
     pub policy_domain: String,
@@ -105,7 +105,7 @@ pub struct TlsPolicy {
 }
 
 /// A way to fail.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TlsFailure {
     /// By RFC 8460 section 4.3.
     pub result_type: Option<String>,

@@ -9,8 +9,7 @@ use std::{
 };
 
 use super::{
-    DETAILS, Filter,
-    filter::folded,
+    DETAILS, Filter, folded,
     overview::{Counted, FailureDomain, Failures, Tls, TlsFailure, TlsPolicy},
     tally::capped_sum,
 };

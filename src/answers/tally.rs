@@ -79,6 +79,15 @@ impl Evaluated {
             None => Evaluated::Unknown,
         }
     }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Evaluated::Pass => "pass",
+            Evaluated::Fail => "fail",
+            Evaluated::Unknown => "unknown",
+        }
+    }
 }
 
 impl Outcome {
@@ -99,6 +108,17 @@ impl Outcome {
     pub(crate) fn number(self) -> u8 {
         let results = Evaluated::Unknown as u8 + 1;
         (self.disposition as u8 * results + self.spf as u8) * results + self.dkim as u8
+    }
+
+    /// Whether SPF passed and was aligned, by the number.
+    pub(crate) fn is_spf_pass(number: u8) -> bool {
+        let evaluated = Evaluated::Unknown as u8 + 1;
+        number / evaluated % evaluated == Evaluated::Pass as u8
+    }
+
+    /// The one with this number; nothing if none has it.
+    pub(crate) fn of_number(number: u8) -> Option<Outcome> {
+        Outcome::all().nth(number.into())
     }
 
     /// What a record says.
@@ -141,6 +161,17 @@ pub struct Tally {
     pub last: Option<i64>,
 }
 
+impl Tally {
+    /// Counts what another has counted of other reports.
+    pub fn add(&mut self, more: &Tally) {
+        self.reports = self.reports.saturating_add(more.reports);
+        self.records = self.records.saturating_add(more.records);
+        self.messages.merge(&more.messages);
+        self.first = [self.first, more.first].into_iter().flatten().min();
+        self.last = self.last.max(more.last);
+    }
+}
+
 /// Numbers of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Messages {
@@ -172,6 +203,11 @@ pub struct Dispositions {
 }
 
 impl Messages {
+    /// Those that did not pass DMARC, as far as reports say.
+    pub fn failing(&self) -> u64 {
+        self.messages.saturating_sub(self.pass)
+    }
+
     /// Counts so many messages with this outcome; no number gets beyond the largest.
     pub fn add(&mut self, outcome: Outcome, messages: u64) {
         let by_disposition = match outcome.disposition {

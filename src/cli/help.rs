@@ -46,8 +46,8 @@ const OF_STORES: [&str; 3] = ["opensearch", "store", "give_up_after"];
 /// SQLite.
 fn uses(command: &str, flag: &str) -> bool {
     match command {
-        "report" => {
-            ["store", "opensearch"].contains(&flag)
+        "report" | "advise" => {
+            ["store", "opensearch", "source_names", "mine_file"].contains(&flag)
                 || OF_CLIENTS.contains(&flag)
                 || GENERAL.contains(&flag)
         }
@@ -56,16 +56,22 @@ fn uses(command: &str, flag: &str) -> bool {
         "prune" => {
             OF_STORES.contains(&flag) || OF_CLIENTS.contains(&flag) || GENERAL.contains(&flag)
         }
+        "mine" => ["store", "opensearch", "mine_file"].contains(&flag) || GENERAL.contains(&flag),
         "retry" | "generate" => GENERAL.contains(&flag),
         "digest" | "alert" => {
-            ["store", "opensearch"].contains(&flag)
+            ["store", "opensearch", "source_names", "mine_file"].contains(&flag)
                 || OF_CLIENTS.contains(&flag)
                 || OF_NEWS.contains(&flag) && (command == "alert" || flag != "alert_command")
                 || GENERAL.contains(&flag)
         }
+        // It tells alerts, too.
+        "watch" => true,
         // Names are given to what is shown; reports are stored without.
-        "watch" | "check" => flag != "source_names",
-        _ => ![OF_NEWS.as_slice(), &["source_names", "alert_after"]].concat().contains(&flag),
+        "check" => !["source_names", "mine_file"].contains(&flag),
+        _ => {
+            let not = ["source_names", "mine_file", "alert_after"];
+            ![OF_NEWS.as_slice(), &not].concat().contains(&flag)
+        }
     }
 }
 
@@ -84,10 +90,10 @@ pub fn command() -> Command {
         let name = command.get_name().to_owned();
         let unused = shared.iter().filter(|arg| !uses(&name, arg.get_id().as_str()));
         let hidden: Vec<Arg> = unused.map(|arg| arg.clone().global(false).hide(true)).collect();
-        let stores = uses(&name, "ndjson");
+        let has_more = uses(&name, "ndjson") || name == "report";
         let command = command.mut_args(variable_in_long_help).args(hidden);
         let codes = command.get_after_help().map_or_else(|| EXIT_CODES.into(), ToString::to_string);
-        if stores {
+        if has_more {
             command.after_help("All flags: --help").after_long_help(codes)
         } else {
             command

@@ -4,15 +4,19 @@
 //! Each command has its flags in a file of its own; [`Settings`] are the flags that the environment
 //! and the configuration file know as well, under the same names.
 
+mod advise;
 mod alert;
 mod check;
+mod condition;
 mod dashboards;
 mod digest;
 mod export;
 mod files;
+mod filter;
 mod generate;
 mod help;
 mod import;
+mod mine;
 mod option_file;
 mod period;
 mod prune;
@@ -29,20 +33,24 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 #[cfg(test)]
 pub(crate) use self::reference::default_value;
 pub use self::{
+    advise::AdviseFlags,
     alert::AlertFlags,
     check::CheckFlags,
+    condition::{Condition, ConditionLimit, ConditionOf},
     dashboards::{DashboardsCommand, InstallFlags},
     digest::{DigestFlags, Every},
     export::{ExportFlags, ExportFormat, ExportKind},
     files::InputFlags,
+    filter::{Exception, FilterFlags, OnlyResult, TypedDisposition},
     generate::GenerateCommand,
     help::{command, shown, unused_flag},
     import::{FromFlags, ImportFlags},
+    mine::{MineCommand, MineFlags},
     option_file::{OptionFileError, option_file},
     period::PeriodFlags,
     prune::PruneFlags,
     reference::settings_reference,
-    report::ReportFlags,
+    report::{ReportBy, ReportFlags, ReportFormat},
     settings::Settings,
     value::ADDRESS_EXPECTED,
     watch::WatchFlags,
@@ -55,6 +63,10 @@ const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it i
 /// The same for `digest`.
 const DIGEST_CODES: &str = "Exit codes: 0 sent, nothing needs attention; 1 sent, something does; 64 usage; 75 not sent, try \
                             again; 78 configuration.";
+
+/// The same for `report`.
+const REPORT_CODES: &str = "Exit codes: 0 told; 1 a condition of --fail-on holds; 64 usage; \
+                            75 store unreachable, try again; 78 configuration.";
 
 /// The same for `check`.
 const CHECK_CODES: &str = "Exit codes: 0 nothing is wrong; 1 something is; 64 usage.";
@@ -104,8 +116,22 @@ pub enum Mode {
     /// With -q, only what is not as it should be is shown.
     #[command(after_help = CHECK_CODES)]
     Check(CheckFlags),
-    /// Show what the SQLite store holds
+    /// Say how the mail in my domains' names fares, and mail to them, from what is stored
+    ///
+    /// Without any flag: the last 30 days, a domain a block, worst first.
+    #[command(after_help = REPORT_CODES)]
     Report(ReportFlags),
+    /// Say whether a domain may have a stricter policy, and what that would have hit
+    ///
+    /// What p=quarantine and p=reject, strict alignment (adkim=s, aspf=s), sp and np would have done
+    /// to the mail of the period, and whose it was.
+    Advise(AdviseFlags),
+    /// Say what is yours: networks, senders, DKIM selectors, domains of services
+    ///
+    /// All that shows senders goes by it. It is kept in a file that you can read and edit
+    /// (--mine-file).
+    #[command(subcommand)]
+    Mine(MineCommand),
     /// Write out what the SQLite store holds, as lines of JSON or CSV
     ///
     /// A line or row for each record, policy and failure.

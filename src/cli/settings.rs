@@ -173,6 +173,11 @@ settings! {
     /// Names of senders in parsedmarc's form (CSV), which beat those that the program knows
     #[arg(long, global = true, value_name = "FILE", env = "ERP_SOURCE_NAMES", help_heading = "Senders")]
     source_names: PathBuf,
+    /// File with what you said is yours (command mine) [default: mine.toml beside the store]
+    ///
+    /// With OpenSearch it is where the SQLite store would be.
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_MINE_FILE", help_heading = "Senders")]
+    mine_file: PathBuf,
 
     /// Send digests and alerts to this address, such as postmaster@example.org; may be repeated
     #[arg(long, global = true, value_name = "ADDRESS", env = "ERP_MAIL_TO", value_delimiter = ',', help_heading = "News")]

@@ -28,7 +28,7 @@ use self::{
     from::from,
     layers::{choose_store, layer},
     reading::reading,
-    store::{dashboards, indices, store},
+    store::{dashboards, indices, mine_file, store},
 };
 use crate::{
     cli::{self, Settings},
@@ -97,6 +97,8 @@ pub struct Config {
     pub dns_server: Option<SocketAddr>,
     /// A list of names of senders.
     pub source_names: Option<PathBuf>,
+    /// The file with what the user said is his; nothing if no place is known.
+    pub mine_file: Option<PathBuf>,
     /// Where `watch` serves its metrics.
     pub metrics: Option<SocketAddr>,
     /// Mails that tell of news.
@@ -213,6 +215,7 @@ impl Config {
             reverse_dns: settings.reverse_dns.unwrap_or(false),
             dns_server: settings.dns_server,
             source_names: settings.source_names.clone(),
+            mine_file: mine_file(&settings),
             metrics: settings.metrics,
             mail: post::mail(&settings)?,
             alert_command: post::command(&settings)?,

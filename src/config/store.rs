@@ -24,6 +24,9 @@ const SERVICE_FOLDER: &str = "/var/lib/email-report-processor";
 /// The SQLite file in a folder that was not named.
 const STORE_FILE: &str = "reports.sqlite";
 
+/// Beside it, what the user said is his.
+const MINE_FILE: &str = "mine.toml";
+
 pub(super) fn store(
     settings: Settings,
     purpose: &Purpose,
@@ -129,6 +132,16 @@ pub(super) fn opensearch(
         import: purpose.import,
         on_trouble: purpose.on_trouble,
         patience,
+    })
+}
+
+/// The file with what the user said is his: beside the SQLite store, or where that would be.
+pub(super) fn mine_file(settings: &Settings) -> Option<PathBuf> {
+    let is_file = settings.opensearch.is_none() && settings.ndjson.is_none();
+    let beside = settings.store.as_ref().filter(|_| is_file);
+    settings.mine_file.clone().or_else(|| match beside {
+        Some(store) => Some(store.with_file_name(MINE_FILE)),
+        None => data_folder().map(|folder| folder.join(MINE_FILE)),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Lookup: what [`crate::senders`] needs to know, got from files and the DNS.
 
 mod databases;
+mod mine;
 mod names;
 mod naming;
 mod resolver;
@@ -8,6 +9,7 @@ mod reverse;
 
 pub use self::{
     databases::{DatabaseError, Databases},
+    mine::{change as change_mine, mine},
     names::names,
 };
 pub(crate) use self::{naming::Naming, resolver::resolver};

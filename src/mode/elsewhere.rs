@@ -37,23 +37,36 @@ fn look(place: &Path) -> Option<Elsewhere> {
     if newest.is_none() { None } else { found(false) }
 }
 
+impl Elsewhere {
+    /// That it is there.
+    pub(super) fn is_there(&self) -> &'static str {
+        if self.is_closed {
+            "there may be another that only its owner can read"
+        } else {
+            "there is another"
+        }
+    }
+
+    /// The command that shows it.
+    pub(super) fn command(&self) -> String {
+        let path = self.store.display().to_string();
+        let sudo = if self.is_closed { "sudo " } else { "" };
+        let path = quoted(&sanitize::line(&path));
+        format!("{sudo}email-report-processor report --store {path}")
+    }
+}
+
 impl fmt::Display for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let path = self.store.display().to_string();
-        let path = sanitize::line(&path);
-        let (is, sudo) = if self.is_closed {
-            ("may be another that only its owner can read", "sudo ")
-        } else {
-            ("is another", "")
-        };
-        write!(f, "there {is}: {sudo}email-report-processor report --store {}", quoted(&path))
+        write!(f, "{}: {}", self.is_there(), self.command())
     }
 }
 
 /// A word for the shell.
 pub(super) fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
-    if word.chars().all(is_plain) {
+    // An equals sign in front has a meaning to zsh.
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:,=".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) && !word.starts_with('=') {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))

@@ -1,6 +1,7 @@
 //! Modes: what the program is asked to do. Each takes its mails from somewhere and hands them to
 //! the [`crate::pipeline`].
 
+mod advise;
 mod alert;
 mod check;
 mod dashboards;
@@ -11,6 +12,7 @@ mod files;
 mod generate;
 mod import;
 mod maildirs;
+mod mine;
 mod once;
 mod prune;
 pub mod report;
@@ -25,12 +27,15 @@ use std::{
 use clap::ArgMatches;
 use tracing::info;
 
-use self::report::{ReportError, Source};
+use self::report::{Again, AskedPeriod, ReportError, ReportOptions, Source};
 use crate::{
-    cli::{self, Cli, Mode},
+    answers::By,
+    cli::{self, Cli, Mode, ReportFormat},
     config::{self, Config, Purpose, Typed},
     exit::{Exit, Failure},
     sink::Destination,
+    terminal::Terminal,
+    verdict::Mine,
 };
 
 /// Does what the command line says. `matches` are what `cli` was made from.
@@ -71,6 +76,7 @@ pub fn run(
     let store = || typed.config(&Purpose::default()).map(|config| config.store);
     match mode {
         None => files::run(&input, &typed),
+        Some(Mode::Advise(flags)) => advise::run(&flags, &typed),
         Some(Mode::Alert(flags)) => alert::run(&flags, &typed),
         Some(Mode::Digest(flags)) => digest::run(&flags, &typed),
         Some(Mode::Check(flags)) => check::run(&flags, &typed),
@@ -86,14 +92,20 @@ pub fn run(
         Some(Mode::Generate(what)) => generate::run(&what),
         Some(Mode::Once { maildirs }) => once::run(&maildirs, &typed),
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
+        Some(Mode::Mine(command)) => mine::run(&command, &typed),
         Some(Mode::Prune(flags)) => prune::run(&flags, &typed),
-        Some(Mode::Report(report)) => show_report(report, store()?),
+        Some(Mode::Report(flags)) => show_report(flags, store()?, Again::typed(matches), quiet),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &typed),
     }
 }
 
-fn show_report(flags: cli::ReportFlags, store: Destination) -> Result<Exit, Failure> {
+fn show_report(
+    flags: cli::ReportFlags,
+    store: Destination,
+    again: Again,
+    is_quiet: bool,
+) -> Result<Exit, Failure> {
     let store = match store {
         Destination::Sqlite(store) => Source::File(store),
         Destination::OpenSearch(config) => Source::Cluster(Box::new(config)),
@@ -104,13 +116,27 @@ fn show_report(flags: cli::ReportFlags, store: Destination) -> Result<Exit, Fail
             ));
         }
     };
-    let cli::ReportFlags { period: cli::PeriodFlags { since, until }, domain, json, top } = flags;
-    let places = config::well_known_stores();
-    let options = report::ReportOptions { store, since, until, domain, json, top, places };
+    let cli::ReportFlags { period, all_time, filter, by, format, json, top, fail_on } = flags;
+    let cli::PeriodFlags { since, until } = period;
+    let is_usual = since.is_none() && until.is_none() && !all_time;
+    let options = ReportOptions {
+        store,
+        period: if is_usual { AskedPeriod::Usual } else { AskedPeriod::Given { since, until } },
+        filter: filter.filter(),
+        by: by.map(By::from),
+        format: if json { ReportFormat::Json } else { format },
+        top,
+        places: config::well_known_stores(),
+        terminal: Terminal::of_stdout(),
+        mine: Mine::default(),
+        again,
+        fail_on,
+        is_quiet,
+    };
     match report::run(&options, &mut io::BufWriter::new(io::stdout().lock())) {
         // Whoever reads it has seen enough.
         Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
-        result => Ok(result.map(|()| Exit::Ok)?),
+        result => Ok(result?),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{BEGIN, scripts};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 const EVALUATED: &str = "feedback.record.row.policy_evaluated";
 const ADDRESS: &str = "feedback.record.row.source_ip";
 
-/// The DMARC records of a filter.
+/// The DMARC records of a filter, whoever sent them.
 pub(super) fn records(filter: &Filter) -> Value {
     let field = |name: &str| format!("{EVALUATED}.{name}.keyword");
     let (spf, dkim) = (field("spf"), field("dkim"));
@@ -25,11 +25,6 @@ pub(super) fn records(filter: &Filter) -> Value {
             |name| json!({ "term": { "feedback.report_metadata.org_name.keyword": name } }),
         ),
         choice(&filter.networks, network),
-        choice(&filter.senders, |sender| {
-            let params = json!({ "wanted": scripts::word(sender) });
-            let source = scripts::is_sender();
-            json!({ "script": { "script": { "source": source, "params": params } } })
-        }),
         choice(&filter.dispositions, |wanted| disposition(*wanted, &field("disposition"))),
         choice(&filter.dmarc, |wanted| dmarc(*wanted, &spf, &dkim)),
         choice(&filter.spf, |wanted| evaluated(*wanted, &spf)),
@@ -41,6 +36,17 @@ pub(super) fn records(filter: &Filter) -> Value {
 pub(super) fn reports(filter: &Filter) -> Value {
     let Filter { since, until, domains, exactly, organizations, .. } = filter.clone();
     records(&Filter { since, until, domains, exactly, organizations, ..Filter::default() })
+}
+
+/// Those of some records whose senders' words are meant.
+pub(super) fn sent_by(records: &Value, words: &Choice<Vec<String>>) -> Value {
+    let wanted = choice(words, |words| {
+        let places: Map<String, Value> =
+            words.iter().map(|word| (word.clone(), 0.into())).collect();
+        let (source, params) = (scripts::is_placed(), json!({ "places": places }));
+        json!({ "script": { "script": { "source": source, "params": params } } })
+    });
+    all_of(&[records.clone(), wanted])
 }
 
 /// Records of an outcome.

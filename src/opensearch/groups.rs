@@ -4,7 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{AskError, BEGIN, ClusterAnswers, filter, scripts, tally};
+use super::{
+    AskError, BEGIN, ClusterAnswers, filter, scripts,
+    senders::{Heaviest, Heavy, by_place, heaviest, placed},
+    tally,
+};
 use crate::{
     answers::{Answers, By, Filter, Group, Groups, Key, Outcome, RawResult, Tally, folded},
     report::Kind,
@@ -13,7 +17,7 @@ use crate::{
 const ADDRESS: &str = "feedback.record.row.source_ip";
 
 /// More groups than this are never asked for at once: the cluster's own limit is 65,535 buckets.
-const MOST: usize = 1000;
+pub(super) const MOST: usize = 1000;
 
 pub(super) fn groups(
     cluster: &ClusterAnswers,
@@ -39,11 +43,8 @@ pub(super) fn groups(
             })
         }
         By::Outcome => outcomes(cluster, filter, top),
-        By::Address => many(cluster, filter, by, top, &json!({ "field": ADDRESS })),
-        By::Sender => {
-            let script = json!({ "script": { "source": scripts::sender() } });
-            many(cluster, filter, by, top, &script)
-        }
+        By::Address => addresses(cluster, filter, top),
+        By::Sender => senders(cluster, filter, top),
     }
 }
 
@@ -52,7 +53,7 @@ fn days(cluster: &ClusterAnswers, filter: &Filter) -> Result<Groups, AskError> {
         "date_histogram": { "field": BEGIN, "fixed_interval": "1d", "min_doc_count": 1 },
         "aggs": tally::aggregations(),
     } });
-    let found = cluster.search(Kind::Dmarc, &filter::records(filter), &tally::with(days))?;
+    let found = cluster.search(Kind::Dmarc, &cluster.records(filter)?, &tally::with(days))?;
     let day = |bucket: &Value| {
         let begin = bucket["key"].as_i64().unwrap_or_default().div_euclid(1000);
         group(Key::Day(begin), bucket)
@@ -67,7 +68,7 @@ fn outcomes(cluster: &ClusterAnswers, filter: &Filter, top: usize) -> Result<Gro
     let outcomes = json!({ "outcomes": {
         "filters": { "filters": filters }, "aggs": tally::aggregations(),
     } });
-    let query = filter::records(filter);
+    let query = cluster.records(filter)?;
     let found = cluster.search(Kind::Dmarc, &query, &tally::with(outcomes))?;
     let groups = Outcome::all()
         .zip(buckets(&found["outcomes"]))
@@ -88,7 +89,7 @@ fn pages(
 ) -> Result<Groups, AskError> {
     let mut merged: HashMap<Key, Tally> = HashMap::new();
     let mut after = Value::Null;
-    let query = filter::records(filter);
+    let query = cluster.records(filter)?;
     loop {
         let mut composite = json!({ "size": tally::PAGE, "sources": sources });
         if !after.is_null() {
@@ -97,7 +98,7 @@ fn pages(
         let asked = json!({ "page": { "composite": composite, "aggs": tally::aggregations() } });
         let mut found = cluster.search(Kind::Dmarc, &query, &asked)?;
         for bucket in buckets(&found["page"]) {
-            merge(merged.entry(key(&bucket["key"])).or_default(), &tally::read(bucket));
+            merged.entry(key(&bucket["key"])).or_default().add(&tally::read(bucket));
         }
         after = found["page"]["after_key"].take();
         if after.is_null() {
@@ -111,56 +112,60 @@ fn pages(
     Ok(Groups::new(cluster.totals(filter)?, by, groups, top))
 }
 
-/// The heaviest of many, with their raw results.
-fn many(
-    cluster: &ClusterAnswers,
-    filter: &Filter,
-    by: By,
-    top: usize,
-    value: &Value,
-) -> Result<Groups, AskError> {
-    let mut terms = value.clone();
-    terms["size"] = top.clamp(1, MOST).into();
-    terms["order"] = json!([{ "messages": "desc" }, { "_key": "asc" }]);
-    let raw = |script: &str| {
-        let sum = json!({ "messages": { "sum": { "field": "feedback.record.row.count" } } });
-        json!({
-            "terms": { "script": { "source": script }, "size": 100, "order": { "messages": "desc" } },
-            "aggs": sum,
-        })
-    };
-    let of_group =
-        tally::with(json!({ "raw_spf": raw(scripts::SPF), "raw_dkim": raw(scripts::DKIM) }));
-    let distinct = match value.get("field") {
-        Some(field) => json!({ "cardinality": { "field": field, "precision_threshold": 40_000 } }),
-        None => tally::distinct(&value["script"]),
-    };
-    let mut asked = json!({
-        "heaviest": { "terms": terms, "aggs": of_group },
-        "distinct": distinct,
+/// Those with most messages, with their raw results.
+fn addresses(cluster: &ClusterAnswers, filter: &Filter, top: usize) -> Result<Groups, AskError> {
+    let of_group = tally::with(raw());
+    let asked = json!({
+        "heaviest": {
+            "terms": {
+                "field": ADDRESS,
+                "size": top.clamp(1, MOST),
+                "order": [{ "messages": "desc" }, { "_key": "asc" }],
+            },
+            "aggs": of_group,
+        },
+        "distinct": { "cardinality": { "field": ADDRESS, "precision_threshold": tally::EXACT } },
+        "without": { "missing": { "field": ADDRESS }, "aggs": of_group },
     });
-    if by == By::Address {
-        asked["without"] = json!({ "missing": { "field": ADDRESS }, "aggs": of_group });
-    }
-    let found = cluster.search(Kind::Dmarc, &filter::records(filter), &tally::with(asked))?;
+    let found = cluster.search(Kind::Dmarc, &cluster.records(filter)?, &tally::with(asked))?;
     let mut groups: Vec<Group> = Vec::new();
     for bucket in buckets(&found["heaviest"]) {
-        let word = bucket["key"].as_str().unwrap_or_default();
-        let key = match by {
-            By::Address => word.parse().ok().map(|address| Key::Address(Some(address))),
-            _ => scripts::parsed(word).map(Key::Sender),
-        };
-        let key = key.ok_or(AskError::Senseless("a group without a name"))?;
-        groups.push(group(key, bucket));
+        let address = bucket["key"].as_str().and_then(|text| text.parse().ok());
+        let address = address.ok_or(AskError::Senseless("a group without a name"))?;
+        groups.push(group(Key::Address(Some(address)), bucket));
     }
     let mut all = tally::whole(&found["distinct"]["value"]);
     if tally::whole(&found["without"]["doc_count"]) > 0 {
         groups.push(group(Key::Address(None), &found["without"]));
         all += 1;
     }
-    let mut groups = Groups::new(tally::read(&found), by, groups, top);
+    let mut groups = Groups::new(tally::read(&found), By::Address, groups, top);
     groups.omitted = all.saturating_sub(groups.groups.len() as u64);
     Ok(groups)
+}
+
+fn senders(cluster: &ClusterAnswers, filter: &Filter, top: usize) -> Result<Groups, AskError> {
+    let query = cluster.records(filter)?;
+    let Heaviest { senders, omitted } = heaviest(cluster, &query, top)?;
+    let asked = tally::with(json!({ "places": by_place(&senders, &tally::with(raw())) }));
+    let found = cluster.search(Kind::Dmarc, &query, &asked)?;
+    let places = placed(&found["places"]);
+    let groups = senders.into_iter().zip(0..).map(|(Heavy { sender, .. }, place)| {
+        let bucket = places.get(&place).copied().unwrap_or(&Value::Null);
+        group(Key::Sender(sender), bucket)
+    });
+    Ok(Groups { total: tally::read(&found), groups: groups.collect(), omitted })
+}
+
+/// Raw results.
+pub(super) fn raw() -> Value {
+    let raw = |script: &str| {
+        json!({
+            "terms": { "script": { "source": script }, "size": 100, "order": { "messages": "desc" } },
+            "aggs": tally::messages(),
+        })
+    };
+    json!({ "raw_spf": raw(scripts::SPF), "raw_dkim": raw(scripts::DKIM) })
 }
 
 fn group(key: Key, bucket: &Value) -> Group {
@@ -173,7 +178,7 @@ fn group(key: Key, bucket: &Value) -> Group {
 }
 
 /// The results that a script wrote.
-fn raw_results(found: &Value) -> Vec<RawResult> {
+pub(super) fn raw_results(found: &Value) -> Vec<RawResult> {
     let result = |bucket: &Value| {
         let (domain, result) = bucket["key"].as_str()?.split_once('\n')?;
         let said = |text: &str| text.strip_prefix('+').map(str::to_owned);
@@ -183,14 +188,6 @@ fn raw_results(found: &Value) -> Vec<RawResult> {
     RawResult::most_frequent(buckets(found).filter_map(result).collect())
 }
 
-fn buckets(found: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn buckets(found: &Value) -> impl Iterator<Item = &Value> {
     found["buckets"].as_array().into_iter().flatten()
-}
-
-fn merge(sum: &mut Tally, more: &Tally) {
-    sum.reports += more.reports;
-    sum.records += more.records;
-    sum.messages.merge(&more.messages);
-    sum.first = [sum.first, more.first].into_iter().flatten().min();
-    sum.last = sum.last.max(more.last);
 }

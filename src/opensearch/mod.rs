@@ -9,10 +9,14 @@
 
 mod filter;
 mod groups;
+mod histories;
 mod lists;
 mod scripts;
+mod senders;
 mod situations;
 mod tally;
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use ureq::http::Method;
@@ -26,6 +30,7 @@ use crate::{
     document,
     exit::{Exit, Failure},
     report::{Kind, Report, aggregate::PolicyPublished},
+    senders::Operators,
     sink::opensearch::{
         certificates::CertificateError,
         client::{Answer, Client, Unavailable},
@@ -73,6 +78,8 @@ impl From<AskError> for Failure {
 pub struct ClusterAnswers {
     client: Client,
     config: OpenSearchConfig,
+    /// Names of senders by other lists than our own.
+    operators: Option<Arc<Operators>>,
 }
 
 impl ClusterAnswers {
@@ -81,7 +88,27 @@ impl ClusterAnswers {
     /// # Errors
     /// A certificate or key can't be used.
     pub fn new(config: OpenSearchConfig) -> Result<ClusterAnswers, AskError> {
-        Ok(ClusterAnswers { client: Client::new(&config)?, config })
+        Ok(ClusterAnswers { client: Client::new(&config)?, config, operators: None })
+    }
+
+    /// Takes the names of senders from these lists.
+    #[must_use]
+    pub fn with_names(self, operators: Arc<Operators>) -> ClusterAnswers {
+        ClusterAnswers { operators: Some(operators), ..self }
+    }
+
+    fn operators(&self) -> &Operators {
+        self.operators.as_deref().unwrap_or(Operators::own())
+    }
+
+    /// The DMARC records of a filter.
+    fn records(&self, filter: &Filter) -> Result<Value, AskError> {
+        let records = filter::records(filter);
+        if filter.senders.is_any() {
+            return Ok(records);
+        }
+        let words = senders::wanted(self, &records, &filter.senders)?;
+        Ok(filter::sent_by(&records, &words))
     }
 
     fn index(&self, kind: Kind) -> String {
@@ -130,8 +157,8 @@ impl Answers for ClusterAnswers {
     type Error = AskError;
 
     fn totals(&self, filter: &Filter) -> Result<Tally, AskError> {
-        let found = self.search(Kind::Dmarc, &filter::records(filter), &tally::aggregations())?;
-        Ok(tally::read(&found))
+        let query = self.records(filter)?;
+        Ok(tally::read(&self.search(Kind::Dmarc, &query, &tally::aggregations())?))
     }
 
     fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups, AskError> {
@@ -139,7 +166,7 @@ impl Answers for ClusterAnswers {
     }
 
     fn histories(&self, filter: &Filter, top: usize) -> Result<Histories, AskError> {
-        Ok(Histories::of(self.groups(filter, By::Sender, top)?))
+        histories::histories(self, filter, top)
     }
 
     fn policy(&self, filter: &Filter) -> Result<Option<PolicyPublished>, AskError> {

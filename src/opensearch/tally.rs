@@ -9,10 +9,19 @@ const COUNT: &str = "feedback.record.row.count";
 const EVALUATED: &str = "feedback.record.row.policy_evaluated";
 
 /// Up to some ten thousand the number of distinct values is exact.
-const EXACT: u64 = 40_000;
+pub(super) const EXACT: u64 = 40_000;
 
 /// Groups in one answer, where they are fetched page by page.
 pub(super) const PAGE: usize = 1000;
+
+/// Messages, and those that passed in one way or another.
+pub(super) fn passed() -> Value {
+    let mut all = aggregations();
+    if let Some(all) = all.as_object_mut() {
+        all.retain(|name, _| ["messages", "pass", "spf", "dkim"].contains(&&**name));
+    }
+    all
+}
 
 /// What [`read`] reads.
 pub(super) fn aggregations() -> Value {
@@ -40,9 +49,9 @@ pub(super) fn aggregations() -> Value {
     all
 }
 
-/// The number of distinct values of a script.
-pub(super) fn distinct(script: &Value) -> Value {
-    json!({ "cardinality": { "script": script, "precision_threshold": EXACT } })
+/// The sum of messages.
+pub(super) fn messages() -> Value {
+    json!({ "messages": { "sum": { "field": COUNT } } })
 }
 
 /// What was counted.

@@ -155,6 +155,22 @@ pub struct OverrideReason {
     pub comment: Option<Text>,
 }
 
+impl OverrideReason {
+    /// True if the comment says that the mail's chain of ARC seals is good, as receivers write it
+    /// (`arc=pass`, in any case): who passed it on vouches for it (RFC 8617).
+    pub fn says_arc_pass(&self) -> bool {
+        self.comment.as_ref().is_some_and(|said| said.to_ascii_lowercase().contains("arc=pass"))
+    }
+
+    /// True if the mail was taken for one that somebody passed on.
+    pub fn is_forwarding(&self) -> bool {
+        self.kind.as_deref().is_some_and(|kind| FORWARDING.contains(&kind)) || self.says_arc_pass()
+    }
+}
+
+/// The reasons of RFC 7489 appendix C for mail that somebody passed on.
+pub(crate) const FORWARDING: [&str; 3] = ["forwarded", "mailing_list", "trusted_forwarder"];
+
 /// The names in the mails: `identifiers`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Identifiers {

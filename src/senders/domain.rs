@@ -51,6 +51,25 @@ pub fn folded(name: &str) -> Option<Cow<'_, str>> {
     })
 }
 
+/// A domain as domains are compared: in small letters, without dots at its end.
+pub fn lower(domain: &str) -> Cow<'_, str> {
+    let domain = domain.trim_end_matches('.');
+    if domain.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(domain.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(domain)
+    }
+}
+
+/// True if a domain is another one or below it; both as [`lower`] gives them. Nothing is below the empty one.
+pub fn is_at_or_below(domain: &str, top: &str) -> bool {
+    let top = top.trim_start_matches('.');
+    if top.is_empty() {
+        return domain.is_empty();
+    }
+    domain.strip_suffix(top).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
 /// The label before the suffix, with the suffix; the whole name where there is none.
 fn from_suffix(name: Cow<'_, str>, suffix: impl Fn(&[u8]) -> Option<usize>) -> Cow<'_, str> {
     let Some(length) = suffix(name.as_bytes()) else { return name };
@@ -99,6 +118,22 @@ mod tests {
         ] {
             assert_eq!(organisational(name).as_deref(), Some(of_mail), "{name}");
             assert_eq!(operator(name).as_deref(), Some(of_hosts), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_below_another_by_whole_labels() {
+        for (domain, top, expected) in [
+            ("example.org", "example.org", true),
+            ("mail.example.org", "example.org", true),
+            ("badexample.org", "example.org", false),
+            ("org", "example.org", false),
+            ("mail.example.org", ".example.org", true),
+            ("example.org", "", false),
+            ("", "org", false),
+            ("", "", true),
+        ] {
+            assert_eq!(is_at_or_below(domain, top), expected, "{domain} {top}");
         }
     }
 

@@ -5,12 +5,15 @@
 pub mod domain;
 mod host;
 mod naming;
+mod network;
 mod networks;
 mod operators;
 
+pub(crate) use self::naming::{is_related, of_host};
 pub use self::{
     host::{Host, Hosts, ReverseName},
-    naming::{Basis, Evidence, Sender, of_record, sender},
+    naming::{Basis, Evidence, Sender, evidence, of_record, sender},
+    network::{Network, ParseNetworkError},
     networks::{Database, Networks},
     operators::{ListError, Operator, Operators},
 };

@@ -1,42 +1,55 @@
-//! What a sender is called, by the best evidence that there is.
+//! Who sent some mails, by the best evidence that there is, and what that sender is called. There is
+//! no other place that decides it: stores group records by their [`Evidence`], and [`sender`] names
+//! each group.
 
-use std::net::IpAddr;
+use std::{cmp::Ordering, net::IpAddr};
 
-use super::{Host, Operator, Operators, domain};
+use super::{
+    Host, Network, Operator, Operators,
+    domain::{self, is_at_or_below, lower},
+};
 use crate::report::aggregate::Record;
 
-/// What is known of who sent some mails; all of it may be missing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Evidence<'e> {
-    /// Domain in the mails' From.
-    pub from: Option<&'e str>,
-    /// `d=` of the DKIM signatures that passed.
-    pub signatures: &'e [&'e str],
-    /// What is known of the sending host.
-    pub host: Option<&'e Host>,
-    /// Its address.
-    pub address: Option<IpAddr>,
+/// What tells most of who sent a record's mails.
+///
+/// A signature in the name of the policy's own domain says who allows a mail, not who sends it:
+/// services sign in their customers' names, and forwarders keep signatures. So it counts only where
+/// not even an address is known.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Evidence<'e> {
+    /// The first DKIM signature of another domain that passed: its `d=`.
+    Signature(&'e str),
+    /// The domain that SPF passed for, which is not aligned; the only one that SPF was asked for.
+    Envelope(&'e str),
+    /// The address.
+    Address(IpAddr),
+    /// The first signature of the policy's own domain that passed.
+    OwnSignature(&'e str),
+    /// Nothing is known.
+    Nothing,
 }
 
 /// What a name was taken from, the best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Basis {
-    /// A DKIM signature of another domain than that of From.
+    /// A DKIM signature of another domain than the policy's.
     Signature,
+    /// A domain that SPF passed for, and that is not aligned.
+    Envelope,
     /// The confirmed name of the host.
     Host,
     /// The owner of its network.
     Owner,
-    /// A DKIM signature of the domain of From.
+    /// A DKIM signature of the policy's domain.
     OwnSignature,
-    /// Its network, or its address.
+    /// Its network.
     Network,
     /// Nothing is known.
     Nothing,
 }
 
-/// Who sent some mails.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who sent some mails. Those of one name are one sender, whatever the name was taken from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sender {
     /// What it is called.
     pub name: String,
@@ -46,50 +59,120 @@ pub struct Sender {
     pub basis: Basis,
 }
 
-/// Who sent mails of which this is known, by these lists.
-///
-/// A signature in the name of From's own domain says who allows the mail, not who sends it: services
-/// sign in their customers' names, and forwarders keep signatures as they are. So it comes behind
-/// all that tells of the host; but before a bare network.
-pub fn sender(evidence: &Evidence, operators: &Operators) -> Sender {
-    let Evidence { from, signatures, host, address } = *evidence;
-    let own = from.and_then(domain::organisational);
-    let signatures =
-        signatures.iter().filter_map(|name| Some((*name, domain::organisational(name)?)));
-    let others = signatures.clone().filter(|(_, domain)| Some(domain) != own.as_ref());
-    let known = others.clone().find_map(|(name, _)| operators.of_domain(name));
-    let by_signature = || {
-        known
-            .map(|operator| operator.sender(Basis::Signature))
-            .or_else(|| Some(plain(&others.clone().next()?.1, Basis::Signature)))
-    };
-    let by_own = || Some(plain(&signatures.clone().next()?.1, Basis::OwnSignature));
-    by_signature()
-        .or_else(|| by_host(host?, operators))
-        .or_else(|| by_owner(host?, operators))
-        .or_else(by_own)
-        .unwrap_or_else(|| match (host.and_then(|host| host.network.as_deref()), address) {
-            (Some(network), _) => plain(network, Basis::Network),
-            (None, Some(address)) => plain(&address.to_string(), Basis::Network),
-            (None, None) => plain("unknown", Basis::Nothing),
-        })
+impl Sender {
+    /// Takes over from another of the same name what it was taken from, if that is better.
+    pub(crate) fn merge(&mut self, other: Sender) {
+        let rank = |sender: &Sender| (sender.basis, sender.kind.is_none(), sender.kind.clone());
+        if rank(&other) < rank(self) {
+            *self = other;
+        }
+    }
+}
+
+/// By name; networks in their own order behind them, and last who is unknown.
+impl Ord for Sender {
+    fn cmp(&self, other: &Sender) -> Ordering {
+        let place = |sender: &Sender| match sender.basis {
+            Basis::Network => (1, sender.name.parse::<Network>().ok()),
+            Basis::Nothing => (2, None),
+            _ => (0, None),
+        };
+        let rest = |sender: &Sender| (sender.name.clone(), sender.kind.clone(), sender.basis);
+        place(self).cmp(&place(other)).then_with(|| rest(self).cmp(&rest(other)))
+    }
+}
+
+impl PartialOrd for Sender {
+    fn partial_cmp(&self, other: &Sender) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What tells most of who sent a record's mails, under the policy of a domain.
+pub fn evidence<'r>(policy: Option<&str>, record: &'r Record) -> Evidence<'r> {
+    let policy = lower(policy.unwrap_or_default());
+    let passed = |result: Option<&str>| result == Some("pass");
+    let signers = record.auth_results.dkim.iter().filter(|dkim| passed(dkim.result.as_deref()));
+    let signers: Vec<&str> = signers.filter_map(|dkim| dkim.domain.as_deref()).collect();
+    let is_own = |signer: &&&str| is_related(&lower(signer), &policy);
+    if let Some(signer) = signers.iter().find(|signer| !is_own(signer)) {
+        return Evidence::Signature(signer);
+    }
+    if record.row.policy_evaluated.spf_aligned() != Some(true)
+        && let Some(domain) = envelope(record)
+    {
+        return Evidence::Envelope(domain);
+    }
+    match (record.row.source_ip, signers.first()) {
+        (Some(address), _) => Evidence::Address(address),
+        (None, Some(signer)) => Evidence::OwnSignature(signer),
+        (None, None) => Evidence::Nothing,
+    }
+}
+
+/// The domain that SPF passed for, if it is the only one that SPF was asked for: which of several
+/// results is whose can't be told in an index.
+fn envelope(record: &Record) -> Option<&str> {
+    let results = &record.auth_results.spf;
+    let mut domains = results.iter().filter_map(|spf| spf.domain.as_deref());
+    let domain = domains.next()?;
+    let is_only = domains.all(|other| lower(other) == lower(domain));
+    let passed = results.iter().any(|spf| spf.result.as_deref() == Some("pass"));
+    (is_only && passed).then_some(domain)
+}
+
+/// True if one domain is the other or below it: they are of one organisation. Both as [`lower`]
+/// gives them.
+pub(crate) fn is_related(one: &str, other: &str) -> bool {
+    is_at_or_below(one, other) || is_at_or_below(other, one)
+}
+
+/// Who sent mails of which this is known, with what is known of the host at the address, by these
+/// lists.
+pub fn sender(evidence: &Evidence, host: Option<&Host>, operators: &Operators) -> Sender {
+    match *evidence {
+        Evidence::Signature(domain) => by_domain(domain, Basis::Signature, operators),
+        Evidence::Envelope(domain) => by_domain(domain, Basis::Envelope, operators),
+        Evidence::Address(address) => host
+            .and_then(|host| of_host(host, operators))
+            .unwrap_or_else(|| plain(&Network::usual(address).to_string(), Basis::Network)),
+        Evidence::OwnSignature(domain) => plain(&organisation(domain), Basis::OwnSignature),
+        Evidence::Nothing => plain("unknown", Basis::Nothing),
+    }
+}
+
+/// Who sent mails of a host of which something is known: by its name, else by its owner; nothing
+/// if neither says anything.
+pub(crate) fn of_host(host: &Host, operators: &Operators) -> Option<Sender> {
+    by_name(host, operators).or_else(|| by_owner(host, operators))
 }
 
 /// Who sent the mails of a record, with what is known of the host.
-pub fn of_record(record: &Record, host: Option<&Host>, operators: &Operators) -> Sender {
-    let passed =
-        record.auth_results.dkim.iter().filter(|dkim| dkim.result.as_deref() == Some("pass"));
-    let signatures: Vec<&str> = passed.filter_map(|dkim| dkim.domain.as_deref()).collect();
-    let from = record.identifiers.header_from.as_deref();
-    let evidence = Evidence { from, signatures: &signatures, host, address: record.row.source_ip };
-    sender(&evidence, operators)
+pub fn of_record(
+    policy: Option<&str>,
+    record: &Record,
+    host: Option<&Host>,
+    operators: &Operators,
+) -> Sender {
+    sender(&evidence(policy, record), host, operators)
 }
 
 fn plain(name: &str, basis: Basis) -> Sender {
     Sender { name: name.to_owned(), kind: None, basis }
 }
 
-fn by_host(host: &Host, operators: &Operators) -> Option<Sender> {
+fn by_domain(domain: &str, basis: Basis, operators: &Operators) -> Sender {
+    let known = operators.of_domain(domain).map(|operator| operator.sender(basis));
+    known.unwrap_or_else(|| plain(&organisation(domain), basis))
+}
+
+/// The organisational domain; what is no domain name in quotes, so that it looks like none.
+fn organisation(domain: &str) -> String {
+    domain::organisational(domain)
+        .map_or_else(|| format!("\"{}\"", lower(domain)), std::borrow::Cow::into_owned)
+}
+
+fn by_name(host: &Host, operators: &Operators) -> Option<Sender> {
     let name = host.name.as_deref()?;
     let known = operators.of_domain(name).map(|operator| operator.sender(Basis::Host));
     known.or_else(|| Some(plain(&domain::operator(name)?, Basis::Host)))
@@ -100,7 +183,8 @@ fn by_owner(host: &Host, operators: &Operators) -> Option<Sender> {
     let of_number = || operators.of_network(host.asn?);
     let known = of_domain().or_else(of_number).map(|operator| operator.sender(Basis::Owner));
     let name = host.organisation.as_deref().or(host.domain.as_deref());
-    known.or_else(|| Some(plain(name?, Basis::Owner)))
+    let number = || host.asn.map(|asn| plain(&format!("AS{asn}"), Basis::Owner));
+    known.or_else(|| name.map(|name| plain(name, Basis::Owner))).or_else(number)
 }
 
 impl Operator {
@@ -113,105 +197,160 @@ impl Operator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::aggregate::{
+        AuthResults, DkimResult, Identifiers, PolicyEvaluated, Row, SpfResult,
+    };
 
-    fn host(name: &str, organisation: &str, network: &str) -> Host {
+    fn host(name: &str, organisation: &str) -> Host {
         let fact = |fact: &str| (!fact.is_empty()).then(|| fact.to_owned());
-        Host {
-            name: fact(name),
-            organisation: fact(organisation),
-            network: fact(network),
-            ..Host::default()
+        Host { name: fact(name), organisation: fact(organisation), ..Host::default() }
+    }
+
+    /// A record of 192.0.2.7 with signatures that passed, and SPF that passed for a domain.
+    fn record(signers: &[&str], spf: Option<&str>, aligned: bool) -> Record {
+        let dkim = signers.iter().map(|signer| DkimResult {
+            domain: Some((*signer).into()),
+            result: Some("pass".into()),
+            ..DkimResult::default()
+        });
+        Record {
+            row: Row {
+                source_ip: "192.0.2.7".parse().ok(),
+                count: 1,
+                policy_evaluated: PolicyEvaluated {
+                    spf: Some(if aligned { "pass" } else { "fail" }.into()),
+                    ..PolicyEvaluated::default()
+                },
+            },
+            identifiers: Identifiers::default(),
+            auth_results: AuthResults {
+                dkim: dkim.collect(),
+                spf: spf
+                    .map(|domain| SpfResult {
+                        domain: Some(domain.into()),
+                        result: Some("pass".into()),
+                        ..SpfResult::default()
+                    })
+                    .into_iter()
+                    .collect(),
+            },
         }
     }
 
     #[test]
-    fn the_best_evidence_names_the_sender() {
-        let whole = host("o1.ptr.hoster.example", "Hoster Ltd", "192.0.2.0/24");
-        let all = Evidence {
-            from: Some("news.example.org"),
-            signatures: &["example.org", "bounce.service.example"],
-            host: Some(&whole),
-            address: "192.0.2.1".parse().ok(),
+    fn the_best_evidence_is_taken() {
+        let nowhere = |mut record: Record| {
+            record.row.source_ip = None;
+            record
         };
-        let own = &["mail.example.org"];
-        let nameless = host("", "Hoster Ltd", "192.0.2.0/24");
-        let misnamed = host("192.0.2.1", "Hoster Ltd", "192.0.2.0/24");
-        let bare = host("", "", "192.0.2.0/24");
-        for (evidence, name, basis) in [
-            (all, "service.example", Basis::Signature),
-            (Evidence { signatures: own, ..all }, "hoster.example", Basis::Host),
-            (Evidence { signatures: &["no name"], ..all }, "hoster.example", Basis::Host),
+        let own = &["Mail.Example.ORG."];
+        let both = &["example.org", "bounce.service.example"];
+        let address = Evidence::Address("192.0.2.7".parse().expect("an address"));
+        for (record, expected) in [
+            (record(both, Some("spf.example"), false), Evidence::Signature(both[1])),
+            (record(own, Some("spf.example"), false), Evidence::Envelope("spf.example")),
+            (record(own, Some("example.org"), true), address.clone()),
+            (record(own, None, false), address.clone()),
+            (record(&[], None, false), address),
+            (nowhere(record(own, None, false)), Evidence::OwnSignature(own[0])),
+            (nowhere(record(&[], None, false)), Evidence::Nothing),
+        ] {
+            assert_eq!(evidence(Some("example.org"), &record), expected, "{record:?}");
+        }
+        // Without a policy's domain no signature is its own.
+        assert_eq!(evidence(None, &record(own, None, false)), Evidence::Signature(own[0]));
+        // Of two domains that SPF was asked for it is not known which passed.
+        let mut two = record(&[], Some("one.example"), false);
+        two.auth_results
+            .spf
+            .push(SpfResult { domain: Some("two.example".into()), ..SpfResult::default() });
+        assert!(matches!(evidence(None, &two), Evidence::Address(_)));
+    }
+
+    #[test]
+    fn evidence_is_named() {
+        let address = Evidence::Address("192.0.2.7".parse().expect("an address"));
+        let number = Host { asn: Some(64496), ..Host::default() };
+        for (evidence, host, name, basis) in [
+            (Evidence::Signature("a.service.example"), None, "service.example", Basis::Signature),
+            (Evidence::Envelope("b.spf.example"), None, "spf.example", Basis::Envelope),
+            (Evidence::Signature("No name"), None, "\"no name\"", Basis::Signature),
             (
-                Evidence { signatures: own, host: Some(&nameless), ..all },
-                "Hoster Ltd",
-                Basis::Owner,
+                address.clone(),
+                Some(host("o1.ptr.hoster.example", "Hoster Ltd")),
+                "hoster.example",
+                Basis::Host,
             ),
-            (
-                Evidence { signatures: &[], host: Some(&misnamed), ..all },
-                "Hoster Ltd",
-                Basis::Owner,
-            ),
-            (
-                Evidence { signatures: own, host: Some(&bare), ..all },
-                "example.org",
-                Basis::OwnSignature,
-            ),
-            (
-                Evidence { signatures: &[], host: Some(&bare), ..all },
-                "192.0.2.0/24",
-                Basis::Network,
-            ),
-            (Evidence { signatures: &[], host: None, ..all }, "192.0.2.1", Basis::Network),
-            // Without From no signature is its own.
-            (Evidence { from: None, signatures: own, ..all }, "example.org", Basis::Signature),
-            (Evidence::default(), "unknown", Basis::Nothing),
+            (address.clone(), Some(host("", "Hoster Ltd")), "Hoster Ltd", Basis::Owner),
+            (address.clone(), Some(host("192.0.2.7", "Hoster Ltd")), "Hoster Ltd", Basis::Owner),
+            (address.clone(), Some(number), "AS64496", Basis::Owner),
+            (address.clone(), Some(Host::default()), "192.0.2.0/24", Basis::Network),
+            (address, None, "192.0.2.0/24", Basis::Network),
+            (Evidence::OwnSignature("m.example.org"), None, "example.org", Basis::OwnSignature),
+            (Evidence::Nothing, None, "unknown", Basis::Nothing),
         ] {
             let expected = Sender { name: name.into(), kind: None, basis };
-            assert_eq!(sender(&evidence, Operators::own()), expected, "{evidence:?}");
+            assert_eq!(sender(&evidence, host.as_ref(), Operators::own()), expected);
         }
     }
 
     #[test]
     fn known_operators_have_names_that_people_use() {
-        let of_ses = host("a8-31.smtp-out.amazonses.com", "AMAZON-02", "");
-        let of_google = Host { asn: Some(15169), ..host("", "GOOGLE", "") };
-        let by_domain = Host { domain: Some("strato.de".into()), ..host("", "STRATO", "") };
-        let all = Evidence { from: Some("example.org"), ..Evidence::default() };
-        for (evidence, expected) in [
-            // One that is known tells more than one that is not.
+        let address = Evidence::Address("192.0.2.7".parse().expect("an address"));
+        let of_ses = host("a8-31.smtp-out.amazonses.com", "AMAZON-02");
+        let of_google = Host { asn: Some(15169), ..host("", "GOOGLE") };
+        let by_domain = Host { domain: Some("strato.de".into()), ..host("", "STRATO") };
+        for (evidence, host, expected) in [
             (
-                Evidence { signatures: &["other.example", "em.sendgrid.net"], ..all },
+                Evidence::Signature("em.sendgrid.net"),
+                None,
                 ("Twilio SendGrid", "transactional", Basis::Signature),
             ),
             (
-                Evidence { signatures: &["example.org"], host: Some(&of_ses), ..all },
-                ("Amazon SES", "transactional", Basis::Host),
+                Evidence::Envelope("mail20.mcsv.net"),
+                None,
+                ("Mailchimp", "newsletter", Basis::Envelope),
             ),
-            (
-                Evidence { host: Some(&of_google), ..all },
-                ("Google", "mailbox provider", Basis::Owner),
-            ),
-            (Evidence { host: Some(&by_domain), ..all }, ("Strato", "hosting", Basis::Owner)),
+            (address.clone(), Some(of_ses), ("Amazon SES", "transactional", Basis::Host)),
+            (address.clone(), Some(of_google), ("Google", "mailbox provider", Basis::Owner)),
+            (address, Some(by_domain), ("Strato", "hosting", Basis::Owner)),
         ] {
-            let Sender { name, kind, basis } = sender(&evidence, Operators::own());
+            let Sender { name, kind, basis } = sender(&evidence, host.as_ref(), Operators::own());
             let found = (name.as_str(), kind.as_deref().unwrap_or_default(), basis);
             assert_eq!(found, expected, "{evidence:?}");
         }
-        // Mail of the known operator itself.
-        let itself = Evidence { from: Some("github.com"), signatures: &["github.com"], ..all };
-        let found = sender(&itself, Operators::own());
-        assert_eq!((found.name.as_str(), found.basis), ("github.com", Basis::OwnSignature));
     }
 
     #[test]
     fn the_list_that_was_given_beats_ours() {
         let list = "base_reverse_dns,name,type\nsendgrid.net,Our newsletters,Marketing\n";
         let operators = Operators::read(list.as_bytes()).expect("a list").over_own();
-        let named = |signature| {
-            let evidence = Evidence { signatures: &[signature], ..Evidence::default() };
-            sender(&evidence, &operators).name
-        };
+        let named = |signer| sender(&Evidence::Signature(signer), None, &operators).name;
         assert_eq!(named("em.sendgrid.net"), "Our newsletters");
         assert_eq!(named("amazonses.com"), "Amazon SES");
+    }
+
+    #[test]
+    fn senders_are_in_the_order_of_names_then_networks() {
+        let named = |name: &str, basis| Sender { name: name.into(), kind: None, basis };
+        let mut all = vec![
+            named("unknown", Basis::Nothing),
+            named("198.51.100.0/24", Basis::Network),
+            named("2001:db8::/48", Basis::Network),
+            named("9.0.0.0/24", Basis::Network),
+            named("service.example", Basis::Signature),
+            named("Amazon SES", Basis::Host),
+        ];
+        all.sort();
+        let names: Vec<&str> = all.iter().map(|sender| &*sender.name).collect();
+        let expected = [
+            "Amazon SES",
+            "service.example",
+            "9.0.0.0/24",
+            "198.51.100.0/24",
+            "2001:db8::/48",
+            "unknown",
+        ];
+        assert_eq!(names, expected);
     }
 }

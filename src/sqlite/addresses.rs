@@ -164,6 +164,22 @@ pub(crate) fn name(
     transaction.commit()
 }
 
+/// Hands out all addresses of whose hosts a name or an owner is known.
+pub(super) fn each_host(connection: &Connection, mut take: impl FnMut(IpAddr, Host)) -> Result<()> {
+    let sql = "SELECT * FROM addresses
+               WHERE coalesce(name, organisation, domain, asn) IS NOT NULL ORDER BY address";
+    let mut known = connection.prepare_cached(sql)?;
+    let mut rows = known.query(())?;
+    while let Some(row) = rows.next()? {
+        let address = row.get_ref("address")?.as_str()?.parse();
+        // All were written as addresses.
+        if let Ok(address) = address {
+            take(address, host(row)?);
+        }
+    }
+    Ok(())
+}
+
 fn host(row: &Row) -> Result<Host> {
     Ok(Host {
         asn: row.get("asn")?,

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, Result, Row, named_params};
 
 use super::{
-    columns::Scan,
+    columns::{Naming, Scan},
     read::{self, Reports, count},
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
 /// One moment of a store.
 pub struct StoreAnswers<'c> {
     pub(super) reports: Reports<'c>,
+    pub(super) naming: Naming<'c>,
 }
 
 const TLS_POLICIES: &str = "\
@@ -42,19 +43,19 @@ impl Answers for StoreAnswers<'_> {
     type Error = rusqlite::Error;
 
     fn totals(&self, filter: &Filter) -> Result<Tally> {
-        Scan::new(self.transaction(), filter)?.totals()
+        self.scan(filter)?.totals()
     }
 
     fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups> {
-        Scan::new(self.transaction(), filter)?.groups(by, top)
+        self.scan(filter)?.groups(by, top)
     }
 
     fn histories(&self, filter: &Filter, top: usize) -> Result<Histories> {
-        Ok(Histories::of(self.groups(filter, By::Sender, top)?))
+        self.scan(filter)?.histories(top)
     }
 
     fn policy(&self, filter: &Filter) -> Result<Option<PolicyPublished>> {
-        let newest = Scan::new(self.transaction(), filter)?.newest()?;
+        let newest = self.scan(filter)?.newest()?;
         let mut head =
             self.transaction().prepare_cached("SELECT * FROM dmarc_reports WHERE id = ?")?;
         let mut heads = newest
@@ -128,7 +129,7 @@ impl Answers for StoreAnswers<'_> {
             exactly: filter.exactly,
             ..Filter::default()
         };
-        let dmarc = Scan::new(self.transaction(), &of_domains)?.newest()?;
+        let dmarc = self.scan(&of_domains)?.newest()?;
         let mut newest = dmarc.map(|(begin, _)| begin);
         let mut note = |begin: i64| newest = newest.max(Some(begin));
         let sql = "SELECT r.period_begin, p.policy_domain FROM tls_reports r
@@ -163,6 +164,10 @@ fn documents(portion: &Portion) -> impl Iterator<Item = StoredDocument> {
 }
 
 impl StoreAnswers<'_> {
+    fn scan<'f>(&'f self, filter: &'f Filter) -> Result<Scan<'f>> {
+        Scan::new(self.transaction(), filter, &self.naming)
+    }
+
     fn transaction(&self) -> &Connection {
         self.reports.transaction()
     }

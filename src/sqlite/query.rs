@@ -4,8 +4,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, Result, Transaction};
 
-use super::{OpenError, answers::StoreAnswers, open_to_read};
-use crate::answers::{Answers, Filter};
+use super::{OpenError, answers::StoreAnswers, columns::Naming, open_to_read};
+use crate::{
+    answers::{Answers, Filter},
+    senders::Operators,
+};
 
 /// Which reports are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +41,16 @@ impl Reader {
     /// # Errors
     /// SQLite can't read the file.
     pub fn answers(&mut self) -> Result<StoreAnswers<'_>> {
-        Ok(StoreAnswers { reports: self.reports(&Selection::default())? })
+        self.answers_by(Operators::own())
+    }
+
+    /// The same, with the names of senders by other lists than our own.
+    ///
+    /// # Errors
+    /// SQLite can't read the file.
+    pub fn answers_by<'c>(&'c mut self, operators: &'c Operators) -> Result<StoreAnswers<'c>> {
+        let reports = self.reports(&Selection::default())?;
+        Ok(StoreAnswers { reports, naming: Naming::new(operators) })
     }
 
     /// When the newest report begins, in seconds since 1970.

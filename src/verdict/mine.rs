@@ -12,10 +12,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    ops::Range,
     str::FromStr,
 };
 
 use serde::{Deserialize, Deserializer, de};
+use toml_edit::{Array, DocumentMut, Item};
 
 use super::words;
 use crate::{
@@ -68,8 +70,7 @@ impl Mine {
     pub fn read(text: &str) -> Result<Mine, MineError> {
         let tables: BTreeMap<DomainName, Table> =
             toml::from_str(text).map_err(|error: toml::de::Error| {
-                let before = error.span().and_then(|span| text.get(..span.start));
-                let line = before.unwrap_or_default().matches('\n').count() + 1;
+                let line = line_of(text, error.span());
                 MineError { line, reason: error.message().replace('\n', "; ") }
             })?;
         let mut mine = Mine::default();
@@ -84,9 +85,49 @@ impl Mine {
         Ok(mine)
     }
 
-    /// Adds what is a domain's own; false if that was said before.
-    pub fn add(&mut self, domain: &str, whose: Whose) -> bool {
-        self.domains.entry(folded(domain).into_owned()).or_default().insert(whose)
+    /// The text of a file with one thing more, comments and all else as they were; nothing if that
+    /// was said before.
+    ///
+    /// # Errors
+    /// The text is not in this form.
+    pub fn with(text: &str, domain: &str, whose: &Whose) -> Result<Option<String>, MineError> {
+        let (said, mut document) = (Mine::read(text)?, document(text)?);
+        if said.domains.get(domain).is_some_and(|all| all.contains(whose)) {
+            return Ok(None);
+        }
+        let key = key_of(&document, domain).unwrap_or_else(|| domain.to_owned());
+        let table = document.entry(&key).or_insert_with(toml_edit::table);
+        let list = table[whose.list()].or_insert(toml_edit::value(Array::new()));
+        // It was read as a list.
+        list.as_array_mut().into_iter().for_each(|list| list.push(whose.value()));
+        let head = if text.is_empty() { HEAD } else { "" };
+        Ok(Some(format!("{head}{document}")))
+    }
+
+    /// The same with one thing less; nothing if it was not said.
+    ///
+    /// # Errors
+    /// The text is not in this form.
+    pub fn without(text: &str, domain: &str, whose: &Whose) -> Result<Option<String>, MineError> {
+        let (said, mut document) = (Mine::read(text)?, document(text)?);
+        if !said.domains.get(domain).is_some_and(|all| all.contains(whose)) {
+            return Ok(None);
+        }
+        let key = key_of(&document, domain).unwrap_or_default();
+        if let Some(table) = document.get_mut(&key).and_then(Item::as_table_like_mut) {
+            let list = table.get_mut(whose.list()).and_then(Item::as_array_mut);
+            let is_empty = list.is_some_and(|list| {
+                list.retain(|value| value.as_str().is_none_or(|value| !whose.is_value(value)));
+                list.is_empty()
+            });
+            if is_empty {
+                table.remove(whose.list());
+            }
+            if table.is_empty() {
+                document.remove(&key);
+            }
+        }
+        Ok(Some(document.to_string()))
     }
 
     /// What was said, domain by domain.
@@ -99,6 +140,30 @@ impl Mine {
         let domain = folded(domain).into_owned();
         self.iter().filter(move |(top, _)| is_at_or_below(&domain, top)).map(|(_, whose)| whose)
     }
+}
+
+/// What stands at the head of a new file.
+const HEAD: &str = "\
+# What is yours, whatever the rules say. `email-report-processor mine` changes this file; so may you.
+
+";
+
+fn document(text: &str) -> Result<DocumentMut, MineError> {
+    text.parse().map_err(|error: toml_edit::TomlError| MineError {
+        line: line_of(text, error.span()),
+        reason: error.message().replace('\n', "; "),
+    })
+}
+
+fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
+    let before = span.and_then(|span| text.get(..span.start));
+    before.unwrap_or_default().matches('\n').count() + 1
+}
+
+/// How a document spells a domain.
+fn key_of(document: &DocumentMut, domain: &str) -> Option<String> {
+    let mut keys = document.iter().map(|(key, _)| key);
+    keys.find(|key| folded(key) == domain).map(str::to_owned)
 }
 
 /// A domain name, in small letters.
@@ -133,7 +198,8 @@ struct Table {
     domains: Vec<DomainName>,
 }
 
-fn domain_name(text: &str) -> Option<String> {
+/// A domain name as it is compared; nothing if the text is none.
+pub(crate) fn domain_name(text: &str) -> Option<String> {
     domain::organisational(text)?;
     Some(folded(text).into_owned())
 }
@@ -146,6 +212,15 @@ impl Whose {
             Whose::Selector(_) => "selectors",
             Whose::Sender(_) => "senders",
             Whose::Domain(_) => "domains",
+        }
+    }
+
+    /// True if a value of its list means the same.
+    fn is_value(&self, value: &str) -> bool {
+        match self {
+            Whose::Network(network) => value.parse() == Ok(*network),
+            Whose::Domain(domain) => folded(value) == *domain,
+            Whose::Selector(name) | Whose::Sender(name) => value == name,
         }
     }
 
@@ -192,4 +267,93 @@ impl fmt::Display for Whose {
 /// A list of what was said, for a sentence.
 pub(super) fn list(said: &[&Whose]) -> String {
     words::list(&said.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "\
+# ours
+[\"Example.org\"]  # the company
+networks = [
+    \"192.0.2.77/24\", # the office
+    \"2001:db8::25\",
+]
+senders = [\"Amazon SES\"]
+
+[\"shop.example.net\"]
+selectors = [\"s1\"]
+";
+
+    fn whose(text: &str) -> Whose {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn what_was_said_holds_for_domains_below() {
+        let mine = Mine::read(FILE).expect("a file");
+        let of = |domain| mine.of(domain).map(ToString::to_string).collect::<Vec<_>>();
+        let all = ["192.0.2.0/24", "2001:db8::25", "sender:Amazon SES"];
+        assert_eq!(of("example.org"), all);
+        assert_eq!(of("News.Example.ORG."), all);
+        assert_eq!(of("shop.example.net"), ["selector:s1"]);
+        assert_eq!(of("example.net"), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_typed_is_told_apart() {
+        for (text, expected) in [
+            ("192.0.2.7", Whose::Network("192.0.2.7".parse().expect("an address"))),
+            ("2001:db8::/32", Whose::Network("2001:db8::/32".parse().expect("a network"))),
+            ("Service.Example.", Whose::Domain("service.example".into())),
+            ("selector:2026a", Whose::Selector("2026a".into())),
+            ("sender: Amazon SES", Whose::Sender("Amazon SES".into())),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        for text in ["", "selector:", "sender: ", "192.0.2.0/33", "s1", "a b.example", "<b>.org"] {
+            assert_eq!(text.parse::<Whose>(), Err(ParseMineError), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_change_leaves_all_else_as_it_was() {
+        let more = Mine::with(FILE, "example.org", &whose("service.example")).expect("a file");
+        let more = more.expect("new");
+        assert!(more.contains("\"192.0.2.77/24\", # the office"), "{more}");
+        assert!(more.contains("[\"Example.org\"]  # the company"), "{more}");
+        assert_eq!(Mine::read(&more).expect("a file").iter().count(), 5);
+        assert_eq!(Mine::with(&more, "example.org", &whose("192.0.2.0/24")), Ok(None));
+        let less = Mine::without(&more, "example.org", &whose("service.example"));
+        assert_eq!(less, Ok(Some(FILE.into())));
+        let less = Mine::without(FILE, "shop.example.net", &whose("selector:s1"));
+        let less = less.expect("a file").expect("it was said");
+        assert!(!less.contains("shop"), "{less}");
+        assert_eq!(Mine::without(FILE, "example.net", &whose("selector:s1")), Ok(None));
+
+        let first = Mine::with("", "example.org", &whose("sender:\"\n[x]")).expect("a file");
+        let first = first.expect("new");
+        assert!(first.starts_with("# What is yours"), "{first}");
+        let read: Vec<_> =
+            Mine::read(&first).expect(&first).iter().map(|(_, one)| one.clone()).collect();
+        assert_eq!(read, [Whose::Sender("\"\n[x]".into())]);
+    }
+
+    #[test]
+    fn a_broken_file_is_told_with_its_line() {
+        for (text, line, reason) in [
+            ("[\"example.org\"]\nnetworks = [\"192.0.2.0/33\"]", 2, "192.0.2.0/33"),
+            ("\n[\"example.org\"]\nnetwork = []", 3, "unknown field `network`"),
+            ("[\"example.org\"]\ndomains = [\"a b\"]", 2, "\"a b\" is no domain"),
+            ("[\"example.org\"]\nsenders = \"x\"", 2, "expected a sequence"),
+            ("[\"example.org\"\n", 1, ""),
+            ("\n\n[\"a b\"]\nsenders = []", 3, "is no domain"),
+        ] {
+            let error = Mine::read(text).expect_err(text);
+            assert_eq!(error.line, line, "{text}: {error}");
+            assert!(error.reason.contains(reason), "{text}: {error}");
+            assert_eq!(Mine::with(text, "example.org", &whose("192.0.2.7")), Err(error));
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! Texts in here name domains, selectors and owners as strangers' reports have them: who shows them
 //! makes them harmless.
 
+mod advice;
 mod case;
 mod mine;
 mod rules;
@@ -12,8 +13,10 @@ mod words;
 
 use serde::Serialize;
 
+pub(crate) use self::mine::domain_name;
 pub(crate) use self::words::{counted, list, number, part};
 pub use self::{
+    advice::{Advice, Hit, HitSender, Step, advice},
     mine::{Mine, MineError, ParseMineError, Whose},
     standing::{Standing, standing},
 };

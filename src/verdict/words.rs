@@ -1,22 +1,6 @@
 //! Words: numbers as sentences have them.
 
-/// With a comma after each thousand.
-pub(crate) fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// A number of things.
-pub(crate) fn counted(many: u64, noun: &str) -> String {
-    format!("{} {noun}{}", number(many), if many == 1 { "" } else { "s" })
-}
+pub(crate) use crate::figures::{things as counted, thousands as number};
 
 /// How many of all: `all 12 messages`, `3 of 12 messages`, `none of 12 messages`; something
 /// that happened to them follows.
@@ -48,19 +32,6 @@ pub(crate) fn list(words: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_have_a_comma_after_each_thousand() {
-        for (plain, expected) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (123_456, "123,456"),
-            (u64::MAX, "18,446,744,073,709,551,615"),
-        ] {
-            assert_eq!(number(plain), expected);
-        }
-    }
 
     #[test]
     fn parts_are_said_as_people_say_them() {

@@ -21,6 +21,7 @@ mod news;
 mod opensearch;
 mod proxy;
 mod prune;
+mod report;
 mod senders;
 mod sqlite;
 mod trouble;

@@ -13,13 +13,11 @@ mod sqlite;
 mod text;
 
 use std::{
-    env,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::Path,
 };
 
 use jiff::Timestamp;
-use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
 use self::{
@@ -34,10 +32,8 @@ use crate::{
     ingest::counted,
     sanitize,
     sink::Destination,
+    terminal::Terminal,
 };
-
-/// Columns of a terminal that does not tell.
-const USUAL_WIDTH: usize = 80;
 
 /// Everything that `--json` gives; the names are a promise.
 #[derive(Serialize)]
@@ -76,26 +72,11 @@ fn show(findings: &Findings, json: bool, quiet: bool) -> Result<(), Failure> {
         let json = serde_json::to_string_pretty(&answer).map_err(io::Error::other)?;
         writeln!(text, "{}", sanitize::json(&json))?;
     } else {
-        text::write(findings, Look { quiet, ..look() }, &mut text)?;
+        let Terminal { width, colours, .. } = Terminal::of_stdout();
+        text::write(findings, Look { width, colours, quiet }, &mut text)?;
     }
     print(&text)?;
     Ok(())
-}
-
-fn look() -> Look {
-    let terminal = io::stdout();
-    if !terminal.is_terminal() {
-        return Look::default();
-    }
-    // A terminal that does not know its width says 0.
-    let columns = tcgetwinsize(&terminal).map_or(0, |size| size.ws_col);
-    Look {
-        width: Some(if columns == 0 { USUAL_WIDTH } else { columns.into() }),
-        // An empty NO_COLOR says nothing (no-color.org).
-        colours: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && console::colors_enabled(),
-        quiet: false,
-    }
 }
 
 /// Makes sense of the settings, or says why that is impossible.

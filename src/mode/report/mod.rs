@@ -1,7 +1,15 @@
-//! Report: the mode that tells, from a store, how a domain's mail fared: as tables for a person, or
-//! as JSON.
+//! Report: the mode that tells, from a store, how the mail in domains' names and to them fares: for
+//! a person at a terminal or as a file, or for programs.
 
+mod again;
+mod ask;
+mod conditions;
+mod html;
+mod json;
+mod own;
+mod rows;
 mod text;
+mod view;
 
 use std::{
     fmt,
@@ -10,18 +18,21 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde::Serialize;
+use tracing::error;
 
+pub use self::again::Again;
+use self::ask::{Answer, ask};
 use super::elsewhere::{self, Elsewhere};
 use crate::{
-    answers::{Answers, Choice, Filter, overview::Overview},
+    answers::{By, Filter},
+    cli::{Condition, ReportFormat},
     exit::{Exit, Failure},
     moment::Moment,
     opensearch::{AskError, ClusterAnswers},
-    report::rfc3339,
-    sanitize,
     sink::opensearch::config::OpenSearchConfig,
     sqlite::{OpenError, query::Reader},
+    terminal::Terminal,
+    verdict::Mine,
 };
 
 /// A store that can be asked.
@@ -49,23 +60,47 @@ impl fmt::Display for Source {
     }
 }
 
+/// Which reports are meant, by when their period begins.
+#[derive(Clone, Copy, Debug)]
+pub enum AskedPeriod {
+    /// The last 30 days; if nothing came in these, the 30 days up to the newest report.
+    Usual,
+    /// From one moment to another; from the first report or to the last one where none is said.
+    Given {
+        /// At this moment or later.
+        since: Option<Moment>,
+        /// Before this moment or on this day.
+        until: Option<Moment>,
+    },
+}
+
 /// What is asked, and how it is told.
 #[derive(Clone, Debug)]
 pub struct ReportOptions {
     /// What is asked.
     pub store: Source,
-    /// Only reports whose period begins at this moment or later.
-    pub since: Option<Moment>,
-    /// Only reports whose period begins before this moment or on this day.
-    pub until: Option<Moment>,
-    /// Only policies of this domain or one below it.
-    pub domain: Option<String>,
-    /// One JSON object instead of tables.
-    pub json: bool,
-    /// How many domains, sources and TLS policies are listed.
+    /// Which reports.
+    pub period: AskedPeriod,
+    /// Which mail, of whatever period.
+    pub filter: Filter,
+    /// A table by this, in place of the first screen.
+    pub by: Option<By>,
+    /// As what the answer is written.
+    pub format: ReportFormat,
+    /// How many rows each table shows.
     pub top: usize,
     /// Where another store may be, if this one has nothing to show.
     pub places: Vec<PathBuf>,
+    /// What text is written for.
+    pub terminal: Terminal,
+    /// What the user said is a domain's own.
+    pub mine: Mine,
+    /// What was typed, for commands that show more.
+    pub again: Again,
+    /// What ends the program with exit code 1.
+    pub fail_on: Vec<Condition>,
+    /// If no condition holds, nothing is written.
+    pub is_quiet: bool,
 }
 
 /// Why there is no answer.
@@ -109,69 +144,68 @@ impl From<ReportError> for Failure {
     }
 }
 
-/// Everything that `--json` gives; the names are a promise.
-#[derive(Serialize)]
-struct ReportJson<'a> {
-    /// The file that was read, or the nodes that were asked.
+/// What is told, and of which store.
+struct Told {
+    /// The store's name, for a person.
     store: String,
-    /// Another store that has reports, if this one has none.
-    other_store: Option<String>,
-    /// Where it is, for a person.
-    #[serde(skip)]
+    /// Another one that has reports, if this one has none.
     elsewhere: Option<Elsewhere>,
-    /// First second, RFC 3339.
-    since: Option<String>,
-    /// First second after the period, RFC 3339.
-    until: Option<String>,
-    domain: Option<&'a str>,
-    /// When the newest report of the domain, or of all, begins, whatever its period.
-    newest_report: Option<String>,
-    #[serde(flatten)]
-    summary: &'a Overview,
+    answer: Answer,
+    again: Again,
+    top: usize,
 }
 
 /// Asks the store and writes the answer.
 ///
 /// # Errors
 /// [`ReportError`] says why that is impossible.
-pub fn run(options: &ReportOptions, out: &mut impl Write) -> Result<(), ReportError> {
+pub fn run(options: &ReportOptions, out: &mut impl Write) -> Result<Exit, ReportError> {
+    let told = told(options)?;
+    let held: Vec<String> = options
+        .fail_on
+        .iter()
+        .filter_map(|condition| conditions::held(condition, &told.answer))
+        .collect();
+    if !(options.is_quiet && !options.fail_on.is_empty() && held.is_empty()) {
+        write(&told, options, out)?;
+    }
+    held.iter().for_each(|said| error!("{said}"));
+    Ok(if held.is_empty() { Exit::Ok } else { Exit::Wrong })
+}
+
+fn told(options: &ReportOptions) -> Result<Told, ReportError> {
     let now = Timestamp::now();
-    let filter = Filter {
-        since: options.since.map(|since| since.begin(now)),
-        until: options.until.map(|until| until.end(now)),
-        domains: options.domain.clone().map(Choice::of).unwrap_or_default(),
-        ..Filter::default()
-    };
-    let summary = match &options.store {
-        Source::Cluster(config) => {
-            ClusterAnswers::new((**config).clone())?.overview(&filter, options.top)?
-        }
+    let answer = match &options.store {
+        Source::Cluster(config) => ask(&ClusterAnswers::new((**config).clone())?, options, now)?,
         Source::File(path) => {
             let read = |error| ReportError::Read { path: path.clone(), error };
             let mut reader = open(path, &options.places)?;
-            let answers = reader.answers().map_err(read)?;
-            answers.overview(&filter, options.top).map_err(read)?
+            ask(&reader.answers().map_err(read)?, options, now).map_err(read)?
         }
     };
-    let elsewhere = match (&options.store, summary.newest_of_all) {
+    let elsewhere = match (&options.store, answer.newest_of_all) {
         (Source::File(path), None) => elsewhere::find(path, &options.places),
         _ => None,
     };
-    let answer = ReportJson {
+    Ok(Told {
         store: options.store.to_string(),
-        other_store: elsewhere.as_ref().map(|other| other.store.display().to_string()),
         elsewhere,
-        since: filter.since.and_then(rfc3339),
-        until: filter.until.and_then(rfc3339),
-        domain: options.domain.as_deref(),
-        newest_report: summary.newest.and_then(rfc3339),
-        summary: &summary,
-    };
-    if options.json {
-        let json = serde_json::to_string_pretty(&answer).map_err(io::Error::other)?;
-        writeln!(out, "{}", sanitize::json(&json))?;
-    } else {
-        text::write(&answer, out)?;
+        answer,
+        again: options.again.clone(),
+        top: options.top,
+    })
+}
+
+fn write(told: &Told, options: &ReportOptions, out: &mut impl Write) -> Result<(), ReportError> {
+    match (options.format, &told.answer.by) {
+        (ReportFormat::Json, _) => json::write(told, out)?,
+        (ReportFormat::Csv, by) => {
+            if let Some((by, groups)) = by {
+                rows::write_csv(*by, groups, out)?;
+            }
+        }
+        (ReportFormat::Html, _) => html::write(&view::view(told), out)?,
+        (ReportFormat::Text, _) => text::write(&view::view(told), options.terminal, out)?,
     }
     Ok(out.flush()?)
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     answers::{Outcome, folded, is_at_or_below},
     report::{AggregateReport, aggregate::Record},
+    senders::is_related,
     sqlite::read,
 };
 
@@ -164,29 +165,30 @@ impl Batch {
     ) -> Result<()> {
         let all = &mut self.combination;
         all.clear();
+        if let Some(from) = record.identifiers.header_from.as_deref().map(folded) {
+            let is_below = from != self.domain && is_at_or_below(&from, &self.domain);
+            all.from = names.number(connection, Some(&from))? << 1 | u64::from(is_below);
+        }
         for spf in &record.auth_results.spf {
             let domain = names.number(connection, spf.domain.as_deref().map(folded).as_deref())?;
-            all.spf.push((domain, names.number(connection, spf.result.as_deref())?));
+            all.spf.push([domain, names.number(connection, spf.result.as_deref())?]);
         }
         for dkim in &record.auth_results.dkim {
             let signer = dkim.domain.as_deref().map(folded);
             let own = signer.as_deref().is_some_and(|signer| is_related(signer, &self.domain));
             let domain = names.number(connection, signer.as_deref())?;
             let result = names.number(connection, dkim.result.as_deref())?;
-            all.dkim.push((domain << 1 | u64::from(own), result));
+            let selector = names.number(connection, dkim.selector.as_deref())?;
+            all.dkim.push([domain << 1 | u64::from(own), result, selector]);
         }
         for reason in &record.row.policy_evaluated.reason {
-            all.reasons.push((names.number(connection, reason.kind.as_deref())?, 0));
+            let kind = names.number(connection, reason.kind.as_deref())?;
+            all.reasons.push([kind, u64::from(reason.says_arc_pass())]);
         }
         self.written.clear();
         all.write(&mut self.written);
         Ok(())
     }
-}
-
-/// True if one domain is the other or below it: they are of one organisation.
-fn is_related(one: &str, other: &str) -> bool {
-    is_at_or_below(one, other) || is_at_or_below(other, one)
 }
 
 /// The last segment, if it is to be merged with one of so many records.

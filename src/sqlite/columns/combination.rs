@@ -1,5 +1,5 @@
-//! Combination: the raw results of a record and the reasons for what was done with it, which many
-//! records of a segment have in common. Each is a list of pairs of numbers, with its length in
+//! Combination: the raw results of a record, its From and the reasons for what was done with it, which
+//! many records of a segment have in common: From, then lists of numbers, each with its length in
 //! front.
 
 use std::{
@@ -10,68 +10,112 @@ use std::{
 use foldhash::fast::RandomState;
 
 use super::numbers::{Broken, Numbers, write};
-use crate::answers::best;
 
-/// A pair of numbers, each of a name, or 0.
-pub(super) type Pair = (u64, u64);
+/// Two numbers, each of a name, or 0.
+pub(super) type Pair = [u64; 2];
 
 /// Raw results and reasons of one record, each once.
 #[derive(Debug, Default)]
 pub(super) struct Combination {
+    /// The domain in From. Its number is doubled; one more if it is below the policy's.
+    pub(super) from: u64,
     /// Domain and result.
     pub(super) spf: Vec<Pair>,
-    /// Domain and result. The domain's number is doubled; one more if it is of the policy's
-    /// organisation.
-    pub(super) dkim: Vec<Pair>,
-    /// Type, and nothing.
+    /// Domain, result and selector. The domain's number is doubled; one more if it is of the
+    /// policy's organisation.
+    pub(super) dkim: Vec<[u64; 3]>,
+    /// Type, and 1 if its comment says `arc=pass`.
     pub(super) reasons: Vec<Pair>,
 }
 
 impl Combination {
     pub(super) fn clear(&mut self) {
-        [&mut self.spf, &mut self.dkim, &mut self.reasons].into_iter().for_each(Vec::clear);
+        self.from = 0;
+        self.spf.clear();
+        self.dkim.clear();
+        self.reasons.clear();
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        for list in [&self.spf, &self.dkim, &self.reasons] {
-            let once = if list.len() > 1 { Some(each_once(list)) } else { None };
-            let list = once.as_ref().unwrap_or(list);
-            write(list.len() as u64, out);
-            for (first, second) in list {
-                write(*first, out);
-                write(*second, out);
-            }
-        }
+        write(self.from, out);
+        write_list(&self.spf, out);
+        write_list(&self.dkim, out);
+        write_list(&self.reasons, out);
     }
 
     pub(super) fn read(bytes: &[u8]) -> Result<Combination, Broken> {
         let mut numbers = Numbers(bytes);
-        let mut list = || -> Result<Vec<Pair>, Broken> {
-            let length = numbers.size()?;
-            (0..length).map(|_| pair(&mut numbers)).collect()
-        };
-        Ok(Combination { spf: list()?, dkim: list()?, reasons: list()? })
+        Ok(Combination {
+            from: numbers.next()?,
+            spf: list(&mut numbers)?,
+            dkim: list(&mut numbers)?,
+            reasons: list(&mut numbers)?,
+        })
     }
 }
 
-/// The name of the DKIM signature that passed and tells most of the sender; 0 if there is none.
-pub(super) fn best_signature(bytes: &[u8], pass: Option<u64>) -> Result<u64, Broken> {
-    let mut numbers = Numbers(bytes);
-    for _ in 0..numbers.size()? {
-        pair(&mut numbers)?;
+/// What a combination tells of who sent a record, as [`crate::senders::evidence()`] says: numbers of
+/// names, 0 for none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    /// The first signature of another organisation that passed.
+    pub(super) signature: u64,
+    /// The first of the policy's own.
+    pub(super) own: u64,
+    /// The domain that SPF passed for, whether or not it is aligned.
+    pub(super) envelope: u64,
+}
+
+impl Told {
+    /// `pass` is the number of that word.
+    pub(super) fn by(bytes: &[u8], pass: Option<u64>) -> Result<Told, Broken> {
+        let mut numbers = Numbers(bytes);
+        numbers.next()?;
+        let mut told = Told::default();
+        let (mut is_only, mut passed) = (true, false);
+        for _ in 0..numbers.size()? {
+            let [domain, result] = some(&mut numbers)?;
+            if domain != 0 {
+                is_only &= told.envelope == 0 || told.envelope == domain;
+                told.envelope = domain;
+            }
+            passed |= Some(result) == pass;
+        }
+        if !is_only || !passed {
+            told.envelope = 0;
+        }
+        for _ in 0..numbers.size()? {
+            let [domain, result, _] = some(&mut numbers)?;
+            let first = if domain & 1 == 1 { &mut told.own } else { &mut told.signature };
+            if *first == 0 && Some(result) == pass {
+                *first = domain >> 1;
+            }
+        }
+        Ok(told)
     }
+}
+
+fn list<const N: usize>(numbers: &mut Numbers) -> Result<Vec<[u64; N]>, Broken> {
     let length = numbers.size()?;
-    let pairs = (0..length).map_while(|_| pair(&mut numbers).ok());
-    let passed = pairs.filter(|(domain, result)| *domain > 1 && Some(*result) == pass);
-    let told = best(passed, |(domain, _)| domain & 1 == 1);
-    Ok(told.map_or(0, |(domain, _)| domain >> 1))
+    (0..length).map(|_| some(numbers)).collect()
 }
 
-fn pair(numbers: &mut Numbers) -> Result<Pair, Broken> {
-    Ok((numbers.next()?, numbers.next()?))
+fn some<const N: usize>(numbers: &mut Numbers) -> Result<[u64; N], Broken> {
+    let mut all = [0; N];
+    for one in &mut all {
+        *one = numbers.next()?;
+    }
+    Ok(all)
 }
 
-fn each_once(list: &[Pair]) -> Vec<Pair> {
+fn write_list<const N: usize>(list: &[[u64; N]], out: &mut Vec<u8>) {
+    let once = if list.len() > 1 { Some(each_once(list)) } else { None };
+    let list = once.as_deref().unwrap_or(list);
+    write(list.len() as u64, out);
+    list.as_flattened().iter().for_each(|number| write(*number, out));
+}
+
+fn each_once<const N: usize>(list: &[[u64; N]]) -> Vec<[u64; N]> {
     let mut seen = HashSet::with_capacity_and_hasher(list.len(), RandomState::default());
     list.iter().copied().filter(|one| seen.insert(*one)).collect()
 }

@@ -1,10 +1,6 @@
 //! Groups: the answers that come out of the columns.
 
-use std::{
-    cmp::Reverse,
-    collections::HashMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, Result};
@@ -16,11 +12,10 @@ use super::{
     numbers::Broken,
     scan::{Asked, Gather, Of, Scan},
     segment::{Packed, Run, Segment},
+    senders::{Heavy, Senders, places},
     weights::{Heaviest, Weights, Whom},
 };
-use crate::answers::{
-    By, Group, Groups, Key, Network, Outcome, RawResult, Sender, Tally, capped_sum,
-};
+use crate::answers::{By, Group, Groups, Key, Outcome, RawResult, Tally, capped_sum};
 
 const DAY: i64 = 86_400;
 
@@ -49,12 +44,12 @@ impl Scan<'_> {
             By::Outcome => {
                 let sums = Sums::new(|_, record| record.map(|record| record.outcome));
                 self.few(sums, by, top, |_, number| {
-                    let outcome = Outcome::all().nth(number.into());
+                    let outcome = Outcome::of_number(number);
                     Ok(Key::Outcome(outcome.expect("the number of an outcome")))
                 })
             }
-            By::Address => self.many(Whom::address, by, top),
-            By::Sender => self.many(Whom::sender, by, top),
+            By::Address => self.addresses(top),
+            By::Sender => self.senders(top),
         }
     }
 
@@ -75,52 +70,58 @@ impl Scan<'_> {
     }
 
     /// In two goes: who is heaviest, and what they sent.
-    fn many(&mut self, whom: fn(&Packed) -> Whom, by: By, top: usize) -> Result<Groups> {
-        let weights = Weights::new(whom, &RandomState::default());
-        let asked = Asked { addresses: true, evidence: false, signatures: by == By::Sender };
+    fn addresses(&mut self, top: usize) -> Result<Groups> {
+        let weights = Weights::new(Whom::address, &RandomState::default());
+        let asked = Asked { addresses: true, ..Asked::default() };
         let (total, weights) = self.gather(asked, (Sum::default(), weights))?;
-        let Heaviest { list, all } = weights.heaviest(top);
-        let mut chosen = list
+        let Heaviest { list, all, .. } = weights.heaviest(top);
+        let mut heaviest: Vec<Heavy<Key>> = list
             .into_iter()
-            .map(|(whom, weight)| Ok((weight, self.key(whom, by)?, whom)))
-            .collect::<Result<Vec<_>>>()?;
-        chosen.sort_unstable_by(|(weight, key, _), (other_weight, other_key, _)| {
-            Reverse(weight).cmp(&Reverse(other_weight)).then_with(|| key.cmp(other_key))
-        });
-        chosen.truncate(top);
-        let mut groups = Vec::new();
-        if !chosen.is_empty() {
-            let asked = Asked { evidence: true, ..asked };
-            let chosen_ones = chosen.iter().map(|(_, _, whom)| *whom);
-            let found = self.gather(asked, Chosen::new(whom, chosen_ones))?;
-            for ((_, key, _), one) in chosen.into_iter().zip(&found.found) {
-                let (spf, dkim) = (self.raw(&one.spf)?, self.raw(&one.dkim)?);
-                groups.push(Group { key, tally: one.sum.tally(), spf, dkim });
-            }
-        }
+            .map(|(whom, weight)| Heavy { key: Key::Address(whom.ip()), weight, whom: vec![whom] })
+            .collect();
+        heaviest.sort_unstable_by(|one, other| one.cmp(other));
+        heaviest.truncate(top);
+        let groups = self.sent(asked, Whom::address, heaviest)?;
         let omitted = all.saturating_sub(groups.len() as u64);
         Ok(Groups { total: total.tally(), groups, omitted })
     }
 
-    fn key(&self, whom: Whom, by: By) -> Result<Key> {
-        let address: IpAddr = match whom {
-            Whom::Signer(number) => {
-                let name = name(self.connection, number)?.unwrap_or_default();
-                return Ok(Key::Sender(Sender::Domain(name)));
-            }
-            Whom::Nobody if by == By::Sender => return Ok(Key::Sender(Sender::Unknown)),
-            Whom::Nobody => return Ok(Key::Address(None)),
-            Whom::V4(v4) => Ipv4Addr::from(v4).into(),
-            Whom::V6(v6) => Ipv6Addr::from(v6).into(),
-        };
-        Ok(match by {
-            By::Sender => Key::Sender(Sender::Network(Network::usual(address))),
-            _ => Key::Address(Some(address)),
-        })
+    fn senders(&mut self, top: usize) -> Result<Groups> {
+        let Senders { total, heaviest, omitted } = self.heaviest_senders(top)?;
+        let heaviest = heaviest.into_iter().map(|Heavy { key, weight, whom }| Heavy {
+            key: Key::Sender(key),
+            weight,
+            whom,
+        });
+        let asked = Asked { addresses: true, senders: true, evidence: false };
+        let groups = self.sent(asked, Whom::sender, heaviest.collect())?;
+        Ok(Groups { total, groups, omitted })
     }
 
-    fn raw(&self, results: &HashMap<Pair, u64>) -> Result<Vec<RawResult>> {
-        let result = |(&(domain, result), &messages): (&Pair, &u64)| {
+    /// What those sent.
+    fn sent(
+        &mut self,
+        asked: Asked,
+        whom: fn(&Packed) -> Whom,
+        heaviest: Vec<Heavy<Key>>,
+    ) -> Result<Vec<Group>> {
+        if heaviest.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked = Asked { evidence: true, ..asked };
+        let found = self.gather(asked, Chosen::new(whom, &heaviest))?;
+        heaviest
+            .into_iter()
+            .zip(&found.found)
+            .map(|(Heavy { key, .. }, one)| {
+                let (spf, dkim) = (self.raw(&one.spf)?, self.raw(&one.dkim)?);
+                Ok(Group { key, tally: one.sum.tally(), spf, dkim })
+            })
+            .collect()
+    }
+
+    pub(super) fn raw(&self, results: &HashMap<Pair, u64>) -> Result<Vec<RawResult>> {
+        let result = |(&[domain, result], &messages): (&Pair, &u64)| {
             let (domain, result) = (name(self.connection, domain)?, name(self.connection, result)?);
             Ok(RawResult { domain, result, messages })
         };
@@ -145,19 +146,23 @@ struct Found {
 }
 
 impl Chosen {
-    fn new(whom: fn(&Packed) -> Whom, chosen: impl Iterator<Item = Whom>) -> Chosen {
-        Chosen::at(whom, chosen.zip(0..).collect())
+    fn new<K>(whom: fn(&Packed) -> Whom, heaviest: &[Heavy<K>]) -> Chosen {
+        Chosen::at(whom, places(heaviest), heaviest.len())
     }
 
-    fn at(whom: fn(&Packed) -> Whom, places: HashMap<Whom, usize, RandomState>) -> Chosen {
-        let found = places.iter().map(|_| Found::default()).collect();
+    fn at(
+        whom: fn(&Packed) -> Whom,
+        places: HashMap<Whom, usize, RandomState>,
+        number: usize,
+    ) -> Chosen {
+        let found = (0..number).map(|_| Found::default()).collect();
         Chosen { whom, places, found, combinations: HashMap::default() }
     }
 }
 
 impl Gather for Chosen {
     fn fork(&self) -> Chosen {
-        Chosen::at(self.whom, self.places.clone())
+        Chosen::at(self.whom, self.places.clone(), self.found.len())
     }
 
     fn record(&mut self, of: &Of, record: &Packed) {
@@ -170,11 +175,11 @@ impl Gather for Chosen {
     fn segment(&mut self, segment: &Segment) -> Result<(), Broken> {
         for ((place, combination), messages) in self.combinations.drain() {
             let combination = Combination::read(segment.combinations.get(combination))?;
-            let Combination { spf, dkim, reasons: _ } = combination;
+            let Combination { spf, dkim, .. } = combination;
             let found = &mut self.found[place];
             spf.into_iter().for_each(|pair| add(&mut found.spf, pair, messages));
-            for (domain, result) in dkim {
-                add(&mut found.dkim, (domain >> 1, result), messages);
+            for pair in pairs(&dkim) {
+                add(&mut found.dkim, pair, messages);
             }
         }
         Ok(())
@@ -189,7 +194,12 @@ impl Gather for Chosen {
     }
 }
 
-fn add(sums: &mut HashMap<Pair, u64>, pair: Pair, messages: u64) {
+/// Domains and results of signatures, each once: there may be several selectors.
+pub(super) fn pairs(dkim: &[[u64; 3]]) -> BTreeSet<Pair> {
+    dkim.iter().map(|[domain, result, _]| [domain >> 1, *result]).collect()
+}
+
+pub(super) fn add(sums: &mut HashMap<Pair, u64>, pair: Pair, messages: u64) {
     let sum = sums.entry(pair).or_default();
     *sum = capped_sum(*sum, messages);
 }

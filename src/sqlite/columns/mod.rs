@@ -17,10 +17,12 @@ mod fill;
 mod forget;
 mod gather;
 mod groups;
+mod histories;
 mod names;
 mod numbers;
 mod scan;
 mod segment;
+mod senders;
 mod weights;
 
 pub(crate) use self::names::Names;
@@ -29,4 +31,5 @@ pub(super) use self::{
     fill::fill,
     forget::forget,
     scan::Scan,
+    senders::Naming,
 };

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use rayon::prelude::*;
 use rusqlite::{Connection, Result, Row};
 
 use super::{
-    combination::best_signature,
+    combination::Told,
     names::{find, name},
     numbers::Broken,
     segment::{Address, Needed, Packed, Run, Segment, broken, read_runs},
+    senders::{Naming, Wanted},
+    weights::Whom,
 };
-use crate::answers::{Choice, Filter, Network, Outcome, Sender};
+use crate::answers::{Filter, Outcome};
 
 /// Segments that are in memory at once: some 40 MB of those that are full.
 const AT_ONCE: usize = 64;
@@ -38,8 +41,8 @@ pub(super) struct Asked {
     pub(super) addresses: bool,
     /// Raw results and reasons.
     pub(super) evidence: bool,
-    /// Who signed.
-    pub(super) signatures: bool,
+    /// Who sent it.
+    pub(super) senders: bool,
 }
 
 /// The report that a record is of.
@@ -53,7 +56,9 @@ pub(super) struct Of<'s> {
 /// One moment of the columns, seen through a filter.
 pub(in crate::sqlite) struct Scan<'f> {
     pub(super) connection: &'f Connection,
-    filter: &'f Filter,
+    pub(super) filter: &'f Filter,
+    /// What senders are called.
+    pub(super) naming: &'f Naming<'f>,
     /// Reports that have more than one run.
     again: HashSet<i64>,
     /// Outcomes that are meant, by their numbers.
@@ -62,56 +67,43 @@ pub(in crate::sqlite) struct Scan<'f> {
     domains: HashMap<u64, bool>,
     organizations: HashMap<u64, bool>,
     /// The number of "pass" among the names.
-    pass: Option<u64>,
-    senders: Choice<Signer>,
-}
-
-/// A sender whose name is a number.
-#[derive(Debug)]
-enum Signer {
-    /// Nothing if nobody has this name.
-    Domain(Option<u64>),
-    Network(Network),
-    Unknown,
+    pub(super) pass: Option<u64>,
+    /// The senders that are meant, once they are known; nothing if all are.
+    wanted: Option<Wanted>,
 }
 
 impl<'f> Scan<'f> {
     pub(in crate::sqlite) fn new(
         connection: &'f Connection,
         filter: &'f Filter,
+        naming: &'f Naming<'f>,
     ) -> Result<Scan<'f>> {
         let mut outcomes = [false; Outcome::COUNT];
         Outcome::all()
             .zip(&mut outcomes)
             .for_each(|(outcome, meant)| *meant = filter.lets_outcome(outcome));
-        let signer = |sender: &Sender| {
-            Ok(match sender {
-                Sender::Domain(domain) => {
-                    Signer::Domain(find(connection, domain)?.map(i64::cast_unsigned))
-                }
-                Sender::Network(network) => Signer::Network(*network),
-                Sender::Unknown => Signer::Unknown,
-            })
-        };
-        let senders = Choice {
-            only: filter.senders.only.iter().map(signer).collect::<Result<_>>()?,
-            not: filter.senders.not.iter().map(signer).collect::<Result<_>>()?,
-        };
         Ok(Scan {
             connection,
             filter,
+            naming,
             again: split_reports(connection)?,
             outcomes,
             domains: HashMap::new(),
             organizations: HashMap::new(),
             pass: find(connection, "pass")?.map(i64::cast_unsigned),
-            senders,
+            wanted: None,
         })
     }
 
     /// Hands the records that are meant to `gather`, on all threads.
     pub(super) fn gather<G: Gather>(&mut self, asked: Asked, mut gather: G) -> Result<G> {
-        let by_sender = asked.signatures || !self.senders.is_any();
+        if !self.filter.senders.is_any() && self.wanted.is_none() {
+            self.wanted = Some(self.find_wanted()?);
+        }
+        let by_sender = asked.senders || self.wanted.is_some();
+        if by_sender {
+            self.naming.known(self.connection)?;
+        }
         let needed = Needed {
             addresses: asked.addresses || by_sender || !self.filter.networks.is_any(),
             evidence: asked.evidence || by_sender,
@@ -212,7 +204,8 @@ impl<'f> Scan<'f> {
             domains: &self.domains,
             organizations: &self.organizations,
             pass: self.pass,
-            senders: &self.senders,
+            known: self.naming.addresses(),
+            wanted: self.wanted.as_ref(),
         }
     }
 }
@@ -228,14 +221,17 @@ struct View<'s> {
     domains: &'s HashMap<u64, bool>,
     organizations: &'s HashMap<u64, bool>,
     pass: Option<u64>,
-    senders: &'s Choice<Signer>,
+    /// Who is known to send from an address.
+    known: Option<&'s HashMap<Address, u32, RandomState>>,
+    wanted: Option<&'s Wanted>,
 }
 
 impl View<'_> {
     fn go_through<G: Gather>(&self, segment: &Segment, gather: &mut G) -> Result<(), Broken> {
-        let signatures = if self.by_sender { self.signatures(segment)? } else { Vec::new() };
+        let told = if self.by_sender { self.told(segment)? } else { Vec::new() };
+        let known = self.known.filter(|known| self.by_sender && !known.is_empty());
         let mut records = segment.records();
-        let (any_address, any_sender) = (self.filter.networks.is_any(), self.senders.is_any());
+        let any_address = self.filter.networks.is_any();
         let is_about_records = self.filter.is_about_records();
         for run in &segment.runs {
             let of =
@@ -248,12 +244,15 @@ impl View<'_> {
                 let mut record = records.next();
                 if let Some(number) = segment.evidence.get(record.at) {
                     record.combination = *number;
-                    record.signature = signatures.get(usize::from(*number)).copied().unwrap_or(0);
+                    record.told = told.get(usize::from(*number)).copied().unwrap_or_default();
+                }
+                if let Some(known) = known {
+                    record.known = known.get(&record.address).copied().unwrap_or_default();
                 }
                 if is_meant
                     && self.outcomes[usize::from(record.outcome)]
                     && (any_address || self.filter.lets_address(record.address.ip()))
-                    && (any_sender || self.senders.lets(|sender| sender.is_of(&record)))
+                    && self.wanted.is_none_or(|wanted| wanted.lets(Whom::sender(&record)))
                 {
                     gather.record(&of, &record);
                 }
@@ -270,23 +269,9 @@ impl View<'_> {
             && lets(self.organizations, &run.organization)
     }
 
-    /// The signature of each combination that tells most of the sender; 0 if there is none.
-    fn signatures(&self, segment: &Segment) -> Result<Vec<u64>, Broken> {
-        let combinations = segment.combinations.iter();
-        combinations.map(|combination| best_signature(combination, self.pass)).collect()
-    }
-}
-
-impl Signer {
-    fn is_of(&self, record: &Packed) -> bool {
-        match self {
-            Signer::Domain(domain) => record.signature != 0 && *domain == Some(record.signature),
-            Signer::Network(network) => {
-                let of = record.address.ip().map(Network::usual);
-                record.signature == 0 && of == Some(*network)
-            }
-            Signer::Unknown => record.signature == 0 && record.address == Address::None,
-        }
+    /// What each combination tells of the sender.
+    fn told(&self, segment: &Segment) -> Result<Vec<Told>, Broken> {
+        segment.combinations.iter().map(|one| Told::by(one, self.pass)).collect()
     }
 }
 

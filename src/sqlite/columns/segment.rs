@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use rusqlite::{Connection, Error, Result, Row, params, types::Type};
 
 use super::{
-    combination::Combinations,
+    combination::{Combinations, Told},
     numbers::{Broken, Numbers, write, write_signed},
 };
 
@@ -214,8 +214,11 @@ pub(super) struct Packed {
     pub(super) at: usize,
     /// Its raw results and reasons, where they were asked for.
     pub(super) combination: u16,
-    /// Who signed, among the names, and tells most of the sender; 0 if nobody, or not asked for.
-    pub(super) signature: u64,
+    /// What these tell of the sender; nothing where it was not asked for.
+    pub(super) told: Told,
+    /// Who is known to send from the address, among [`super::senders::Known`]; 0 if nobody, or not
+    /// asked for.
+    pub(super) known: u32,
 }
 
 /// An address, in the form that is summed up fastest.
@@ -224,6 +227,15 @@ pub(super) enum Address {
     None,
     V4(u32),
     V6(u128),
+}
+
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Address {
+        match address {
+            IpAddr::V4(v4) => Address::V4(v4.into()),
+            IpAddr::V6(v6) => Address::V6(v6.into()),
+        }
+    }
 }
 
 impl Address {
@@ -260,7 +272,15 @@ impl Records<'_> {
             LARGE => self.large.next().copied().unwrap_or_default(),
             small => small.into(),
         };
-        Packed { outcome: code / ADDRESSES, messages, address, at, combination: 0, signature: 0 }
+        Packed {
+            outcome: code / ADDRESSES,
+            messages,
+            address,
+            at,
+            combination: 0,
+            told: Told::default(),
+            known: 0,
+        }
     }
 }
 

@@ -8,16 +8,18 @@ use std::{
     cmp::Reverse,
     collections::HashMap,
     hash::{BuildHasher, Hash},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use foldhash::fast::RandomState;
 use rayon::prelude::*;
 
 use super::{
+    combination::Told,
     scan::{Gather, Of},
     segment::{Address, Packed},
 };
-use crate::answers::{Network, capped_sum};
+use crate::answers::{Network, Outcome, capped_sum};
 
 const PARTS: usize = 256;
 
@@ -28,8 +30,14 @@ pub(super) enum Whom {
     /// An address, or the first one of a network.
     V4(u32),
     V6(u128),
-    /// A name's number.
+    /// By a name's number: who signed,
     Signer(u64),
+    /// whom SPF passed for,
+    Envelope(u64),
+    /// who has a key of the policy's own domain;
+    OwnSigner(u64),
+    /// among those who are known to send from some addresses.
+    Known(u32),
 }
 
 impl Whom {
@@ -41,14 +49,62 @@ impl Whom {
         }
     }
 
+    /// The address, if it is one.
+    pub(super) fn ip(self) -> Option<IpAddr> {
+        match self {
+            Whom::V4(v4) => Some(Ipv4Addr::from(v4).into()),
+            Whom::V6(v6) => Some(Ipv6Addr::from(v6).into()),
+            _ => None,
+        }
+    }
+
+    /// By the best evidence, as [`crate::senders::evidence()`] says.
     pub(super) fn sender(record: &Packed) -> Whom {
-        if record.signature != 0 {
-            return Whom::Signer(record.signature);
+        let Told { signature, envelope, own } = record.told;
+        if signature != 0 {
+            return Whom::Signer(signature);
+        }
+        if envelope != 0 && !Outcome::is_spf_pass(record.outcome) {
+            return Whom::Envelope(envelope);
+        }
+        if record.known != 0 {
+            return Whom::Known(record.known);
         }
         match record.address {
+            Address::None if own != 0 => Whom::OwnSigner(own),
             Address::None => Whom::Nobody,
             Address::V4(v4) => Whom::V4(v4 & Network::USUAL_V4),
             Address::V6(v6) => Whom::V6(v6 & Network::USUAL_V6),
+        }
+    }
+
+    /// Those that have a number, as one number.
+    fn number(self) -> Option<u64> {
+        match self {
+            Whom::Signer(number) => Some(number << 2),
+            Whom::Envelope(number) => Some(number << 2 | 1),
+            Whom::OwnSigner(number) => Some(number << 2 | 2),
+            Whom::Known(number) => Some(u64::from(number) << 2 | 3),
+            Whom::Nobody | Whom::V4(_) | Whom::V6(_) => None,
+        }
+    }
+
+    fn of_number(number: u64) -> Whom {
+        let rest = number >> 2;
+        match number & 3 {
+            0 => Whom::Signer(rest),
+            1 => Whom::Envelope(rest),
+            2 => Whom::OwnSigner(rest),
+            _ => Whom::Known(u32::try_from(rest).unwrap_or_default()),
+        }
+    }
+}
+
+impl From<IpAddr> for Whom {
+    fn from(address: IpAddr) -> Whom {
+        match address {
+            IpAddr::V4(v4) => Whom::V4(v4.into()),
+            IpAddr::V6(v6) => Whom::V6(v6.into()),
         }
     }
 }
@@ -60,15 +116,17 @@ pub(super) struct Weights {
     v4: Parts<u32>,
     /// Two halves: a number of 128 bits would be stretched to their multiple.
     v6: Parts<[u64; 2]>,
-    signers: Parts<u64>,
+    /// Those that have a number.
+    numbered: Parts<u64>,
 }
 
 /// What the weights come to.
 pub(super) struct Heaviest {
-    /// The heaviest of each sort, in no order. Of signers also those as heavy as the last, since
-    /// their names decide.
+    /// The heaviest addresses or networks, and nobody, in no order.
     pub(super) list: Vec<(Whom, u64)>,
-    /// How many there are in all.
+    /// All others.
+    pub(super) numbered: Vec<(Whom, u64)>,
+    /// How many addresses or networks there are in all, with nobody.
     pub(super) all: u64,
 }
 
@@ -79,22 +137,22 @@ impl Weights {
             nobody: None,
             v4: Parts::new(hasher),
             v6: Parts::new(hasher),
-            signers: Parts::new(hasher),
+            numbered: Parts::new(hasher),
         }
     }
 
     /// The `top` heaviest.
     pub(super) fn heaviest(self, top: usize) -> Heaviest {
-        let (v4, all_v4) = self.v4.heaviest(top, false);
-        let (v6, all_v6) = self.v6.heaviest(top, false);
-        let (signers, all_signers) = self.signers.heaviest(top, true);
+        let (v4, all_v4) = self.v4.heaviest(top);
+        let (v6, all_v6) = self.v6.heaviest(top);
+        let (numbered, _) = self.numbered.heaviest(usize::MAX);
         let mut list: Vec<(Whom, u64)> =
             self.nobody.map(|weight| (Whom::Nobody, weight)).into_iter().collect();
         list.extend(v4.into_iter().map(|(v4, weight)| (Whom::V4(v4), weight)));
         list.extend(v6.into_iter().map(|(v6, weight)| (Whom::V6(whole(v6)), weight)));
-        list.extend(signers.into_iter().map(|(name, weight)| (Whom::Signer(name), weight)));
-        let all = u64::from(self.nobody.is_some()) + all_v4 + all_v6 + all_signers;
-        Heaviest { list, all }
+        let numbered = numbered.into_iter().map(|(one, weight)| (Whom::of_number(one), weight));
+        let all = u64::from(self.nobody.is_some()) + all_v4 + all_v6;
+        Heaviest { list, numbered: numbered.collect(), all }
     }
 }
 
@@ -114,14 +172,15 @@ impl Gather for Weights {
     }
 
     fn record(&mut self, _: &Of, record: &Packed) {
-        match (self.whom)(record) {
+        let whom = (self.whom)(record);
+        match whom {
             Whom::Nobody => {
                 let nobody = self.nobody.get_or_insert_default();
                 *nobody = capped_sum(*nobody, record.messages);
             }
             Whom::V4(v4) => self.v4.add(v4, record.messages),
             Whom::V6(v6) => self.v6.add(halves(v6), record.messages),
-            Whom::Signer(name) => self.signers.add(name, record.messages),
+            _ => self.numbered.add(whom.number().unwrap_or_default(), record.messages),
         }
     }
 
@@ -132,7 +191,7 @@ impl Gather for Weights {
         }
         self.v4.merge(other.v4);
         self.v6.merge(other.v6);
-        self.signers.merge(other.signers);
+        self.numbered.merge(other.numbered);
     }
 }
 
@@ -173,7 +232,7 @@ impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
 
     /// The `top` heaviest, the smallest key first where they are as heavy; and how many keys there
     /// are.
-    fn heaviest(self, top: usize, with_ties: bool) -> (Vec<(K, u64)>, u64) {
+    fn heaviest(self, top: usize) -> (Vec<(K, u64)>, u64) {
         let hasher = self.hasher;
         let parts = self.small.into_par_iter().zip(self.large);
         let sums = parts.map(|(small, large)| {
@@ -184,25 +243,20 @@ impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
                 *sum = capped_sum(*sum, messages);
             }
             let all = sums.len() as u64;
-            (cut(sums.into_iter().collect(), top, with_ties), all)
+            (cut(sums.into_iter().collect(), top), all)
         });
         let (lists, numbers): (Vec<_>, Vec<_>) = sums.unzip();
-        (cut(lists.concat(), top, with_ties), numbers.into_iter().sum())
+        (cut(lists.concat(), top), numbers.into_iter().sum())
     }
 }
 
-fn cut<K: Copy + Ord>(mut list: Vec<(K, u64)>, top: usize, with_ties: bool) -> Vec<(K, u64)> {
-    let order = |(key, weight): &(K, u64)| (Reverse(*weight), *key);
+fn cut<K: Copy + Ord>(mut list: Vec<(K, u64)>, top: usize) -> Vec<(K, u64)> {
     if top == 0 {
         return Vec::new();
     }
     if list.len() > top {
-        let least = list.select_nth_unstable_by_key(top - 1, order).1.1;
-        if with_ties {
-            list.retain(|(_, weight)| *weight >= least);
-        } else {
-            list.truncate(top);
-        }
+        list.select_nth_unstable_by_key(top - 1, |(key, weight)| (Reverse(*weight), *key));
+        list.truncate(top);
     }
     list
 }
@@ -218,15 +272,15 @@ mod tests {
             parts.add(key, u64::from(key % 10));
             parts.add(key, if key == 7 { u64::MAX } else { 0 });
         }
-        let (mut top, all) = parts.heaviest(3, false);
+        let (mut top, all) = parts.heaviest(3);
         top.sort_unstable_by_key(|(key, weight)| (Reverse(*weight), *key));
         assert_eq!((top, all), (vec![(7, i64::MAX.cast_unsigned()), (9, 9), (19, 9)], 1000));
     }
 
     #[test]
-    fn ties_are_kept_where_names_decide() {
-        let list = vec![(1, 5), (2, 5), (3, 4), (4, 5)];
-        assert_eq!(cut(list.clone(), 2, true).len(), 3);
-        assert_eq!(cut(list, 2, false).len(), 2);
+    fn numbers_tell_sorts_apart() {
+        for whom in [Whom::Signer(7), Whom::Envelope(7), Whom::OwnSigner(7), Whom::Known(7)] {
+            assert_eq!(whom.number().map(Whom::of_number), Some(whom));
+        }
     }
 }

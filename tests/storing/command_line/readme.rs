@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use email_report_processor::cli;
 
-use crate::support::program::{TestMaildir, run};
+use crate::support::program::{TestMaildir, program, run, run_command};
 
 fn project(file: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)
@@ -33,7 +33,11 @@ fn the_output_shown_is_what_the_program_prints() {
     let store = maildir.path().join("reports.sqlite");
     let (store, path) = (store.to_str().expect("UTF-8"), maildir.path().to_str().expect("UTF-8"));
     assert_eq!(run(["once", "--store", store, path]).code, Some(0));
-    let printed = run(["report", "--store", store, "--top", "5"]).stdout;
+    let period = ["--since", "2026-09", "--until", "2026-10"];
+    let asked = ["report", "--store", store, "--domain", "shop.example.com"];
+    let mut report = program(asked.iter().chain(&period));
+    report.env("LC_ALL", "C.UTF-8");
+    let printed = run_command(report).stdout;
     let shown = block("What it looks like:");
     assert!(
         shown.lines().count() >= 6 && printed.contains(&shown),

@@ -82,7 +82,8 @@ fn a_server_takes_the_digest() {
     let ended = postfix.digest("smtp", &[]);
     assert_eq!(ended.code, Some(1), "{}", ended.log);
     wait_until("a mail", Duration::from_secs(20), || postfix.mailbox().contains("</html>"));
-    let (subject, text, _) = shown(postfix.mailbox().split_once('\n').expect("a mail").1.as_bytes());
+    let (subject, text, _) =
+        shown(postfix.mailbox().split_once('\n').expect("a mail").1.as_bytes());
     assert!(subject.ends_with(": 1 thing needs attention"), "{subject}");
     assert_eq!(text.lines().next(), Some("1 thing needs attention."));
     // It refuses the recipient.

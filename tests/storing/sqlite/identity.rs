@@ -168,7 +168,7 @@ fn each_record_is_shown_with_the_mail_that_brought_it() {
         // That of both is the first one's.
         let first = ["ours@reporter.example", "theirs@stranger.example"][order[0]];
         assert_eq!(shown(&path, "192.0.2.1")[0], first);
-        let asked = run(["report", "--json", "--store", store_argument]);
+        let asked = run(["report", "--json", "--all-time", "--store", store_argument]);
         let answer: Value = serde_json::from_str(&asked.stdout).expect("JSON");
         assert_eq!(answer["dmarc"]["reports"], 1, "one report, from two mails: {}", asked.stdout);
     }

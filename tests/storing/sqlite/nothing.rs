@@ -9,26 +9,26 @@ use super::{
     folder, mail,
     reports::dmarc,
     store,
-    summary::{example, json, options, text},
+    summary::{example, json, on, options, since, text},
 };
 
 #[test]
 fn an_empty_period_names_the_newest_report() {
     let (_folder, path) = folder();
     example(&path);
-    let late = ReportOptions { since: "2031-01-01".parse().ok(), ..options(&path) };
+    let late = ReportOptions { period: since("2031-01-01"), ..options(&path) };
     let expected = format!(
-        "Store: {}\nReports that begin at 2031-01-01T00:00:00Z or later\n\n\
-         No reports; newest report here: 18 Jan 2024\n",
+        "1 Jan 2031 · {}\n\n! nothing      No reports; newest report here: 18 Jan 2024\n\n\
+         Next: email-report-processor report --all-time\n",
         path.display()
     );
     assert_eq!(text(&late), expected);
     assert_eq!(json(&late)["dmarc"]["messages"], 0);
     assert_eq!(json(&late)["newest_report"], "2024-01-18T00:00:00Z");
     assert_eq!(json(&late)["store"], path.display().to_string());
-    let of = |domain: &str| text(&ReportOptions { domain: Some(domain.into()), ..late.clone() });
+    let of = |domain: &str| text(&ReportOptions { filter: on(domain), ..late.clone() });
     assert!(
-        of("example.org").ends_with("No reports; newest report here: 17 Jan 2024\n"),
+        of("example.org").contains("No reports; newest report here: 17 Jan 2024\n"),
         "{}",
         of("example.org")
     );
@@ -54,16 +54,15 @@ fn where_there_is_nothing_another_store_is_named() {
         "the other one is empty"
     );
     store(&path, []);
-    let head = format!(
-        "Store: {}\nReports of all time\n\nNo reports. This store is empty",
-        path.display()
-    );
+    let head =
+        format!("all time · {}\n\n! nothing      No reports. This store is empty", path.display());
     assert_eq!(text(&asked), format!("{head}.\n"));
     assert_eq!(json(&asked)["other_store"], Value::Null);
 
     store(&other, [mail([dmarc("one", 1)])]);
     let command = format!("email-report-processor report --store '{}'", other.display());
-    assert_eq!(text(&asked), format!("{head}, but there is another: {command}\n"));
+    let expected = format!("{head}, but there is another\n\nNext: {command}\n");
+    assert_eq!(text(&asked), expected);
     assert_eq!(json(&asked)["other_store"], other.display().to_string());
     fs::remove_file(&path).expect("removed");
     let expected = format!("there is no store {}, but there is another: {command}", path.display());

@@ -3,12 +3,16 @@
 use std::path::Path;
 
 use email_report_processor::{
-    mode::report::{ReportOptions, run},
+    answers::{By, Choice, Filter},
+    cli::ReportFormat,
+    mode::report::{Again, AskedPeriod, ReportOptions, run},
     report::{
         FailureReport, Report, Text,
         aggregate::{DkimResult, SpfResult},
         tls::{FailureDetail, PolicyResult},
     },
+    terminal::Terminal,
+    verdict::Mine,
 };
 use serde_json::{Value, json};
 
@@ -21,8 +25,30 @@ use super::{
 const DAY: i64 = 86400;
 
 pub(super) fn options(path: &Path) -> ReportOptions {
-    let (store, places) = (path.into(), Vec::new());
-    ReportOptions { store, since: None, until: None, domain: None, json: false, top: 10, places }
+    ReportOptions {
+        store: path.into(),
+        period: AskedPeriod::Given { since: None, until: None },
+        filter: Filter::default(),
+        by: None,
+        format: ReportFormat::Text,
+        top: 10,
+        places: Vec::new(),
+        terminal: Terminal { width: None, colours: false, is_unicode: true },
+        mine: Mine::default(),
+        again: Again::default(),
+        fail_on: Vec::new(),
+        is_quiet: false,
+    }
+}
+
+/// Reports from a day on.
+pub(super) fn since(day: &str) -> AskedPeriod {
+    AskedPeriod::Given { since: Some(day.parse().expect(day)), until: None }
+}
+
+/// Reports on a domain and those below.
+pub(super) fn on(domain: &str) -> Filter {
+    Filter { domains: Choice::of(domain.to_owned()), ..Filter::default() }
 }
 
 pub(super) fn text(options: &ReportOptions) -> String {
@@ -32,7 +58,8 @@ pub(super) fn text(options: &ReportOptions) -> String {
 }
 
 pub(super) fn json(options: &ReportOptions) -> Value {
-    serde_json::from_str(&text(&ReportOptions { json: true, ..options.clone() })).expect("JSON")
+    serde_json::from_str(&text(&ReportOptions { format: ReportFormat::Json, ..options.clone() }))
+        .expect("JSON")
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "nearly every value of a report is optional")]
@@ -137,91 +164,55 @@ pub(super) fn example(path: &Path) {
 }
 
 #[test]
-fn tables() {
+fn a_table_is_by_what_was_asked_for() {
     let (_folder, path) = folder();
     example(&path);
-    let expected = "\
-Store: PATH
-Reports of all time
+    let table = |by| text(&ReportOptions { by: Some(by), ..options(&path) });
+    insta::assert_snapshot!(table(By::Domain).replace(&path.display().to_string(), "PATH"), @r"
+    all time: 15–18 Jan 2024 · PATH
 
-DMARC: 5 reports
+    Domain                Messages  DMARC    SPF  DKIM  Delivered  Spam  Rejected
+    ─────────────────────────────────────────────────────────────────────────────
+    example.org              1,021   98 %   97 %  98 %      1,001     -        20
+    mail.example.org             5    0 %    0 %   0 %          -     5         -
+    badexample.org               4  100 %  100 %   0 %          -     -         -
+    empty.example                0      -      -     -          -     -         -
+    All                      1,030   97 %   97 %  97 %      1,001     5        20
 
-Domain                                    Messages   DMARC     SPF    DKIM
---------------------------------------------------------------------------
-example.org                                   1021   98.0%   97.9%   98.0%
-  2 reports
-  none 1001
-  reject 20
-mail.example.org                                 5    0.0%    0.0%    0.0%
-  1 report
-  quarantine 5
-badexample.org                                   4  100.0%  100.0%    0.0%
-  1 report
-  other disposition 4
-empty.example                                    0       -       -       -
-  1 report
-All                                           1030   97.5%   97.4%   97.1%
-  none 1001
-  quarantine 5
-  reject 20
-  other disposition 4
+    Next: email-report-processor report --domain example.org
+    ");
+    insta::assert_snapshot!(table(By::Address).split_once("\n\n").expect("a table").1, @r"
+    Address               Messages  DMARC     SPF   DKIM  Delivered  Spam  Rejected
+    ───────────────────────────────────────────────────────────────────────────────
+    192.0.2.1                1,001  100 %  99.9 %  100 %      1,001     -         -
+      SPF pass bounce.example 1,000 · SPF fail bounce.example 1
+      DKIM pass example.org 1,001
+    2001:db8::1                 20    0 %     0 %    0 %          -     -        20
+      SPF fail bounce.example 20 · DKIM fail example.org 20
+    192.0.2.2                    5    0 %     0 %    0 %          -     5         -
+      SPF softfail bounce.example 5 · DKIM fail mail.example.org 5
+    192.0.2.3                    4  100 %   100 %    0 %          -     -         -
+      SPF pass bounce.example 4 · DKIM fail badexample.org 4
+    All                      1,030   97 %    97 %   97 %      1,001     5        20
 
-Source                                    Messages   DMARC     SPF    DKIM
---------------------------------------------------------------------------
-192.0.2.1                                     1001  100.0%   99.9%  100.0%
-  SPF pass bounce.example 1000
-  SPF fail bounce.example 1
-  DKIM pass example.org 1001
-2001:db8::1                                     20    0.0%    0.0%    0.0%
-  SPF fail bounce.example 20
-  DKIM fail example.org 20
-192.0.2.2                                        5    0.0%    0.0%    0.0%
-  SPF softfail bounce.example 5
-  DKIM fail mail.example.org 5
-192.0.2.3                                        4  100.0%  100.0%    0.0%
-  SPF pass bounce.example 4
-  DKIM fail badexample.org 4
-
-SMTP TLS: 1 report
-
-TLS policy                                Succeeded  Failed  Success
---------------------------------------------------------------------
-example.org sts                                  90      10    90.0%
-  certificate-expired 7
-  starttls-not-supported 3
-example.net no-policy-found                       5       0   100.0%
-All                                              95      10    90.4%
-
-DMARC failures: 3 reports
-
-Domain                                    Messages  Reports
------------------------------------------------------------
-example.org                                      5        2
-  source 192.0.2.9 4
-  source 192.0.2.1 1
-  failure dkim 5
-  failure dmarc 5
-  delivery reject 5
-example.net                                      4        1
-  source 192.0.2.9 4
-  failure dkim 4
-  failure dmarc 4
-  delivery reject 4
-(no domain)                                      0        1
-  source (not said) 0
-  failure dkim 0
-  failure dmarc 0
-  delivery reject 0
-All                                              5        3
-";
-    assert_eq!(text(&options(&path)), expected.replace("PATH", &path.display().to_string()));
+    Next: email-report-processor report --source 192.0.2.1
+    ");
+    insta::assert_snapshot!(table(By::Day).split_once("\n\n").expect("a table").1, @r"
+    Day                   Messages  DMARC   SPF   DKIM  Delivered  Spam  Rejected
+    ─────────────────────────────────────────────────────────────────────────────
+    15 Jan 2024              1,020   98 %  98 %   98 %      1,000     -        20
+    16 Jan 2024                  1  100 %   0 %  100 %          1     -         -
+    17 Jan 2024                  9   44 %  44 %    0 %          -     5         -
+    18 Jan 2024                  0      -     -      -          -     -         -
+    All                      1,030   97 %  97 %   97 %      1,001     5        20
+    ");
 }
 
 #[test]
 fn failure_reports_are_in_the_json_too() {
     let (_folder, path) = folder();
     example(&path);
-    let answer = json(&ReportOptions { domain: Some("example.net".into()), ..options(&path) });
+    let answer = json(&ReportOptions { filter: on("example.net"), ..options(&path) });
     let counted = |value: &str| json!([{ "value": value, "messages": 4 }]);
     let failures = json!([{ "value": "dkim", "messages": 4 }, { "value": "dmarc", "messages": 4 }]);
     let domain = json!({
@@ -231,7 +222,7 @@ fn failure_reports_are_in_the_json_too() {
     let expected =
         json!({ "reports": 1, "messages": 4, "domains": [domain], "domains_omitted": 0 });
     assert_eq!(answer["failure"], expected);
-    let late = ReportOptions { since: "2024-01-17".parse().ok(), top: 0, ..options(&path) };
+    let late = ReportOptions { period: since("2024-01-17"), top: 0, ..options(&path) };
     assert_eq!(
         json(&late)["failure"],
         json!({ "reports": 1, "messages": 0, "domains": [], "domains_omitted": 1 })
@@ -243,7 +234,7 @@ fn long_lines_are_whole() {
     let (_folder, path) = folder();
     let long = "mail-out-1.bounces.a-rather-long-name.example";
     store(&path, [mail([report_on(long, 0, &[("192.0.2.1", 7, "none", "fail", "pass")])])]);
-    let text = text(&options(&path));
+    let text = text(&ReportOptions { by: Some(By::Address), ..options(&path) });
     assert!(
         text.contains(&format!("\n  SPF fail bounce.example 7\n  DKIM pass {long} 7\n")),
         "{text}"
@@ -255,7 +246,7 @@ fn domains_match_with_what_is_below_them() {
     let (_folder, path) = folder();
     example(&path);
     let names = |domain: &str| {
-        let answer = json(&ReportOptions { domain: Some(domain.into()), ..options(&path) });
+        let answer = json(&ReportOptions { filter: on(domain), ..options(&path) });
         let names = |list: &Value, name: &str| -> Vec<String> {
             list.as_array()
                 .expect("a list")
@@ -287,8 +278,8 @@ fn a_report_belongs_to_the_period_in_which_its_own_begins() {
     example(&path);
     let reports = |since: Option<&str>, until: Option<&str>| {
         let moment = |text: &str| text.parse().expect(text);
-        let period =
-            ReportOptions { since: since.map(moment), until: until.map(moment), ..options(&path) };
+        let period = AskedPeriod::Given { since: since.map(moment), until: until.map(moment) };
+        let period = ReportOptions { period, ..options(&path) };
         json(&period)["dmarc"]["reports"].as_u64().expect("a number")
     };
     assert_eq!(reports(None, None), 5);
@@ -377,7 +368,7 @@ fn nothing_in_a_report_reaches_the_terminal_as_a_command() {
     let tables = text(&options(&path));
     assert!(tables.chars().all(harmless), "{tables:?}");
     assert!(tables.lines().all(|line| !line.trim_start().starts_with("All  1 100.0%")), "{tables}");
-    let raw = text(&ReportOptions { json: true, ..options(&path) });
+    let raw = text(&ReportOptions { format: ReportFormat::Json, ..options(&path) });
     assert!(raw.chars().all(harmless), "{raw:?}");
     assert_eq!(
         json(&options(&path))["tls"]["policies"][0]["policy_type"],

@@ -1,6 +1,7 @@
 //! The answers that a store is to give, made by the simplest sums over the reports themselves, and
 //! random reports and filters to ask about.
 
+mod history;
 mod naive;
 mod random;
 
@@ -28,6 +29,10 @@ where
             let expected = naive.groups(&filter, by, top);
             assert_eq!(groups, expected, "seed {seed}, {n}: {by:?}, {top} of {filter:?}");
         }
+        let top = *rng.of(&[0, 1, 3, 1000]);
+        let histories = answers.histories(&filter, top).expect("histories");
+        let expected = naive.histories(&filter, top);
+        assert_eq!(histories, expected, "seed {seed}, {n}: histories, {top} of {filter:?}");
         let domains = Filter {
             domains: filter.domains.clone(),
             exactly: filter.exactly,

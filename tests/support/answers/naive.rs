@@ -5,12 +5,14 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
 };
 
+use super::history::history;
 use email_report_processor::{
     answers::{
-        By, Choice, Disposition, Dispositions, Evaluated, Filter, Group, Groups, Key, Messages,
-        Outcome, RawResult, Sender, Signature, Tally, sender,
+        By, Choice, Disposition, Dispositions, Evaluated, Filter, Group, Groups, Histories, Key,
+        Messages, Outcome, RawResult, Sender, Tally,
     },
     report::{Report, aggregate::Record},
+    senders::{Operators, of_record},
 };
 
 /// What a store has been given: each report once, each record once.
@@ -19,19 +21,19 @@ pub struct Naive {
     reports: BTreeMap<String, Stored>,
 }
 
-struct Stored {
-    begin: i64,
-    domain: String,
+pub(super) struct Stored {
+    pub(super) begin: i64,
+    pub(super) domain: String,
     organization: Option<String>,
     records: BTreeMap<u64, Record>,
 }
 
 /// A record of a report, or a report without any.
-type Found<'n> = (&'n str, &'n Stored, Option<&'n Record>);
+pub(super) type Found<'n> = (&'n str, &'n Stored, Option<&'n Record>);
 
-type Pair = (Option<String>, Option<String>);
+pub(super) type Pair = (Option<String>, Option<String>);
 
-fn fold(domain: &str) -> String {
+pub(super) fn fold(domain: &str) -> String {
     domain.to_ascii_lowercase().trim_end_matches('.').to_owned()
 }
 
@@ -75,14 +77,27 @@ impl Naive {
         meant.map(|stored| stored.begin).max()
     }
 
+    pub fn histories(&self, filter: &Filter, top: usize) -> Histories {
+        let found = self.found(filter);
+        let mut groups: Vec<_> = grouped(&found, By::Sender).into_iter().collect();
+        groups.sort_by_key(|(key, found)| (Reverse(tally(found).messages.messages), key.clone()));
+        let rest = groups.split_off(groups.len().min(top));
+        let omitted = rest.len() as u64;
+        let rest: Vec<Found> = rest.into_iter().flat_map(|(_, found)| found).collect();
+        let senders = groups
+            .into_iter()
+            .map(|(key, found)| match key {
+                Key::Sender(sender) => history(sender, &found),
+                key => panic!("{key:?}"),
+            })
+            .collect();
+        let rest = tally(&rest).messages;
+        Histories { total: tally(&found), senders, omitted, rest }
+    }
+
     pub fn groups(&self, filter: &Filter, by: By, top: usize) -> Groups {
         let found = self.found(filter);
-        let mut groups: HashMap<Key, Vec<Found>> = HashMap::new();
-        for one in &found {
-            if let Some(key) = key(by, one.1, one.2) {
-                groups.entry(key).or_default().push(*one);
-            }
-        }
+        let groups = grouped(&found, by);
         let all = groups.len();
         let mut groups: Vec<Group> = groups
             .into_iter()
@@ -103,6 +118,32 @@ impl Naive {
         let omitted = (all - groups.len()) as u64;
         Groups { total: tally(&found), groups, omitted }
     }
+}
+
+/// The best reason for a sender's name is the group's.
+fn grouped<'n>(found: &[Found<'n>], by: By) -> HashMap<Key, Vec<Found<'n>>> {
+    let mut best: HashMap<String, Sender> = HashMap::new();
+    let mut keys = Vec::new();
+    for (_, stored, record) in found {
+        let key = key(by, stored, *record);
+        if let Some(Key::Sender(sender)) = &key {
+            let best = best.entry(sender.name.clone()).or_insert_with(|| sender.clone());
+            if (sender.basis, sender.kind.is_none()) < (best.basis, best.kind.is_none()) {
+                *best = sender.clone();
+            }
+        }
+        keys.push(key);
+    }
+    let mut groups: HashMap<Key, Vec<Found>> = HashMap::new();
+    for (key, one) in keys.into_iter().zip(found) {
+        let key = match key {
+            Some(Key::Sender(sender)) => Key::Sender(best[&sender.name].clone()),
+            Some(key) => key,
+            None => continue,
+        };
+        groups.entry(key).or_default().push(*one);
+    }
+    groups
 }
 
 fn lets<T>(choice: &Choice<T>, is: impl Fn(&T) -> bool) -> bool {
@@ -145,7 +186,9 @@ fn is_meant(filter: &Filter, stored: &Stored, record: Option<&Record>) -> bool {
     };
     let address = record.row.source_ip;
     lets(&filter.networks, |network| address.is_some_and(|address| network.contains(address)))
-        && lets(&filter.senders, |wanted| *wanted == sender_of(stored, record))
+        && lets(&filter.senders, |wanted| {
+            sender_of(stored, record).name.eq_ignore_ascii_case(wanted)
+        })
         && lets(&filter.dispositions, |wanted| *wanted == outcome.disposition)
         && lets(&filter.dmarc, |wanted| *wanted == dmarc)
         && lets(&filter.spf, |wanted| *wanted == outcome.spf)
@@ -173,23 +216,7 @@ fn outcome(record: &Record) -> Outcome {
 }
 
 fn sender_of(stored: &Stored, record: &Record) -> Sender {
-    let passed: Vec<(String, bool)> = record
-        .auth_results
-        .dkim
-        .iter()
-        .filter(|result| result.result.as_deref() == Some("pass"))
-        .filter_map(|result| result.domain.as_deref().map(fold))
-        .map(|signer| {
-            let below =
-                |one: &str, other: &str| one == other || one.ends_with(&format!(".{other}"));
-            let is_own = !stored.domain.is_empty()
-                && (below(&signer, &stored.domain) || below(&stored.domain, &signer));
-            (signer, is_own)
-        })
-        .collect();
-    let signatures: Vec<Signature> =
-        passed.iter().map(|(domain, is_own)| Signature { domain, is_own: *is_own }).collect();
-    sender(&signatures, record.row.source_ip)
+    of_record(Some(&stored.domain), record, None, Operators::own())
 }
 
 fn key(by: By, stored: &Stored, record: Option<&Record>) -> Option<Key> {
@@ -203,13 +230,13 @@ fn key(by: By, stored: &Stored, record: Option<&Record>) -> Option<Key> {
     })
 }
 
-const MOST: u64 = i64::MAX as u64;
+pub(super) const MOST: u64 = i64::MAX as u64;
 
-fn count(record: &Record) -> u64 {
+pub(super) fn count(record: &Record) -> u64 {
     record.row.count.min(MOST)
 }
 
-fn tally(found: &[Found]) -> Tally {
+pub(super) fn tally(found: &[Found]) -> Tally {
     let reports: BTreeMap<&str, i64> =
         found.iter().map(|(key, stored, _)| (*key, stored.begin)).collect();
     let records: Vec<&Record> = found.iter().filter_map(|(_, _, record)| *record).collect();
@@ -240,21 +267,21 @@ fn tally(found: &[Found]) -> Tally {
     }
 }
 
-fn spf(record: &Record) -> BTreeSet<Pair> {
+pub(super) fn spf(record: &Record) -> BTreeSet<Pair> {
     let results = record.auth_results.spf.iter();
     results
         .map(|one| (one.domain.as_deref().map(fold), one.result.as_deref().map(str::to_owned)))
         .collect()
 }
 
-fn dkim(record: &Record) -> BTreeSet<Pair> {
+pub(super) fn dkim(record: &Record) -> BTreeSet<Pair> {
     let results = record.auth_results.dkim.iter();
     results
         .map(|one| (one.domain.as_deref().map(fold), one.result.as_deref().map(str::to_owned)))
         .collect()
 }
 
-fn raw_results(found: &[Found], of: fn(&Record) -> BTreeSet<Pair>) -> Vec<RawResult> {
+pub(super) fn raw_results(found: &[Found], of: fn(&Record) -> BTreeSet<Pair>) -> Vec<RawResult> {
     let mut sums: BTreeMap<Pair, u64> = BTreeMap::new();
     for (_, _, record) in found {
         let Some(record) = record else { continue };

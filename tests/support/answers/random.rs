@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use email_report_processor::{
-    answers::{Choice, Disposition, Evaluated, Filter, Sender},
+    answers::{Choice, Disposition, Evaluated, Filter},
     report::{
         AggregateReport, Period, Report, Text,
         aggregate::{
@@ -22,8 +22,15 @@ const BEGIN: i64 = 1_772_323_200;
 const DOMAINS: [&str; 5] =
     ["example.org", "Mail.Example.ORG.", "example.net", "badexample.org", "a.b.example.net"];
 const ORGANIZATIONS: [&str; 4] = ["Reporter", "google.com", "Yahoo", "ÜBER GmbH"];
-const SIGNERS: [&str; 5] =
-    ["example.org", "mail.example.org", "service.example", "Other.Service.example.", "net"];
+const SIGNERS: [&str; 5] = [
+    "example.org",
+    "mail.example.org",
+    "service.example",
+    "Other.Service.example.",
+    "em.sendgrid.net",
+];
+const FROMS: [&str; 4] = ["example.org", "Mail.example.org", "a.mail.example.org.", "example.net"];
+const SELECTORS: [&str; 3] = ["s1", "S1", "2026a"];
 const RESULTS: [&str; 4] = ["pass", "fail", "softfail", "PASS"];
 const DISPOSITIONS: [&str; 6] = ["none", "pass", "quarantine", "reject", "strange", "None"];
 
@@ -65,7 +72,10 @@ fn report(rng: &mut Rng) -> AggregateReport {
 }
 
 fn record(rng: &mut Rng) -> Record {
-    let reason = OverrideReason { kind: some(rng, &["forwarded", "mailing_list"]), comment: None };
+    let reason = OverrideReason {
+        kind: some(rng, &["forwarded", "mailing_list", "local_policy"]),
+        comment: rng.chance(20).then(|| (*rng.of(&["ARC=pass as", "none"])).into()),
+    };
     Record {
         row: Row {
             source_ip: address(rng),
@@ -83,7 +93,7 @@ fn record(rng: &mut Rng) -> Record {
                 reason: (0..rng.below(3)).map(|_| reason.clone()).collect(),
             },
         },
-        identifiers: Identifiers::default(),
+        identifiers: Identifiers { header_from: some(rng, &FROMS), ..Identifiers::default() },
         auth_results: AuthResults {
             spf: (0..rng.below(3))
                 .map(|_| SpfResult {
@@ -95,6 +105,7 @@ fn record(rng: &mut Rng) -> Record {
             dkim: (0..rng.below(4))
                 .map(|_| DkimResult {
                     domain: some(rng, &SIGNERS),
+                    selector: some(rng, &SELECTORS),
                     result: some(rng, &RESULTS),
                     ..DkimResult::default()
                 })
@@ -126,13 +137,16 @@ pub fn filter(rng: &mut Rng) -> Filter {
     };
     let networks =
         ["192.0.1.0/24", "192.0.0.0/23", "2001:db8:1::/48", "192.0.2.3", "::ffff:0:0/96", "::/0"];
-    let senders = |rng: &mut Rng| match rng.below(5) {
-        0 => Sender::Unknown,
-        1 => "192.0.1.0/24".parse().expect("a network"),
-        2 => "2001:db8:2::/48".parse().expect("a network"),
-        3 => Sender::Domain("nobody.example".into()),
-        _ => rng.of(&SIGNERS).parse().expect("a domain"),
-    };
+    let senders = [
+        "unknown",
+        "192.0.1.0/24",
+        "192.0.1.0/25",
+        "2001:db8:2::/48",
+        "nobody.example",
+        "service.example",
+        "example.ORG",
+        "twilio sendgrid",
+    ];
     let domains = ["example.org", "Mail.example.org.", "net", ".example.net", "", "org"];
     let dispositions =
         [Disposition::None, Disposition::Pass, Disposition::Reject, Disposition::Other];
@@ -144,7 +158,7 @@ pub fn filter(rng: &mut Rng) -> Filter {
         exactly: rng.chance(30),
         organizations: choice(rng, |rng| (*rng.of(&ORGANIZATIONS)).to_owned()),
         networks: choice(rng, |rng| rng.of(&networks).parse().expect("a network")),
-        senders: choice(rng, senders),
+        senders: choice(rng, |rng| (*rng.of(&senders)).to_owned()),
         dispositions: choice(rng, |rng| *rng.of(&dispositions)),
         dmarc: choice(rng, |rng| *rng.of(&evaluated)),
         spf: choice(rng, |rng| *rng.of(&evaluated)),

@@ -54,7 +54,8 @@ impl<'o, W: Write> Table<'o, W> {
                 let head = dmarc_head(report, received);
                 (0..).zip(&report.records).try_for_each(|(n, one)| {
                     let known = known(one.row.source_ip);
-                    let sender = sender(&senders::of_record(one, known, self.operators));
+                    let policy = report.policy_published.domain.as_deref();
+                    let sender = sender(&senders::of_record(policy, one, known, self.operators));
                     let cells = record(one).into_iter().chain(host(known)).chain(sender);
                     self.row(ids, n, &head, cells)
                 })

@@ -1,0 +1,148 @@
+//! Advise: the mode that tells what another policy would have hit, and the next step to take.
+
+use std::{fmt::Display, io::Write as _, sync::Arc};
+
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+use jiff::Timestamp;
+
+use crate::{
+    answers::{Answers, By, Choice, Filter, Key},
+    cli::{AdviseFlags, PeriodFlags},
+    config::{Purpose, Typed},
+    exit::{Exit, Failure},
+    lookup,
+    moment::day,
+    opensearch::ClusterAnswers,
+    sanitize,
+    sink::Destination,
+    sqlite::query::Reader,
+    verdict::{self, Advice, Hit, Mine, Standing, advice},
+};
+
+/// Days that are looked at if nothing is said: a month before each step, and the one after it.
+const DAYS: i64 = 60;
+/// Domains that are told of, those with most messages.
+const DOMAINS: usize = 100;
+/// Senders that are judged one by one.
+const SENDERS: usize = 500;
+
+pub(super) fn run(flags: &AdviseFlags, typed: &Typed) -> Result<Exit, Failure> {
+    let config = typed.config(&Purpose::default())?;
+    let operators = Arc::new(lookup::names(config.source_names.as_deref())?);
+    let mine = config.mine_file.as_deref().map_or_else(|| Ok(Mine::default()), lookup::mine)?;
+    let now = Timestamp::now();
+    let AdviseFlags { period: PeriodFlags { since, until }, domain, json } = flags;
+    let since = since.map(|since| since.begin(now));
+    let until = until.map(|until| until.end(now));
+    let first = until.unwrap_or(now.as_second()).saturating_sub(DAYS * 86_400);
+    let filter = Filter { since: since.or(Some(first)), until, ..Filter::default() };
+    let asked = Asked { filter, domain: domain.as_deref(), mine: &mine, now: now.as_second() };
+    let advices = match config.store {
+        Destination::OpenSearch(config) => {
+            asked.of(&ClusterAnswers::new(config)?.with_names(operators))?
+        }
+        Destination::Sqlite(path) => {
+            let fault = |error: rusqlite::Error| {
+                let what = format_args!("can't read the store {}: {error}", path.display());
+                Failure::new(Exit::TryAgain, what)
+            };
+            let mut reader = Reader::open(&path)?;
+            let answers = reader.answers_by(&operators).map_err(fault)?;
+            asked.of(&answers).map_err(fault)?
+        }
+        Destination::NdJson(_) | Destination::Nothing => {
+            let what = "advise reads an SQLite store or OpenSearch; name it with --store FILE or \
+                        --opensearch URL";
+            return Err(Failure::usage(what));
+        }
+    };
+    let text = if *json { as_json(&advices)? } else { as_text(&advices, &asked.filter) };
+    super::print(text.as_bytes())
+}
+
+/// What is asked of a store.
+struct Asked<'a> {
+    filter: Filter,
+    domain: Option<&'a str>,
+    mine: &'a Mine,
+    now: i64,
+}
+
+impl Asked<'_> {
+    fn of<A: Answers>(&self, answers: &A) -> Result<Vec<Advice>, A::Error> {
+        let filter = Filter {
+            domains: self.domain.map(|domain| Choice::of(domain.to_owned())).unwrap_or_default(),
+            exactly: true,
+            ..self.filter.clone()
+        };
+        let groups = answers.groups(&filter, By::Domain, DOMAINS)?.groups;
+        let domains = groups.into_iter().filter_map(|group| match group.key {
+            Key::Domain(domain) if !domain.is_empty() => Some(domain),
+            _ => None,
+        });
+        let stands = |domain: String| -> Result<Standing, A::Error> {
+            verdict::standing(answers, &self.filter, &domain, self.mine, self.now, SENDERS)
+        };
+        domains.map(|domain| Ok(advice(&stands(domain)?))).collect()
+    }
+}
+
+fn as_json(advices: &[Advice]) -> Result<String, Failure> {
+    let json = serde_json::to_string_pretty(&serde_json::json!({ "domains": advices }));
+    let json = json.map_err(|error| Failure::new(Exit::TryAgain, error))?;
+    Ok(format!("{}\n", sanitize::json(&json)))
+}
+
+fn as_text(advices: &[Advice], filter: &Filter) -> String {
+    let since = filter.since.map(day).unwrap_or_default();
+    let mut out = Vec::new();
+    for advice in advices {
+        // A vector takes all.
+        let _ = write(&mut out, advice, &since);
+    }
+    if out.is_empty() {
+        return format!("No DMARC reports since {since}. Others: --since\n");
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn write(out: &mut Vec<u8>, advice: &Advice, since: &str) -> std::io::Result<()> {
+    if !out.is_empty() {
+        writeln!(out)?;
+    }
+    let policy = advice.policy.as_deref().unwrap_or("not told");
+    let head = format!(
+        "{} · since {since} · {} messages · policy {policy}",
+        advice.domain, advice.messages
+    );
+    writeln!(out, "{}\n", sanitize::line(&head))?;
+    let mut table = Table::new();
+    let line = LineStyle::none().fill('-').junction('-');
+    table.load_style(TableStyle::new().header_separator(line));
+    table.set_header(["Would have hit", "Yours", "Passed on", "Unknown", "Strangers"]);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for Hit { tag, yours, forwarded, unknown, strangers, .. } in &advice.hits {
+        let cells: [&dyn Display; 5] = [tag, yours, forwarded, unknown, strangers];
+        table.add_row(cells.map(ToString::to_string));
+    }
+    for line in table.trim_fmt().lines() {
+        writeln!(out, "{line}")?;
+    }
+    for Hit { tag, meaning, senders, .. } in &advice.hits {
+        if senders.is_empty() {
+            continue;
+        }
+        writeln!(out, "\n{tag}: {meaning}; of yours:")?;
+        for sender in senders {
+            writeln!(out, "  {} {}", sender.messages, sanitize::line(&sender.name))?;
+        }
+    }
+    if advice.rest > 0 {
+        writeln!(out, "\n{} more fail, of senders with few messages each", advice.rest)?;
+    }
+    let publish = advice.next.publish.map(|tags| format!("publish {tags}. ")).unwrap_or_default();
+    let next = format!("Next: {publish}{}", advice.next.why);
+    writeln!(out, "\n{}", sanitize::line(&next))
+}

@@ -1,0 +1,49 @@
+//! Conditions: which of those that `--fail-on` names hold, and what is said of it.
+
+use super::{ask::Answer, own::Sums};
+use crate::{
+    cli::{Condition, ConditionLimit, ConditionOf},
+    figures::{share, things},
+    verdict::{Bucket, Judged},
+};
+
+/// What is said of a condition; nothing if it does not hold.
+pub(super) fn held(condition: &Condition, answer: &Answer) -> Option<String> {
+    let messages = &answer.dmarc.messages;
+    let all = messages.messages;
+    let (part, whole, what) = match condition.of {
+        ConditionOf::NoReports => {
+            let is_silent = answer.is_empty() || answer.period.is_past;
+            return is_silent.then(|| format!("--fail-on {condition}: no reports came"));
+        }
+        ConditionOf::Failing => (messages.failing(), all, "message"),
+        ConditionOf::ToFix => (of(answer, Bucket::NeedsRepair).now.messages, all, "message"),
+        ConditionOf::Forged => (of(answer, Bucket::Stranger).delivered(), all, "message"),
+        ConditionOf::TlsFailing => {
+            let tls = &answer.tls;
+            let all = tls.successful_sessions.saturating_add(tls.failed_sessions);
+            (tls.failed_sessions, all, "session")
+        }
+        ConditionOf::FailureReports => (answer.failures.reports, 0, "failure report"),
+    };
+    let is_held = match condition.limit {
+        ConditionLimit::Number(most) => part > most,
+        ConditionLimit::Thousandths(most) => {
+            u128::from(part) * 1000 > u128::from(whole) * u128::from(most)
+        }
+    };
+    let said = || match condition.of {
+        ConditionOf::FailureReports => things(part, what),
+        ConditionOf::ToFix => format!("{} of senders that need repair", things(part, what)),
+        ConditionOf::Forged => format!("{} of strangers were delivered", things(part, what)),
+        _ => format!("{} ({}) failed", things(part, what), share(part, whole)),
+    };
+    is_held.then(|| format!("--fail-on {condition}: {}", said()))
+}
+
+/// Sums over the senders of a bucket, of all domains.
+fn of(answer: &Answer, bucket: Bucket) -> Sums {
+    let standings = answer.domains.iter().filter_map(|one| one.standing.as_ref());
+    let is_of = |one: &&Judged| one.verdict.bucket == bucket;
+    Sums::of(standings.flat_map(|standing| &standing.senders).filter(is_of))
+}

@@ -1,0 +1,191 @@
+//! Senders: who sent the records of the columns. Each record's best evidence is a number or a
+//! network, by which records are summed up; [`crate::senders::sender()`] names what they are summed
+//! up by, and those of one name become one.
+
+use std::{
+    cell::OnceCell,
+    cmp::{Ordering, Reverse},
+    collections::{HashMap, HashSet, hash_map::Entry},
+};
+
+use foldhash::fast::RandomState;
+use rusqlite::{Connection, Result};
+
+use super::{
+    gather::Sum,
+    names::name,
+    scan::{Asked, Scan},
+    segment::Address,
+    weights::{Heaviest, Weights, Whom},
+};
+use crate::{
+    answers::{Choice, Filter, Network, Sender, Tally, capped_sum},
+    senders::{Evidence, Operators, of_host, sender},
+    sqlite::addresses,
+};
+
+/// What names senders at one moment of a store.
+pub(in crate::sqlite) struct Naming<'o> {
+    operators: &'o Operators,
+    known: OnceCell<Known>,
+}
+
+/// Who is known to send from some addresses, by their hosts.
+#[derive(Default)]
+pub(super) struct Known {
+    senders: Vec<Sender>,
+    /// The place of an address's sender, and one more.
+    addresses: HashMap<Address, u32, RandomState>,
+}
+
+impl<'o> Naming<'o> {
+    pub(in crate::sqlite) fn new(operators: &'o Operators) -> Naming<'o> {
+        Naming { operators, known: OnceCell::new() }
+    }
+
+    /// Looks once what is known of hosts.
+    pub(super) fn known(&self, connection: &Connection) -> Result<&Known> {
+        if let Some(known) = self.known.get() {
+            return Ok(known);
+        }
+        let mut known = Known::default();
+        let mut places: HashMap<Sender, u32> = HashMap::new();
+        addresses::each_host(connection, |address, host| {
+            let Some(sender) = of_host(&host, self.operators) else { return };
+            let next = u32::try_from(known.senders.len() + 1).unwrap_or(u32::MAX);
+            let place = *places.entry(sender).or_insert_with_key(|sender| {
+                known.senders.push(sender.clone());
+                next
+            });
+            known.addresses.insert(Address::from(address), place);
+        })?;
+        Ok(self.known.get_or_init(|| known))
+    }
+
+    /// Who is known to send from an address, once that was looked at.
+    pub(super) fn addresses(&self) -> Option<&HashMap<Address, u32, RandomState>> {
+        self.known.get().map(|known| &known.addresses)
+    }
+
+    fn name(&self, connection: &Connection, whom: Whom) -> Result<Sender> {
+        let text = |number| Ok::<_, rusqlite::Error>(name(connection, number)?.unwrap_or_default());
+        let text = match whom {
+            Whom::Signer(number) | Whom::Envelope(number) | Whom::OwnSigner(number) => {
+                text(number)?
+            }
+            _ => String::new(),
+        };
+        let evidence = match whom {
+            Whom::Signer(_) => Evidence::Signature(&text),
+            Whom::Envelope(_) => Evidence::Envelope(&text),
+            Whom::OwnSigner(_) => Evidence::OwnSignature(&text),
+            Whom::Known(place) => {
+                let known = self.known(connection)?.senders.get(place as usize - 1);
+                return Ok(known.expect("one that was noted").clone());
+            }
+            Whom::V4(_) | Whom::V6(_) => whom.ip().map_or(Evidence::Nothing, Evidence::Address),
+            Whom::Nobody => Evidence::Nothing,
+        };
+        Ok(sender(&evidence, None, self.operators))
+    }
+}
+
+/// A group of those that have most messages, and all by which its records are known.
+pub(super) struct Heavy<K> {
+    pub(super) key: K,
+    pub(super) weight: u64,
+    pub(super) whom: Vec<Whom>,
+}
+
+impl<K: Ord> Heavy<K> {
+    /// The heaviest first.
+    pub(super) fn cmp(&self, other: &Self) -> Ordering {
+        let weight = |heavy: &Self| Reverse(heavy.weight);
+        weight(self).cmp(&weight(other)).then_with(|| self.key.cmp(&other.key))
+    }
+}
+
+/// In which place a record's group is.
+pub(super) fn places<K>(heaviest: &[Heavy<K>]) -> HashMap<Whom, usize, RandomState> {
+    let all = heaviest.iter().zip(0..);
+    all.flat_map(|(heavy, place)| heavy.whom.iter().map(move |whom| (*whom, place))).collect()
+}
+
+/// The senders with most messages.
+pub(super) struct Senders {
+    pub(super) total: Tally,
+    pub(super) heaviest: Vec<Heavy<Sender>>,
+    pub(super) omitted: u64,
+}
+
+/// The senders that are meant.
+pub(super) struct Wanted(Choice<Whoms>);
+
+type Whoms = HashSet<Whom, RandomState>;
+
+impl Wanted {
+    pub(super) fn lets(&self, whom: Whom) -> bool {
+        self.0.lets(|wanted| wanted.contains(&whom))
+    }
+}
+
+impl Scan<'_> {
+    pub(super) fn heaviest_senders(&mut self, top: usize) -> Result<Senders> {
+        let weights = Weights::new(Whom::sender, &RandomState::default());
+        let asked = Asked { addresses: true, senders: true, evidence: false };
+        let (total, weights) = self.gather(asked, (Sum::default(), weights))?;
+        let Heaviest { list, numbered, all } = weights.heaviest(top);
+        let mut named: HashMap<String, Heavy<Sender>> = HashMap::new();
+        for (whom, weight) in numbered {
+            let key = self.naming.name(self.connection, whom)?;
+            match named.entry(key.name.clone()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(Heavy { key, weight, whom: vec![whom] });
+                }
+                Entry::Occupied(entry) => {
+                    let heavy = entry.into_mut();
+                    heavy.key.merge(key);
+                    heavy.weight = capped_sum(heavy.weight, weight);
+                    heavy.whom.push(whom);
+                }
+            }
+        }
+        let all = all + named.len() as u64;
+        let mut heaviest: Vec<Heavy<Sender>> = named.into_values().collect();
+        for (whom, weight) in list {
+            let key = self.naming.name(self.connection, whom)?;
+            heaviest.push(Heavy { key, weight, whom: vec![whom] });
+        }
+        heaviest.sort_unstable_by(Heavy::cmp);
+        heaviest.truncate(top);
+        let omitted = all.saturating_sub(heaviest.len() as u64);
+        Ok(Senders { total: total.tally(), heaviest, omitted })
+    }
+
+    /// By what the records of the senders are known that the filter names.
+    pub(super) fn find_wanted(&self) -> Result<Wanted> {
+        let filter = Filter { senders: Choice::default(), ..self.filter.clone() };
+        let mut all = Scan::new(self.connection, &filter, self.naming)?;
+        let weights = Weights::new(Whom::sender, &RandomState::default());
+        let asked = Asked { addresses: true, senders: true, evidence: false };
+        let Heaviest { numbered, .. } = all.gather(asked, weights)?.heaviest(0);
+        let mut named = Vec::new();
+        for (whom, _) in numbered {
+            named.push((self.naming.name(self.connection, whom)?.name, whom));
+        }
+        let nobody = self.naming.name(self.connection, Whom::Nobody)?.name;
+        named.push((nobody, Whom::Nobody));
+        let whoms = |wanted: &String| {
+            let of_name = named.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            let network = wanted.parse::<Network>().ok();
+            let usual = network.filter(|network| *network == Network::usual(network.first()));
+            let of_network = usual.map(|network| Whom::from(network.first()));
+            of_name.map(|(_, whom)| *whom).chain(of_network).collect()
+        };
+        let Choice { only, not } = &self.filter.senders;
+        Ok(Wanted(Choice {
+            only: only.iter().map(whoms).collect(),
+            not: not.iter().map(whoms).collect(),
+        }))
+    }
+}

@@ -1,0 +1,294 @@
+//! Advice: what another policy would have hit in a period, and which step is the next sensible one.
+
+use serde::Serialize;
+
+use super::{
+    Bucket, Judged, Standing,
+    words::{counted, list, number},
+};
+use crate::{answers::Signs, report::aggregate::PolicyPublished};
+
+/// Reports of fewer days than this say too little for a stricter policy: some senders work once a
+/// month, and RFC 9989 asks for a month of watching.
+const DAYS: u64 = 28;
+/// Fewer messages than this of one's own say too little, too.
+const MESSAGES: u64 = 30;
+/// Senders that are named.
+const NAMED: usize = 5;
+
+const DAY: i64 = 86_400;
+
+/// What reports say of another policy for a domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Advice {
+    /// The domain.
+    pub domain: String,
+    /// The policy that the newest report has, as tags; nothing if no report says it.
+    pub policy: Option<String>,
+    /// All messages of the period.
+    pub messages: u64,
+    /// Those that fail, of senders with so few messages that they were not judged one by one.
+    pub rest: u64,
+    /// What other tags would have hit.
+    pub hits: Vec<Hit>,
+    /// The next step.
+    pub next: Step,
+}
+
+/// Messages that a policy would have hit: refused, or put into quarantine. Forwarded mail that
+/// fails is among them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hit {
+    /// The tag, such as `adkim=s`.
+    pub tag: &'static str,
+    /// What that means.
+    pub meaning: &'static str,
+    /// All messages that it hits.
+    pub messages: u64,
+    /// Those of one's own senders, in order or not.
+    pub yours: u64,
+    /// Those that were passed on.
+    pub forwarded: u64,
+    /// Those of senders of whom too little is known.
+    pub unknown: u64,
+    /// Those of strangers.
+    pub strangers: u64,
+    /// One's own senders that it hits, with most messages first.
+    pub senders: Vec<HitSender>,
+}
+
+/// A sender, and how many of its messages are hit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HitSender {
+    /// What it is called.
+    pub name: String,
+    /// Messages.
+    pub messages: u64,
+}
+
+/// A step on the way to `p=reject`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The tags to publish; nothing if all is done, or nothing should be changed yet.
+    pub publish: Option<&'static str>,
+    /// Why this, or why nothing yet.
+    pub why: String,
+}
+
+/// The tags that are looked at, and which of a sender's messages each hits.
+const TAGS: [(&str, &str, fn(&Judged) -> u64); 6] = [
+    ("p", "mail that fails, in the domain's own name", |one| {
+        fail(one).saturating_sub(signs(one).below_fail)
+    }),
+    ("sp", "mail that fails, in the name of subdomains", |one| signs(one).below_fail),
+    (
+        "np",
+        "the same, as far as these do not exist, which reports do not say; no more than this",
+        |one| signs(one).below_fail,
+    ),
+    ("adkim=s", "mail that passes now, by a signature of another domain of yours", |one| {
+        signs(one).lost_by_adkim
+    }),
+    ("aspf=s", "mail that passes now, with another domain of yours in the envelope", |one| {
+        signs(one).lost_by_aspf
+    }),
+    ("adkim=s; aspf=s", "mail that passes now, and with neither as strict", |one| {
+        signs(one).lost_by_both
+    }),
+];
+
+fn signs(one: &Judged) -> &Signs {
+    &one.history.signs
+}
+
+fn fail(one: &Judged) -> u64 {
+    let messages = &one.history.tally.messages;
+    messages.messages.saturating_sub(messages.pass)
+}
+
+/// What reports say of another policy for a domain that stands so.
+pub fn advice(standing: &Standing) -> Advice {
+    let hits: Vec<Hit> =
+        TAGS.into_iter().map(|(tag, meaning, of)| hit(standing, tag, meaning, of)).collect();
+    Advice {
+        domain: standing.domain.clone(),
+        policy: standing.policy.as_ref().map(tags),
+        messages: standing.tally.messages.messages,
+        rest: standing.rest.messages.saturating_sub(standing.rest.pass),
+        next: next(standing, &hits[0], &hits[1]),
+        hits,
+    }
+}
+
+fn hit(
+    standing: &Standing,
+    tag: &'static str,
+    meaning: &'static str,
+    of: fn(&Judged) -> u64,
+) -> Hit {
+    let sum = |buckets: &[Bucket]| {
+        let all = standing.senders.iter().filter(|one| buckets.contains(&one.verdict.bucket));
+        all.map(of).fold(0, u64::saturating_add)
+    };
+    let own = [Bucket::Mine, Bucket::NeedsRepair];
+    let mut senders: Vec<HitSender> = standing
+        .senders
+        .iter()
+        .filter(|one| own.contains(&one.verdict.bucket) && of(one) > 0)
+        .map(|one| HitSender { name: one.history.sender.name.clone(), messages: of(one) })
+        .collect();
+    senders.sort_by_key(|sender| std::cmp::Reverse(sender.messages));
+    senders.truncate(NAMED);
+    Hit {
+        tag,
+        meaning,
+        messages: sum(&Bucket::ALL),
+        yours: sum(&own),
+        forwarded: sum(&[Bucket::Forwarder]),
+        unknown: sum(&[Bucket::Unknown]),
+        strangers: sum(&[Bucket::Stranger]),
+        senders,
+    }
+}
+
+/// The tags of a policy, as a record has them.
+fn tags(policy: &PolicyPublished) -> String {
+    let PolicyPublished { p, sp, np, adkim, aspf, testing, pct, .. } = policy;
+    let texts =
+        [("p", p), ("sp", sp), ("np", np), ("t", testing), ("adkim", adkim), ("aspf", aspf)];
+    let texts = texts.into_iter().filter_map(|(tag, value)| Some((tag, value.as_deref()?)));
+    let mut tags: Vec<String> = texts.map(|(tag, value)| format!("{tag}={value}")).collect();
+    tags.extend(pct.filter(|pct| *pct != 100).map(|pct| format!("pct={pct}")));
+    tags.join("; ")
+}
+
+fn step(publish: Option<&'static str>, why: String) -> Step {
+    Step { publish, why }
+}
+
+fn next(standing: &Standing, p: &Hit, sp: &Hit) -> Step {
+    let Some(policy) = &standing.policy else {
+        return step(None, "No report tells a policy of this domain.".into());
+    };
+    let is_testing = policy.testing.as_deref() == Some("y");
+    let stricter = match (policy.p.as_deref(), is_testing) {
+        (Some("none") | None, _) => (
+            "p=quarantine; t=y",
+            "receivers act as with p=none, while \
+            lists and forwarders begin to put their own address into From; those that do not know \
+            t (RFC 9989) put failing mail into quarantine",
+        ),
+        (Some("quarantine"), true) => (
+            "p=quarantine",
+            "failing mail goes to the spam folder, \
+            where it can be found",
+        ),
+        (Some("quarantine"), false) => (
+            "p=reject; t=y",
+            "receivers act as with p=quarantine; \
+            those that do not know t (RFC 9989) reject at once",
+        ),
+        (Some("reject"), true) => ("p=reject", "failing mail is not taken"),
+        (Some("reject"), false) => return at_the_end(policy, p, sp),
+        (Some(_), _) => {
+            return step(
+                None,
+                "The policy published has a p that is none of none, quarantine and \
+                reject: receivers take it for none. Mend it first."
+                    .into(),
+            );
+        }
+    };
+    if let Some(obstacle) = obstacle(standing, p, sp) {
+        return step(None, format!("Not yet: {obstacle}"));
+    }
+    let (publish, meaning) = stricter;
+    let strangers = p.strangers.saturating_add(sp.strangers);
+    let why = format!(
+        "It would hit {} of strangers, {} passed on, and {} of yours; {meaning}.",
+        counted(strangers, "message"),
+        number(p.forwarded.saturating_add(sp.forwarded)),
+        number(p.yours.saturating_add(sp.yours)),
+    );
+    step(Some(publish), why)
+}
+
+/// Why a stricter policy would do harm, or might.
+fn obstacle(standing: &Standing, p: &Hit, sp: &Hit) -> Option<String> {
+    let own = |one: &&Judged| matches!(one.verdict.bucket, Bucket::Mine | Bucket::NeedsRepair);
+    let own = standing.senders.iter().filter(own);
+    let own = own.map(|one| one.history.tally.messages.messages).fold(0, u64::saturating_add);
+    let days = match (standing.tally.first, standing.tally.last) {
+        (Some(first), Some(last)) => last.saturating_sub(first).div_euclid(DAY).unsigned_abs() + 1,
+        _ => 0,
+    };
+    if days < DAYS {
+        return Some(format!(
+            "reports of {} only; watch a month, since some senders work once a month.",
+            counted(days, "day")
+        ));
+    }
+    if own < MESSAGES {
+        return Some(format!(
+            "only {} of yours in the period, which is too little to tell.",
+            counted(own, "message")
+        ));
+    }
+    let repair = standing.senders.iter().filter(|one| one.verdict.bucket == Bucket::NeedsRepair);
+    let repair: Vec<String> = repair
+        .filter(|one| fail(one) > 0)
+        .take(NAMED)
+        .map(|one| format!("{} ({})", one.history.sender.name, number(fail(one))))
+        .collect();
+    if !repair.is_empty() {
+        return Some(format!(
+            "{} of yours would be hit. Repair {} first.",
+            counted(p.yours.saturating_add(sp.yours), "message"),
+            list(&repair)
+        ));
+    }
+    let unknown = p.unknown.saturating_add(sp.unknown);
+    // A hundredth of what is one's own.
+    if u128::from(unknown) * 100 > u128::from(own) {
+        let names = standing.senders.iter().filter(|one| one.verdict.bucket == Bucket::Unknown);
+        let names = names.filter(|one| fail(one) > 0).take(NAMED);
+        let names: Vec<String> = names
+            .map(|one| format!("{} ({})", one.history.sender.name, number(fail(one))))
+            .collect();
+        return Some(format!(
+            "{} of senders that may be yours would be hit. Find out whose {} are.",
+            counted(unknown, "message"),
+            list(&names)
+        ));
+    }
+    None
+}
+
+fn at_the_end(policy: &PolicyPublished, p: &Hit, sp: &Hit) -> Step {
+    let yours = p.yours.saturating_add(sp.yours);
+    if yours > 0 {
+        let all = p.senders.iter().chain(&sp.senders).take(NAMED);
+        let names: Vec<String> =
+            all.map(|one| format!("{} ({})", one.name, number(one.messages))).collect();
+        let why = format!(
+            "p=reject is in force, and hits {} of yours: {}.",
+            counted(yours, "message"),
+            list(&names)
+        );
+        return step(None, why);
+    }
+    let milder =
+        |tag: &Option<crate::report::Text>| tag.as_deref().is_some_and(|value| value != "reject");
+    if milder(&policy.sp) {
+        let why = format!(
+            "p=reject is in force, but not for subdomains; there it would hit {} of strangers and \
+             none of yours.",
+            counted(sp.strangers, "message")
+        );
+        return step(Some("sp=reject"), why);
+    }
+    step(None, "All is done: p=reject is in force, and hits none of your mail.".into())
+}
+
+#[cfg(test)]
+mod tests;
