@@ -9,6 +9,7 @@ mod message;
 
 use std::{
     fs::{self, File, TryLockError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -25,6 +26,7 @@ use crate::{
     lookup,
     opensearch::ClusterAnswers,
     post,
+    senders::Operators,
     sink::Destination,
     sqlite::{Store, query::Reader},
     stop::Stop,
@@ -51,6 +53,11 @@ pub(crate) struct Looked {
 /// What the user said is the domains' own.
 pub(crate) fn mine(config: &Config) -> Result<Mine, Failure> {
     config.mine_file.as_deref().map_or_else(|| Ok(Mine::default()), lookup::mine)
+}
+
+/// The names of senders.
+pub(crate) fn names(config: &Config) -> Result<Arc<Operators>, Failure> {
+    Ok(Arc::new(lookup::names(config.source_names.as_deref())?))
 }
 
 /// True if somebody is to be told.
@@ -97,8 +104,10 @@ pub(crate) fn tell(
             let mut store = Store::open(path)?;
             let told = store.situations().map_err(error)?;
             let mut reader = Reader::open(path)?;
-            let news =
-                found(&reader.answers().map_err(error)?, &mine, now, &told).map_err(error)?;
+            let news = {
+                let answers = reader.answers_by(&names).map_err(error)?;
+                found(&answers, &mine, now, &told).map_err(error)?
+            };
             drop(reader);
             let step = step(&told, &news.changes, now);
             if !dry_run {
@@ -108,7 +117,7 @@ pub(crate) fn tell(
             Ok(Looked { news, tellings: step.tellings })
         }
         Destination::OpenSearch(cluster) => {
-            let cluster = ClusterAnswers::new(cluster.clone())?;
+            let cluster = ClusterAnswers::new(cluster.clone())?.with_names(names);
             let told = cluster.situations()?;
             let news = found(&cluster, &mine, now, &told)?;
             let step = step(&told, &news.changes, now);

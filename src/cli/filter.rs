@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use crate::answers::{Choice, Disposition, Evaluated, Filter, Network, Sender};
+use crate::answers::{Choice, Disposition, Evaluated, Filter, Network};
 
 /// Which mail is meant: what every flag that is given lets through.
 #[derive(Args, Clone, Debug, Default)]
@@ -17,9 +17,9 @@ pub struct FilterFlags {
     /// Only mail from this address or network, such as 192.0.2.0/24
     #[arg(long, value_name = "ADDRESS")]
     pub source: Vec<Network>,
-    /// Only mail of this sender: a domain that signed it, or a network
-    #[arg(long)]
-    pub sender: Vec<Sender>,
+    /// Only mail of this sender, as `--by sender` calls it: a service, a domain, a network
+    #[arg(long, value_name = "NAME")]
+    pub sender: Vec<String>,
     /// Only what this organisation reports, spelled as in its reports
     #[arg(long, value_name = "NAME", alias = "organisation", hide_short_help = true)]
     pub organization: Vec<String>,
@@ -71,7 +71,7 @@ pub enum Exception {
     /// Mail from there.
     Source(Network),
     /// Mail of this sender.
-    Sender(Sender),
+    Sender(String),
     /// Mail in the name of this domain and those below.
     Domain(String),
     /// What this organisation reports.
@@ -88,7 +88,7 @@ impl FromStr for Exception {
         }
         match kind {
             "source" => value.parse().map(Exception::Source).map_err(|error| error.to_string()),
-            "sender" => value.parse().map(Exception::Sender).map_err(|error| error.to_string()),
+            "sender" => Ok(Exception::Sender(value.to_owned())),
             "domain" => Ok(Exception::Domain(value.to_owned())),
             "organization" | "organisation" => Ok(Exception::Organization(value.to_owned())),
             other => Err(format!("{other:?} is none of source, sender, domain and organization")),

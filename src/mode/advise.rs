@@ -1,8 +1,7 @@
 //! Advise: the mode that tells what another policy would have hit, and the next step to take.
 
-use std::{fmt::Display, io::Write as _, sync::Arc};
+use std::{io::Write as _, sync::Arc};
 
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use jiff::Timestamp;
 
 use crate::{
@@ -116,19 +115,12 @@ fn write(out: &mut Vec<u8>, advice: &Advice, since: &str) -> std::io::Result<()>
         advice.domain, advice.messages
     );
     writeln!(out, "{}\n", sanitize::line(&head))?;
-    let mut table = Table::new();
-    let line = LineStyle::none().fill('-').junction('-');
-    table.load_style(TableStyle::new().header_separator(line));
-    table.set_header(["Would have hit", "Yours", "Passed on", "Unknown", "Strangers"]);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    let columns =
+        ["Yours", "Passed on", "Unknown", "Strangers"].map(|title| format!("{title:>11}"));
+    writeln!(out, "{:16}{}", "Would have hit", columns.concat())?;
     for Hit { tag, yours, forwarded, unknown, strangers, .. } in &advice.hits {
-        let cells: [&dyn Display; 5] = [tag, yours, forwarded, unknown, strangers];
-        table.add_row(cells.map(ToString::to_string));
-    }
-    for line in table.trim_fmt().lines() {
-        writeln!(out, "{line}")?;
+        let numbers = [yours, forwarded, unknown, strangers].map(|number| format!("{number:>11}"));
+        writeln!(out, "{tag:16}{}", numbers.concat())?;
     }
     for Hit { tag, meaning, senders, .. } in &advice.hits {
         if senders.is_empty() {

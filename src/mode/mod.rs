@@ -22,6 +22,7 @@ mod watch;
 use std::{
     io::{self, Write},
     path::Path,
+    sync::Arc,
 };
 
 use clap::ArgMatches;
@@ -33,6 +34,7 @@ use crate::{
     cli::{self, Cli, Mode, ReportFormat},
     config::{self, Config, Purpose, Typed},
     exit::{Exit, Failure},
+    lookup,
     sink::Destination,
     terminal::Terminal,
     verdict::Mine,
@@ -73,12 +75,11 @@ pub fn run(
     let quiet = shared.quiet;
     let options = options.map(|(cli, matches)| (cli.shared.settings.clone(), matches));
     let typed = Typed { shared, matches, options };
-    let store = || typed.config(&Purpose::default()).map(|config| config.store);
     match mode {
         None => files::run(&input, &typed),
-        Some(Mode::Advise(flags)) => advise::run(&flags, &typed),
         Some(Mode::Alert(flags)) => alert::run(&flags, &typed),
         Some(Mode::Digest(flags)) => digest::run(&flags, &typed),
+        Some(Mode::Advise(flags)) => advise::run(&flags, &typed),
         Some(Mode::Check(flags)) => check::run(&flags, &typed),
         Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),
         Some(Mode::Export(flags)) => {
@@ -94,7 +95,10 @@ pub fn run(
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
         Some(Mode::Mine(command)) => mine::run(&command, &typed),
         Some(Mode::Prune(flags)) => prune::run(&flags, &typed),
-        Some(Mode::Report(flags)) => show_report(flags, store()?, Again::typed(matches), quiet),
+        Some(Mode::Report(flags)) => {
+            let config = typed.config(&Purpose::default())?;
+            show_report(flags, config, Again::typed(matches), quiet)
+        }
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &typed),
     }
@@ -102,10 +106,11 @@ pub fn run(
 
 fn show_report(
     flags: cli::ReportFlags,
-    store: Destination,
+    config: Config,
     again: Again,
     is_quiet: bool,
 ) -> Result<Exit, Failure> {
+    let Config { store, source_names, mine_file, .. } = config;
     let store = match store {
         Destination::Sqlite(store) => Source::File(store),
         Destination::OpenSearch(config) => Source::Cluster(Box::new(config)),
@@ -128,7 +133,8 @@ fn show_report(
         top,
         places: config::well_known_stores(),
         terminal: Terminal::of_stdout(),
-        mine: Mine::default(),
+        operators: Arc::new(lookup::names(source_names.as_deref())?),
+        mine: mine_file.as_deref().map_or_else(|| Ok(Mine::default()), lookup::mine)?,
         again,
         fail_on,
         is_quiet,

@@ -2,7 +2,7 @@
 //! no other place that decides it: stores group records by their [`Evidence`], and [`sender`] names
 //! each group.
 
-use std::{cmp::Ordering, net::IpAddr};
+use std::{cmp::Ordering, fmt, net::IpAddr};
 
 use super::{
     Host, Network, Operator, Operators,
@@ -57,6 +57,13 @@ pub struct Sender {
     pub kind: Option<String>,
     /// Why it is called so.
     pub basis: Basis,
+}
+
+/// What it is called.
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 impl Sender {

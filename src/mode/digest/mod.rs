@@ -81,14 +81,17 @@ impl Digest {
         period: Range<i64>,
         mine: &Mine,
     ) -> Result<Digest, Failure> {
+        let names = alerts::names(config)?;
         let look = Look { period: period.clone(), mine, domain, volume: VOLUME };
         let (news, totals) = match &config.store {
             Destination::Sqlite(path) => {
                 let failed = |error| unreadable(path, &error);
                 let mut reader = Reader::open(path)?;
-                ask(&reader.answers().map_err(failed)?, &look).map_err(failed)?
+                ask(&reader.answers_by(&names).map_err(failed)?, &look).map_err(failed)?
             }
-            Destination::OpenSearch(cluster) => ask(&ClusterAnswers::new(cluster.clone())?, &look)?,
+            Destination::OpenSearch(cluster) => {
+                ask(&ClusterAnswers::new(cluster.clone())?.with_names(names), &look)?
+            }
             Destination::NdJson(_) | Destination::Nothing => {
                 return Err(Failure::usage(
                     "digest reads an SQLite store or OpenSearch; name it with --store FILE or \

@@ -15,6 +15,7 @@ use std::{
     fmt,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -29,6 +30,7 @@ use crate::{
     exit::{Exit, Failure},
     moment::Moment,
     opensearch::{AskError, ClusterAnswers},
+    senders::Operators,
     sink::opensearch::config::OpenSearchConfig,
     sqlite::{OpenError, query::Reader},
     terminal::Terminal,
@@ -93,6 +95,8 @@ pub struct ReportOptions {
     pub places: Vec<PathBuf>,
     /// What text is written for.
     pub terminal: Terminal,
+    /// What senders are called.
+    pub operators: Arc<Operators>,
     /// What the user said is a domain's own.
     pub mine: Mine,
     /// What was typed, for commands that show more.
@@ -176,11 +180,15 @@ pub fn run(options: &ReportOptions, out: &mut impl Write) -> Result<Exit, Report
 fn told(options: &ReportOptions) -> Result<Told, ReportError> {
     let now = Timestamp::now();
     let answer = match &options.store {
-        Source::Cluster(config) => ask(&ClusterAnswers::new((**config).clone())?, options, now)?,
+        Source::Cluster(config) => {
+            let answers = ClusterAnswers::new((**config).clone())?;
+            ask(&answers.with_names(Arc::clone(&options.operators)), options, now)?
+        }
         Source::File(path) => {
             let read = |error| ReportError::Read { path: path.clone(), error };
             let mut reader = open(path, &options.places)?;
-            ask(&reader.answers().map_err(read)?, options, now).map_err(read)?
+            let answers = reader.answers_by(&options.operators).map_err(read)?;
+            ask(&answers, options, now).map_err(read)?
         }
     };
     let elsewhere = match (&options.store, answer.newest_of_all) {

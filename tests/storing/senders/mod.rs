@@ -1,5 +1,6 @@
 //! What databases tell of the hosts that send, in documents and in the store.
 
+mod mine;
 mod names;
 
 use std::{

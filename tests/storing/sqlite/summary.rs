@@ -11,6 +11,7 @@ use email_report_processor::{
         aggregate::{DkimResult, SpfResult},
         tls::{FailureDetail, PolicyResult},
     },
+    senders::Operators,
     terminal::Terminal,
     verdict::Mine,
 };
@@ -26,6 +27,7 @@ const DAY: i64 = 86400;
 
 pub(super) fn options(path: &Path) -> ReportOptions {
     ReportOptions {
+        operators: std::sync::Arc::new(Operators::default().over_own()),
         store: path.into(),
         period: AskedPeriod::Given { since: None, until: None },
         filter: Filter::default(),

@@ -103,7 +103,7 @@ fn filter(answer: &Answer) -> Vec<String> {
     let mut shown = Vec::new();
     choice(&mut shown, "domain", &filter.domains, text);
     choice(&mut shown, "from", &filter.networks, ToString::to_string);
-    choice(&mut shown, "sender", &filter.senders, |sender| text(&sender.to_string()));
+    choice(&mut shown, "sender", &filter.senders, |sender| text(sender));
     choice(&mut shown, "reported by", &filter.organizations, text);
     choice(&mut shown, "disposition", &filter.dispositions, |one| one.word().into());
     choice(&mut shown, "DMARC", &filter.dmarc, |one| one.word().into());
