@@ -216,9 +216,10 @@ fn new(domain: &str, seen: &Seen) -> Option<Change> {
         seen.name(),
         part(now.pass, now.messages, "message"),
     );
+    let is_refused = seen.bucket() == Bucket::Stranger && *delivered == 0 && now.fail() > 0;
     Some(Change {
-        needs_attention: !now.passes(),
-        is_refused: seen.bucket() == Bucket::Stranger && *delivered == 0 && now.fail() > 0,
+        needs_attention: !now.passes() && !is_refused,
+        is_refused,
         todo: if now.passes() { String::new() } else { judged.verdict.todo.clone() },
         ..Change::new(Kind::NewSender, domain, seen.name(), text)
     })
