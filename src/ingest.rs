@@ -17,7 +17,7 @@ use crate::{
     metrics::Metrics,
     pipeline::Pipeline,
     settle::{
-        Origin, Outcome, Settlement, Tally,
+        Counts, MailOutcome, Origin, Settlement,
         apply::{Moved, Totals},
     },
     sink::{self, Destination, Sink},
@@ -107,14 +107,16 @@ fn log_one(settlement: &Settlement, moved: Moved) {
     let about = about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
     match outcome {
         // It stays there because that was asked for: no news for a cron job.
-        Outcome::Unrecognized(_) if moved == Moved::No && matches!(origin, Origin::Maildir(_)) => {
+        MailOutcome::Unrecognized(_)
+            if moved == Moved::No && matches!(origin, Origin::Maildir(_)) =>
+        {
             info!("{}{about} holds no report, it stays there", origin.name());
         }
         // What else it is stands in the header of the failed mail.
-        Outcome::Unrecognized(_) => warn!("{}{about} holds no report{place}", origin.name()),
-        Outcome::Failed(reason) => warn!("{}{about}: {reason}{place}", origin.name()),
-        Outcome::Stored => debug!("stored {}, out of {}", stored(settlement), origin.name()),
-        Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
+        MailOutcome::Unrecognized(_) => warn!("{}{about} holds no report{place}", origin.name()),
+        MailOutcome::Failed(reason) => warn!("{}{about}: {reason}{place}", origin.name()),
+        MailOutcome::Stored => debug!("stored {}, out of {}", stored(settlement), origin.name()),
+        MailOutcome::Left | MailOutcome::Gone | MailOutcome::NotAFile => {}
     }
 }
 
@@ -124,7 +126,8 @@ const NAMED: usize = 3;
 /// Tells the log in one line of all mails that were stored, unless [`log`] tells of each.
 pub(crate) fn tell_stored(settled: &[(Settlement, Moved)]) {
     let mails = settled.iter().map(|(settlement, _)| settlement);
-    let mails: Vec<&Settlement> = mails.filter(|mail| mail.outcome == Outcome::Stored).collect();
+    let mails: Vec<&Settlement> =
+        mails.filter(|mail| mail.outcome == MailOutcome::Stored).collect();
     if mails.is_empty() || enabled!(Level::DEBUG) {
         return;
     }
@@ -238,7 +241,7 @@ impl fmt::Display for Finished {
     }
 }
 
-fn kinds(tally: &Tally) -> String {
+fn kinds(tally: &Counts) -> String {
     let kinds = [
         (tally.dmarc_reports, "DMARC"),
         (tally.tls_reports, "TLS"),
@@ -252,8 +255,8 @@ fn kinds(tally: &Tally) -> String {
     if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) }
 }
 
-fn rows(tally: &Tally, store: &str) -> String {
-    let Tally { created, duplicates, refused, lost, .. } = tally;
+fn rows(tally: &Counts, store: &str) -> String {
+    let Counts { created, duplicates, refused, lost, .. } = tally;
     let mut parts = vec![match (created, duplicates) {
         (0, 0) => format!("Nothing new in {store}"),
         (0, 1) => format!("Nothing new in {store}, the row was there"),
@@ -305,20 +308,20 @@ mod tests {
 
     #[test]
     fn the_line_says_what_there_was_and_nothing_else() {
-        let tally = Tally { dmarc_reports: 51, tls_reports: 8, created: 718, ..Tally::default() };
+        let tally = Counts { dmarc_reports: 51, tls_reports: 8, created: 718, ..Counts::default() };
         let totals =
             Totals { stored: 59, unrecognized: 1, failed_moved: 1, tally, ..Totals::default() };
         assert_eq!(
             line(totals),
             "60 mails: 59 with reports (51 DMARC, 8 TLS), 1 without, now in .failed. 718 rows new in FILE. 0.1 s"
         );
-        let tally = Tally { dmarc_reports: 1, duplicates: 718, ..Tally::default() };
+        let tally = Counts { dmarc_reports: 1, duplicates: 718, ..Counts::default() };
         assert_eq!(
             line(Totals { stored: 1, unrecognized: 2, tally, ..Totals::default() }),
             "3 mails: 1 with reports (1 DMARC), 2 without. Nothing new in FILE, all 718 rows were there. 0.1 s"
         );
         assert_eq!(line(Totals::default()), "0 mails. Nothing new in FILE. 0.1 s");
-        let tally = Tally { passed_over: 19, ..Tally::default() };
+        let tally = Counts { passed_over: 19, ..Counts::default() };
         assert_eq!(
             line(Totals { stored: 19, tally, ..Totals::default() }),
             "19 mails: 19 with reports. Nothing new in FILE. 19 reports are older than --since. 0.1 s"

@@ -18,7 +18,7 @@ use crate::{
     answers::Answers,
     changes::{
         self, DAY, Look, News,
-        situations::{Key, Situation, Step, Telling, step},
+        situations::{Situation, SituationKey, SituationStep, Telling, step},
     },
     config::{self, Config},
     exit::{Exit, Failure},
@@ -139,12 +139,12 @@ fn found<A: Answers>(
 ) -> Result<News, A::Error> {
     let end = now.div_euclid(DAY) * DAY;
     let look = Look { period: end - DAYS * DAY..end, mine, domain: None, volume: VOLUME };
-    let open: Vec<Key> = told.iter().map(|situation| situation.key.clone()).collect();
+    let open: Vec<SituationKey> = told.iter().map(|situation| situation.key.clone()).collect();
     changes::news(answers, &look, &open)
 }
 
 /// To the command and by mail; what one of them did not take is told again to both.
-fn hand_over(config: &Config, step: &Step, stop: &Stop) -> Result<(), Failure> {
+fn hand_over(config: &Config, step: &SituationStep, stop: &Stop) -> Result<(), Failure> {
     if step.tellings.is_empty() {
         return Ok(());
     }

@@ -32,7 +32,7 @@ pub use crate::senders::{
 
 use serde_json::Value;
 
-use self::overview::{Dmarc, Domain, Failures, Overview, Source, Tls};
+use self::overview::{Dmarc, Domain, Failures, Overview, SendingServer, Tls};
 use crate::report::{Kind, aggregate::PolicyPublished};
 
 /// How many raw results or ways to fail are told of one source or policy: the most frequent ones. A
@@ -133,7 +133,7 @@ pub trait Answers {
                 messages: domains.total.messages,
                 domains: domains.groups.into_iter().map(Domain::from).collect(),
                 domains_omitted: domains.omitted,
-                sources: sources.groups.into_iter().map(Source::from).collect(),
+                sources: sources.groups.into_iter().map(SendingServer::from).collect(),
                 sources_omitted: sources.omitted,
             },
             tls: self.tls(filter, top)?,

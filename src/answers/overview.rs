@@ -41,7 +41,7 @@ pub struct Dmarc {
     /// How many more domains there are.
     pub domains_omitted: u64,
     /// Sources with most messages.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SendingServer>,
     /// How many more sources there are.
     pub sources_omitted: u64,
 }
@@ -60,7 +60,7 @@ pub struct Domain {
 
 /// DMARC results of a sending server.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Source {
+pub struct SendingServer {
     /// Its address, if reports say it.
     pub source_ip: Option<String>,
     /// Messages from it.
@@ -163,14 +163,14 @@ impl From<Group> for Domain {
     }
 }
 
-impl From<Group> for Source {
+impl From<Group> for SendingServer {
     /// A group by address.
-    fn from(group: Group) -> Source {
+    fn from(group: Group) -> SendingServer {
         let source_ip = match group.key {
             Key::Address(address) => address.map(|address| address.to_string()),
             _ => None,
         };
         let Group { tally, spf, dkim, .. } = group;
-        Source { source_ip, messages: tally.messages, spf, dkim }
+        SendingServer { source_ip, messages: tally.messages, spf, dkim }
     }
 }

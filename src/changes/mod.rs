@@ -20,9 +20,9 @@ use std::{fmt, ops::Range};
 use serde::{Deserialize, Serialize};
 
 pub use self::senders::of_domain;
-use self::situations::Key;
+use self::situations::SituationKey;
 use crate::{
-    answers::{Answers, By, Filter, Key as GroupKey},
+    answers::{Answers, By, Filter, Key},
     verdict::{Mine, Standing},
 };
 
@@ -51,7 +51,7 @@ pub struct Look<'l> {
 /// What a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ChangeKind {
     /// The domain's own mail fails, or that of a sender whose mail passed before.
     SenderFails,
     /// Less of the domain's own mail passes than before.
@@ -76,7 +76,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// What it is about.
-    pub kind: Kind,
+    pub kind: ChangeKind,
     /// The domain; empty if it is about a reporter.
     pub domain: String,
     /// The sender or reporter, or the new policy; empty if it is about the domain as a whole.
@@ -104,65 +104,65 @@ pub struct News {
     pub omitted: u64,
 }
 
-impl Kind {
+impl ChangeKind {
     /// All of them, in their order.
-    pub const ALL: [Kind; 9] = [
-        Kind::SenderFails,
-        Kind::PassRate,
-        Kind::ForgedMail,
-        Kind::TlsFailures,
-        Kind::ReporterSilent,
-        Kind::NewSender,
-        Kind::PolicyChanged,
-        Kind::SenderRepaired,
-        Kind::SenderGone,
+    pub const ALL: [ChangeKind; 9] = [
+        ChangeKind::SenderFails,
+        ChangeKind::PassRate,
+        ChangeKind::ForgedMail,
+        ChangeKind::TlsFailures,
+        ChangeKind::ReporterSilent,
+        ChangeKind::NewSender,
+        ChangeKind::PolicyChanged,
+        ChangeKind::SenderRepaired,
+        ChangeKind::SenderGone,
     ];
 
     /// One word, as in JSON, labels and the store.
     pub fn word(self) -> &'static str {
         match self {
-            Kind::SenderFails => "sender_fails",
-            Kind::PassRate => "pass_rate",
-            Kind::ForgedMail => "forged_mail",
-            Kind::TlsFailures => "tls_failures",
-            Kind::ReporterSilent => "reporter_silent",
-            Kind::NewSender => "new_sender",
-            Kind::PolicyChanged => "policy_changed",
-            Kind::SenderRepaired => "sender_repaired",
-            Kind::SenderGone => "sender_gone",
+            ChangeKind::SenderFails => "sender_fails",
+            ChangeKind::PassRate => "pass_rate",
+            ChangeKind::ForgedMail => "forged_mail",
+            ChangeKind::TlsFailures => "tls_failures",
+            ChangeKind::ReporterSilent => "reporter_silent",
+            ChangeKind::NewSender => "new_sender",
+            ChangeKind::PolicyChanged => "policy_changed",
+            ChangeKind::SenderRepaired => "sender_repaired",
+            ChangeKind::SenderGone => "sender_gone",
         }
     }
 
     /// The kind of a word.
-    pub fn from_word(word: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.word() == word)
+    pub fn from_word(word: &str) -> Option<ChangeKind> {
+        ChangeKind::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
 
 /// What a person calls it.
-impl fmt::Display for Kind {
+impl fmt::Display for ChangeKind {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
-            Kind::SenderFails => "a sender fails",
-            Kind::PassRate => "less mail passes",
-            Kind::ForgedMail => "forged mail",
-            Kind::TlsFailures => "TLS fails",
-            Kind::ReporterSilent => "no reports",
-            Kind::NewSender => "a new sender",
-            Kind::PolicyChanged => "another policy",
-            Kind::SenderRepaired => "a sender passes again",
-            Kind::SenderGone => "a sender is gone",
+            ChangeKind::SenderFails => "a sender fails",
+            ChangeKind::PassRate => "less mail passes",
+            ChangeKind::ForgedMail => "forged mail",
+            ChangeKind::TlsFailures => "TLS fails",
+            ChangeKind::ReporterSilent => "no reports",
+            ChangeKind::NewSender => "a new sender",
+            ChangeKind::PolicyChanged => "another policy",
+            ChangeKind::SenderRepaired => "a sender passes again",
+            ChangeKind::SenderGone => "a sender is gone",
         })
     }
 }
 
 impl Change {
-    fn new(kind: Kind, domain: &str, who: &str, text: String) -> Change {
+    fn new(kind: ChangeKind, domain: &str, who: &str, text: String) -> Change {
         Change {
             kind,
             domain: domain.to_owned(),
             who: who.to_owned(),
-            needs_attention: kind < Kind::NewSender,
+            needs_attention: kind < ChangeKind::NewSender,
             is_refused: false,
             grade: 1,
             text,
@@ -176,12 +176,12 @@ impl Change {
 ///
 /// # Errors
 /// The store can't be read.
-pub fn news<A: Answers>(answers: &A, look: &Look, open: &[Key]) -> Result<News, A::Error> {
+pub fn news<A: Answers>(answers: &A, look: &Look, open: &[SituationKey]) -> Result<News, A::Error> {
     let mut news = News::default();
     let groups = answers.groups(&look.filter(MONTH), By::Domain, DOMAINS)?;
     news.omitted = groups.omitted;
     for group in groups.groups {
-        let GroupKey::Domain(domain) = group.key else { continue };
+        let Key::Domain(domain) = group.key else { continue };
         let (standing, changes) = of_domain(answers, look, &domain)?;
         news.standings.push(standing);
         news.changes.extend(changes);

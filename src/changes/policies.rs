@@ -4,9 +4,9 @@
 //! asked what the largest reporters found, each for itself, and two of them must have found another
 //! policy than they did before; one, if no more report.
 
-use super::{Change, Kind, Look};
+use super::{Change, ChangeKind, Look};
 use crate::{
-    answers::{Answers, By, Choice, Filter, Key as GroupKey},
+    answers::{Answers, By, Choice, Filter, Key},
     report::{Text, aggregate::PolicyPublished},
     verdict::list,
 };
@@ -26,7 +26,7 @@ pub(super) fn of_domain<A: Answers>(
     let reporters = answers.groups(&now, By::Organization, REPORTERS)?;
     let (mut asked, mut told) = (0, Vec::new());
     for group in reporters.groups {
-        let GroupKey::Organization(Some(name)) = group.key else { continue };
+        let Key::Organization(Some(name)) = group.key else { continue };
         let of = |filter: &Filter| {
             let organizations = Choice::of(name.clone());
             answers.policy(&Filter { organizations, ..filter.clone() })
@@ -47,7 +47,7 @@ pub(super) fn of_domain<A: Answers>(
         let by = list(&[format!("{} of {asked} reporters", told.len())]);
         (!new.is_empty()).then(|| {
             let text = format!("The policy is {new}, and was {old}, as {by} found it.");
-            Change::new(Kind::PolicyChanged, domain, &new, text)
+            Change::new(ChangeKind::PolicyChanged, domain, &new, text)
         })
     }))
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, DAY, Kind, Look, situations::Key};
+use super::{Change, ChangeKind, DAY, Look, situations::SituationKey};
 use crate::{
-    answers::{Answers, By, Key as GroupKey},
+    answers::{Answers, By, Key},
     moment::day,
 };
 
@@ -25,7 +25,7 @@ type Reporters = BTreeMap<String, (u64, i64)>;
 pub(super) fn changes<A: Answers>(
     answers: &A,
     look: &Look,
-    open: &[Key],
+    open: &[SituationKey],
 ) -> Result<Vec<Change>, A::Error> {
     let end = look.period.end;
     let lately = reporters(answers, look, end - SILENT, end)?;
@@ -50,7 +50,8 @@ pub(super) fn changes<A: Answers>(
     // Who has sent nothing since before the period has been told of.
     regular.retain(|name| latest.contains_key(name));
     if lately.is_empty() {
-        let is_open = open.iter().any(|key| key.kind == Kind::ReporterSilent && key.who.is_empty());
+        let is_open =
+            open.iter().any(|key| key.kind == ChangeKind::ReporterSilent && key.who.is_empty());
         let last = latest.values().map(|(_, last)| *last).max();
         return Ok(match last {
             Some(last) if !regular.is_empty() => vec![nothing(Some(last))],
@@ -64,7 +65,9 @@ pub(super) fn changes<A: Answers>(
         .map(|name| silent(name, latest.get(name).map(|(_, last)| *last)))
         .collect();
     let still = open.iter().filter(|key| {
-        key.kind == Kind::ReporterSilent && !key.who.is_empty() && !lately.contains_key(&key.who)
+        key.kind == ChangeKind::ReporterSilent
+            && !key.who.is_empty()
+            && !lately.contains_key(&key.who)
     });
     for key in still {
         if !changes.iter().any(|change| change.who == key.who) {
@@ -83,7 +86,7 @@ fn reporters<A: Answers>(
 ) -> Result<Reporters, A::Error> {
     let groups = answers.groups(&look.between(since..until), By::Organization, TOP)?;
     let named = groups.groups.into_iter().filter_map(|group| match group.key {
-        GroupKey::Organization(Some(name)) => {
+        Key::Organization(Some(name)) => {
             Some((name, (group.tally.reports, group.tally.last.unwrap_or(since))))
         }
         _ => None,
@@ -101,12 +104,12 @@ fn silent(name: &str, last: Option<i64>) -> Change {
         since(last)
     );
     let todo = "Look whether its reports lie elsewhere, or in .failed; it may have ended them.";
-    Change { todo: todo.into(), ..Change::new(Kind::ReporterSilent, "", name, text) }
+    Change { todo: todo.into(), ..Change::new(ChangeKind::ReporterSilent, "", name, text) }
 }
 
 fn nothing(last: Option<i64>) -> Change {
     let text = format!("No DMARC report came of the last days, from nobody{}.", since(last));
     let todo =
         "Look at the mailbox, at what stores its mail, and at rua= in the DNS (check --dns).";
-    Change { todo: todo.into(), ..Change::new(Kind::ReporterSilent, "", "", text) }
+    Change { todo: todo.into(), ..Change::new(ChangeKind::ReporterSilent, "", "", text) }
 }

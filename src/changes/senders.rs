@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, ops::Range};
 
-use super::{Change, DAY, Kind, Look, MONTH, is_share, percent};
+use super::{Change, ChangeKind, DAY, Look, MONTH, is_share, percent};
 use crate::{
     answers::{Answers, Choice, Disposition, Evaluated, Filter, Histories, History, Network},
     senders::Basis,
@@ -193,14 +193,19 @@ fn one(look: &Look, domain: &str, seen: &Seen, is_known: bool) -> Option<Change>
         return Some(failing(domain, seen.name(), *now, *before, todo));
     }
     let failed = before.messages >= look.volume && !is_share(before.pass, before.messages, FAILS);
-    (failed && now.passes()).then(|| {
+    // Told once: for the period in which it began to pass.
+    let days = judged.history.days.iter().filter(|day| day.begin < look.period.start);
+    let failed_last = days
+        .max_by_key(|day| day.begin)
+        .is_some_and(|day| !is_share(day.pass, day.messages, FAILS));
+    (failed && failed_last && now.passes()).then(|| {
         let text = format!(
             "{} of {}; before, {} did.",
             super::percent(now.pass, now.messages),
             counted(now.messages, "message") + " from " + seen.name() + " pass",
             percent(before.pass, before.messages),
         );
-        Change::new(Kind::SenderRepaired, domain, seen.name(), text)
+        Change::new(ChangeKind::SenderRepaired, domain, seen.name(), text)
     })
 }
 
@@ -221,7 +226,7 @@ fn new(domain: &str, seen: &Seen) -> Option<Change> {
         needs_attention: !now.passes() && !is_refused,
         is_refused,
         todo: if now.passes() { String::new() } else { judged.verdict.todo.clone() },
-        ..Change::new(Kind::NewSender, domain, seen.name(), text)
+        ..Change::new(ChangeKind::NewSender, domain, seen.name(), text)
     })
 }
 
@@ -243,7 +248,7 @@ fn gone(look: &Look, domain: &str, seen: &Seen) -> Option<Change> {
         counted(seen.before.messages, "message"),
         crate::moment::day(last),
     );
-    Some(Change::new(Kind::SenderGone, domain, seen.name(), text))
+    Some(Change::new(ChangeKind::SenderGone, domain, seen.name(), text))
 }
 
 fn failing(domain: &str, name: &str, now: Sum, before: Sum, todo: &str) -> Change {
@@ -260,7 +265,7 @@ fn failing(domain: &str, name: &str, now: Sum, before: Sum, todo: &str) -> Chang
     Change {
         grade: u32::try_from(grades.count()).unwrap_or(u32::MAX),
         todo: todo.to_owned(),
-        ..Change::new(Kind::SenderFails, domain, name, text)
+        ..Change::new(ChangeKind::SenderFails, domain, name, text)
     }
 }
 
@@ -314,7 +319,7 @@ fn pass_rate(domain: &str, seen: &[Seen], told: &[&str]) -> Option<Change> {
         Change {
             grade: u32::try_from(grades.count()).unwrap_or(u32::MAX),
             todo: "Look at the domain's senders: which of them fail?".into(),
-            ..Change::new(Kind::PassRate, domain, "", text)
+            ..Change::new(ChangeKind::PassRate, domain, "", text)
         }
     })
 }
@@ -364,6 +369,6 @@ fn forged(
     Some(Change {
         grade: now.ilog10(),
         todo: "A policy of quarantine or reject has receivers refuse it.".into(),
-        ..Change::new(Kind::ForgedMail, domain, "", text)
+        ..Change::new(ChangeKind::ForgedMail, domain, "", text)
     })
 }

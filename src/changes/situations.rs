@@ -3,13 +3,13 @@
 
 use serde::Serialize;
 
-use super::{Change, DAY, Kind};
+use super::{Change, ChangeKind, DAY};
 
 /// What tells one situation from another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
+pub struct SituationKey {
     /// What it is about.
-    pub kind: Kind,
+    pub kind: ChangeKind,
     /// The domain; empty if it is about a reporter.
     pub domain: String,
     /// The sender, reporter or policy; empty if it is about the domain as a whole.
@@ -20,7 +20,7 @@ pub struct Key {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Situation {
     /// What it is.
-    pub key: Key,
+    pub key: SituationKey,
     /// When it opened, in seconds since 1970.
     pub opened: i64,
     /// When it was last found.
@@ -57,13 +57,13 @@ pub struct Telling {
 
 /// What is to be said, and what is to be kept once it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Step {
+pub struct SituationStep {
     /// In the order in which it is to be said.
     pub tellings: Vec<Telling>,
     /// Situations that are new or have changed.
     pub kept: Vec<Situation>,
     /// Situations that are over, or of which there is nothing more to say.
-    pub dropped: Vec<Key>,
+    pub dropped: Vec<SituationKey>,
 }
 
 /// A situation is over once it was not found for so long: numbers near a limit would open and
@@ -72,35 +72,38 @@ const OVER: i64 = 2 * DAY;
 
 impl Change {
     /// What tells its situation from others.
-    pub fn key(&self) -> Key {
-        Key { kind: self.kind, domain: self.domain.clone(), who: self.who.clone() }
+    pub fn key(&self) -> SituationKey {
+        SituationKey { kind: self.kind, domain: self.domain.clone(), who: self.who.clone() }
     }
 }
 
-impl Kind {
+impl ChangeKind {
     /// Something happened, once. That it is over is no news.
     fn is_event(self) -> bool {
         match self {
-            Kind::NewSender | Kind::PolicyChanged | Kind::SenderRepaired | Kind::SenderGone => true,
-            Kind::SenderFails
-            | Kind::PassRate
-            | Kind::ForgedMail
-            | Kind::TlsFailures
-            | Kind::ReporterSilent => false,
+            ChangeKind::NewSender
+            | ChangeKind::PolicyChanged
+            | ChangeKind::SenderRepaired
+            | ChangeKind::SenderGone => true,
+            ChangeKind::SenderFails
+            | ChangeKind::PassRate
+            | ChangeKind::ForgedMail
+            | ChangeKind::TlsFailures
+            | ChangeKind::ReporterSilent => false,
         }
     }
 
     /// Who keeps count hears of it. That mail passes again is told when the failure is over, and
     /// who sends no more does no harm.
     fn is_told(self) -> bool {
-        !matches!(self, Kind::SenderRepaired | Kind::SenderGone)
+        !matches!(self, ChangeKind::SenderRepaired | ChangeKind::SenderGone)
     }
 }
 
 /// Compares what was told with what is found at a moment, in seconds since 1970. Spoofing that is
 /// refused already is passed over.
-pub fn step(told: &[Situation], found: &[Change], now: i64) -> Step {
-    let mut step = Step::default();
+pub fn step(told: &[Situation], found: &[Change], now: i64) -> SituationStep {
+    let mut step = SituationStep::default();
     let found = found.iter().filter(|change| change.kind.is_told() && !change.is_refused);
     let found: Vec<&Change> = found.collect();
     for change in &found {
@@ -122,7 +125,7 @@ pub fn step(told: &[Situation], found: &[Change], now: i64) -> Step {
         }
         step.dropped.push(known.key.clone());
         if !known.key.kind.is_event() {
-            let Key { kind, domain, who } = &known.key;
+            let SituationKey { kind, domain, who } = &known.key;
             let change = Change {
                 needs_attention: false,
                 grade: known.grade,
@@ -134,7 +137,7 @@ pub fn step(told: &[Situation], found: &[Change], now: i64) -> Step {
     step
 }
 
-impl Step {
+impl SituationStep {
     fn say(&mut self, turn: Turn, opened: i64, change: &Change, now: i64) {
         let (grade, text) = (change.grade, change.text.clone());
         self.kept.push(Situation { key: change.key(), opened, found: now, grade, text });
@@ -148,7 +151,7 @@ mod tests {
 
     const NOW: i64 = 1_790_000_000;
 
-    fn change(kind: Kind, grade: u32) -> Change {
+    fn change(kind: ChangeKind, grade: u32) -> Change {
         let text = format!("grade {grade}");
         Change { grade, ..Change::new(kind, "example.org", "", text) }
     }
@@ -174,28 +177,28 @@ mod tests {
 
     #[test]
     fn each_turn_is_told_once() {
-        let bad = |grade| Some(change(Kind::TlsFailures, grade));
+        let bad = |grade| Some(change(ChangeKind::TlsFailures, grade));
         let days = [None, bad(1), bad(1), bad(2), bad(1), bad(2), None, None, None, None];
         assert_eq!(play(&days), [(1, Turn::Opened), (3, Turn::Worse), (7, Turn::Closed)]);
     }
 
     #[test]
     fn what_wavers_stays_open() {
-        let bad = || Some(change(Kind::SenderFails, 1));
+        let bad = || Some(change(ChangeKind::SenderFails, 1));
         assert_eq!(play(&[bad(), None, bad(), None, bad(), None]), [(0, Turn::Opened)]);
     }
 
     #[test]
     fn an_event_is_told_and_forgotten() {
-        let new = || Some(change(Kind::NewSender, 1));
+        let new = || Some(change(ChangeKind::NewSender, 1));
         let days = [new(), new(), None, None, None, new()];
         assert_eq!(play(&days), [(0, Turn::Opened), (5, Turn::Opened)]);
     }
 
     #[test]
     fn what_is_refused_already_is_not_told() {
-        let refused = Change { is_refused: true, ..change(Kind::NewSender, 1) };
+        let refused = Change { is_refused: true, ..change(ChangeKind::NewSender, 1) };
         assert_eq!(play(&[Some(refused)]), []);
-        assert_eq!(play(&[Some(change(Kind::SenderGone, 1))]), []);
+        assert_eq!(play(&[Some(change(ChangeKind::SenderGone, 1))]), []);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Kind, Look, is_share, percent};
+use super::{Change, ChangeKind, Look, is_share, percent};
 use crate::{
     answers::{
         Answers,
@@ -84,6 +84,6 @@ fn change(domain: &str, now: &Sessions, before: Option<&Sessions>) -> Change {
         grade: u32::try_from(grade).unwrap_or(u32::MAX),
         todo: "Look at the certificates of your mail hosts and at the policy that names them."
             .into(),
-        ..Change::new(Kind::TlsFailures, domain, "", text)
+        ..Change::new(ChangeKind::TlsFailures, domain, "", text)
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     cli::Settings,
-    post::{By, MailConfig, Security, SmtpConfig},
+    post::{Carrier, MailConfig, Security, SmtpConfig},
 };
 
 /// Where it is on most systems (Filesystem Hierarchy Standard, `/usr/sbin/sendmail`).
@@ -38,8 +38,8 @@ pub(super) fn mail(settings: &Settings) -> Result<Option<MailConfig>, ConfigErro
     let from = from.transpose()?.unwrap_or_else(|| first.clone());
     let by = match (&settings.smtp, &settings.sendmail) {
         (Some(_), Some(_)) => return Err(value("smtp", "not together with sendmail")),
-        (Some(url), None) => By::Smtp(smtp(url, settings)?),
-        (None, program) => By::Sendmail(program.clone().unwrap_or_else(|| SENDMAIL.into())),
+        (Some(url), None) => Carrier::Smtp(smtp(url, settings)?),
+        (None, program) => Carrier::Sendmail(program.clone().unwrap_or_else(|| SENDMAIL.into())),
     };
     Ok(Some(MailConfig { to, from, by }))
 }
@@ -124,7 +124,7 @@ mod tests {
             ("smtp://[::1]", "SmtpConfig(::1:25, Local)"),
         ] {
             let config = of(url).expect(url).expect("there is somebody");
-            let By::Smtp(smtp) = config.by else { panic!("{url} is a server") };
+            let Carrier::Smtp(smtp) = config.by else { panic!("{url} is a server") };
             assert_eq!(format!("{smtp:?}"), expected);
         }
     }

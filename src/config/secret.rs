@@ -14,7 +14,7 @@ use super::{ConfigError, value};
 use crate::{sanitize, sink::opensearch::config::Auth};
 
 /// Where the user, password and key of a cluster come from.
-pub(super) struct Names {
+pub(super) struct SecretNames {
     user: &'static str,
     /// The password behind the user's name.
     users_password: &'static str,
@@ -25,7 +25,7 @@ pub(super) struct Names {
 }
 
 /// Of the store.
-pub(super) const STORE: Names = Names {
+pub(super) const STORE: SecretNames = SecretNames {
     user: "opensearch-user",
     users_password: "opensearch-user's password",
     password: ["opensearch-password-file", "ERP_OPENSEARCH_PASSWORD", "opensearch-password"],
@@ -33,7 +33,7 @@ pub(super) const STORE: Names = Names {
 };
 
 /// Of the cluster that an import reads.
-pub(super) const FROM: Names = Names {
+pub(super) const FROM: SecretNames = SecretNames {
     user: "from-user",
     users_password: "from-user's password",
     password: ["from-password-file", "ERP_FROM_PASSWORD", "from-password"],
@@ -44,7 +44,7 @@ pub(super) const FROM: Names = Names {
 pub(super) const SMTP_PASSWORD: [&str; 3] =
     ["smtp-password-file", "ERP_SMTP_PASSWORD", "smtp-password"];
 
-impl Names {
+impl SecretNames {
     /// True if a variable or a credential of systemd speaks for this cluster.
     pub(super) fn are_in_environment(&self) -> bool {
         let has = |[_, variable, credential]: [&'static str; 3]| {
@@ -58,7 +58,7 @@ pub(super) fn auth(
     user: Option<String>,
     password_file: Option<PathBuf>,
     key_file: Option<PathBuf>,
-    names: &Names,
+    names: &SecretNames,
 ) -> Result<Option<Auth>, ConfigError> {
     let key = secret(key_file, names.key)?;
     let password = secret(password_file, names.password)?;
@@ -86,7 +86,7 @@ pub(super) fn auth(
 }
 
 /// Asks for a password where somebody can answer. Once only: settings are read again on SIGHUP.
-fn ask(user: &str, names: &Names) -> Result<String, ConfigError> {
+fn ask(user: &str, names: &SecretNames) -> Result<String, ConfigError> {
     static ANSWERS: Mutex<BTreeMap<&'static str, String>> = Mutex::new(BTreeMap::new());
     let mut answers = ANSWERS.lock();
     if let Some(password) = answers.get(names.user) {

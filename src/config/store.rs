@@ -6,7 +6,7 @@ use ureq::http::Uri;
 
 use super::{
     ConfigError, Purpose,
-    secret::{Names, STORE, auth},
+    secret::{STORE, SecretNames, auth},
     value,
 };
 use crate::{
@@ -87,7 +87,7 @@ pub(super) fn opensearch(
     nodes: Vec<String>,
     purpose: &Purpose,
     patience: Option<Duration>,
-    secrets: &Names,
+    secrets: &SecretNames,
 ) -> Result<OpenSearchConfig, ConfigError> {
     let target = |index, pipeline: Option<String>| Target {
         index,

@@ -40,7 +40,7 @@ struct Sheet {
     /// The field by which the period is chosen.
     time: String,
     measures: BTreeMap<String, Measure>,
-    groups: BTreeMap<String, Group>,
+    groups: BTreeMap<String, Grouping>,
     panels: Vec<Panel>,
     dashboards: Vec<Dashboard>,
 }
@@ -58,7 +58,7 @@ struct Measure {
 /// By what it is counted.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Group {
+enum Grouping {
     Values(Values),
     Filters(Filters),
 }
@@ -81,7 +81,7 @@ struct Values {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Filters {
-    filters: Vec<Filter>,
+    filters: Vec<NamedFilter>,
 }
 
 fn ten() -> u32 {
@@ -90,7 +90,7 @@ fn ten() -> u32 {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Filter {
+struct NamedFilter {
     title: String,
     r#where: String,
 }
@@ -101,7 +101,7 @@ struct Filter {
 struct Panel {
     name: String,
     title: String,
-    show: Show,
+    show: Picture,
     /// Only documents that this query of Lucene's finds.
     #[serde(default)]
     r#where: String,
@@ -117,7 +117,7 @@ struct Panel {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Show {
+enum Picture {
     /// The measures as numbers.
     Numbers,
     /// A row for each group.

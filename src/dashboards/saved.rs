@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Filter, Filters, Group, Measure, Panel, Sheet, Show, Values};
+use super::{Filters, Grouping, Measure, NamedFilter, Panel, Picture, Sheet, Values};
 
 /// Columns of a dashboard.
 const WIDTH: usize = 48;
@@ -69,9 +69,9 @@ impl Sheet {
 impl Panel {
     fn height(&self) -> usize {
         match self.show {
-            Show::Numbers => 7,
-            Show::Table | Show::Shares | Show::Days => 15,
-            Show::Records => 20,
+            Picture::Numbers => 7,
+            Picture::Table | Picture::Shares | Picture::Days => 15,
+            Picture::Records => 20,
         }
     }
 }
@@ -108,7 +108,7 @@ fn saved_panel(panel: &Panel, pattern: &str, sheet: &Sheet) -> Value {
     });
     let references = json!([{ "name": REFERENCE, "type": "index-pattern", "id": pattern }]);
     let id = format!("erp-panel-{}", panel.name);
-    if panel.show == Show::Records {
+    if panel.show == Picture::Records {
         attributes["columns"] = json!(panel.columns);
         attributes["sort"] = json!([[sheet.time, "desc"]]);
         attributes["hits"] = 0.into();
@@ -134,15 +134,15 @@ fn aggregations(panel: &Panel, sheet: &Sheet) -> Vec<Value> {
         (take.as_str(), "metric", params)
     });
     let schema = match panel.show {
-        Show::Table => "bucket",
-        Show::Days => "group",
+        Picture::Table => "bucket",
+        Picture::Days => "group",
         _ => "segment",
     };
     let groups = panel.by.iter().enumerate().map(|(n, name)| {
         let (kind, params) = group(&sheet.groups[name], n == 0);
         (kind, schema, params)
     });
-    let day = (panel.show == Show::Days).then(|| {
+    let day = (panel.show == Picture::Days).then(|| {
         let params = json!({
             "field": sheet.time, "interval": "d", "min_doc_count": 1, "drop_partials": false,
             "extended_bounds": {}, "customLabel": "Day",
@@ -158,9 +158,9 @@ fn aggregations(panel: &Panel, sheet: &Sheet) -> Vec<Value> {
 }
 
 /// What does not fit into the outermost group is shown as one more value.
-fn group(group: &Group, outermost: bool) -> (&'static str, Value) {
+fn group(group: &Grouping, outermost: bool) -> (&'static str, Value) {
     match group {
-        Group::Values(Values { title, field, size, only_told }) => {
+        Grouping::Values(Values { title, field, size, only_told }) => {
             let params = json!({
                 "field": field, "size": size, "order": "desc", "orderBy": "1",
                 "otherBucket": outermost && !only_told, "otherBucketLabel": "Other",
@@ -169,8 +169,8 @@ fn group(group: &Group, outermost: bool) -> (&'static str, Value) {
             });
             ("terms", params)
         }
-        Group::Filters(Filters { filters }) => {
-            let filter = |filter: &Filter| {
+        Grouping::Filters(Filters { filters }) => {
+            let filter = |filter: &NamedFilter| {
                 let query = json!({ "language": "lucene", "query": filter.r#where });
                 json!({ "input": query, "label": filter.title })
             };
@@ -182,13 +182,13 @@ fn group(group: &Group, outermost: bool) -> (&'static str, Value) {
 /// What kind of visualization it is, and how it is drawn.
 fn picture(panel: &Panel, sheet: &Sheet) -> (&'static str, Value) {
     match panel.show {
-        Show::Numbers => ("metric", numbers()),
-        Show::Shares => ("pie", shares()),
-        Show::Days => {
+        Picture::Numbers => ("metric", numbers()),
+        Picture::Shares => ("pie", shares()),
+        Picture::Days => {
             let titles = panel.measures.iter().map(|name| sheet.measures[name].title.as_str());
             ("histogram", bars(&titles.collect::<Vec<_>>()))
         }
-        Show::Table | Show::Records => ("table", table()),
+        Picture::Table | Picture::Records => ("table", table()),
     }
 }
 

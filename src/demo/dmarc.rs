@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io};
 use quick_xml::escape::escape;
 
 use super::{
-    Mail, SECONDS,
+    DemoMail, SECONDS,
     chance::Chance,
     company::{Flow, Sources, flows},
     events::policy,
@@ -40,16 +40,16 @@ impl About<'_> {
 }
 
 /// What a record is made of.
-struct Record<'f> {
+struct Sent<'f> {
     address: String,
     messages: u64,
     flow: &'f Flow,
 }
 
 /// The mail with a receiver's report; nothing if it saw no mail.
-pub(super) fn mail(about: &About) -> io::Result<Option<Mail>> {
+pub(super) fn mail(about: &About) -> io::Result<Option<DemoMail>> {
     let flows = flows(about.domain, about.day);
-    let records: Vec<Record> =
+    let records: Vec<Sent> =
         flows.iter().zip(0..).flat_map(|(flow, n)| records(about, flow, n)).collect();
     if records.is_empty() {
         return Ok(None);
@@ -87,12 +87,12 @@ pub(super) fn mail(about: &About) -> io::Result<Option<Mail>> {
 }
 
 /// The records of a flow.
-fn records<'f>(about: &About, flow: &'f Flow, n: u64) -> Vec<Record<'f>> {
+fn records<'f>(about: &About, flow: &'f Flow, n: u64) -> Vec<Sent<'f>> {
     let mut chance = about.chance(n);
     let week = flow.week.share(about.first_day + about.day);
     let messages = chance.about(flow.daily * about.receiver.share * week);
-    let record = |address, messages| Record { address, messages, flow };
-    let records: Vec<Record> = match &flow.from {
+    let record = |address, messages| Sent { address, messages, flow };
+    let records: Vec<Sent> = match &flow.from {
         Sources::Servers(servers) => {
             let mut left = messages;
             let last = servers.len() - 1;
@@ -121,7 +121,7 @@ fn records<'f>(about: &About, flow: &'f Flow, n: u64) -> Vec<Record<'f>> {
     records.into_iter().filter(|record| record.messages > 0).collect()
 }
 
-fn xml(about: &About, report_id: &str, records: &[Record]) -> String {
+fn xml(about: &About, report_id: &str, records: &[Sent]) -> String {
     let About { receiver, domain, day, .. } = about;
     let (begin, policy) = (about.begin(), policy(domain, *day));
     let (root, more) = if receiver.is_rfc9990 {
@@ -148,9 +148,9 @@ fn xml(about: &About, report_id: &str, records: &[Record]) -> String {
     xml
 }
 
-impl Record<'_> {
+impl Sent<'_> {
     fn write(&self, receiver: &Receiver, policy: &str, xml: &mut String) {
-        let Record { address, messages, flow } = self;
+        let Sent { address, messages, flow } = self;
         let is_aligned = |domain: &str| {
             let one = is_at_or_below(domain, flow.header_from);
             one || is_at_or_below(flow.header_from, domain)

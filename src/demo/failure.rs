@@ -1,7 +1,7 @@
 //! Failure reports (RFC 9991, RFC 6591): single forged mails, told by their receiver.
 
 use super::{
-    Mail,
+    DemoMail,
     chance::Chance,
     dmarc::About,
     events::{REFUSED_WAVE, WAVE, policy},
@@ -9,7 +9,7 @@ use super::{
 };
 
 /// The mails that tell of forged ones of a day.
-pub(super) fn mails(about: &About) -> Vec<Mail> {
+pub(super) fn mails(about: &About) -> Vec<DemoMail> {
     let mut chance = about.chance(3000);
     let is_wave =
         [WAVE, REFUSED_WAVE].iter().any(|(first, last)| (*first..=*last).contains(&about.day));
@@ -21,7 +21,7 @@ pub(super) fn mails(about: &About) -> Vec<Mail> {
     (0..number).map(|_| mail(about, is_wave, &mut chance)).collect()
 }
 
-fn mail(about: &About, is_wave: bool, chance: &mut Chance) -> Mail {
+fn mail(about: &About, is_wave: bool, chance: &mut Chance) -> DemoMail {
     let About { receiver, domain, day, .. } = about;
     let (host, id) = (receiver.domain, chance.next());
     let arrival = about.begin() + chance.below(80_000).cast_signed();

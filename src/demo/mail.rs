@@ -7,7 +7,7 @@ use flate2::{Compression, GzBuilder};
 use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
-use super::{Mail, receivers::Form};
+use super::{DemoMail, receivers::Form};
 
 /// Bytes of base64 on a line (RFC 2045 section 6.8).
 const LINE: usize = 76;
@@ -28,7 +28,7 @@ pub(super) struct Letter<'l> {
 }
 
 impl Letter<'_> {
-    pub(super) fn mail(self) -> Mail {
+    pub(super) fn mail(self) -> DemoMail {
         let Letter { from, host, to, subject, received, id, body } = self;
         let date = date(received);
         let text = format!(
@@ -45,7 +45,7 @@ impl Letter<'_> {
              MIME-Version: 1.0\n\
              {body}"
         );
-        Mail { received, bytes: text.into_bytes() }
+        DemoMail { received, bytes: text.into_bytes() }
     }
 }
 

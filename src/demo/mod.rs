@@ -48,7 +48,7 @@ pub struct Year {
 
 /// A mail with a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mail {
+pub struct DemoMail {
     /// When it came, in seconds since 1970.
     pub received: i64,
     /// The whole mail, lines ended as in a Maildir.
@@ -80,12 +80,12 @@ impl Year {
     ///
     /// # Errors
     /// None in practice: archives are written to memory.
-    pub fn mails(self) -> impl Iterator<Item = io::Result<Mail>> {
+    pub fn mails(self) -> impl Iterator<Item = io::Result<DemoMail>> {
         (0..Year::DAYS).flat_map(move |day| self.mails_about(day))
     }
 
     /// The mails that tell of a day.
-    pub fn mails_about(&self, day: i64) -> Vec<io::Result<Mail>> {
+    pub fn mails_about(&self, day: i64) -> Vec<io::Result<DemoMail>> {
         let mut mails = Vec::new();
         for (receiver, n) in RECEIVERS.iter().zip(0..) {
             if !receiver.reports_on(day) {

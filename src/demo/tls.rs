@@ -5,7 +5,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::{
-    Mail, SECONDS,
+    DemoMail, SECONDS,
     company::Week,
     dmarc::About,
     events::TLS_FAILS,
@@ -17,7 +17,7 @@ use crate::report::rfc3339;
 const SESSIONS: u64 = 900;
 
 /// The mail with a receiver's report; nothing if the domain gets no mail.
-pub(super) fn mail(about: &About) -> io::Result<Option<Mail>> {
+pub(super) fn mail(about: &About) -> io::Result<Option<DemoMail>> {
     let About { receiver, domain, .. } = about;
     let (begin, mut chance) = (about.begin(), about.chance(2000));
     let week = Week::Work.share(about.first_day + about.day);

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     limits::Limits,
     message::Received,
-    report::{self, Key, Kind, Repairs, Report, Text, Unreadable},
+    report::{self, Kind, Repairs, Report, ReportKey, Text, Unreadable},
 };
 
 /// A document's report, with one record, policy or failure.
@@ -24,7 +24,7 @@ pub struct Single {
     /// What is known of the mail that brought it; nothing in documents of the Ruby tool.
     pub received: Received,
     /// What identifies report and record, where the document has an id of this program.
-    pub id: Option<(Key, u64)>,
+    pub id: Option<(ReportKey, u64)>,
 }
 
 /// Which kind of document this is, told by its members; nothing if it is none of a report.
@@ -63,7 +63,7 @@ pub fn read(id: &str, source: Value, value_bytes: usize) -> Result<Single, Unrea
 }
 
 /// Takes an `_id` of this program apart: 32 hexadecimal digits, a hyphen, and 16.
-fn own_id(id: &str) -> Option<(Key, u64)> {
+fn own_id(id: &str) -> Option<(ReportKey, u64)> {
     let (key, part) = id.split_once('-')?;
     let is_hex = |text: &str, length| {
         text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -73,7 +73,7 @@ fn own_id(id: &str) -> Option<(Key, u64)> {
     }
     let key = u128::from_str_radix(key, 16).ok()?;
     let part = u64::from_str_radix(part, 16).ok().filter(|part| *part >> 63 == 0)?;
-    Some((Key::from_bytes(key.to_be_bytes()), part))
+    Some((ReportKey::from_bytes(key.to_be_bytes()), part))
 }
 
 /// The object `received`.

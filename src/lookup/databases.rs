@@ -36,11 +36,11 @@ const LOOK: Duration = Duration::from_secs(5);
 #[error("IP database {}: {reason}", .path.display())]
 pub struct DatabaseError {
     path: PathBuf,
-    reason: Reason,
+    reason: DatabaseFault,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Reason {
+enum DatabaseFault {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("it is not a file")]
@@ -164,25 +164,25 @@ impl fmt::Debug for DatabaseFile {
     }
 }
 
-fn fault(path: &Path, reason: Reason) -> DatabaseError {
+fn fault(path: &Path, reason: DatabaseFault) -> DatabaseError {
     DatabaseError { path: path.to_owned(), reason }
 }
 
 /// Reads a file that nobody writes meanwhile. What it was, if it was read to its end.
-fn read(path: &Path) -> Result<(FileIdentity, Database), (Option<FileIdentity>, Reason)> {
+fn read(path: &Path) -> Result<(FileIdentity, Database), (Option<FileIdentity>, DatabaseFault)> {
     let read = || {
         // A pipe is not waited for.
         let flags = OFlags::NONBLOCK.bits().cast_signed();
         let mut file = File::options().read(true).custom_flags(flags).open(path)?;
         let before = file.metadata()?;
         if !before.is_file() {
-            return Err(Reason::NotAFile);
+            return Err(DatabaseFault::NotAFile);
         }
         let mut bytes = Vec::with_capacity(usize::try_from(before.len()).unwrap_or(0));
         file.read_to_end(&mut bytes)?;
         let identity = FileIdentity::from(&before);
         if FileIdentity::from(&file.metadata()?) != identity {
-            return Err(Reason::Changed);
+            return Err(DatabaseFault::Changed);
         }
         Ok((identity, bytes))
     };

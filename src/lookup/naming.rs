@@ -49,7 +49,7 @@ struct Worker {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum NamingError {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -138,7 +138,7 @@ impl Worker {
         }
     }
 
-    fn give_names(&self) -> Result<usize, Trouble> {
+    fn give_names(&self) -> Result<usize, NamingError> {
         while !self.is_over() && self.with_store(addresses::take_up)? == Some(true) {}
         let mut names = 0;
         while !self.is_over() {
@@ -160,7 +160,7 @@ impl Worker {
     fn with_store<T>(
         &self,
         act: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, Trouble> {
+    ) -> Result<Option<T>, NamingError> {
         if !self.store.exists() {
             return Ok(None);
         }

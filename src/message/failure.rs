@@ -10,7 +10,7 @@ use super::{
 use crate::report::{FailureReport, Repairs, Unreadable, arf};
 
 /// The failure reports in a mail, and the parts that are not looked into for other reports.
-pub(super) struct Found {
+pub(super) struct FailureParts {
     pub(super) reports: Vec<Result<FailureReport, Unreadable>>,
     /// The parts with their fields, and those that are or may be the mails that failed: such a mail
     /// may claim to be a report, and is not to be believed.
@@ -21,10 +21,10 @@ pub(super) struct Found {
 }
 
 /// The failure reports in a mail. RFC 5965 section 2 allows one.
-pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> Found {
+pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> FailureParts {
     let (feedback, for_people) = feedback(mail);
     let Some(&first) = feedback.first() else {
-        return Found { reports: Vec::new(), parts: Vec::new(), for_people };
+        return FailureParts { reports: Vec::new(), parts: Vec::new(), for_people };
     };
     let mails_from = |from: usize| -> Vec<usize> {
         let all = mail.parts.iter().enumerate().skip(from);
@@ -53,7 +53,7 @@ pub(super) fn find(mail: &MimeMail, options: &ReadOptions) -> Found {
         parts.chain(behind.filter(|(_, part)| may_be_mail(part)).map(|(at, _)| at)).collect();
     parts.sort_unstable();
     parts.dedup();
-    Found { reports, parts, for_people }
+    FailureParts { reports, parts, for_people }
 }
 
 /// The parts that tell of a failure, and whether they are texts for people.
@@ -88,7 +88,7 @@ fn of_parts(
     let feedback = mail.parts[at].bytes(&mut repairs);
     let bytes = reported.map(|other| mail.parts[other].bytes(&mut repairs));
     let header = &mail.header;
-    let parts = arf::Parts {
+    let parts = arf::ReportedParts {
         feedback: &feedback,
         for_people,
         reported: bytes.as_deref(),

@@ -110,17 +110,17 @@ struct Allowance<'l, 't> {
 /// Memory is asked for in pieces of at least so many bytes.
 const STEP: u64 = 64 << 10;
 
-enum ReadError {
+enum StreamError {
     Io(io::Error),
     Limit(LimitExceeded),
 }
 
 impl Allowance<'_, '_> {
     /// Reads to the end, or to a limit.
-    fn read(&mut self, mut from: impl Read, expected: u64) -> Result<Vec<u8>, ReadError> {
+    fn read(&mut self, mut from: impl Read, expected: u64) -> Result<Vec<u8>, StreamError> {
         let by_ratio =
             self.packed.saturating_mul(self.limits.ratio).max(RATIO_FROM) - self.unpacked;
-        let by_size = self.spent.room(self.limits).map_err(ReadError::Limit)?;
+        let by_size = self.spent.room(self.limits).map_err(StreamError::Limit)?;
         let room = by_size.min(by_ratio);
         // The size that an archive claims is a hint, believed as far as a bit more than usual
         // compression goes.
@@ -132,21 +132,21 @@ impl Allowance<'_, '_> {
             if step == 0 || !self.spent.ask(usize::try_from(step).unwrap_or(usize::MAX)) {
                 break;
             }
-            let found = from.by_ref().take(step).read_to_end(&mut out).map_err(ReadError::Io)?;
+            let found = from.by_ref().take(step).read_to_end(&mut out).map_err(StreamError::Io)?;
             if (found as u64) < step {
                 break;
             }
         }
         let size = out.len() as u64;
         if size > room && by_ratio < by_size {
-            return Err(ReadError::Limit(self.limits.ratio_too_high()));
+            return Err(StreamError::Limit(self.limits.ratio_too_high()));
         }
         self.unpacked += size;
         self.spent.attachment += size.max(MEMBER);
         self.spent.mail += size.max(MEMBER);
         if size > room {
             // More than there was room for has been spent, so there is a limit that was exceeded.
-            self.spent.room(self.limits).map_err(ReadError::Limit)?;
+            self.spent.room(self.limits).map_err(StreamError::Limit)?;
         }
         Ok(out)
     }
@@ -203,8 +203,8 @@ pub(super) fn zstd<'x>(
         return Ok(Unpacked { files: Vec::new(), beside: Vec::new() });
     }
     streams("zstd", bytes, begins, limits, spent, |rest, allowance| {
-        let mut decoder = zstd::Decoder::with_buffer(rest).map_err(ReadError::Io)?.single_frame();
-        decoder.window_log_max(ZSTD_WINDOW).map_err(ReadError::Io)?;
+        let mut decoder = zstd::Decoder::with_buffer(rest).map_err(StreamError::Io)?.single_frame();
+        decoder.window_log_max(ZSTD_WINDOW).map_err(StreamError::Io)?;
         allowance.read(decoder, 0)
     })
 }
@@ -216,7 +216,7 @@ fn streams<'x>(
     begins: impl Fn(&[u8]) -> bool,
     limits: &Limits,
     spent: &mut Spent<'_>,
-    unpack: impl Fn(&mut &'x [u8], &mut Allowance<'_, '_>) -> Result<Vec<u8>, ReadError>,
+    unpack: impl Fn(&mut &'x [u8], &mut Allowance<'_, '_>) -> Result<Vec<u8>, StreamError>,
 ) -> Result<Unpacked<'x>, Unusable> {
     let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0, spent };
     let mut rest = bytes;
@@ -366,14 +366,14 @@ fn claims_too_many(bytes: &[u8], members: usize) -> bool {
         || memmem::find_iter(bytes, b"PK\x05\x06").any(|at| claims_many(at, number(at + 10, 2)))
 }
 
-impl ReadError {
+impl StreamError {
     fn name(self, format: &'static str) -> Unusable {
         match self {
-            ReadError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            StreamError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 ArchiveError::new(format, &"it is cut off").into()
             }
-            ReadError::Io(error) => ArchiveError::new(format, &error).into(),
-            ReadError::Limit(limit) => limit.into(),
+            StreamError::Io(error) => ArchiveError::new(format, &error).into(),
+            StreamError::Limit(limit) => limit.into(),
         }
     }
 }

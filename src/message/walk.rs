@@ -33,7 +33,7 @@ fn weight(bytes: &[u8]) -> usize {
 
 /// Which failures count.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Counting {
+enum CountedFailures {
     All,
     /// Of what calls itself a report: the part may be a mail that failed.
     OfReports,
@@ -57,7 +57,7 @@ pub(super) struct Walk<'c> {
     /// A part named like a report was none, and may be another file.
     is_unread: bool,
     /// Which failures count.
-    counting: Counting,
+    counting: CountedFailures,
     /// The first format met that is not unpacked.
     closed: Option<&'static str>,
     contents: &'c mut Contents,
@@ -80,7 +80,7 @@ impl<'c> Walk<'c> {
             would_pass_below: false,
             named: Named::Otherwise,
             is_unread: false,
-            counting: Counting::All,
+            counting: CountedFailures::All,
             closed: None,
             contents,
         }
@@ -158,7 +158,7 @@ impl<'c> Walk<'c> {
     fn doubtful(&mut self, part: &Part, depth: usize) {
         let reports = self.contents.reports.len();
         let (closed, is_unread) = (self.closed, self.is_unread);
-        let counting = std::mem::replace(&mut self.counting, Counting::OfReports);
+        let counting = std::mem::replace(&mut self.counting, CountedFailures::OfReports);
         self.part(part, depth);
         self.counting = counting;
         (self.closed, self.is_unread) = (closed, is_unread);
@@ -361,7 +361,7 @@ impl<'c> Walk<'c> {
         // What is in a mail that failed may be broken, unless it was a report.
         let is_report = self.named == Named::AReport
             || matches!(error, Unusable::Report(_) | Unusable::Named | Unusable::Doubtful);
-        if self.counting == Counting::OfReports && !is_report {
+        if self.counting == CountedFailures::OfReports && !is_report {
             return;
         }
         if self.contents.failures.len() < FAILURES_KEPT {

@@ -19,7 +19,7 @@ use prometheus_client::{
 
 use crate::{
     sanitize,
-    settle::{Outcome, Settlement, apply::Moved},
+    settle::{MailOutcome, Settlement, apply::Moved},
 };
 
 /// All metrics; clones share the numbers.
@@ -42,7 +42,7 @@ pub struct Metrics {
 
 /// Messages of a domain's senders in one bucket, over the last 30 days of reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct BucketMessages {
     /// The domain, as reports have it.
     pub domain: String,
     /// One word.
@@ -196,11 +196,11 @@ impl Metrics {
     /// A mail was settled.
     pub fn settled(&self, settlement: &Settlement, moved: Moved) {
         let outcome = match (&settlement.outcome, moved) {
-            (Outcome::Gone | Outcome::NotAFile, _) => return,
-            (Outcome::Left, _) | (_, Moved::Failed) => "left",
-            (Outcome::Stored, _) => "stored",
-            (Outcome::Failed(_), _) => "failed",
-            (Outcome::Unrecognized(_), _) => "unrecognized",
+            (MailOutcome::Gone | MailOutcome::NotAFile, _) => return,
+            (MailOutcome::Left, _) | (_, Moved::Failed) => "left",
+            (MailOutcome::Stored, _) => "stored",
+            (MailOutcome::Failed(_), _) => "failed",
+            (MailOutcome::Unrecognized(_), _) => "unrecognized",
         };
         self.mails.get_or_create(&MailLabels { outcome }).inc();
         if outcome == "left" {
@@ -218,9 +218,9 @@ impl Metrics {
     }
 
     /// What reports say of domains, in place of what they said before.
-    pub fn set_standings(&self, standings: &[Standing]) {
+    pub fn set_standings(&self, standings: &[BucketMessages]) {
         self.messages.clear();
-        for Standing { domain, bucket, pass, fail } in standings {
+        for BucketMessages { domain, bucket, pass, fail } in standings {
             for (result, messages) in [("pass", *pass), ("fail", *fail)] {
                 let domain = sanitize::line(domain).into_owned();
                 let labels = MessageLabels { domain, bucket, result };

@@ -9,8 +9,8 @@ use ureq::http::Method;
 use super::{AskError, ClusterAnswers, WHOLE, tally, useful};
 use crate::{
     changes::{
-        Kind,
-        situations::{Key, Situation, Step},
+        ChangeKind,
+        situations::{Situation, SituationKey, SituationStep},
     },
     report::hex,
 };
@@ -41,7 +41,7 @@ impl ClusterAnswers {
     ///
     /// # Errors
     /// The cluster does not take it, or not all of it.
-    pub(crate) fn keep_told(&self, step: &Step) -> Result<(), AskError> {
+    pub(crate) fn keep_told(&self, step: &SituationStep) -> Result<(), AskError> {
         let mut lines = String::new();
         // Writing to a String can't fail.
         for key in &step.dropped {
@@ -88,13 +88,14 @@ impl ClusterAnswers {
 }
 
 /// By what identifies it; strangers' names are of any length.
-fn id(key: &Key) -> String {
+fn id(key: &SituationKey) -> String {
     let all = json!([key.kind, key.domain, key.who]).to_string();
     hex(&Sha256::digest(all)[..ID])
 }
 
 fn document(situation: &Situation) -> Value {
-    let Situation { key: Key { kind, domain, who }, opened, found, grade, text } = situation;
+    let Situation { key: SituationKey { kind, domain, who }, opened, found, grade, text } =
+        situation;
     json!({
         "kind": kind, "domain": domain, "who": who,
         "opened": opened, "found": found, "grade": grade, "text": text,
@@ -104,8 +105,8 @@ fn document(situation: &Situation) -> Value {
 fn situation(source: &Value) -> Option<Situation> {
     let text = |name: &str| source[name].as_str().unwrap_or_default().to_owned();
     Some(Situation {
-        key: Key {
-            kind: Kind::from_word(source["kind"].as_str()?)?,
+        key: SituationKey {
+            kind: ChangeKind::from_word(source["kind"].as_str()?)?,
             domain: text("domain"),
             who: text("who"),
         },

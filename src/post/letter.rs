@@ -63,7 +63,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::post::By;
+    use crate::post::Carrier;
 
     #[test]
     fn nothing_in_a_subject_begins_a_line() {
@@ -71,7 +71,7 @@ mod tests {
         let config = MailConfig {
             to: vec![mailbox.clone()],
             from: mailbox,
-            by: By::Sendmail(PathBuf::from("/bin/true")),
+            by: Carrier::Sendmail(PathBuf::from("/bin/true")),
         };
         let subject = "a\r\nBcc: victim@example.net\r\n\r\n<b>\u{202e}gro".to_owned();
         let letter = Letter { subject, text: "ü\n.\n".into(), html: "<p>ü".into() };

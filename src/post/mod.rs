@@ -23,12 +23,12 @@ pub(crate) struct MailConfig {
     /// In whose name.
     pub(crate) from: Mailbox,
     /// By what way.
-    pub(crate) by: By,
+    pub(crate) by: Carrier,
 }
 
 /// How a mail leaves.
 #[derive(Clone, Debug)]
-pub(crate) enum By {
+pub(crate) enum Carrier {
     /// This program takes it on its standard input, as sendmail does.
     Sendmail(PathBuf),
     /// An SMTP server takes it.
@@ -81,7 +81,7 @@ impl MailConfig {
     pub(crate) fn send(&self, letter: &Letter, stop: &Stop) -> Result<(), PostError> {
         let mail = letter.mail(self)?;
         match &self.by {
-            By::Sendmail(program) => {
+            Carrier::Sendmail(program) => {
                 // Lines that are a lone dot are text; the envelope is not looked for in the mail.
                 let mut arguments = vec!["-i".into(), "-f".into()];
                 arguments.extend(mail.envelope().from().map(ToString::to_string));
@@ -89,7 +89,7 @@ impl MailConfig {
                 arguments.extend(mail.envelope().to().iter().map(ToString::to_string));
                 hand_to(program, &arguments, &letter::lines(&mail.formatted()), stop)
             }
-            By::Smtp(config) => {
+            Carrier::Smtp(config) => {
                 if stop.is_asked() {
                     return Err(PostError::Stopped);
                 }

@@ -40,7 +40,7 @@ static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
 
 /// What a failure report is made from.
 #[derive(Default)]
-pub(crate) struct Parts<'x> {
+pub(crate) struct ReportedParts<'x> {
     /// The part `message/feedback-report`, decoded, or a text that stands for it.
     pub(crate) feedback: &'x [u8],
     /// `feedback` is a text for people.
@@ -72,7 +72,7 @@ pub(crate) fn is_for_people(bytes: &[u8]) -> bool {
 }
 
 /// Makes the report.
-pub(crate) fn parse(parts: Parts, limits: &Limits) -> Result<FailureReport, Unreadable> {
+pub(crate) fn parse(parts: ReportedParts, limits: &Limits) -> Result<FailureReport, Unreadable> {
     let mut repairs = parts.repairs;
     if parts.feedback.len() > FEEDBACK_BYTES {
         repairs.note("feedback-cut");

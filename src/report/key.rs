@@ -20,12 +20,12 @@ use super::{
 
 /// What identifies a report, as 32 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key(String);
+pub struct ReportKey(String);
 
-impl Key {
+impl ReportKey {
     /// From the 16 bytes that a store keeps.
-    pub fn from_bytes(bytes: [u8; 16]) -> Key {
-        Key(hex(&bytes))
+    pub fn from_bytes(bytes: [u8; 16]) -> ReportKey {
+        ReportKey(hex(&bytes))
     }
 
     /// The 32 hexadecimal digits.
@@ -38,7 +38,7 @@ impl Key {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ids {
     /// The report's key.
-    pub key: Key,
+    pub key: ReportKey,
     /// A number below 2⁶³ for each record or policy, different within the report; 0 for a failure
     /// report.
     pub parts: Vec<u64>,
@@ -76,14 +76,14 @@ impl Report {
     /// - TLS: reporter, report id and period.
     /// - Failure: all fields of the feedback report, the header of the mail that failed, and the
     ///   Message-ID of the mail that brought the report.
-    pub fn key(&self) -> Key {
+    pub fn key(&self) -> ReportKey {
         let mut fields = Fields::default();
         match self {
             Report::Aggregate(report) => fields.dmarc_head(report),
             Report::Tls(report) => fields.tls_head(report),
             Report::Failure(report) => fields.failure(report),
         }
-        Key(hex(&Sha256::digest(&fields.bytes)[..16]))
+        ReportKey(hex(&Sha256::digest(&fields.bytes)[..16]))
     }
 }
 

@@ -29,7 +29,7 @@ use crate::limits::{LimitExceeded, Limits};
 pub use aggregate::AggregateReport;
 pub use date::rfc3339;
 pub use failure::FailureReport;
-pub use key::{Ids, Key};
+pub use key::{Ids, ReportKey};
 pub use repairs::Repairs;
 pub use several::parse_within;
 pub use tls::TlsReport;

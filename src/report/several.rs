@@ -2,7 +2,7 @@
 
 use super::{
     Left, Repairs, Report, Unreadable,
-    aggregate_xml::{self, End},
+    aggregate_xml::{self, ReportEnd},
     search::{self, Search},
     text, tls_json,
 };
@@ -88,8 +88,8 @@ pub fn parse_within(
         }
         let (report, end) = one(&text[at..format_end], is_xml, limits, left, &repairs);
         let next = match (&report, end) {
-            (_, Some(End { at: end, is_root: true })) => Some((true, at + end)),
-            (_, Some(End { at: end, .. })) => {
+            (_, Some(ReportEnd { at: end, is_root: true })) => Some((true, at + end)),
+            (_, Some(ReportEnd { at: end, .. })) => {
                 let from = at + end;
                 let next = if is_xml { search.next(from) } else { search.behind_json(from) };
                 let to = next.map_or(text.len(), |(_, at)| at);
@@ -131,13 +131,13 @@ fn one(
     limits: &Limits,
     left: &mut Left,
     repairs: &Repairs,
-) -> (Result<Report, Unreadable>, Option<End>) {
+) -> (Result<Report, Unreadable>, Option<ReportEnd>) {
     if is_xml {
         let limits = Limits { records: left.records, ..limits.clone() };
         let (report, end) = aggregate_xml::parse(text, &limits, &mut left.pieces, repairs.clone());
         (report.map(Report::Aggregate), end)
     } else {
         let (report, end) = tls_json::parse(text, limits, repairs.clone());
-        (report.map(Report::Tls), end.map(|at| End { at, is_root: false }))
+        (report.map(Report::Tls), end.map(|at| ReportEnd { at, is_root: false }))
     }
 }

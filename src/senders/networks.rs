@@ -59,7 +59,7 @@ fn look_up(database: &Database, address: IpAddr) -> Option<Host> {
         return None;
     }
     let found = database.lookup(address).ok()?;
-    let entry: Entry = found.decode().ok()??;
+    let entry: NetworkEntry = found.decode().ok()??;
     let asn = entry.asn();
     Some(Host {
         asn,
@@ -74,7 +74,7 @@ fn look_up(database: &Database, address: IpAddr) -> Option<Host> {
 /// What the schemas have in common, and in what they differ.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'e"))]
-struct Entry<'e> {
+struct NetworkEntry<'e> {
     /// IPinfo, ip-location-db.
     country_code: Option<Loose<'e>>,
     /// MaxMind and DB-IP: an object; IPinfo: the code, or in its Lite file the name.
@@ -167,7 +167,7 @@ impl<'e> Loose<'e> {
     }
 }
 
-impl<'e> Entry<'e> {
+impl<'e> NetworkEntry<'e> {
     fn country(&self) -> Option<&'e str> {
         let all = [&self.country_code, &self.country, &self.registered_country];
         all.into_iter().flatten().find_map(Loose::country)

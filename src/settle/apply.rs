@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, sync::mpsc::Receiver};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 
-use super::{Origin, Outcome, Settlement, Tally};
+use super::{Counts, MailOutcome, Origin, Settlement};
 use crate::maildir::{self, Settled};
 
 /// What to do with mail that is no report.
@@ -34,7 +34,7 @@ pub struct Totals {
     /// Mails that were moved to `.failed`.
     pub failed_moved: u64,
     /// Numbers of reports and documents of all mails that were not left.
-    pub tally: Tally,
+    pub tally: Counts,
 }
 
 impl Totals {
@@ -104,13 +104,13 @@ fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck
     for (n, Settlement { origin, outcome, tally, .. }) in batch.iter().enumerate() {
         let Origin::Maildir(entry) = origin else { continue };
         match outcome {
-            Outcome::Left | Outcome::NotAFile => {}
-            Outcome::Gone => all_moved[n] = Moved::Yes,
+            MailOutcome::Left | MailOutcome::NotAFile => {}
+            MailOutcome::Gone => all_moved[n] = Moved::Yes,
             // Reports in it were not wanted, and so are nowhere.
             _ if tally.passed_over > 0 => {}
-            Outcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => {}
-            Outcome::Stored => all_moved[n] = stuck.moved(entry.settle_stored(), origin),
-            Outcome::Failed(reason) | Outcome::Unrecognized(reason) => {
+            MailOutcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => {}
+            MailOutcome::Stored => all_moved[n] = stuck.moved(entry.settle_stored(), origin),
+            MailOutcome::Failed(reason) | MailOutcome::Unrecognized(reason) => {
                 failing.push(n);
                 reasons.push((entry, reason.as_str()));
             }
@@ -128,7 +128,7 @@ fn leave_changed(batch: &mut [Settlement], all_moved: &[Moved]) {
         batch.iter_mut().zip(all_moved).filter(|(_, moved)| **moved == Moved::Changed)
     {
         info!(mail = settlement.origin.name(), "changed while it was read; it is read again");
-        settlement.outcome = Outcome::Left;
+        settlement.outcome = MailOutcome::Left;
     }
 }
 
@@ -172,16 +172,18 @@ fn count(settlement: &Settlement, moved: Moved, totals: &mut Totals) {
     let Settlement { outcome, tally, .. } = settlement;
     match outcome {
         _ if moved == Moved::Failed => totals.left += 1,
-        Outcome::Left => totals.left += 1,
-        Outcome::Gone | Outcome::NotAFile => {}
-        Outcome::Stored => totals.stored += 1,
-        Outcome::Failed(_) => totals.failed += 1,
-        Outcome::Unrecognized(_) => totals.unrecognized += 1,
+        MailOutcome::Left => totals.left += 1,
+        MailOutcome::Gone | MailOutcome::NotAFile => {}
+        MailOutcome::Stored => totals.stored += 1,
+        MailOutcome::Failed(_) => totals.failed += 1,
+        MailOutcome::Unrecognized(_) => totals.unrecognized += 1,
     }
-    if moved == Moved::Yes && matches!(outcome, Outcome::Failed(_) | Outcome::Unrecognized(_)) {
+    if moved == Moved::Yes
+        && matches!(outcome, MailOutcome::Failed(_) | MailOutcome::Unrecognized(_))
+    {
         totals.failed_moved += 1;
     }
-    if *outcome != Outcome::Left {
+    if *outcome != MailOutcome::Left {
         totals.tally.add(tally);
     }
 }

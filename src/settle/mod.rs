@@ -58,7 +58,7 @@ pub type Tag = u64;
 
 /// What became of a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum MailOutcome {
     /// The store has every document of it.
     Stored,
     /// It can't be read, or the store refused a document for good; what could be stored is stored.
@@ -75,7 +75,7 @@ pub enum Outcome {
 
 /// Numbers of a mail, or of many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct Counts {
     /// DMARC aggregate reports read.
     pub dmarc_reports: u64,
     /// Records in them.
@@ -98,10 +98,10 @@ pub struct Tally {
     pub passed_over: u64,
 }
 
-impl Tally {
+impl Counts {
     /// The numbers of what was read out of one mail.
-    fn of(contents: &Contents) -> Tally {
-        let mut tally = Tally { passed_over: contents.passed_over as u64, ..Tally::default() };
+    fn of(contents: &Contents) -> Counts {
+        let mut tally = Counts { passed_over: contents.passed_over as u64, ..Counts::default() };
         // Of a report in parts, one part counts as the report.
         let reports = u64::from(contents.stored.as_ref().is_none_or(|stored| stored.is_first));
         for report in &contents.reports {
@@ -130,7 +130,7 @@ impl Tally {
     }
 
     /// Adds another's numbers.
-    pub fn add(&mut self, other: &Tally) {
+    pub fn add(&mut self, other: &Counts) {
         self.dmarc_reports += other.dmarc_reports;
         self.records += other.records;
         self.tls_reports += other.tls_reports;
@@ -152,9 +152,9 @@ pub struct Settlement {
     /// The tag it was taken up with.
     pub tag: Tag,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: MailOutcome,
     /// Its numbers.
-    pub tally: Tally,
+    pub tally: Counts,
     /// What the mail is, for a person: its first report, or subject and sender. From a stranger.
     pub about: Option<String>,
 }
@@ -185,15 +185,15 @@ impl Settler {
         on_settled: Option<OnSettled>,
     ) -> Ticket {
         let verdict = match contents.complaint() {
-            None => Outcome::Stored,
-            Some(reason) if contents.is_something_else() => Outcome::Unrecognized(reason),
-            Some(reason) => Outcome::Failed(reason),
+            None => MailOutcome::Stored,
+            Some(reason) if contents.is_something_else() => MailOutcome::Unrecognized(reason),
+            Some(reason) => MailOutcome::Failed(reason),
         };
         Ticket(Arc::new(Inner {
             origin: Some(origin),
             tag,
             about: about::about(contents),
-            progress: Mutex::new(SoFar { verdict, tally: Tally::of(contents) }),
+            progress: Mutex::new(SoFar { verdict, tally: Counts::of(contents) }),
             settler: self.clone(),
             on_settled: Mutex::new(on_settled),
         }))
@@ -217,12 +217,12 @@ impl Ticket {
 
     /// The mail was taken away before it was read.
     pub fn gone(self) {
-        self.0.progress().verdict = Outcome::Gone;
+        self.0.progress().verdict = MailOutcome::Gone;
     }
 
     /// What lies there is no regular file.
     pub fn not_a_file(self) {
-        self.0.progress().verdict = Outcome::NotAFile;
+        self.0.progress().verdict = MailOutcome::NotAFile;
     }
 
     /// A share of the mail for documents that are about to travel; as many as there are batches.
@@ -265,8 +265,8 @@ impl Pending {
         progress.tally.created += answer.created;
         progress.tally.duplicates += answer.duplicates;
         progress.tally.refused += answer.refused;
-        if let (Some(reason), Outcome::Stored) = (answer.reason, &progress.verdict) {
-            progress.verdict = Outcome::Failed(format!("refused by the store: {reason}"));
+        if let (Some(reason), MailOutcome::Stored) = (answer.reason, &progress.verdict) {
+            progress.verdict = MailOutcome::Failed(format!("refused by the store: {reason}"));
         }
     }
 }
@@ -274,7 +274,7 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         if !self.answered {
-            self.inner.progress().verdict = Outcome::Left;
+            self.inner.progress().verdict = MailOutcome::Left;
         }
     }
 }
@@ -282,8 +282,8 @@ impl Drop for Pending {
 #[derive(Debug)]
 struct SoFar {
     /// What becomes of the mail if nothing else happens.
-    verdict: Outcome,
-    tally: Tally,
+    verdict: MailOutcome,
+    tally: Counts,
 }
 
 #[derive(Debug)]
@@ -307,7 +307,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let Some(origin) = self.origin.take() else { return };
         let progress = self.progress.get_mut();
-        let outcome = std::mem::replace(&mut progress.verdict, Outcome::Left);
+        let outcome = std::mem::replace(&mut progress.verdict, MailOutcome::Left);
         // If the receiver is gone, the mail stays where it is: that is safe.
         let _ = self.settler.0.send(Settlement {
             origin,
@@ -339,7 +339,7 @@ mod tests {
         assert!(settled.try_recv().is_err(), "settled while a share was on its way");
         second.acknowledge(Acknowledgement { duplicates: 1, ..Default::default() });
         let settlement = settled.recv().expect("settled");
-        assert_eq!(settlement.outcome, Outcome::Stored);
+        assert_eq!(settlement.outcome, MailOutcome::Stored);
         assert_eq!((settlement.tally.created, settlement.tally.duplicates), (2, 1));
         assert!(settled.recv().is_err(), "settled twice");
     }
@@ -355,7 +355,7 @@ mod tests {
             reason: Some("no".into()),
             ..Default::default()
         });
-        assert_eq!(settled.recv().expect("settled").outcome, Outcome::Left);
+        assert_eq!(settled.recv().expect("settled").outcome, MailOutcome::Left);
     }
 
     #[test]
@@ -370,7 +370,7 @@ mod tests {
         });
         assert_eq!(
             settled.recv().expect("settled").outcome,
-            Outcome::Failed("refused by the store: no".into())
+            MailOutcome::Failed("refused by the store: no".into())
         );
     }
 }

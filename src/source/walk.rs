@@ -30,7 +30,7 @@ const DOVECOTS: [&str; 11] = [
 
 /// Something found.
 #[derive(Debug)]
-pub enum Found {
+pub enum WalkEntry {
     /// A mail in `new/` or `cur/` of a Maildir.
     Mail(Entry),
     /// A file.
@@ -44,7 +44,7 @@ pub enum Found {
 pub fn walk(
     path: &Path,
     recursive: bool,
-    visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>,
+    visit: &mut dyn FnMut(io::Result<WalkEntry>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     if is_maildir(path) {
         maildir(path, visit)?;
@@ -61,8 +61,8 @@ pub fn walk(
                 }
             }
             Ok(entry) if entry.depth() > 0 && is_bookkeeping(entry.file_name().as_bytes()) => {}
-            Ok(entry) if is_file(&entry) => visit(Ok(Found::File(entry.into_path())))?,
-            Ok(entry) if is_lost_link(&entry) => visit(Ok(Found::Link(entry.into_path())))?,
+            Ok(entry) if is_file(&entry) => visit(Ok(WalkEntry::File(entry.into_path())))?,
+            Ok(entry) if is_lost_link(&entry) => visit(Ok(WalkEntry::Link(entry.into_path())))?,
             Ok(_) => {}
             Err(error) => visit(Err(error.into()))?,
         }
@@ -99,7 +99,7 @@ fn is_lost_link(entry: &DirEntry) -> bool {
 
 fn maildir(
     path: &Path,
-    visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>,
+    visit: &mut dyn FnMut(io::Result<WalkEntry>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let maildir = match Maildir::open(path) {
         Ok(maildir) => maildir,
@@ -109,7 +109,7 @@ fn maildir(
         match Arc::clone(&maildir).entries(folder) {
             Ok(entries) => {
                 for entry in entries {
-                    visit(entry.map(Found::Mail))?;
+                    visit(entry.map(WalkEntry::Mail))?;
                 }
             }
             Err(error) => visit(Err(error))?,
@@ -122,7 +122,7 @@ fn maildir(
 /// begin with a dot. With Dovecot's `LAYOUT=fs` they are ordinary folders, and in each other.
 fn subfolders(
     inbox: &Path,
-    visit: &mut dyn FnMut(io::Result<Found>) -> ControlFlow<()>,
+    visit: &mut dyn FnMut(io::Result<WalkEntry>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let is_maildirs_own =
         |entry: &DirEntry| matches!(entry.file_name().as_bytes(), b"new" | b"cur" | b"tmp");

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::read;
 use crate::{
     message::Received,
-    report::{AggregateReport, Key, Repairs, TlsReport, hex},
+    report::{AggregateReport, Repairs, ReportKey, TlsReport, hex},
 };
 
 /// The row of a key that came first, and that of the mail at hand.
@@ -29,7 +29,7 @@ pub(super) struct Heads {
 /// Finds the row of a DMARC report's key.
 pub(super) fn dmarc(
     connection: &Connection,
-    key: &Key,
+    key: &ReportKey,
     report: &AggregateReport,
     mail: &Received,
 ) -> Result<Heads> {
@@ -51,7 +51,7 @@ pub(super) fn dmarc(
 /// Finds the row of a TLS report's key.
 pub(super) fn tls(
     connection: &Connection,
-    key: &Key,
+    key: &ReportKey,
     report: &TlsReport,
     mail: &Received,
 ) -> Result<Heads> {
@@ -81,7 +81,7 @@ pub(super) fn tls(
 fn find(
     connection: &Connection,
     sql: &str,
-    key: &Key,
+    key: &ReportKey,
     there: impl Fn(&Row) -> Result<String>,
     ours: &str,
 ) -> Result<Heads> {

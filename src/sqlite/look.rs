@@ -15,7 +15,7 @@ use super::{OpenError, check, log::Log, query::Reader, schema::Version, version}
 
 /// What is seen.
 #[derive(Debug)]
-pub(crate) enum Seen {
+pub(crate) enum StoreState {
     /// There is no store yet.
     Nothing,
     /// What a crash left in the log beside it is taken over when it is next opened for writing; it
@@ -41,13 +41,13 @@ const ATTEMPTS: usize = 3;
 ///
 /// # Errors
 /// [`OpenError`] says why that is impossible.
-pub(crate) fn look(path: &Path) -> Result<Seen, OpenError> {
+pub(crate) fn look(path: &Path) -> Result<StoreState, OpenError> {
     let path = &absolute(path).map_err(|error| OpenError::Create { path: path.into(), error })?;
     match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Seen::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(StoreState::Nothing),
         Err(error) => return Err(OpenError::Create { path: path.into(), error }),
         Ok(file) if !file.is_file() => return Err(OpenError::Foreign(path.clone())),
-        Ok(file) if file.len() == 0 => return Ok(Seen::Nothing),
+        Ok(file) if file.len() == 0 => return Ok(StoreState::Nothing),
         Ok(_) => {}
     }
     let log = Log::of(path);
@@ -60,7 +60,7 @@ pub(crate) fn look(path: &Path) -> Result<Seen, OpenError> {
     for attempt in 1.. {
         let (has_log, is_shared) = (log.identity().is_some(), log.is_shared());
         let way = match (has_log && !log.is_empty(), is_shared) {
-            (true, false) => return Ok(Seen::AfterCrash),
+            (true, false) => return Ok(StoreState::AfterCrash),
             // Somebody has it open, or had when it crashed.
             (_, true) if has_log => "readonly_shm=1",
             // Nobody has it open: nothing changes it, and nothing is to be made beside it.
@@ -75,11 +75,11 @@ pub(crate) fn look(path: &Path) -> Result<Seen, OpenError> {
     unreachable!("the last attempt is the answer")
 }
 
-fn look_by(path: &Path, way: &str) -> Result<Seen, OpenError> {
+fn look_by(path: &Path, way: &str) -> Result<StoreState, OpenError> {
     let sqlite = |error| OpenError::Sqlite { path: path.into(), error };
     let connection = open(path, way).map_err(sqlite)?;
     let found = match check(path, version(path, &connection)?)? {
-        Version::Empty => return Ok(Seen::Nothing),
+        Version::Empty => return Ok(StoreState::Nothing),
         found => found,
     };
     let faults = faults(&connection).map_err(sqlite)?;
@@ -91,7 +91,7 @@ fn look_by(path: &Path, way: &str) -> Result<Seen, OpenError> {
             newest = Reader { connection }.newest().map_err(sqlite)?;
         }
     }
-    Ok(Seen::Store { is_older, newest, faults, rows })
+    Ok(StoreState::Store { is_older, newest, faults, rows })
 }
 
 /// What is written otherwise in a file's URI (sqlite.org/uri.html).

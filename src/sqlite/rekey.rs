@@ -6,7 +6,7 @@ use tracing::info;
 
 use super::read::{self, Identified};
 use crate::report::{
-    Key, Report,
+    Report, ReportKey,
     key::{Fields, tell_apart},
 };
 
@@ -116,7 +116,7 @@ fn fill_failure(connection: &Connection, id: i64) -> Result<()> {
 
 /// Gives the report its new key; the report that has it already, if there is one: version 1 told
 /// some apart that are one.
-fn owner(connection: &Connection, table: &str, id: i64, key: &Key) -> Result<i64> {
+fn owner(connection: &Connection, table: &str, id: i64, key: &ReportKey) -> Result<i64> {
     let earlier = connection
         .prepare_cached(&format!("SELECT id FROM {table} WHERE report_key = unhex(?) AND id <> ?"))?
         .query_row(params![key.as_str(), id], |row| row.get(0))

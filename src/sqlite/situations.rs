@@ -4,8 +4,8 @@ use rusqlite::{Result, Row, TransactionBehavior, params};
 
 use super::Store;
 use crate::changes::{
-    Kind,
-    situations::{Key, Situation, Step},
+    ChangeKind,
+    situations::{Situation, SituationKey, SituationStep},
 };
 
 const KEEP: &str =
@@ -29,13 +29,15 @@ impl Store {
     ///
     /// # Errors
     /// SQLite can't write the file.
-    pub(crate) fn keep_told(&mut self, step: &Step) -> Result<()> {
+    pub(crate) fn keep_told(&mut self, step: &SituationStep) -> Result<()> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for Key { kind, domain, who } in &step.dropped {
+        for SituationKey { kind, domain, who } in &step.dropped {
             transaction.prepare_cached(DROP)?.execute((kind.word(), domain, who))?;
         }
-        for Situation { key: Key { kind, domain, who }, opened, found, grade, text } in &step.kept {
+        for Situation { key: SituationKey { kind, domain, who }, opened, found, grade, text } in
+            &step.kept
+        {
             let row = params![kind.word(), domain, who, opened, found, grade, text];
             transaction.prepare_cached(KEEP)?.execute(row)?;
         }
@@ -44,9 +46,9 @@ impl Store {
 }
 
 fn situation(row: &Row) -> Result<Option<Situation>> {
-    let Some(kind) = Kind::from_word(row.get_ref("kind")?.as_str()?) else { return Ok(None) };
+    let Some(kind) = ChangeKind::from_word(row.get_ref("kind")?.as_str()?) else { return Ok(None) };
     Ok(Some(Situation {
-        key: Key { kind, domain: row.get("domain")?, who: row.get("who")? },
+        key: SituationKey { kind, domain: row.get("domain")?, who: row.get("who")? },
         opened: row.get("opened")?,
         found: row.get("found")?,
         grade: row.get("grade")?,

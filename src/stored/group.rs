@@ -19,32 +19,32 @@ use crate::{
     },
     limits::Limits,
     message::Received,
-    report::{Ids, Key, Report},
+    report::{Ids, Report, ReportKey},
 };
 
 /// How many records or policies are handed out at once.
 const PORTION: usize = 1000;
 
 /// What was gathered and is not handed out yet.
-pub(super) struct Group<'l> {
+pub(super) struct Backlog<'l> {
     limits: &'l Limits,
     /// Begin and report id, as the walk is ordered by them.
     at: Option<(i64, Value)>,
     /// Documents with ids: those of the last report.
     own: Option<Portion>,
     /// Reports that were handed out in part.
-    met: HashSet<Key>,
+    met: HashSet<ReportKey>,
     /// Documents without ids.
-    others: HashMap<Key, Report>,
+    others: HashMap<ReportKey, Report>,
     /// How many these are, and the name of the first.
     gathered: usize,
     /// More of them than a report may have.
     too_many: Option<String>,
 }
 
-impl<'l> Group<'l> {
-    pub(super) fn new(limits: &'l Limits) -> Group<'l> {
-        Group {
+impl<'l> Backlog<'l> {
+    pub(super) fn new(limits: &'l Limits) -> Backlog<'l> {
+        Backlog {
             limits,
             at: None,
             own: None,
@@ -85,7 +85,7 @@ impl<'l> Group<'l> {
         begin: i64,
         report: Report,
         received: Received,
-        key: Key,
+        key: ReportKey,
         part: u64,
         take: &mut impl FnMut(Found) -> Result<(), E>,
     ) -> Result<(), E> {

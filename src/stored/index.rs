@@ -6,7 +6,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use super::{Found, ReadError, group::Group, pages::Pages, query::query};
+use super::{Found, ReadError, group::Backlog, pages::Pages, query::query};
 use crate::{
     exit::{Exit, Failure},
     limits::Limits,
@@ -60,7 +60,7 @@ pub(crate) struct Index {
 
 /// Answer to `_field_caps`.
 #[derive(Deserialize)]
-struct Fields {
+struct FieldCaps {
     indices: Vec<String>,
     fields: BTreeMap<String, BTreeMap<String, Value>>,
 }
@@ -94,7 +94,7 @@ impl Index {
         stop: Arc<Stop>,
     ) -> Result<Index, Failure> {
         let mut index = Index::unseen(config, names, limits, stop)?;
-        let Fields { indices, fields } = index.field_types(&index.names, all_must_be_there)?;
+        let FieldCaps { indices, fields } = index.field_types(&index.names, all_must_be_there)?;
         index.indices = indices;
         for (_, object, begin, report_id) in FIELDS {
             let within = format!("{object}.");
@@ -220,7 +220,7 @@ impl Index {
         let (_, object, ..) = FIELDS[kind as usize];
         let Some(field) = self.fields.get(object) else { return Ok(()) };
         let mut pages = Pages::new(self, field, query(kind, field, period));
-        let mut group = Group::new(&self.limits);
+        let mut group = Backlog::new(&self.limits);
         while let Some(hits) = pages.next()? {
             for hit in hits {
                 group.add(field.second(&hit.sort[0]), hit, &mut take)?;
@@ -252,7 +252,7 @@ impl Index {
     }
 
     /// Which types the fields have in indices, and all indices.
-    fn field_types(&self, names: &str, all_must_be_there: bool) -> Result<Fields, ReadError> {
+    fn field_types(&self, names: &str, all_must_be_there: bool) -> Result<FieldCaps, ReadError> {
         let fields =
             FIELDS.map(|(_, object, begin, id)| format!("{object}.*,{begin},{id},{id}.keyword"));
         let path = format!(

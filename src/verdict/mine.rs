@@ -68,14 +68,14 @@ impl Mine {
     /// # Errors
     /// It is not in this form, or names something that is none.
     pub fn read(text: &str) -> Result<Mine, MineError> {
-        let tables: BTreeMap<DomainName, Table> =
+        let tables: BTreeMap<DomainName, MineTable> =
             toml::from_str(text).map_err(|error: toml::de::Error| {
                 let line = line_of(text, error.span());
                 MineError { line, reason: error.message().replace('\n', "; ") }
             })?;
         let mut mine = Mine::default();
         for (DomainName(domain), table) in tables {
-            let Table { networks, selectors, senders, domains } = table;
+            let MineTable { networks, selectors, senders, domains } = table;
             let all = networks.into_iter().map(|NetworkName(network)| Whose::Network(network));
             let all = all.chain(selectors.into_iter().map(Whose::Selector));
             let all = all.chain(senders.into_iter().map(Whose::Sender));
@@ -191,7 +191,7 @@ impl<'de> Deserialize<'de> for NetworkName {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
-struct Table {
+struct MineTable {
     networks: Vec<NetworkName>,
     selectors: Vec<String>,
     senders: Vec<String>,

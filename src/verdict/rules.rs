@@ -46,7 +46,8 @@ pub(super) fn verdict(case: &Case) -> Verdict {
 }
 
 fn to_repair(case: &Case, repair: Vec<Mechanism>, why: String) -> Verdict {
-    Verdict { repair: repair.clone(), ..case.is(Bucket::NeedsRepair, why, repair_advice(&repair)) }
+    let advice = repair_advice(&repair);
+    Verdict { repair, ..case.is(Bucket::NeedsRepair, why, advice) }
 }
 
 fn repair_advice(repair: &[Mechanism]) -> &'static str {

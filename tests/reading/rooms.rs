@@ -1,7 +1,8 @@
-//! The order of the rooms in ARCHITECTURE.md: no room of `src` uses one that stands behind it.
+//! The order of the rooms in ARCHITECTURE.md: no room of `src` uses one that stands behind it, and
+//! no two types that other rooms see share a name.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -24,7 +25,11 @@ fn rooms() -> Vec<String> {
 
 /// All files of Rust in `src`.
 fn files() -> impl Iterator<Item = PathBuf> {
-    let all = WalkDir::new("src").sort_by_file_name().into_iter().map(|entry| entry.expect("src"));
+    files_in("src")
+}
+
+fn files_in(folder: &str) -> impl Iterator<Item = PathBuf> {
+    let all = WalkDir::new(folder).sort_by_file_name().into_iter().map(|entry| entry.expect("src"));
     all.map(walkdir::DirEntry::into_path).filter(|path| path.extension().is_some_and(|e| e == "rs"))
 }
 
@@ -127,6 +132,37 @@ fn no_mode_uses_another() {
             assert!(used == mode || !modes.contains(used), "{}: {path}", file.display());
         }
     }
+}
+
+#[test]
+fn no_file_has_more_than_400_lines() {
+    let folders = ["src", "tests", "benches", "fuzz/fuzz_targets", "fuzz/src"];
+    for file in folders.into_iter().flat_map(files_in) {
+        let lines = fs::read_to_string(&file).expect("UTF-8").lines().count();
+        assert!(lines <= 400, "{}: {lines} lines", file.display());
+    }
+}
+
+#[test]
+fn no_two_types_share_a_name() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in files() {
+        for line in fs::read_to_string(&file).expect("UTF-8").lines() {
+            let public = ["pub ", "pub(crate) "];
+            let Some(line) = public.iter().find_map(|word| line.strip_prefix(word)) else {
+                continue;
+            };
+            let kinds = ["struct ", "enum ", "trait ", "type ", "union "];
+            let Some(name) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else {
+                continue;
+            };
+            let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+            places.entry(name[..end].to_owned()).or_default().push(file.display().to_string());
+        }
+    }
+    assert!(places.len() > 150, "{} types were found", places.len());
+    places.retain(|_, files| files.len() > 1);
+    assert!(places.is_empty(), "the name of two types: {places:#?}");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::{
 };
 
 use email_report_processor::{
-    metrics::{Metrics, RequestResult, Standing},
-    settle::{Origin, Outcome, Settlement, Tag, Tally, apply::Moved},
+    metrics::{BucketMessages, Metrics, RequestResult},
+    settle::{Counts, MailOutcome, Origin, Settlement, Tag, apply::Moved},
 };
 use serde_json::{Value, json};
 
@@ -256,13 +256,13 @@ fn every_metric_that_grafana_is_to_show_exists_and_is_shown() {
     let stored = Settlement {
         origin: Origin::Input("a mail".into()),
         tag: Tag::default(),
-        outcome: Outcome::Stored,
-        tally: Tally::default(),
+        outcome: MailOutcome::Stored,
+        tally: Counts::default(),
         about: None,
     };
     metrics.settled(&stored, Moved::Yes);
     let domain = "example.org".into();
-    metrics.set_standings(&[Standing { domain, bucket: "mine", pass: 1, fail: 0 }]);
+    metrics.set_standings(&[BucketMessages { domain, bucket: "mine", pass: 1, fail: 0 }]);
     let text = metrics.render(0, None);
     // A histogram is shown by its buckets; OpenMetrics adds _total to counters.
     let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));

@@ -1,4 +1,4 @@
-//! A DNS server of the tests, on loopback, over UDP and TCP.
+//! DNS servers of the tests, on loopback, over UDP and TCP; this one knows TXT records.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use hickory_proto::{
-    op::{Message, ResponseCode},
+    op::{Message, Query, ResponseCode},
     rr::{
         Name, RData, Record,
         rdata::{CNAME, TXT},
@@ -58,26 +58,11 @@ impl Dns {
     /// others are not there.
     pub fn start(zone: impl IntoIterator<Item = (&'static str, Answer)>) -> Dns {
         let zone: Arc<BTreeMap<&str, Answer>> = Arc::new(zone.into_iter().collect());
-        let (udp, tcp) = sockets();
-        let address = udp.local_addr().expect("an address");
         let by_tcp = Arc::new(AtomicUsize::new(0));
-        {
-            let zone = Arc::clone(&zone);
-            thread::spawn(move || {
-                let mut buffer = [0; 4096];
-                while let Ok((length, client)) = udp.recv_from(&mut buffer) {
-                    if let Some(answer) = answer(&zone, &buffer[..length], true) {
-                        let _ = udp.send_to(&answer, client);
-                    }
-                }
-            });
-        }
         let counted = Arc::clone(&by_tcp);
-        thread::spawn(move || {
-            for client in tcp.incoming().flatten() {
-                let (zone, counted) = (Arc::clone(&zone), Arc::clone(&counted));
-                thread::spawn(move || serve(client, &zone, &counted));
-            }
+        let address = start(move |query, answer, by_udp| {
+            counted.fetch_add(usize::from(!by_udp), Ordering::Relaxed);
+            fill(&zone, query, answer, by_udp)
         });
         Dns { address, by_tcp }
     }
@@ -86,6 +71,36 @@ impl Dns {
     pub fn server(&self) -> String {
         self.address.to_string()
     }
+}
+
+/// Starts a server, which has a thread for each question. `fill` completes the answer to one, and
+/// hears whether it came over UDP; if it says false there is none.
+pub fn start(
+    fill: impl Fn(&Query, &mut Message, bool) -> bool + Send + Sync + 'static,
+) -> SocketAddr {
+    let fill = Arc::new(fill);
+    let (udp, tcp) = sockets();
+    let address = udp.local_addr().expect("an address");
+    let (udp, by_udp) = (Arc::new(udp), Arc::clone(&fill));
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok((length, client)) = udp.recv_from(&mut buffer) {
+            let question = buffer[..length].to_vec();
+            let (udp, fill) = (Arc::clone(&udp), Arc::clone(&by_udp));
+            thread::spawn(move || {
+                if let Some(answer) = answer(&*fill, &question, true) {
+                    let _ = udp.send_to(&answer, client);
+                }
+            });
+        }
+    });
+    thread::spawn(move || {
+        for client in tcp.incoming().flatten() {
+            let fill = Arc::clone(&fill);
+            thread::spawn(move || serve(client, &*fill));
+        }
+    });
+    address
 }
 
 /// The same port for both.
@@ -100,8 +115,7 @@ fn sockets() -> (UdpSocket, TcpListener) {
 
 fn serve(
     mut client: TcpStream,
-    zone: &BTreeMap<&str, Answer>,
-    counted: &AtomicUsize,
+    fill: &impl Fn(&Query, &mut Message, bool) -> bool,
 ) -> io::Result<()> {
     client.set_read_timeout(Some(Duration::from_secs(10)))?;
     loop {
@@ -109,21 +123,28 @@ fn serve(
         client.read_exact(&mut length)?;
         let mut question = vec![0; u16::from_be_bytes(length).into()];
         client.read_exact(&mut question)?;
-        counted.fetch_add(1, Ordering::Relaxed);
-        let Some(answer) = answer(zone, &question, false) else { continue };
+        let Some(answer) = answer(fill, &question, false) else { continue };
         client.write_all(&u16::try_from(answer.len()).expect("it fits").to_be_bytes())?;
         client.write_all(&answer)?;
     }
 }
 
-fn answer(zone: &BTreeMap<&str, Answer>, question: &[u8], by_udp: bool) -> Option<Vec<u8>> {
+fn answer(
+    fill: &impl Fn(&Query, &mut Message, bool) -> bool,
+    question: &[u8],
+    by_udp: bool,
+) -> Option<Vec<u8>> {
     let question = Message::from_vec(question).expect("a question");
     let query = question.queries.first().expect("a query").clone();
     let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
     answer.metadata.recursion_desired = true;
     answer.metadata.recursion_available = true;
+    answer.add_query(query.clone());
+    fill(&query, &mut answer, by_udp).then(|| answer.to_vec().expect("a message"))
+}
+
+fn fill(zone: &BTreeMap<&str, Answer>, query: &Query, answer: &mut Message, by_udp: bool) -> bool {
     let mut name = query.name().clone();
-    answer.add_query(query);
     for _ in 0..20 {
         let record = |data: RData| Record::from_rdata(name.clone(), 60, data);
         let add = |texts: &[Vec<Vec<u8>>], answer: &mut Message| {
@@ -140,10 +161,10 @@ fn answer(zone: &BTreeMap<&str, Answer>, question: &[u8], by_udp: bool) -> Optio
                     answer.metadata.response_code = ResponseCode::NXDomain;
                 }
             }
-            Some(Answer::Silence) => return None,
+            Some(Answer::Silence) => return false,
             Some(Answer::Code(code)) => answer.metadata.response_code = code,
             Some(Answer::OnlyByTcp(_)) if by_udp => answer.metadata.truncation = true,
-            Some(Answer::Texts(texts) | Answer::OnlyByTcp(texts)) => add(&texts, &mut answer),
+            Some(Answer::Texts(texts) | Answer::OnlyByTcp(texts)) => add(&texts, answer),
             Some(Answer::Alias(other)) => {
                 let other = Name::from_ascii(format!("{other}.")).expect("a name");
                 let alias = record(RData::CNAME(CNAME(other.clone())));
@@ -154,7 +175,7 @@ fn answer(zone: &BTreeMap<&str, Answer>, question: &[u8], by_udp: bool) -> Optio
         }
         break;
     }
-    Some(answer.to_vec().expect("a message"))
+    true
 }
 
 fn plain(name: &Name) -> String {

@@ -1,21 +1,23 @@
-//! A DNS server of the tests that knows names of addresses, on loopback, over UDP.
+//! A DNS server of the tests that knows names of addresses, on loopback.
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     thread,
     time::Duration,
 };
 
 use hickory_proto::{
-    op::{Message, ResponseCode},
+    op::{Message, Query, ResponseCode},
     rr::{
         Name, RData, Record, RecordType,
         rdata::{A, AAAA, PTR},
     },
 };
 use parking_lot::Mutex;
+
+use super::dns;
 
 /// What is answered.
 #[derive(Clone, Debug)]
@@ -48,22 +50,9 @@ pub struct ReverseDns {
 
 impl ReverseDns {
     pub fn start() -> ReverseDns {
-        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").expect("a port"));
-        let address = socket.local_addr().expect("an address");
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok((length, client)) = socket.recv_from(&mut buffer) {
-                let (question, socket) = (buffer[..length].to_vec(), Arc::clone(&socket));
-                let state = Arc::clone(&shared);
-                thread::spawn(move || {
-                    if let Some(answer) = state.answer(&question) {
-                        let _ = socket.send_to(&answer, client);
-                    }
-                });
-            }
-        });
+        let address = dns::start(move |query, answer, _| shared.fill(query, answer));
         ReverseDns { address, state }
     }
 
@@ -119,9 +108,7 @@ fn reverse(address: &str) -> Name {
 }
 
 impl State {
-    fn answer(&self, question: &[u8]) -> Option<Vec<u8>> {
-        let question = Message::from_vec(question).expect("a question");
-        let query = question.queries.first().expect("a query").clone();
+    fn fill(&self, query: &Query, answer: &mut Message) -> bool {
         self.asked.lock().push(format!("{} {}", query.name(), query.query_type()));
         {
             let mut open = self.open.lock();
@@ -131,18 +118,14 @@ impl State {
         let delay = *self.delay.lock();
         thread::sleep(delay);
         self.open.lock().0 -= 1;
-        let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
-        answer.metadata.recursion_desired = true;
-        answer.metadata.recursion_available = true;
         let (name, kind) = (query.name().clone(), query.query_type());
         let found = self.zone.lock().get(&name).cloned();
-        answer.add_query(query);
         let mut add = |data| {
             answer.add_answer(Record::from_rdata(name.clone(), 60, data));
         };
         match found {
             None => answer.metadata.response_code = ResponseCode::NXDomain,
-            Some(Answer::Silence) => return None,
+            Some(Answer::Silence) => return false,
             Some(Answer::Code(code)) => answer.metadata.response_code = code,
             Some(Answer::Names(names)) => names.iter().for_each(|name| {
                 let labels = name.split(|byte| *byte == b'.');
@@ -156,6 +139,6 @@ impl State {
                 });
             }
         }
-        Some(answer.to_vec().expect("a message"))
+        true
     }
 }

@@ -154,12 +154,7 @@ impl OpenSearch {
 
     /// Sends lines to `_bulk`.
     pub fn bulk(&self, lines: &str) -> Value {
-        let url = format!("{}/_bulk", self.url);
-        let mut answer = ureq::post(&url)
-            .header("content-type", "application/x-ndjson")
-            .send(lines)
-            .expect("an answer");
-        serde_json::from_str(&answer.body_mut().read_to_string().expect("UTF-8")).expect("JSON")
+        self.send("POST", "/_bulk?refresh=true", Some(lines.to_owned()))
     }
 
     /// How many documents an index holds, after a refresh.

@@ -13,7 +13,7 @@ use crate::{
     moment::day,
     sqlite::{
         OpenError,
-        look::{Seen, look},
+        look::{StoreState, look},
     },
 };
 
@@ -27,16 +27,16 @@ pub(super) fn check(file: &Path, findings: &mut Findings) -> Option<BTreeMap<Str
     space::note_root(file, about, findings);
     let mut found = None;
     match look(file) {
-        Ok(Seen::Nothing) => {
+        Ok(StoreState::Nothing) => {
             missing(file, about, findings);
         }
-        Ok(Seen::AfterCrash) => findings.warning(
+        Ok(StoreState::AfterCrash) => findings.warning(
             "store.opens",
             about,
             "whoever wrote to it last was killed, and left a log that is not taken over yet",
             "Nothing to do: the next report that is stored mends it",
         ),
-        Ok(Seen::Store { is_older, newest, faults, rows }) => {
+        Ok(StoreState::Store { is_older, newest, faults, rows }) => {
             version(is_older, about, findings);
             whole(&faults, rows.values().sum(), about, findings);
             if !is_older && faults.is_empty() {

@@ -12,8 +12,8 @@ use std::{ops::Range, sync::atomic::Ordering::Relaxed};
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
-use self::source::{Break, Moment};
-pub(super) use self::source::{Source, is_sqlite};
+use self::source::{CopyError, SourceView};
+pub(super) use self::source::{CopySource, is_sqlite};
 use super::{
     feed::Fed,
     journal::{FileKey, Place},
@@ -68,10 +68,10 @@ impl<'c> Copier<'c> {
         self.told
     }
 
-    pub(super) fn copy(&mut self, source: &mut Source) {
+    pub(super) fn copy(&mut self, source: &mut CopySource) {
         let (name, identity) = (source.name(), source.identity());
         match self.all(source, &name, &identity) {
-            Ok(()) | Err(Break::Stopped | Break::Index(ReadError::Stopped)) => {}
+            Ok(()) | Err(CopyError::Stopped | CopyError::Index(ReadError::Stopped)) => {}
             Err(error) => {
                 error!("{}: {error}", sanitize::line(&name));
                 self.told.fed.all_read = false;
@@ -79,7 +79,12 @@ impl<'c> Copier<'c> {
         }
     }
 
-    fn all(&mut self, source: &mut Source, name: &str, identity: &str) -> Result<(), Break> {
+    fn all(
+        &mut self,
+        source: &mut CopySource,
+        name: &str,
+        identity: &str,
+    ) -> Result<(), CopyError> {
         let period = self.period.clone();
         let mut source = source.at_this_moment(&period)?;
         let mut counts = [0; 3];
@@ -90,7 +95,7 @@ impl<'c> Copier<'c> {
         self.told.fed.found = all;
         self.counters.total.store(all, Relaxed);
         self.counters.total_known.store(true, Relaxed);
-        if let Moment::Index(index) = &source
+        if let SourceView::Index(index) = &source
             && period == (i64::MIN..i64::MAX)
         {
             self.told.other = index.count_all()?.saturating_sub(all);
@@ -133,9 +138,9 @@ impl<'c> Copier<'c> {
         Some((stream, resume))
     }
 
-    fn take(&mut self, stream: Tag, kind: u64, name: &str, found: Found) -> Result<(), Break> {
+    fn take(&mut self, stream: Tag, kind: u64, name: &str, found: Found) -> Result<(), CopyError> {
         if self.run.stop.is_asked() {
-            return Err(Break::Stopped);
+            return Err(CopyError::Stopped);
         }
         let mut tag = |begin| {
             self.portions += 1;

@@ -29,7 +29,7 @@ use crate::{
         archive::{self, Blocks, Member, Shape},
         mbox::Mbox,
         stdin::{Stdin, is_stdin},
-        walk::{Found, is_bookkeeping, walk},
+        walk::{WalkEntry, is_bookkeeping, walk},
     },
 };
 
@@ -81,15 +81,15 @@ impl Feeder<'_> {
             } else {
                 let _ = walk(path, self.import.recursive, &mut |found| {
                     let name = |path: &Path| path.display().to_string();
-                    if let Ok(Found::Link(path)) = found {
+                    if let Ok(WalkEntry::Link(path)) = found {
                         self.fed.links.get_or_insert((0, path)).0 += 1;
                         return ControlFlow::Continue(());
                     }
                     self.fed.found += 1;
                     let (what, fed) = match found {
-                        Ok(Found::Mail(entry)) => (name(&entry.path()), self.mail(entry)),
-                        Ok(Found::File(path)) => (name(&path), self.file(&path)),
-                        Ok(Found::Link(path)) => (name(&path), Ok(())),
+                        Ok(WalkEntry::Mail(entry)) => (name(&entry.path()), self.mail(entry)),
+                        Ok(WalkEntry::File(path)) => (name(&path), self.file(&path)),
+                        Ok(WalkEntry::Link(path)) => (name(&path), Ok(())),
                         Err(error) => (name(path), Err(error)),
                     };
                     if let Err(error) = fed {

@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use tracing::{Level, enabled, info, warn};
 
 use self::{
-    copy::{Copier, Source, is_sqlite},
+    copy::{Copier, CopySource, is_sqlite},
     feed::{Fed, Feeder},
     journal::Journal,
     progress::{Counters, Progress, Show},
@@ -40,11 +40,11 @@ use crate::{
     moment::Moment,
     report::hex,
     sanitize,
-    settle::{Outcome, Settlement, apply::Moved},
+    settle::{MailOutcome, Settlement, apply::Moved},
     sink::{Destination, Identity, Sink, opensearch::config::ImportTuning},
     source::{
         stdin::is_stdin,
-        walk::{Found, walk},
+        walk::{WalkEntry, walk},
     },
     stop::Stop,
 };
@@ -66,7 +66,7 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
     let limits = config.pipeline.reading.limits.clone();
     let stop = Arc::new(Stop::default());
     stop.on_signals(false)?;
-    let mut source = Source::open(import, typed, &purpose, &limits, &stop)?;
+    let mut source = CopySource::open(import, typed, &purpose, &limits, &stop)?;
     if let Some(source) = &source {
         source.refuse_same(&config.store)?;
     }
@@ -87,7 +87,7 @@ pub(super) fn run(import: &cli::ImportFlags, typed: &Typed, quiet: bool) -> Resu
         (false, false) => Show::Lines,
     };
     let progress = Progress::start(Arc::clone(&counters), show)?;
-    let shared = Shared { import, state: &state, counters: &counters, quiet };
+    let shared = ImportContext { import, state: &state, counters: &counters, quiet };
     match &mut source {
         Some(source) => shared.copy(source, run, period, progress),
         None => shared.read_mails(run, limits.mail_bytes, progress),
@@ -115,18 +115,18 @@ fn refuse_other_files(import: &cli::ImportFlags, store: &Destination) -> Result<
 }
 
 /// What both kinds of sources need.
-struct Shared<'s> {
+struct ImportContext<'s> {
     import: &'s cli::ImportFlags,
     state: &'s Mutex<Remembered>,
     counters: &'s Arc<Counters>,
     quiet: bool,
 }
 
-impl Shared<'_> {
+impl ImportContext<'_> {
     /// Another store is the source.
     fn copy(
         &self,
-        source: &mut Source,
+        source: &mut CopySource,
         run: Ingest,
         period: Option<Range<i64>>,
         progress: Progress,
@@ -140,7 +140,7 @@ impl Shared<'_> {
     }
 
     fn read_mails(&self, run: Ingest, limit: u64, progress: Progress) -> Result<Exit, Failure> {
-        let Shared { import, state, counters, quiet } = *self;
+        let ImportContext { import, state, counters, quiet } = *self;
         count_in_background(import, counters, &run.stop);
         let fed = Fed { all_read: true, ..Fed::default() };
         let mut feeder = Feeder { import, run: &run, state, counters, limit, fed };
@@ -159,7 +159,7 @@ impl Shared<'_> {
         tell: impl FnOnce(),
     ) -> Result<Exit, Failure> {
         drop(progress);
-        let Shared { import, counters, .. } = *self;
+        let ImportContext { import, counters, .. } = *self;
         let mut state = self.state.lock();
         state.journal.flush();
         let is_remembered =
@@ -188,7 +188,8 @@ fn observer(
             ingest::log(settled);
         }
         for (settlement, moved) in settled {
-            counters.settled(&settlement.tally, matches!(settlement.outcome, Outcome::Failed(_)));
+            counters
+                .settled(&settlement.tally, matches!(settlement.outcome, MailOutcome::Failed(_)));
             state.lock().settled(settlement, *moved);
         }
     }
@@ -286,9 +287,9 @@ fn count_in_background(import: &cli::ImportFlags, counters: &Arc<Counters>, stop
         for path in &paths {
             let counted = walk(path, recursive, &mut |found| {
                 let path = match found {
-                    Ok(Found::Mail(entry)) => entry.path(),
-                    Ok(Found::File(path)) => path,
-                    Ok(Found::Link(_)) | Err(_) => return ControlFlow::Continue(()),
+                    Ok(WalkEntry::Mail(entry)) => entry.path(),
+                    Ok(WalkEntry::File(path)) => path,
+                    Ok(WalkEntry::Link(_)) | Err(_) => return ControlFlow::Continue(()),
                 };
                 let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
                 counters.total.fetch_add(size, Relaxed);

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tracing::info;
 
 use super::echo::Quiet;
-use crate::{logging, settle::Tally};
+use crate::{logging, settle::Counts};
 
 /// How often the bar is drawn.
 const DRAW_INTERVAL: Duration = Duration::from_millis(250);
@@ -47,14 +47,14 @@ pub(super) struct Counters {
     pub(super) reading_failed: AtomicBool,
     /// All were counted; never with standard input.
     pub(super) total_known: AtomicBool,
-    settled: Mutex<Settled>,
+    settled: Mutex<SettledCounts>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Settled {
+struct SettledCounts {
     mails: u64,
     failed: u64,
-    tally: Tally,
+    tally: Counts,
 }
 
 impl Counters {
@@ -62,7 +62,7 @@ impl Counters {
         Counters { of_store, ..Counters::default() }
     }
 
-    pub(super) fn settled(&self, tally: &Tally, failed: bool) {
+    pub(super) fn settled(&self, tally: &Counts, failed: bool) {
         let mut settled = self.settled.lock();
         settled.mails += 1;
         settled.failed += u64::from(failed);
@@ -77,7 +77,7 @@ impl Counters {
         is_known.then(|| (read.saturating_mul(100) / total).min(99))
     }
 
-    fn look(&self) -> Settled {
+    fn look(&self) -> SettledCounts {
         *self.settled.lock()
     }
 }
@@ -167,12 +167,12 @@ impl Drop for Progress {
 struct Rates {
     started: Instant,
     /// When, and what was counted then; the front is about [`RATE_INTERVAL`] old.
-    past: std::collections::VecDeque<(Instant, Settled)>,
+    past: std::collections::VecDeque<(Instant, SettledCounts)>,
 }
 
 impl Rates {
     fn new() -> Rates {
-        Rates { started: Instant::now(), past: [(Instant::now(), Settled::default())].into() }
+        Rates { started: Instant::now(), past: [(Instant::now(), SettledCounts::default())].into() }
     }
 
     fn line(&mut self, counters: &Counters) -> String {
@@ -184,8 +184,8 @@ impl Rates {
         let (then, before) = self.past[0];
         let seconds = then.elapsed().as_secs_f64().max(0.001);
         let rate = |now: u64, before: u64| HumanCount(per_second(now - before, seconds));
-        let records = |tally: &Tally| tally.records + tally.policies;
-        let judged = |tally: &Tally| tally.created + tally.duplicates + tally.refused;
+        let records = |tally: &Counts| tally.records + tally.policies;
+        let judged = |tally: &Counts| tally.created + tally.duplicates + tally.refused;
         let (bytes, total) = (counters.bytes.load(Relaxed), counters.total.load(Relaxed));
         let left = if counters.total_known.load(Relaxed) && bytes > 0 {
             format!(", {} left", HumanDuration(remaining(self.started.elapsed(), bytes, total)))

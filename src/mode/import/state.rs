@@ -16,7 +16,7 @@ use crate::{
     cli,
     exit::{Exit, Failure},
     sanitize,
-    settle::{Outcome, Settlement, Tag, apply::Moved},
+    settle::{MailOutcome, Settlement, Tag, apply::Moved},
 };
 
 /// How often the journal is written out.
@@ -53,17 +53,19 @@ impl Remembered {
     pub(super) fn settled(&mut self, settlement: &Settlement, moved: Moved) {
         let Settlement { origin, tag, outcome, .. } = settlement;
         let end = match outcome {
-            Outcome::Left => End::Left,
-            Outcome::Failed(_) => End::Failed,
+            MailOutcome::Left => End::Left,
+            MailOutcome::Failed(_) => End::Failed,
             // One that could not be moved is to be moved by the next import.
-            Outcome::Stored if moved != Moved::Failed => End::Whole,
+            MailOutcome::Stored if moved != Moved::Failed => End::Whole,
             _ => End::Partly,
         };
         self.journal.settled(*tag, end);
         match outcome {
-            Outcome::Failed(reason) => self.unusable(&origin.name(), "failed", reason),
-            Outcome::Unrecognized(reason) => self.unusable(&origin.name(), "unrecognized", reason),
-            Outcome::Stored | Outcome::Left | Outcome::Gone | Outcome::NotAFile => {}
+            MailOutcome::Failed(reason) => self.unusable(&origin.name(), "failed", reason),
+            MailOutcome::Unrecognized(reason) => {
+                self.unusable(&origin.name(), "unrecognized", reason);
+            }
+            _ => {}
         }
         if self.journal_flushed.elapsed() >= JOURNAL_INTERVAL {
             self.journal.flush();

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     maildir::Entry,
-    settle::{Origin, Outcome, Settlement, apply::Moved},
+    settle::{MailOutcome, Origin, Settlement, apply::Moved},
 };
 
 /// What is known of mails in `new/`.
@@ -64,7 +64,7 @@ impl Known {
         match (&settlement.outcome, moved) {
             (_, Moved::Yes) => {}
             (_, Moved::Changed) => mails.late.push(entry.clone()),
-            (Outcome::Unrecognized(_) | Outcome::NotAFile, Moved::No) => {
+            (MailOutcome::Unrecognized(_) | MailOutcome::NotAFile, Moved::No) => {
                 mails.kept.insert(entry.clone());
             }
             _ if taken_up.is_some_and(|turn| turn < mails.turn) => mails.late.push(entry.clone()),
@@ -95,12 +95,18 @@ mod tests {
     use super::*;
     use crate::{
         maildir::{Folder, Maildir},
-        settle::Tally,
+        settle::Counts,
     };
 
     fn left(entry: &Entry) -> Settlement {
         let origin = Origin::Maildir(entry.clone());
-        Settlement { origin, tag: 0, outcome: Outcome::Left, tally: Tally::default(), about: None }
+        Settlement {
+            origin,
+            tag: 0,
+            outcome: MailOutcome::Left,
+            tally: Counts::default(),
+            about: None,
+        }
     }
 
     #[test]
@@ -112,19 +118,19 @@ mod tests {
         let maildir = Maildir::open(folder.path()).expect("a Maildir");
         let mut entry = maildir.entry(Folder::New, "1.mx".into()).expect("a mail");
         let known = Known::default();
-        let mut keep = |outcome: Outcome| {
+        let mut keep = |outcome: MailOutcome| {
             assert!(known.take_up(&entry));
             entry.read(100).expect("read");
             known.settled(&Settlement { outcome, ..left(&entry) }, Moved::No);
             assert!(!known.take_up(&entry), "it is known");
         };
         fs::create_dir(folder.path().join("new/1.mx")).expect("a folder");
-        keep(Outcome::NotAFile);
+        keep(MailOutcome::NotAFile);
         fs::remove_dir(folder.path().join("new/1.mx")).expect("removed");
         fs::write(folder.path().join("new/1.mx"), "half").expect("written");
-        keep(Outcome::Unrecognized("why".into()));
+        keep(MailOutcome::Unrecognized("why".into()));
         fs::write(folder.path().join("new/1.mx"), "half and the rest").expect("written");
-        keep(Outcome::Unrecognized("why".into()));
+        keep(MailOutcome::Unrecognized("why".into()));
     }
 
     #[test]

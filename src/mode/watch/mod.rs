@@ -33,7 +33,7 @@ use crate::{
     maildir::{Entry, Folder, Maildir},
     metrics::{Metrics, server::Server},
     pipeline::Mail,
-    settle::{Origin, Outcome, Settlement, apply::Moved},
+    settle::{MailOutcome, Origin, Settlement, apply::Moved},
     sink::{self, opensearch::config::OnTrouble},
     source::folder_watch::{FolderWatch, News},
     stop::{Reason, Stop},
@@ -129,7 +129,7 @@ fn start(
                 metrics.settled(settlement, *moved);
                 known.settled(settlement, *moved);
             }
-            if settled.iter().any(|(settlement, _)| settlement.outcome == Outcome::Stored) {
+            if settled.iter().any(|(settlement, _)| settlement.outcome == MailOutcome::Stored) {
                 poke.stored();
             }
         }

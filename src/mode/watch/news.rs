@@ -21,7 +21,7 @@ use crate::{
     config::Config,
     exit::Failure,
     ingest::counted,
-    metrics::{Metrics, Standing},
+    metrics::{BucketMessages, Metrics},
     sink::Destination,
     stop::Stop,
     verdict::Bucket,
@@ -119,7 +119,7 @@ fn tell_trouble(error: &Failure, stop: &Stop) {
     }
 }
 
-fn standings(news: &News) -> Vec<Standing> {
+fn standings(news: &News) -> Vec<BucketMessages> {
     let mut all = Vec::new();
     for standing in news.standings.iter().take(DOMAINS) {
         for bucket in Bucket::ALL {
@@ -131,7 +131,7 @@ fn standings(news: &News) -> Vec<Standing> {
                 messages = messages.saturating_add(sum.messages);
             }
             let (domain, bucket) = (standing.domain.clone(), bucket.word());
-            all.push(Standing { domain, bucket, pass, fail: messages.saturating_sub(pass) });
+            all.push(BucketMessages { domain, bucket, pass, fail: messages.saturating_sub(pass) });
         }
     }
     all

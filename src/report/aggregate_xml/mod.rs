@@ -23,7 +23,7 @@ const ERRORS_KEPT: usize = 20;
 
 /// Where a report ends.
 #[derive(Clone, Copy)]
-pub(super) struct End {
+pub(super) struct ReportEnd {
     pub(super) at: usize,
     /// The next report begins there; else somewhere behind, or nowhere.
     pub(super) is_root: bool,
@@ -36,7 +36,7 @@ pub(super) fn parse(
     limits: &Limits,
     pieces: &mut Pieces,
     mut repairs: Repairs,
-) -> (Result<AggregateReport, Unreadable>, Option<End>) {
+) -> (Result<AggregateReport, Unreadable>, Option<ReportEnd>) {
     let skipped = open_declaration(text);
     if skipped > 0 {
         repairs.note("xml-declaration");
@@ -58,7 +58,7 @@ pub(super) fn parse(
     match outcome {
         Ok(end) => {
             report.repairs = xml.repairs;
-            (finish(report, period), Some(End { at: skipped + end.at, ..end }))
+            (finish(report, period), Some(ReportEnd { at: skipped + end.at, ..end }))
         }
         Err(error) => (Err(error), None),
     }
@@ -108,13 +108,13 @@ fn read(
     limits: &Limits,
     report: &mut AggregateReport,
     period: &mut Option<Period>,
-) -> Result<End, Unreadable> {
+) -> Result<ReportEnd, Unreadable> {
     // Elements open in the report itself: `feedback` and what stands around it.
     let inside = xml.open().len() - usize::from(child.is_some());
     let mut met = 0;
     let mut end_of_last = xml.offset();
     loop {
-        let ends_at = |at| Ok(End { at, is_root: false });
+        let ends_at = |at| Ok(ReportEnd { at, is_root: false });
         let step = child.take().map_or_else(|| xml.step(), |met| Ok(Step::Open(met)))?;
         match step {
             Step::Open(Element::Version) => set(xml, &mut report.version)?,
@@ -132,7 +132,7 @@ fn read(
             Step::Open(Element::Schema) => xml.repairs.note("schema-inside"),
             Step::Open(Element::Feedback) => {
                 xml.repairs.note("missing-root-end-tag");
-                return Ok(End { at: xml.last_offset(), is_root: true });
+                return Ok(ReportEnd { at: xml.last_offset(), is_root: true });
             }
             Step::Open(Element::Row) => lost_record(xml, &mut report.lost)?,
             // Whatever stands there, records in it are not passed over.

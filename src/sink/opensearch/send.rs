@@ -123,7 +123,7 @@ impl Shared {
         for (n, waiting) in batch.iter().enumerate() {
             documents.extend(waiting.open.iter().map(|document| (n, *document)));
         }
-        let mut batch = Batch {
+        let mut batch = InFlight {
             undecided: batch.iter_mut().map(|waiting| mem::take(&mut waiting.open).len()).collect(),
             items: batch.into_iter().map(Some).collect(),
         };
@@ -145,7 +145,7 @@ impl Shared {
     }
 
     /// Sends documents until the store has said something of every one.
-    fn send_documents(&self, batch: &mut Batch, mut documents: Places) -> Result<(), Stopped> {
+    fn send_documents(&self, batch: &mut InFlight, mut documents: Places) -> Result<(), Stopped> {
         while !documents.is_empty() {
             let rest = documents.split_off(batch.fitting(&documents, self.pace.bytes()));
             let part = mem::replace(&mut documents, rest);
@@ -226,7 +226,7 @@ impl Shared {
     /// Takes in one fate a document; adds to `again` those that a busy node is to be sent again,
     /// and says why.
     fn take_in(
-        batch: &mut Batch,
+        batch: &mut InFlight,
         part: Places,
         fates: Vec<Fate>,
         again: &mut Places,
@@ -291,14 +291,14 @@ impl Shared {
 }
 
 /// A batch under way. Items leave it as soon as their last document is judged.
-struct Batch {
+struct InFlight {
     /// The documents open in them are those that their index does not take.
     items: Vec<Option<Waiting>>,
     /// For each: documents of which the store has said nothing.
     undecided: Vec<usize>,
 }
 
-impl Batch {
+impl InFlight {
     /// The store has said something of a document of this item.
     fn decided(&mut self, item: usize) {
         self.undecided[item] -= 1;

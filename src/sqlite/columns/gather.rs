@@ -43,40 +43,6 @@ impl Default for Sum {
 }
 
 impl Sum {
-    pub(super) fn add(&mut self, of: &Of, record: &Packed) {
-        if self.last_report != Some(of.run.report) {
-            self.report(of);
-        }
-        self.records += 1;
-        let messages = &mut self.messages[usize::from(record.outcome)];
-        *messages = capped_sum(*messages, record.messages);
-    }
-
-    /// Counts a report, once.
-    pub(super) fn report(&mut self, of: &Of) {
-        let Run { report, begin, .. } = *of.run;
-        self.last_report = Some(report);
-        self.first = self.first.min(begin);
-        self.last = self.last.max(begin);
-        if of.is_split {
-            self.split.insert(report);
-        } else {
-            self.reports += 1;
-        }
-    }
-
-    pub(super) fn merge(&mut self, other: Sum) {
-        self.reports += other.reports;
-        self.last_report = None;
-        self.split.extend(other.split);
-        self.records += other.records;
-        for (sum, more) in self.messages.iter_mut().zip(other.messages) {
-            *sum = capped_sum(*sum, more);
-        }
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-    }
-
     pub(super) fn tally(&self) -> Tally {
         let mut messages = Messages::default();
         Outcome::all().zip(self.messages).for_each(|(outcome, sum)| messages.add(outcome, sum));
@@ -98,15 +64,37 @@ impl Gather for Sum {
     }
 
     fn record(&mut self, of: &Of, record: &Packed) {
-        self.add(of, record);
+        if self.last_report != Some(of.run.report) {
+            self.empty(of);
+        }
+        self.records += 1;
+        let messages = &mut self.messages[usize::from(record.outcome)];
+        *messages = capped_sum(*messages, record.messages);
     }
 
+    /// Counts the report, once.
     fn empty(&mut self, of: &Of) {
-        self.report(of);
+        let Run { report, begin, .. } = *of.run;
+        self.last_report = Some(report);
+        self.first = self.first.min(begin);
+        self.last = self.last.max(begin);
+        if of.is_split {
+            self.split.insert(report);
+        } else {
+            self.reports += 1;
+        }
     }
 
     fn merge(&mut self, other: Sum) {
-        Sum::merge(self, other);
+        self.reports += other.reports;
+        self.last_report = None;
+        self.split.extend(other.split);
+        self.records += other.records;
+        for (sum, more) in self.messages.iter_mut().zip(other.messages) {
+            *sum = capped_sum(*sum, more);
+        }
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
     }
 }
 
@@ -149,13 +137,13 @@ impl<K: Copy + Eq + Hash + Send + Sync> Gather for Sums<K> {
 
     fn record(&mut self, of: &Of, record: &Packed) {
         if let Some(key) = (self.key)(of.run, Some(record)) {
-            self.of(key).add(of, record);
+            self.of(key).record(of, record);
         }
     }
 
     fn empty(&mut self, of: &Of) {
         if let Some(key) = (self.key)(of.run, None) {
-            self.of(key).report(of);
+            self.of(key).empty(of);
         }
     }
 

@@ -133,13 +133,13 @@ impl Scan<'_> {
 struct Chosen {
     whom: fn(&Packed) -> Whom,
     places: HashMap<Whom, usize, RandomState>,
-    found: Vec<Found>,
+    found: Vec<ChosenSums>,
     /// Messages with a combination of the segment at hand.
     combinations: HashMap<(usize, u16), u64, RandomState>,
 }
 
 #[derive(Default)]
-struct Found {
+struct ChosenSums {
     sum: Sum,
     spf: HashMap<Pair, u64>,
     dkim: HashMap<Pair, u64>,
@@ -155,7 +155,7 @@ impl Chosen {
         places: HashMap<Whom, usize, RandomState>,
         number: usize,
     ) -> Chosen {
-        let found = (0..number).map(|_| Found::default()).collect();
+        let found = (0..number).map(|_| ChosenSums::default()).collect();
         Chosen { whom, places, found, combinations: HashMap::default() }
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{Result, params};
 use super::{Insert, authenticated, integer, json_list};
 use crate::{
     message::Received,
-    report::{FailureReport, Key},
+    report::{FailureReport, ReportKey},
     sqlite::heads,
 };
 
@@ -13,7 +13,7 @@ impl Insert<'_> {
     /// True if the report is new.
     pub(super) fn failure(
         &mut self,
-        key: &Key,
+        key: &ReportKey,
         report: &FailureReport,
         received: &Received,
     ) -> Result<bool> {

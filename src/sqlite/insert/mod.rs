@@ -18,7 +18,9 @@ use super::{
 };
 use crate::{
     message::{Contents, Received},
-    report::{AggregateReport, Ids, Key, Report, TlsReport, aggregate::Record, tls::PolicyResult},
+    report::{
+        AggregateReport, Ids, Report, ReportKey, TlsReport, aggregate::Record, tls::PolicyResult,
+    },
     settle::Acknowledgement,
 };
 
@@ -51,7 +53,7 @@ struct Steps<'c, R, P> {
     /// The heads' table.
     table: &'static str,
     /// Finds the row of a key.
-    heads: fn(&Connection, &Key, &R, &Received) -> Result<Heads>,
+    heads: fn(&Connection, &ReportKey, &R, &Received) -> Result<Heads>,
     /// The id of a new row; nothing if there is one of this key.
     head: fn(&mut Insert<'c>, &str, &R, &Received) -> Result<Option<i64>>,
     /// Whether a report has a record or policy.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     message::Received,
     report::{
-        AggregateReport, FailureReport, Key, Period, Repairs, Text, TlsReport,
+        AggregateReport, FailureReport, Period, Repairs, ReportKey, Text, TlsReport,
         aggregate::{
             AuthResults, DkimResult, Identifiers, Metadata, OverrideReason, PolicyEvaluated,
             PolicyPublished, Record, Row as RecordRow, SpfResult,
@@ -182,10 +182,10 @@ fn reported_message(row: &Row, headers: String) -> Result<ReportedMessage> {
     })
 }
 
-pub(super) fn key(row: &Row) -> Result<Key> {
+pub(super) fn key(row: &Row) -> Result<ReportKey> {
     let bytes: Vec<u8> = row.get("report_key")?;
     // A row that is only a head has 8 bytes more.
-    let key = bytes.get(..16).and_then(|key| key.try_into().ok()).map(Key::from_bytes);
+    let key = bytes.get(..16).and_then(|key| key.try_into().ok()).map(ReportKey::from_bytes);
     key.ok_or_else(|| Error::InvalidColumnType(0, "report_key".into(), Type::Blob))
 }
 

@@ -16,7 +16,7 @@ const BEGIN: i64 = 1_793_491_200;
 type Messages4 = [u64; 4];
 
 #[derive(Clone)]
-struct Row {
+struct JudgedCase {
     what: &'static str,
     name: &'static str,
     kind: Option<&'static str>,
@@ -35,8 +35,8 @@ struct Row {
     says: &'static str,
 }
 
-fn row(what: &'static str, name: &'static str, days: Vec<Messages4>) -> Row {
-    Row {
+fn row(what: &'static str, name: &'static str, days: Vec<Messages4>) -> JudgedCase {
+    JudgedCase {
         what,
         name,
         kind: None,
@@ -54,28 +54,28 @@ fn row(what: &'static str, name: &'static str, days: Vec<Messages4>) -> Row {
     }
 }
 
-impl Row {
-    fn is(mut self, expected: Bucket, says: &'static str) -> Row {
+impl JudgedCase {
+    fn is(mut self, expected: Bucket, says: &'static str) -> JudgedCase {
         (self.expected, self.says) = (expected, says);
         self
     }
 
-    fn repair(mut self, repair: &'static [Mechanism], says: &'static str) -> Row {
+    fn repair(mut self, repair: &'static [Mechanism], says: &'static str) -> JudgedCase {
         self.repair = repair;
         self.is(Bucket::NeedsRepair, says)
     }
 
-    fn kind(mut self, kind: &'static str) -> Row {
+    fn kind(mut self, kind: &'static str) -> JudgedCase {
         (self.kind, self.basis) = (Some(kind), Basis::Signature);
         self
     }
 
-    fn key(mut self, key: &'static str) -> Row {
+    fn key(mut self, key: &'static str) -> JudgedCase {
         self.key = Some(key);
         self
     }
 
-    fn signs(mut self, change: impl Fn(&mut Signs)) -> Row {
+    fn signs(mut self, change: impl Fn(&mut Signs)) -> JudgedCase {
         change(&mut self.signs);
         self
     }
@@ -141,11 +141,11 @@ fn joined(parts: &[(usize, Messages4)]) -> Vec<Messages4> {
 }
 
 /// The domain's own server, whose key others are compared with: 300 messages in 30 days.
-fn own_server() -> Row {
+fn own_server() -> JudgedCase {
     row("own server", "192.0.2.0/24", days(30, [10, 0, 0, 0])).key("2026a")
 }
 
-fn judged(row: &Row) -> Verdict {
+fn judged(row: &JudgedCase) -> Verdict {
     let (own, history) = (own_server().history(), row.history());
     let policy = PolicyPublished { p: Some("none".into()), ..PolicyPublished::default() };
     let before =
@@ -164,7 +164,7 @@ const BOTH: &[Mechanism] = &[Mechanism::Spf, Mechanism::Dkim];
 const DKIM: &[Mechanism] = &[Mechanism::Dkim];
 const SPF: &[Mechanism] = &[Mechanism::Spf];
 
-fn own_ones() -> Vec<Row> {
+fn own_ones() -> Vec<JudgedCase> {
     use Bucket::{Mine, Unknown};
     vec![
         own_server()
@@ -221,24 +221,24 @@ fn own_ones() -> Vec<Row> {
     ]
 }
 
-impl Row {
-    fn before(mut self) -> Row {
+impl JudgedCase {
+    fn before(mut self) -> JudgedCase {
         self.before = Some((300, 290));
         self
     }
 
-    fn said(mut self, whose: &str) -> Row {
+    fn said(mut self, whose: &str) -> JudgedCase {
         self.said = vec![whose.parse().expect(whose)];
         self
     }
 
-    fn rejected(mut self) -> Row {
+    fn rejected(mut self) -> JudgedCase {
         self.rejected = true;
         self
     }
 }
 
-fn said_ones() -> Vec<Row> {
+fn said_ones() -> Vec<JudgedCase> {
     use Bucket::Mine;
     vec![
         row("said, and passes", "Hoster Ltd", days(1, [2, 0, 0, 0]))
@@ -254,7 +254,7 @@ fn said_ones() -> Vec<Row> {
     ]
 }
 
-fn services() -> Vec<Row> {
+fn services() -> Vec<JudgedCase> {
     use Bucket::{Mine, Unknown};
     let elsewhere = |number: u64| move |signs: &mut Signs| signs.elsewhere = number;
     vec![
@@ -282,7 +282,7 @@ fn services() -> Vec<Row> {
     ]
 }
 
-fn forwarders() -> Vec<Row> {
+fn forwarders() -> Vec<JudgedCase> {
     use Bucket::{Forwarder, Unknown};
     vec![
         row("a forwarder", "forwarder.example", days(9, [0, 3, 0, 0]))
@@ -323,7 +323,7 @@ fn forwarders() -> Vec<Row> {
     ]
 }
 
-fn strangers() -> Vec<Row> {
+fn strangers() -> Vec<JudgedCase> {
     use Bucket::{Stranger, Unknown};
     vec![
         row("a spoofer", "203.0.113.0/24", days(9, [0, 0, 0, 13])).is(
@@ -359,9 +359,9 @@ fn strangers() -> Vec<Row> {
             .is(Unknown, "All 117 messages came with a signature of yours that failed"),
         row("seen once before, failing as well", "203.0.113.0/24", days(9, [0, 0, 0, 1]))
             .is(Stranger, "None of 9 messages"),
-        Row { basis: Basis::Nothing, ..row("no address", "unknown", days(9, [3, 0, 0, 1])) }
+        JudgedCase { basis: Basis::Nothing, ..row("no address", "unknown", days(9, [3, 0, 0, 1])) }
             .is(Unknown, "Reports do not say from where 36 messages came."),
-        Row { raw: false, ..row("no result", "203.0.113.0/24", days(9, [0, 0, 0, 1])) }
+        JudgedCase { raw: false, ..row("no result", "203.0.113.0/24", days(9, [0, 0, 0, 1])) }
             .is(Unknown, "Reports say no result of SPF or DKIM"),
         row("records that count nothing", "203.0.113.0/24", days(2, [0, 0, 0, 0]))
             .is(Unknown, "No message is counted"),

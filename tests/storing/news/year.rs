@@ -8,8 +8,8 @@ use std::{
 
 use email_report_processor::{
     changes::{
-        Change, Kind, Look, news,
-        situations::{Key, Situation, Turn, step},
+        Change, ChangeKind, Look, news,
+        situations::{Situation, SituationKey, Turn, step},
     },
     demo::Year,
     sqlite::query::Reader,
@@ -51,7 +51,7 @@ fn changes(
     reader: &mut Reader,
     days: std::ops::Range<i64>,
     volume: u64,
-    open: &[Key],
+    open: &[SituationKey],
 ) -> Vec<Change> {
     let mine = Mine::default();
     let period = begin(days.start)..begin(days.end);
@@ -102,7 +102,7 @@ fn alerts_day_by_day_tell_each_thing_once() {
     let mut reader = Reader::open(store()).expect("the store");
     let (mut open, mut said): (Vec<Situation>, Vec<_>) = (Vec::new(), Vec::new());
     for day in 30..=365 {
-        let keys: Vec<Key> = open.iter().map(|situation| situation.key.clone()).collect();
+        let keys: Vec<SituationKey> = open.iter().map(|situation| situation.key.clone()).collect();
         let found = changes(&mut reader, day - 3..day, 20, &keys);
         let step = step(&open, &found, begin(day) + DAY / 2);
         for telling in &step.tellings {
@@ -151,5 +151,5 @@ fn alerts_day_by_day_tell_each_thing_once() {
     assert_eq!(closed, over.into());
     let number = |turn| said.iter().filter(|(_, one, _)| *one == turn).count();
     assert_eq!(number(Turn::Closed), 3, "each once");
-    assert!(open.iter().all(|one| one.key.kind == Kind::ReporterSilent), "{open:?}");
+    assert!(open.iter().all(|one| one.key.kind == ChangeKind::ReporterSilent), "{open:?}");
 }

@@ -77,20 +77,15 @@ fn put(server: &OpenSearch, index: &str, reports: &[Report]) {
             let mut id = Vec::new();
             documents.write_id(n, &mut id);
             let id = String::from_utf8(id).expect("UTF-8");
-            lines.extend_from_slice(json!({ "create": { "_id": id } }).to_string().as_bytes());
+            lines.extend_from_slice(
+                json!({ "create": { "_index": index, "_id": id } }).to_string().as_bytes(),
+            );
             lines.push(b'\n');
             documents.write_source(n, &mut lines);
             lines.push(b'\n');
         }
     }
-    let answer = ureq::post(format!("{}/{index}/_bulk?refresh=true", server.url))
-        .header("content-type", "application/x-ndjson")
-        .send(&lines)
-        .expect("an answer")
-        .body_mut()
-        .read_to_string()
-        .expect("UTF-8");
-    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    let answer = server.bulk(std::str::from_utf8(&lines).expect("UTF-8"));
     let is_fine =
         |item: &Value| [200, 201, 409].map(Value::from).contains(&item["create"]["status"]);
     assert!(answer["items"].as_array().expect("items").iter().all(is_fine), "{answer}");

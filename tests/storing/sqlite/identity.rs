@@ -8,7 +8,7 @@ use email_report_processor::{
     limits::Limits,
     message::{self, Contents},
     report::Report,
-    settle::Outcome,
+    settle::MailOutcome,
     sqlite::{
         Store,
         query::{Reader, Selection},
@@ -57,7 +57,7 @@ fn letter(xml: &str) -> Contents {
 fn stored<const N: usize>(path: &Path, letters: [&str; N]) -> [(u64, u64); N] {
     letters.map(|xml| {
         let settled = store(path, [letter(xml)]);
-        assert_eq!(settled[0].outcome, Outcome::Stored);
+        assert_eq!(settled[0].outcome, MailOutcome::Stored);
         (settled[0].tally.created, settled[0].tally.duplicates)
     })
 }

@@ -25,7 +25,7 @@ use email_report_processor::{
     message::{Contents, Received},
     metrics::StoreMetrics,
     report::{Kind, Report},
-    settle::{self, Origin, Outcome, Settlement, Settler},
+    settle::{self, MailOutcome, Origin, Settlement, Settler},
     sink::{Sink, sqlite::SqliteSink},
     sqlite::query::{Reader, Selection},
     stop::Stop,
@@ -126,8 +126,8 @@ fn lines(documents: &Documents) -> Vec<String> {
 }
 
 /// What becomes of a mail with [`full_dmarc`], of which records were lost.
-fn in_part() -> Outcome {
-    Outcome::Failed("2 of 5 records of the report can't be read".into())
+fn in_part() -> MailOutcome {
+    MailOutcome::Failed("2 of 5 records of the report can't be read".into())
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn numbers_beyond_sqlite_become_the_largest() {
     if let Report::Aggregate(report) = &mut report {
         report.records[0].row.count = u64::MAX;
     }
-    assert_eq!(store(&path, [mail([report])])[0].outcome, Outcome::Stored);
+    assert_eq!(store(&path, [mail([report])])[0].outcome, MailOutcome::Stored);
     assert_eq!(number(&path, "SELECT count FROM dmarc_records"), i64::MAX);
 }
 
@@ -229,7 +229,7 @@ fn two_writers_lose_nothing_and_store_nothing_twice() {
     let both = [write((0..REPORTS).collect()), write((0..REPORTS).rev().collect())];
     let settled: Vec<Settlement> =
         both.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect();
-    assert!(settled.iter().all(|settlement| settlement.outcome == Outcome::Stored));
+    assert!(settled.iter().all(|settlement| settlement.outcome == MailOutcome::Stored));
     assert_eq!(settled.iter().map(|s| s.tally.created).sum::<u64>(), 20 * REPORTS as u64);
     assert_eq!(settled.iter().map(|s| s.tally.duplicates).sum::<u64>(), 20 * REPORTS as u64);
     assert_eq!(number(&path, "SELECT count(*) FROM dmarc_reports"), 400);
@@ -240,6 +240,6 @@ fn two_writers_lose_nothing_and_store_nothing_twice() {
 fn a_report_of_100_000_records_is_one_transaction() {
     let (_folder, path) = folder();
     let settled = store(&path, [mail([dmarc("small", 1)]), mail([dmarc("huge", 100_000)])]);
-    assert!(settled.iter().all(|settlement| settlement.outcome == Outcome::Stored));
+    assert!(settled.iter().all(|settlement| settlement.outcome == MailOutcome::Stored));
     assert_eq!(number(&path, "SELECT count(*) FROM dmarc_records"), 100_001);
 }

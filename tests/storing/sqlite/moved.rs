@@ -9,7 +9,7 @@ use std::{
 };
 
 use email_report_processor::{
-    settle::Outcome,
+    settle::MailOutcome,
     sink::Sink,
     sqlite::{Store, query::Reader},
 };
@@ -26,7 +26,7 @@ impl Setup {
         self.give(id, mail([dmarc(id, 3)]));
         self.sink.flush();
         let settled = self.settled.recv_timeout(Duration::from_secs(30)).expect("settled");
-        assert_eq!(settled.outcome, Outcome::Stored);
+        assert_eq!(settled.outcome, MailOutcome::Stored);
     }
 }
 
@@ -114,7 +114,7 @@ fn a_reader_of_a_moved_store_only_delays_it() {
     setup.sink.flush();
     assert!(setup.settled.recv_timeout(Duration::from_secs(1)).is_err(), "it waits");
     drop(reader);
-    assert_eq!(setup.finish()[0].outcome, Outcome::Stored);
+    assert_eq!(setup.finish()[0].outcome, MailOutcome::Stored);
     assert_whole(&moved, 2);
     assert_whole(&path, 1);
 }

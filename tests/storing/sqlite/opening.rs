@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use email_report_processor::{
     metrics::StoreMetrics,
-    settle::Outcome,
+    settle::MailOutcome,
     sink::sqlite::SqliteSink,
     sqlite::{OpenError, Store, query::Reader},
     stop::Stop,
@@ -40,7 +40,7 @@ fn names_that_sqlite_has_other_ideas_about_are_names() {
     let (folder, _) = folder();
     for name in [":memory:", "file:reports.db?mode=memory", "file::memory:"] {
         let path = folder.path().join(name);
-        assert_eq!(store(&path, [mail([dmarc("one", 1)])])[0].outcome, Outcome::Stored);
+        assert_eq!(store(&path, [mail([dmarc("one", 1)])])[0].outcome, MailOutcome::Stored);
         assert!(fs::metadata(&path).expect(name).len() > 0, "{name}");
         assert!(Reader::open(&path).is_ok(), "{name}");
     }
@@ -94,7 +94,7 @@ fn a_store_without_tables_gets_them_but_is_not_read() {
     connection.execute_batch("PRAGMA application_id = 0x45525053").expect("marked");
     drop(connection);
     assert!(matches!(Reader::open(&path), Err(OpenError::Older(_))));
-    assert_eq!(store(&path, [mail([dmarc("one", 1)])])[0].outcome, Outcome::Stored);
+    assert_eq!(store(&path, [mail([dmarc("one", 1)])])[0].outcome, MailOutcome::Stored);
     assert!(Reader::open(&path).is_ok());
 }
 
@@ -133,7 +133,7 @@ fn many_may_make_the_same_store_at_once() {
                 // Without patience's end, since another may hold the file for a while.
                 let setup = super::Setup::open(path, None);
                 setup.give("mail", mail([dmarc(&format!("report {n}"), 3)]));
-                assert_eq!(setup.finish()[0].outcome, Outcome::Stored);
+                assert_eq!(setup.finish()[0].outcome, MailOutcome::Stored);
             });
         }
     });

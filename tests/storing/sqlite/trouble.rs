@@ -12,7 +12,7 @@ use std::{
 
 use email_report_processor::{
     report::Report,
-    settle::{self, Outcome},
+    settle::{self, MailOutcome},
     sink::Sink,
     stop::Reason,
 };
@@ -46,7 +46,7 @@ fn mails_wait_while_the_store_is_locked() {
         .settled
         .recv_timeout(Duration::from_secs(20))
         .expect("settled after the lock is gone");
-    assert_eq!(settled.outcome, Outcome::Stored);
+    assert_eq!(settled.outcome, MailOutcome::Stored);
     assert!(!setup.stop.is_asked());
     assert_eq!(number(&path, "SELECT count(*) FROM dmarc_records"), 3);
 }
@@ -62,7 +62,7 @@ fn mails_are_left_when_patience_ends() {
     }
     let settled = setup.finish();
     assert_eq!(settled.len(), 100);
-    assert!(settled.iter().all(|settlement| settlement.outcome == Outcome::Left));
+    assert!(settled.iter().all(|settlement| settlement.outcome == MailOutcome::Left));
     let expected = format!("{}: database is locked", path.display());
     assert_eq!(stop.reason(), Some(Reason::StoreUnreachable(expected)));
     drop(lock);
@@ -89,7 +89,7 @@ fn what_the_system_says_is_waited_for() {
     setup.give("waits", mail([dmarc("two", 1)]));
     assert!(setup.settled.recv_timeout(Duration::from_millis(500)).is_err(), "it waits");
     fs::remove_dir(&log).expect("removed");
-    assert_eq!(setup.finish()[0].outcome, Outcome::Stored);
+    assert_eq!(setup.finish()[0].outcome, MailOutcome::Stored);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn mails_are_left_when_work_is_to_end() {
     setup.stop.ask(Reason::Asked);
     setup.give("mail", mail([dmarc("one", 2)]));
     let settled = setup.finish();
-    assert_eq!(settled[0].outcome, Outcome::Left);
+    assert_eq!(settled[0].outcome, MailOutcome::Left);
     assert_eq!(number(&path, "SELECT count(*) FROM dmarc_reports"), 0);
 }
 
@@ -120,9 +120,12 @@ fn only_the_report_that_the_tables_refuse_is_refused() {
             mail([dmarc("good 3", 3)]),
         ],
     );
-    assert_eq!(settled[0].outcome, Outcome::Failed("refused by the store: not this one".into()));
+    assert_eq!(
+        settled[0].outcome,
+        MailOutcome::Failed("refused by the store: not this one".into())
+    );
     assert_eq!((settled[0].tally.created, settled[0].tally.refused), (6, 3));
-    assert_eq!(settled[1].outcome, Outcome::Stored);
+    assert_eq!(settled[1].outcome, MailOutcome::Stored);
     assert_eq!(number(&path, "SELECT count(*) FROM dmarc_records"), 9);
     assert_eq!(number(&path, "SELECT count(*) FROM dmarc_reports WHERE report_id = 'bad'"), 0);
 }
@@ -138,7 +141,7 @@ fn a_store_that_is_deleted_under_way_is_made_again() {
         fs::remove_file(file.expect("a file").path()).expect("removed");
     }
     setup.give("mail", mail([dmarc("two", 2)]));
-    assert_eq!(setup.finish()[0].outcome, Outcome::Stored);
+    assert_eq!(setup.finish()[0].outcome, MailOutcome::Stored);
     assert_eq!(number(&path, "SELECT count(*) FROM dmarc_reports WHERE report_id = 'two'"), 1);
 }
 
@@ -157,8 +160,8 @@ fn child() {
     let teller = thread::spawn(move || {
         for settlement in settled {
             let word = match settlement.outcome {
-                Outcome::Stored => "stored",
-                Outcome::Left => "left",
+                MailOutcome::Stored => "stored",
+                MailOutcome::Left => "left",
                 _ => "failed",
             };
             let _ = writeln!(std::io::stdout().lock(), "\n{word} {}", settlement.origin.name());
@@ -266,7 +269,7 @@ fn a_full_disk_leaves_mails_and_loses_none() {
     // With room again, the rest follows.
     let again: Vec<_> =
         stored.iter().chain(&left).map(|name| mail([dmarc(name, RECORDS)])).collect();
-    assert!(store(&path, again).iter().all(|settlement| settlement.outcome == Outcome::Stored));
+    assert!(store(&path, again).iter().all(|settlement| settlement.outcome == MailOutcome::Stored));
     assert_all_whole(&path, &left);
 }
 

@@ -6,7 +6,7 @@ use super::{
     named, only_one,
     tags::{Tags, excerpt, places},
     tell_faults, unanswered,
-    walk::Walk,
+    walk::TreeWalk,
 };
 use crate::mode::check::finding::Findings;
 
@@ -27,7 +27,7 @@ pub(super) fn check(domain: &str, own: &[String], lookup: &Lookup, findings: &mu
     };
     let mut is_missing = false;
     let record = only_one((RECORD, &name, DMARC), &texts, findings, |_| is_missing = true);
-    let walk = match Walk::from(domain, lookup) {
+    let walk = match TreeWalk::from(domain, lookup) {
         Ok(walk) => walk,
         Err(reason) => return unanswered(RECORD, &name, &reason, findings),
     };
@@ -51,7 +51,7 @@ pub(super) fn check(domain: &str, own: &[String], lookup: &Lookup, findings: &mu
 fn judge(
     domain: &str,
     record: &str,
-    walk: &Walk,
+    walk: &TreeWalk,
     (own, lookup): (&[String], &Lookup),
     findings: &mut Findings,
 ) {

@@ -4,9 +4,9 @@
 use super::{
     DMARC,
     lookup::Lookup,
-    tags::{Place, Tags, excerpt, is_same, is_version, places},
+    tags::{RuaAddress, Tags, excerpt, is_same, is_version, places},
     unanswered,
-    walk::Walk,
+    walk::TreeWalk,
 };
 use crate::mode::check::finding::Findings;
 
@@ -37,7 +37,7 @@ pub(super) fn check(
     for address in &addresses[..addresses.len().min(LOOKED_AT)] {
         let host = address.rsplit('@').next().unwrap_or_default();
         let host = host.trim_end_matches('.').to_ascii_lowercase();
-        match Walk::from(&host, lookup) {
+        match TreeWalk::from(&host, lookup) {
             Err(reason) => unanswered(CHECK, &host, &reason, findings),
             Ok(walk) if walk.organisation() == organisation => {
                 let found = format!("{address} is in the same organisation's domain");
@@ -68,7 +68,8 @@ fn agrees(domain: &str, host: &str, address: &str, lookup: &Lookup, findings: &m
     };
     let (tags, _) = Tags::parse(record);
     let other = tags.get("rua").map(|rua| places(rua, true)).unwrap_or_default();
-    let stays = |place: &Place| matches!(place, Place::Mail(other) if is_same(other, address));
+    let stays =
+        |place: &RuaAddress| matches!(place, RuaAddress::Mail(other) if is_same(other, address));
     if other.is_empty() || other.iter().any(stays) {
         findings.ok(CHECK, &name, format!("{host} agrees to get reports on {domain}"));
     } else {

@@ -15,7 +15,7 @@ use hickory_resolver::proto::rr::Name;
 
 use self::{
     lookup::{Lookup, Texts},
-    tags::{Place, excerpt, is_nearly_version, is_same, is_version},
+    tags::{RuaAddress, excerpt, is_nearly_version, is_same, is_version},
 };
 use super::{counted, finding::Findings};
 use crate::{cli::CheckFlags, exit::Failure};
@@ -120,7 +120,7 @@ fn only_one(
 /// among them. Those mail addresses that are to be looked at further.
 fn named(
     (check, name): (&'static str, &str),
-    places: Vec<Place>,
+    places: Vec<RuaAddress>,
     own: &[String],
     findings: &mut Findings,
 ) -> Vec<String> {
@@ -128,12 +128,12 @@ fn named(
     let mut shown = Vec::new();
     for place in places {
         match place {
-            Place::Mail(address) => {
+            RuaAddress::Mail(address) => {
                 shown.push(address.clone());
                 addresses.push(address);
             }
-            Place::Web(url) => shown.push(url),
-            Place::Bad(reason) => findings.wrong(
+            RuaAddress::Web(url) => shown.push(url),
+            RuaAddress::Bad(reason) => findings.wrong(
                 check,
                 name,
                 format!("in rua, {}", excerpt(&reason)),

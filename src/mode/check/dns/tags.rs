@@ -59,7 +59,7 @@ pub(super) fn is_nearly_version(text: &str, version: &str) -> bool {
 
 /// A place for reports in `rua`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum RuaAddress {
     /// A mail address.
     Mail(String),
     /// An https URL.
@@ -70,13 +70,13 @@ pub(super) enum Place {
 
 /// The places in the value of `rua`, separated by commas. `with_size`: RFC 7489 lets a limit follow
 /// each, such as `!10m`.
-pub(super) fn places(value: &str, with_size: bool) -> Vec<Place> {
+pub(super) fn places(value: &str, with_size: bool) -> Vec<RuaAddress> {
     value.split(',').map(|text| place(text.trim(), with_size)).collect()
 }
 
-fn place(text: &str, with_size: bool) -> Place {
+fn place(text: &str, with_size: bool) -> RuaAddress {
     let whole = excerpt(text);
-    let bad = |reason: &str| Place::Bad(format!("{whole:?} {reason}"));
+    let bad = |reason: &str| RuaAddress::Bad(format!("{whole:?} {reason}"));
     let uri = match text.rsplit_once('!') {
         Some((uri, size)) if with_size && is_size(size) => uri,
         Some(_) => return bad("has a ! in it, which is written %21"),
@@ -96,9 +96,9 @@ fn place(text: &str, with_size: bool) -> Place {
             if !is_whole || address.contains(char::is_whitespace) {
                 return bad("is no mail address");
             }
-            Place::Mail(address)
+            RuaAddress::Mail(address)
         }
-        "https" => Place::Web(uri.to_owned()),
+        "https" => RuaAddress::Web(uri.to_owned()),
         _ if uri.contains('@') => bad("has no mailto: in front"),
         _ => bad("is neither mailto: nor https:"),
     }
@@ -165,25 +165,30 @@ mod tests {
 
     #[test]
     fn places_are_read() {
-        let mail = |address: &str| Place::Mail(address.into());
+        let mail = |address: &str| RuaAddress::Mail(address.into());
         for (text, expected) in [
             ("mailto:a@example.org", mail("a@example.org")),
             ("MAILTO:a%21b@example.org!10m", mail("a!b@example.org")),
             ("mailto:a@example.org?subject=x", mail("a@example.org")),
-            ("https://example.org/x", Place::Web("https://example.org/x".into())),
-            ("a@example.org", Place::Bad("\"a@example.org\" has no mailto: in front".into())),
-            ("mailto:example.org", Place::Bad("\"mailto:example.org\" is no mail address".into())),
-            ("ftp:x", Place::Bad("\"ftp:x\" is neither mailto: nor https:".into())),
-            ("", Place::Bad("\"\" is no place: there is a comma too many".into())),
+            ("https://example.org/x", RuaAddress::Web("https://example.org/x".into())),
+            ("a@example.org", RuaAddress::Bad("\"a@example.org\" has no mailto: in front".into())),
+            (
+                "mailto:example.org",
+                RuaAddress::Bad("\"mailto:example.org\" is no mail address".into()),
+            ),
+            ("ftp:x", RuaAddress::Bad("\"ftp:x\" is neither mailto: nor https:".into())),
+            ("", RuaAddress::Bad("\"\" is no place: there is a comma too many".into())),
             (
                 "mailto:a!b@example.org",
-                Place::Bad("\"mailto:a!b@example.org\" has a ! in it, which is written %21".into()),
+                RuaAddress::Bad(
+                    "\"mailto:a!b@example.org\" has a ! in it, which is written %21".into(),
+                ),
             ),
         ] {
             assert_eq!(places(text, true), [expected]);
         }
         assert_eq!(places("mailto:a@b.example , mailto:c@d.example", false).len(), 2);
-        assert!(matches!(places("mailto:a@b.example!10m", false)[..], [Place::Bad(_)]));
+        assert!(matches!(places("mailto:a@b.example!10m", false)[..], [RuaAddress::Bad(_)]));
     }
 
     proptest::proptest! {

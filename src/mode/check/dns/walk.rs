@@ -13,16 +13,16 @@ const LABELS: usize = 7;
 
 /// What was found on the way.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(super) struct TreeWalk {
     /// Domains that have exactly one record, and the record, from the longest name to the shortest.
     found: Vec<(String, String)>,
     /// The domain at which the walk began.
     start: String,
 }
 
-impl Walk {
+impl TreeWalk {
     /// Walks from a domain.
-    pub(super) fn from(domain: &str, lookup: &Lookup) -> Result<Walk, String> {
+    pub(super) fn from(domain: &str, lookup: &Lookup) -> Result<TreeWalk, String> {
         let mut found = Vec::new();
         let mut at = Some(domain.to_owned());
         while let Some(name) = at {
@@ -44,7 +44,7 @@ impl Walk {
             }
             at = above(&name);
         }
-        Ok(Walk { found, start: domain.to_owned() })
+        Ok(TreeWalk { found, start: domain.to_owned() })
     }
 
     /// The domain by which an organisation is known.
@@ -85,9 +85,9 @@ fn above(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn walk(start: &str, found: &[(&str, &str)]) -> Walk {
+    fn walk(start: &str, found: &[(&str, &str)]) -> TreeWalk {
         let own = |(name, record): &(&str, &str)| ((*name).to_owned(), (*record).to_owned());
-        Walk { found: found.iter().map(own).collect(), start: start.into() }
+        TreeWalk { found: found.iter().map(own).collect(), start: start.into() }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use bytesize::ByteSize;
 use serde_json::{Value, json};
 
-use super::{Told, get, trouble, unseen};
+use super::{Answered, get, trouble, unseen};
 use crate::{
     mode::check::{counted, finding::Findings},
     sink::opensearch::client::Client,
@@ -18,13 +18,13 @@ const SETTINGS: &str =
 pub(super) fn check(client: &Client, about: &str, findings: &mut Findings) {
     health(client, about, findings);
     let settings = match get(client, SETTINGS) {
-        Told::Found(settings) => Some(settings),
-        Told::Forbidden(_) => {
+        Answered::Found(settings) => Some(settings),
+        Answered::Forbidden(_) => {
             unseen("store.blocks", about, "a block", "cluster:monitor/state", findings);
             None
         }
-        Told::Missing => None,
-        Told::Trouble(answer) => {
+        Answered::Missing => None,
+        Answered::Trouble(answer) => {
             trouble("store.blocks", about, &answer, findings);
             None
         }
@@ -38,12 +38,12 @@ pub(super) fn check(client: &Client, about: &str, findings: &mut Findings) {
 fn health(client: &Client, about: &str, findings: &mut Findings) {
     const CHECK: &str = "store.health";
     let health = match get(client, "/_cluster/health") {
-        Told::Found(health) => health,
-        Told::Forbidden(_) => {
+        Answered::Found(health) => health,
+        Answered::Forbidden(_) => {
             return unseen(CHECK, about, "its health", "cluster:monitor/health", findings);
         }
-        Told::Missing => return,
-        Told::Trouble(answer) => return trouble(CHECK, about, &answer, findings),
+        Answered::Missing => return,
+        Answered::Trouble(answer) => return trouble(CHECK, about, &answer, findings),
     };
     let nodes = health["number_of_nodes"].as_u64().unwrap_or(0);
     let shown = format!("the cluster of {}", counted(nodes, "node"));
@@ -90,13 +90,13 @@ fn disks(client: &Client, settings: Option<&Value>, about: &str, findings: &mut 
     const CHECK: &str = "disk";
     let path = "/_nodes/stats/fs?filter_path=nodes.*.name,nodes.*.fs.total";
     let stats = match get(client, path) {
-        Told::Found(stats) => stats,
-        Told::Forbidden(_) => {
+        Answered::Found(stats) => stats,
+        Answered::Forbidden(_) => {
             let right = "cluster:monitor/nodes/stats";
             return unseen(CHECK, about, "room on its disks", right, findings);
         }
-        Told::Missing => return,
-        Told::Trouble(answer) => return trouble(CHECK, about, &answer, findings),
+        Answered::Missing => return,
+        Answered::Trouble(answer) => return trouble(CHECK, about, &answer, findings),
     };
     let mark = |name: &str| {
         let name = format!("cluster.routing.allocation.disk.watermark.{name}");

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
-use super::{Told, ask, get, lacks, trouble, types, unseen};
+use super::{Answered, ask, get, lacks, trouble, types, unseen};
 use crate::{
     mode::check::{finding::Findings, sqlite::newest},
     report::Kind,
@@ -30,31 +30,31 @@ pub(super) fn check(
     let settings = get(client, &format!("/{index}/_settings?flat_settings=true"));
     // Of a pattern that matches nothing, nothing is told.
     let settings = match settings {
-        Told::Found(all) if all.as_object().is_some_and(Map::is_empty) => Told::Missing,
+        Answered::Found(all) if all.as_object().is_some_and(Map::is_empty) => Answered::Missing,
         told => told,
     };
-    let is_new = matches!(settings, Told::Missing);
+    let is_new = matches!(settings, Answered::Missing);
     template(client, kind, config, is_new, findings);
     match settings {
-        Told::Found(settings) => {
+        Answered::Found(settings) => {
             self::settings(&settings, index, target.index.is_dated(), findings);
         }
-        Told::Missing => {
+        Answered::Missing => {
             let found = "there is no such index yet; it is made when the first report comes";
             return findings.ok("store.index", index, found);
         }
-        Told::Forbidden(answer) => {
+        Answered::Forbidden(answer) => {
             lacks(index, "indices:monitor/settings/get on the index", &answer, findings);
         }
-        Told::Trouble(answer) => trouble("store.index", index, &answer, findings),
+        Answered::Trouble(answer) => trouble("store.index", index, &answer, findings),
     }
     match get(client, &format!("/{index}/_mapping")) {
-        Told::Found(found) => types::check(&found, kind, findings),
-        Told::Missing => {}
-        Told::Forbidden(answer) => {
+        Answered::Found(found) => types::check(&found, kind, findings),
+        Answered::Missing => {}
+        Answered::Forbidden(answer) => {
             lacks(index, "indices:admin/mappings/get on the index", &answer, findings);
         }
-        Told::Trouble(answer) => trouble("store.mapping", index, &answer, findings),
+        Answered::Trouble(answer) => trouble("store.mapping", index, &answer, findings),
     }
     newest_document(client, index, findings);
 }
@@ -62,15 +62,17 @@ pub(super) fn check(
 fn pipeline(client: &Client, index: &str, pipeline: &str, findings: &mut Findings) {
     const CHECK: &str = "store.pipeline";
     match get(client, &format!("/_ingest/pipeline/{pipeline}")) {
-        Told::Found(_) => findings.ok(CHECK, index, format!("the pipeline {pipeline} is there")),
-        Told::Missing => {
+        Answered::Found(_) => {
+            findings.ok(CHECK, index, format!("the pipeline {pipeline} is there"));
+        }
+        Answered::Missing => {
             let found = format!("there is no ingest pipeline {pipeline}");
             findings.wrong(CHECK, index, found, "Make it, or take it out of the settings");
         }
-        Told::Forbidden(answer) => {
+        Answered::Forbidden(answer) => {
             lacks(index, "cluster:admin/ingest/pipeline/get", &answer, findings);
         }
-        Told::Trouble(answer) => trouble(CHECK, index, &answer, findings),
+        Answered::Trouble(answer) => trouble(CHECK, index, &answer, findings),
     }
 }
 
@@ -86,14 +88,14 @@ fn template(
     let name = &config.target(kind).index;
     let index = &name.wildcard();
     let present = match get(client, &format!("/_index_template/{}", template::name(&name.base()))) {
-        Told::Found(found) => {
+        Answered::Found(found) => {
             found["index_templates"].get(0).map(|found| found["index_template"].clone())
         }
-        Told::Missing => None,
-        Told::Forbidden(answer) => {
+        Answered::Missing => None,
+        Answered::Forbidden(answer) => {
             return lacks(index, "indices:admin/index_template/get", &answer, findings);
         }
-        Told::Trouble(answer) => return trouble(TEMPLATE, index, &answer, findings),
+        Answered::Trouble(answer) => return trouble(TEMPLATE, index, &answer, findings),
     };
     match (template::decide(present.as_ref(), &config.asked_settings()), present) {
         (Decision::Keep, _) => findings.ok(TEMPLATE, index, "the index template is there"),
@@ -128,7 +130,7 @@ fn none_of_ours(
     findings: &mut Findings,
 ) {
     let path = format!("/_index_template/_simulate_index/{index}");
-    if let Told::Found(simulated) = ask(client, &Method::POST, &path, b"")
+    if let Answered::Found(simulated) = ask(client, &Method::POST, &path, b"")
         && mapping::wrong_types(kind, &simulated["template"]["mappings"]).is_empty()
     {
         let found = "another index template has the right types";
@@ -191,17 +193,17 @@ fn newest_document(client: &Client, index: &str, findings: &mut Findings) {
     });
     let path = format!("/{index}/_search?ignore_unavailable=true");
     match ask(client, &Method::POST, &path, question.to_string().as_bytes()) {
-        Told::Found(answer) => {
+        Answered::Found(answer) => {
             let milliseconds = answer["aggregations"]["newest"]["value"].as_f64();
             #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
             let seconds = milliseconds.map(|value| value as i64 / 1000);
             newest(seconds, CHECK, index, findings);
         }
-        Told::Forbidden(_) => {
+        Answered::Forbidden(_) => {
             let right = "indices:data/read/search";
             unseen(CHECK, index, "the newest report", right, findings);
         }
         // What keeps it from being found is told already.
-        Told::Missing | Told::Trouble(_) => {}
+        Answered::Missing | Answered::Trouble(_) => {}
     }
 }

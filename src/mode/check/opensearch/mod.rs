@@ -59,9 +59,9 @@ pub(super) fn check(config: &OpenSearchConfig, findings: &mut Findings) {
 pub(super) fn facts(config: &OpenSearchConfig) -> Value {
     let Ok(client) = Client::new(config) else { return Value::Null };
     let told = |path: String| match get(&client, &path) {
-        Told::Found(value) => value,
-        Told::Missing => Value::Null,
-        Told::Forbidden(answer) | Told::Trouble(answer) => json!({ "answer": answer }),
+        Answered::Found(value) => value,
+        Answered::Missing => Value::Null,
+        Answered::Forbidden(answer) | Answered::Trouble(answer) => json!({ "answer": answer }),
     };
     let index = |kind| {
         let name = &config.target(kind).index;
@@ -109,7 +109,7 @@ fn refused(auth: Option<&Auth>) -> &'static str {
 }
 
 /// What was answered to a question.
-enum Told {
+enum Answered {
     Found(Value),
     /// It is not there.
     Missing,
@@ -119,23 +119,23 @@ enum Told {
     Trouble(String),
 }
 
-fn get(client: &Client, path: &str) -> Told {
+fn get(client: &Client, path: &str) -> Answered {
     ask(client, &Method::GET, path, b"")
 }
 
-fn ask(client: &Client, method: &Method, path: &str, body: &[u8]) -> Told {
+fn ask(client: &Client, method: &Method, path: &str, body: &[u8]) -> Answered {
     let answer: Answer = match client.request(method, path, "application/json", body) {
         Ok(answer) => answer,
-        Err(error) => return Told::Trouble(error.to_string()),
+        Err(error) => return Answered::Trouble(error.to_string()),
     };
     match answer.status {
         200 => match serde_json::from_slice(&answer.body) {
-            Ok(value) => Told::Found(value),
-            Err(_) => Told::Trouble(answer.summary()),
+            Ok(value) => Answered::Found(value),
+            Err(_) => Answered::Trouble(answer.summary()),
         },
-        403 => Told::Forbidden(answer.summary()),
-        404 => Told::Missing,
-        _ => Told::Trouble(answer.summary()),
+        403 => Answered::Forbidden(answer.summary()),
+        404 => Answered::Missing,
+        _ => Answered::Trouble(answer.summary()),
     }
 }
 

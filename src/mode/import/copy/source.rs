@@ -28,20 +28,20 @@ use crate::{
 const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 
 /// A store that is to be copied.
-pub(in crate::mode::import) enum Source {
+pub(in crate::mode::import) enum CopySource {
     Sqlite { path: PathBuf, reader: Reader },
     Index(Box<Index>),
 }
 
 /// The same, as it is at one moment.
-pub(super) enum Moment<'s> {
+pub(super) enum SourceView<'s> {
     Sqlite(Reports<'s>),
     Index(&'s Index),
 }
 
 /// Why a copy ended early.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Break {
+pub(super) enum CopyError {
     #[error("can't be read: {0}")]
     Sqlite(#[from] rusqlite::Error),
     #[error(transparent)]
@@ -50,7 +50,7 @@ pub(super) enum Break {
     Stopped,
 }
 
-impl Source {
+impl CopySource {
     /// The store that was named; nothing if mails were.
     pub(in crate::mode::import) fn open(
         import: &cli::ImportFlags,
@@ -58,7 +58,7 @@ impl Source {
         purpose: &Purpose,
         limits: &Limits,
         stop: &Arc<Stop>,
-    ) -> Result<Option<Source>, Failure> {
+    ) -> Result<Option<CopySource>, Failure> {
         let source = if import.from.from_opensearch.is_empty() {
             let Some(path) = import.paths.iter().find(|path| is_sqlite(path)) else {
                 return Ok(None);
@@ -67,7 +67,7 @@ impl Source {
                 let what = format!("{} is a store, it is copied by itself", path.display());
                 return Err(Failure::usage(what));
             }
-            Source::Sqlite { path: path.clone(), reader: Reader::open(path)? }
+            CopySource::Sqlite { path: path.clone(), reader: Reader::open(path)? }
         } else {
             let from = typed.from(&import.from, purpose)?;
             let index = Index::open(
@@ -77,7 +77,7 @@ impl Source {
                 limits.clone(),
                 Arc::clone(stop),
             )?;
-            Source::Index(Box::new(index))
+            CopySource::Index(Box::new(index))
         };
         if import.settle || import.recursive {
             let flag = if import.settle { "settle" } else { "recursive" };
@@ -90,13 +90,13 @@ impl Source {
     pub(in crate::mode::import) fn refuse_same(&self, target: &Destination) -> Result<(), Failure> {
         let is_same = match (self, target) {
             (
-                Source::Sqlite { path, .. },
+                CopySource::Sqlite { path, .. },
                 Destination::Sqlite(target) | Destination::NdJson(Some(target)),
             ) => {
                 let file = device_and_inode(path).map_err(|error| Failure::path(path, &error))?;
                 device_and_inode(target).is_ok_and(|target| target == file)
             }
-            (Source::Index(index), Destination::OpenSearch(target)) => {
+            (CopySource::Index(index), Destination::OpenSearch(target)) => {
                 index.is_written_to(target)?
             }
             _ => false,
@@ -111,31 +111,34 @@ impl Source {
     /// For a person.
     pub(in crate::mode::import) fn name(&self) -> String {
         match self {
-            Source::Sqlite { path, .. } => path.display().to_string(),
-            Source::Index(index) => index.name(),
+            CopySource::Sqlite { path, .. } => path.display().to_string(),
+            CopySource::Index(index) => index.name(),
         }
     }
 
     /// Which store it is. Recreated, it is another.
     pub(super) fn identity(&self) -> String {
         match self {
-            Source::Sqlite { path, .. } => file_identity(path)
+            CopySource::Sqlite { path, .. } => file_identity(path)
                 .map(|identity| format!("{} {}", identity.name, identity.incarnation))
                 .unwrap_or_default(),
-            Source::Index(index) => index.name(),
+            CopySource::Index(index) => index.name(),
         }
     }
 
     /// What it holds now, of this period.
-    pub(super) fn at_this_moment(&mut self, period: &Range<i64>) -> Result<Moment<'_>, Break> {
+    pub(super) fn at_this_moment(
+        &mut self,
+        period: &Range<i64>,
+    ) -> Result<SourceView<'_>, CopyError> {
         let selection = Selection {
             since: Some(period.start),
             until: Some(period.end),
             ..Selection::default()
         };
         Ok(match self {
-            Source::Sqlite { reader, .. } => Moment::Sqlite(reader.reports(&selection)?),
-            Source::Index(index) => Moment::Index(index),
+            CopySource::Sqlite { reader, .. } => SourceView::Sqlite(reader.reports(&selection)?),
+            CopySource::Index(index) => SourceView::Index(index),
         })
     }
 }
@@ -149,23 +152,23 @@ pub(in crate::mode::import) fn is_sqlite(path: &Path) -> bool {
         && start == *SQLITE
 }
 
-impl Moment<'_> {
+impl SourceView<'_> {
     /// Something that is another after each change.
-    pub(super) fn mark(&self) -> Result<String, Break> {
+    pub(super) fn mark(&self) -> Result<String, CopyError> {
         Ok(match self {
-            Moment::Sqlite(reports) => reports.mark()?,
-            Moment::Index(index) => index.mark()?,
+            SourceView::Sqlite(reports) => reports.mark()?,
+            SourceView::Index(index) => index.mark()?,
         })
     }
 
     /// How many documents begin then.
-    pub(super) fn count(&mut self, kind: Kind, period: &Range<i64>) -> Result<u64, Break> {
+    pub(super) fn count(&mut self, kind: Kind, period: &Range<i64>) -> Result<u64, CopyError> {
         Ok(match self {
-            Moment::Sqlite(reports) => {
+            SourceView::Sqlite(reports) => {
                 reports.set_since(period.start);
                 reports.count(kind)?
             }
-            Moment::Index(index) => index.count(kind, period)?,
+            SourceView::Index(index) => index.count(kind, period)?,
         })
     }
 
@@ -173,16 +176,16 @@ impl Moment<'_> {
         &mut self,
         kind: Kind,
         period: &Range<i64>,
-        mut take: impl FnMut(Found) -> Result<(), Break>,
-    ) -> Result<(), Break> {
+        mut take: impl FnMut(Found) -> Result<(), CopyError>,
+    ) -> Result<(), CopyError> {
         match self {
-            Moment::Sqlite(reports) => {
+            SourceView::Sqlite(reports) => {
                 reports.set_since(period.start);
                 reports.each(kind, |portion| {
                     take(Found::Portion { begin: portion.report.period().begin, portion })
                 })
             }
-            Moment::Index(index) => index.each(kind, period, take),
+            SourceView::Index(index) => index.each(kind, period, take),
         }
     }
 }

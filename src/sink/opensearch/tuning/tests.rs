@@ -29,18 +29,18 @@ const RESTORE_LEFT: Party = |client| {
 
 /// An index as far as tuning sees it.
 #[derive(Clone, Debug)]
-struct Index {
+struct IndexState {
     interval: Value,
     meta: Value,
 }
 
-impl Index {
-    fn untouched() -> Index {
-        Index { interval: BEFORE.into(), meta: json!({ "other": 1 }) }
+impl IndexState {
+    fn untouched() -> IndexState {
+        IndexState { interval: BEFORE.into(), meta: json!({ "other": 1 }) }
     }
 
-    fn relaxed() -> Index {
-        Index { interval: RELAXED.into(), meta: json!({ "other": 1, NOTE: BEFORE }) }
+    fn relaxed() -> IndexState {
+        IndexState { interval: RELAXED.into(), meta: json!({ "other": 1, NOTE: BEFORE }) }
     }
 
     fn answer(&mut self, request: &str, body: &Value) -> Value {
@@ -76,7 +76,7 @@ impl Index {
     }
 }
 
-enum Event {
+enum Heard {
     /// Of a party: the request, its body, and where the answer goes.
     Request(usize, String, Value, Sender<Value>),
     /// A party has ended, with what it gave.
@@ -84,7 +84,7 @@ enum Event {
 }
 
 /// A server for each party, which hands on each request and waits for the answer.
-fn clients(parties: usize, events: &Sender<Event>) -> Vec<Client> {
+fn clients(parties: usize, events: &Sender<Heard>) -> Vec<Client> {
     let start = |party| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let node = format!("http://{}", listener.local_addr().expect("an address"));
@@ -116,7 +116,7 @@ fn clients(parties: usize, events: &Sender<Event>) -> Vec<Client> {
     (0..parties).map(start).collect()
 }
 
-fn serve(party: usize, mut stream: TcpStream, events: &Sender<Event>) -> io::Result<()> {
+fn serve(party: usize, mut stream: TcpStream, events: &Sender<Heard>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
@@ -140,7 +140,7 @@ fn serve(party: usize, mut stream: TcpStream, events: &Sender<Event>) -> io::Res
         let body = serde_json::from_slice(&body).unwrap_or_default();
         let request = request.rsplit_once(' ').expect("a request").0.to_owned();
         let (answer, answered) = mpsc::channel();
-        if events.send(Event::Request(party, request, body, answer)).is_err() {
+        if events.send(Heard::Request(party, request, body, answer)).is_err() {
             return Ok(());
         }
         let Ok(answer) = answered.recv() else { return Ok(()) };
@@ -154,23 +154,23 @@ fn serve(party: usize, mut stream: TcpStream, events: &Sender<Event>) -> io::Res
 fn run(
     clients: &[Client],
     acts: &[Party],
-    (sender, events): (&Sender<Event>, &Receiver<Event>),
-    (index, order): (&mut Index, &[usize]),
+    (sender, events): (&Sender<Heard>, &Receiver<Heard>),
+    (index, order): (&mut IndexState, &[usize]),
 ) -> Vec<(usize, usize)> {
     let (mut wanted, mut held, mut chosen, mut served) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     thread::scope(|scope| {
         for (client, act) in clients.iter().zip(acts) {
             let sender = sender.clone();
-            scope.spawn(move || sender.send(Event::Ended(act(client))).expect("heard"));
+            scope.spawn(move || sender.send(Heard::Ended(act(client))).expect("heard"));
         }
         while held.len() < acts.len() {
             while wanted.len() + held.len() < acts.len() {
                 match events.recv().expect("an event") {
-                    Event::Request(party, request, body, answer) => {
+                    Heard::Request(party, request, body, answer) => {
                         wanted.push((party, request, body, answer));
                     }
-                    Event::Ended(before) => held.push(before),
+                    Heard::Ended(before) => held.push(before),
                 }
             }
             if wanted.is_empty() {
@@ -189,7 +189,7 @@ fn run(
 }
 
 /// Every order, one after the other; how many there were.
-fn every_order(index: &Index, acts: &[Party]) -> usize {
+fn every_order(index: &IndexState, acts: &[Party]) -> usize {
     let (sender, events) = mpsc::channel();
     let clients = clients(acts.len(), &sender);
     let (mut order, mut orders) = (Vec::new(), 0);
@@ -206,13 +206,13 @@ fn every_order(index: &Index, acts: &[Party]) -> usize {
 
 #[test]
 fn however_two_runs_tune_at_once_an_index_is_never_left_relaxed_without_a_note() {
-    let cases: [(Index, [Party; 2]); 6] = [
-        (Index::untouched(), [RELAX, RELAX]),
-        (Index::untouched(), [RELAX, RESTORE_LEFT]),
-        (Index::relaxed(), [RELAX, RESTORE_LEFT]),
-        (Index::relaxed(), [RELAX, RESTORE_OWN]),
-        (Index::relaxed(), [RESTORE_OWN, RESTORE_LEFT]),
-        (Index::relaxed(), [RESTORE_LEFT, RESTORE_LEFT]),
+    let cases: [(IndexState, [Party; 2]); 6] = [
+        (IndexState::untouched(), [RELAX, RELAX]),
+        (IndexState::untouched(), [RELAX, RESTORE_LEFT]),
+        (IndexState::relaxed(), [RELAX, RESTORE_LEFT]),
+        (IndexState::relaxed(), [RELAX, RESTORE_OWN]),
+        (IndexState::relaxed(), [RESTORE_OWN, RESTORE_LEFT]),
+        (IndexState::relaxed(), [RESTORE_LEFT, RESTORE_LEFT]),
     ];
     for (index, acts) in cases {
         let orders = every_order(&index, &acts);
