@@ -167,7 +167,7 @@ impl Gather for Chosen {
 
     fn record(&mut self, of: &Of, record: &Packed) {
         let Some(place) = self.places.get(&(self.whom)(record)) else { return };
-        self.found[*place].sum.add(of, record);
+        self.found[*place].sum.record(of, record);
         let messages = self.combinations.entry((*place, record.combination)).or_default();
         *messages = capped_sum(*messages, record.messages);
     }

@@ -108,11 +108,11 @@ impl Gather for Gathered {
 
     fn record(&mut self, of: &Of, record: &Packed) {
         let Some(place) = self.places.get(&Whom::sender(record)) else {
-            self.rest.add(of, record);
+            self.rest.record(of, record);
             return;
         };
         let found = &mut self.found[*place];
-        found.sum.add(of, record);
+        found.sum.record(of, record);
         if record.address != Address::None {
             found.addresses.insert(record.address);
         }

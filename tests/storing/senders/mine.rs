@@ -177,5 +177,5 @@ fn advice_tells_what_would_be_hit() {
     let json: Value = serde_json::from_str(&json).expect("JSON");
     let hit = &json["domains"][0]["hits"][0];
     assert_eq!((&hit["tag"], &hit["strangers"]), (&"p".into(), &400.into()), "{json}");
-    assert_eq!(home.run(&["advise", "--since", "2001", "--until", "2002"]).code, Some(0));
+    assert_eq!(home.run(&["advise", "--since", "2001-01", "--until", "2002-01"]).code, Some(0));
 }
