@@ -12,7 +12,7 @@ use std::{
 pub enum Exit {
     /// Everything was done.
     Ok,
-    /// `check` found something wrong.
+    /// `check` found something wrong, or a digest tells of what needs attention.
     Wrong,
     /// `EX_USAGE`: the command line is wrong.
     Usage,

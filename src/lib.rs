@@ -11,7 +11,9 @@
 //! [`document`] makes what a store is given, [`sink`] hands it over, and [`settle`] moves the mail
 //! once the store has acknowledged everything. The [`pipeline`] runs these on threads; a [`mode`]
 //! feeds it. ARCHITECTURE.md has the promises.
+mod alerts;
 pub mod answers;
+pub mod changes;
 pub mod cli;
 mod config;
 mod dashboards;
@@ -34,6 +36,7 @@ pub mod opensearch;
 mod page;
 mod payload;
 mod pipeline;
+mod post;
 pub mod report;
 mod sanitize;
 pub mod senders;

@@ -27,6 +27,18 @@ const OF_CLIENTS: [&str; 10] = [
     "failures_index",
 ];
 
+/// What those have a use for that tell news.
+const OF_NEWS: [&str; 8] = [
+    "mail_to",
+    "mail_from",
+    "sendmail",
+    "smtp",
+    "smtp_user",
+    "smtp_password_file",
+    "smtp_ca_file",
+    "alert_command",
+];
+
 /// What `prune` and `export` have a use for, apart from these and the general ones.
 const OF_STORES: [&str; 3] = ["opensearch", "store", "give_up_after"];
 
@@ -50,8 +62,20 @@ fn uses(command: &str, flag: &str) -> bool {
         }
         "mine" => ["store", "opensearch", "mine_file"].contains(&flag) || GENERAL.contains(&flag),
         "retry" | "generate" | "demo" => GENERAL.contains(&flag),
+        "digest" | "alert" => {
+            ["store", "opensearch", "source_names", "mine_file"].contains(&flag)
+                || OF_CLIENTS.contains(&flag)
+                || OF_NEWS.contains(&flag) && (command == "alert" || flag != "alert_command")
+                || GENERAL.contains(&flag)
+        }
+        // It tells alerts, too.
+        "watch" => true,
         // Names are given to what is shown; reports are stored without.
-        _ => !["source_names", "mine_file"].contains(&flag),
+        "check" => !["source_names", "mine_file"].contains(&flag),
+        _ => {
+            let not = ["source_names", "mine_file", "alert_after"];
+            ![OF_NEWS.as_slice(), &not].concat().contains(&flag)
+        }
     }
 }
 

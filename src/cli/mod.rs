@@ -5,10 +5,12 @@
 //! and the configuration file know as well, under the same names.
 
 mod advise;
+mod alert;
 mod check;
 mod condition;
 mod dashboards;
 mod demo;
+mod digest;
 mod export;
 mod files;
 mod filter;
@@ -34,10 +36,12 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 pub(crate) use self::reference::default_value;
 pub use self::{
     advise::AdviseFlags,
+    alert::AlertFlags,
     check::CheckFlags,
     condition::{Condition, ConditionLimit, ConditionOf},
     dashboards::{DashboardsCommand, InstallFlags},
     demo::DemoFlags,
+    digest::{DigestFlags, Every},
     export::{ExportFlags, ExportFormat, ExportKind},
     files::InputFlags,
     filter::{Exception, FilterFlags, OnlyResult, TypedDisposition},
@@ -59,6 +63,10 @@ pub use self::{
 /// What a mail server and a person read at the end of the help.
 const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it is a report that can be read; \
                           75 store unreachable or work interrupted, try again; 78 configuration.";
+
+/// The same for `digest`.
+const DIGEST_CODES: &str = "Exit codes: 0 sent, nothing needs attention; 1 sent, something does; 64 usage; 75 not sent, try \
+                            again; 78 configuration.";
 
 /// The same for `report`.
 const REPORT_CODES: &str = "Exit codes: 0 told; 1 a condition of --fail-on holds; 64 usage; \
@@ -144,6 +152,16 @@ pub enum Mode {
     Export(ExportFlags),
     /// Delete old reports from the store
     Prune(PruneFlags),
+    /// Send a mail that says what changed in a week or a day, and how all stands
+    ///
+    /// It is sent when all is quiet, too. Its first line says whether something needs attention.
+    #[command(after_help = DIGEST_CODES)]
+    Digest(DigestFlags),
+    /// Tell by mail or a command what is new of what needs a person, each thing once
+    ///
+    /// A thing is told when it begins, when it becomes worse, and when it is over. watch does the
+    /// same after it has stored, where somebody is named who is to be told.
+    Alert(AlertFlags),
     /// Dashboards for what OpenSearch holds: write them to a file, or install them
     #[command(subcommand)]
     Dashboards(DashboardsCommand),

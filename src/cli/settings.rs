@@ -179,6 +179,40 @@ settings! {
     #[arg(long, global = true, value_name = "FILE", env = "ERP_MINE_FILE", help_heading = "Senders")]
     mine_file: PathBuf,
 
+    /// Send digests and alerts to this address, such as postmaster@example.org; may be repeated
+    #[arg(long, global = true, value_name = "ADDRESS", env = "ERP_MAIL_TO", value_delimiter = ',', help_heading = "News")]
+    #[serde(deserialize_with = "one_or_many_in_file")]
+    mail_to: Vec<String>,
+    /// Send them in the name of this address [default: the first of --mail-to]
+    #[arg(long, global = true, value_name = "ADDRESS", env = "ERP_MAIL_FROM", help_heading = "News")]
+    mail_from: String,
+    /// Program that takes a mail, and its recipients as arguments [default: /usr/sbin/sendmail]
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_SENDMAIL", help_heading = "News")]
+    sendmail: PathBuf,
+    /// Send through this server instead, such as smtps://mail.example.org
+    ///
+    /// smtps:// is TLS from the start (port 465), smtp:// is STARTTLS (587), without which nothing
+    /// is sent; to this machine, smtp://localhost, it is neither (25).
+    #[arg(long, global = true, value_name = "SERVER", env = "ERP_SMTP", help_heading = "News")]
+    smtp: String,
+    /// User at that server
+    #[arg(long, global = true, value_name = "USER", env = "ERP_SMTP_USER", help_heading = "News")]
+    smtp_user: String,
+    /// File with the password; otherwise $ERP_SMTP_PASSWORD or the systemd credential smtp-password
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_SMTP_PASSWORD_FILE", help_heading = "News")]
+    smtp_password_file: PathBuf,
+    /// Trust the certificate authorities in this PEM file instead of the system's
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_SMTP_CA_FILE", help_heading = "News")]
+    smtp_ca_file: PathBuf,
+    /// Run this program for alerts, with what there is to say as JSON on its standard input
+    #[arg(long, global = true, value_name = "FILE", env = "ERP_ALERT_COMMAND", help_heading = "News")]
+    alert_command: PathBuf,
+    /// How long watch waits after it has stored before it looks for alerts [default: 1m]
+    #[arg(long, global = true, value_name = "TIME", env = "ERP_ALERT_AFTER", help_heading = "News")]
+    #[arg(value_parser = duration)]
+    #[serde(deserialize_with = "duration_in_file")]
+    alert_after: SignedDuration,
+
     /// Size of a mail [default: 64MiB]
     #[arg(long, global = true, value_name = "SIZE", env = "ERP_LIMIT_MAIL_BYTES", help_heading = "Limits")]
     #[arg(value_parser = size)]

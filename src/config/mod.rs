@@ -4,6 +4,7 @@
 mod file;
 mod from;
 mod layers;
+mod post;
 mod reading;
 mod secret;
 mod store;
@@ -34,6 +35,7 @@ use crate::{
     dashboards::Indices,
     exit::{Exit, Failure},
     pipeline,
+    post::MailConfig,
     sink::{
         Destination,
         opensearch::config::{ImportTuning, OnTrouble, OpenSearchConfig},
@@ -100,6 +102,12 @@ pub struct Config {
     pub mine_file: Option<PathBuf>,
     /// Where `watch` serves its metrics.
     pub metrics: Option<SocketAddr>,
+    /// Mails that tell of news.
+    pub(crate) mail: Option<MailConfig>,
+    /// A command that is told of alerts.
+    pub(crate) alert_command: Option<PathBuf>,
+    /// How long `watch` waits after it has stored before it looks for alerts.
+    pub(crate) alert_after: Duration,
     /// How mails are treated.
     pub pipeline: pipeline::PipelineConfig,
 }
@@ -219,6 +227,9 @@ impl Config {
             source_names: settings.source_names.clone(),
             mine_file: mine_file(&settings),
             metrics: settings.metrics,
+            mail: post::mail(&settings)?,
+            alert_command: post::command(&settings)?,
+            alert_after: post::after(&settings)?,
             pipeline: pipeline::PipelineConfig {
                 unrecognized: settings.unrecognized.unwrap_or_default(),
                 threads: match settings.threads {

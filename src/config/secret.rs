@@ -40,6 +40,10 @@ pub(super) const FROM: SecretNames = SecretNames {
     key: ["from-api-key-file", "ERP_FROM_API_KEY", "from-api-key"],
 };
 
+/// Of the SMTP server: file, variable, and systemd credential.
+pub(super) const SMTP_PASSWORD: [&str; 3] =
+    ["smtp-password-file", "ERP_SMTP_PASSWORD", "smtp-password"];
+
 impl SecretNames {
     /// True if a variable or a credential of systemd speaks for this cluster.
     ///
@@ -115,7 +119,7 @@ fn ask(user: &str, names: &SecretNames) -> Result<String, ConfigError> {
 }
 
 /// A secret from the file that was named, from the environment, or from systemd's credentials.
-fn secret(
+pub(super) fn secret(
     file: Option<PathBuf>,
     [setting, variable, credential]: [&'static str; 3],
 ) -> Result<Option<String>, ConfigError> {

@@ -82,11 +82,12 @@ fn what_was_typed_wins_over_the_file() {
 fn the_defaults_that_the_help_names_are_in_force() {
     let made = |line: &str| {
         let config = Config::new(
-            settings(&format!("opensearch = 'http://h'\n{line}")),
+            settings(&format!("opensearch = 'http://h'\nmail-to = 'a@b.example'\n{line}")),
             &Purpose::default(),
         )?;
-        let Config { pipeline, store, reverse_dns, .. } = config;
-        Ok::<_, ConfigError>(format!("{pipeline:?} {store:?} {reverse_dns}"))
+        let Config { pipeline, store, reverse_dns, mail, alert_after, .. } = config;
+        let told = format!("{mail:?} {alert_after:?}");
+        Ok::<_, ConfigError>(format!("{pipeline:?} {store:?} {reverse_dns} {told}"))
     };
     let unsaid = made("").expect("a configuration");
     let command = cli::command();

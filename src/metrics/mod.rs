@@ -17,7 +17,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::settle::{MailOutcome, Settlement, apply::Moved};
+use crate::{
+    sanitize,
+    settle::{MailOutcome, Settlement, apply::Moved},
+};
 
 /// All metrics; clones share the numbers.
 #[derive(Clone)]
@@ -33,7 +36,21 @@ pub struct Metrics {
     queue_bytes: Gauge,
     oldest_mail: Gauge<f64, AtomicU64>,
     available: Gauge,
+    messages: Family<MessageLabels, Gauge>,
     store: StoreMetrics,
+}
+
+/// Messages of a domain's senders in one bucket, over the last 30 days of reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketMessages {
+    /// The domain, as reports have it.
+    pub domain: String,
+    /// One word.
+    pub bucket: &'static str,
+    /// Messages that passed DMARC.
+    pub pass: u64,
+    /// Those that did not.
+    pub fail: u64,
 }
 
 /// What sinks count.
@@ -68,6 +85,13 @@ struct MailLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabels {
     kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MessageLabels {
+    domain: String,
+    bucket: &'static str,
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -139,6 +163,7 @@ impl Default for Metrics {
             queue_bytes: register!("queue_bytes", "Bytes that wait for the store"),
             oldest_mail: Gauge::default(),
             available: register!("store_available", "1 unless the store is away"),
+            messages: register!("messages", "Messages in the last 30 days of DMARC reports"),
             registry: Arc::default(),
             store: store.clone(),
         };
@@ -190,6 +215,19 @@ impl Metrics {
         self.created.inc_by(tally.created);
         self.duplicates.inc_by(tally.duplicates);
         self.refused.inc_by(tally.refused);
+    }
+
+    /// What reports say of domains, in place of what they said before.
+    pub fn set_standings(&self, standings: &[BucketMessages]) {
+        self.messages.clear();
+        for BucketMessages { domain, bucket, pass, fail } in standings {
+            for (result, messages) in [("pass", *pass), ("fail", *fail)] {
+                let domain = sanitize::line(domain).into_owned();
+                let labels = MessageLabels { domain, bucket, result };
+                let gauge = self.messages.get_or_create(&labels);
+                gauge.set(messages.try_into().unwrap_or(i64::MAX));
+            }
+        }
     }
 
     /// The metrics in the OpenMetrics text format, with what is measured only now.

@@ -2,9 +2,11 @@
 //! the [`crate::pipeline`].
 
 mod advise;
+mod alert;
 mod check;
 mod dashboards;
 mod demo;
+mod digest;
 mod elsewhere;
 mod export;
 mod files;
@@ -78,6 +80,8 @@ pub fn run(
     let typed = Typed { shared, matches, options };
     match mode {
         None => files::run(&input, &typed),
+        Some(Mode::Alert(flags)) => alert::run(&flags, &typed),
+        Some(Mode::Digest(flags)) => digest::run(&flags, &typed),
         Some(Mode::Advise(flags)) => advise::run(&flags, &typed),
         Some(Mode::Check(flags)) => check::run(&flags, &typed),
         Some(Mode::Dashboards(what)) => dashboards::run(&what, &typed),

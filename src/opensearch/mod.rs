@@ -14,6 +14,7 @@ mod lists;
 mod reports;
 mod scripts;
 mod senders;
+mod situations;
 mod tally;
 
 use std::sync::Arc;

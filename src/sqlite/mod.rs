@@ -16,6 +16,7 @@ pub mod read;
 mod rekey;
 mod schema;
 pub(crate) mod session;
+mod situations;
 mod unused;
 
 use std::{

@@ -24,6 +24,7 @@ const STEPS: &[Migration] = &[
     // Filled by the next step.
     Migration { sql: include_str!("schema_5.sql"), then: |_| Ok(()) },
     Migration { sql: include_str!("schema_6.sql"), then: columns::fill },
+    Migration { sql: include_str!("schema_7.sql"), then: |_| Ok(()) },
 ];
 
 /// What the file says of itself.

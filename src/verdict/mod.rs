@@ -14,6 +14,7 @@ mod words;
 use serde::Serialize;
 
 pub(crate) use self::mine::domain_name;
+pub(crate) use self::words::{counted, list, number, part};
 pub use self::{
     advice::{Advice, Hit, HitSender, Step, advice},
     mine::{Mine, MineError, ParseMineError, Whose},

@@ -12,7 +12,7 @@ use std::{
 };
 
 use email_report_processor::{
-    metrics::{Metrics, RequestResult},
+    metrics::{BucketMessages, Metrics, RequestResult},
     settle::{Counts, MailOutcome, Origin, Settlement, Tag, apply::Moved},
 };
 use serde_json::{Value, json};
@@ -261,6 +261,8 @@ fn every_metric_that_grafana_is_to_show_exists_and_is_shown() {
         about: None,
     };
     metrics.settled(&stored, Moved::Yes);
+    let domain = "example.org".into();
+    metrics.set_standings(&[BucketMessages { domain, bucket: "mine", pass: 1, fail: 0 }]);
     let text = metrics.render(0, None);
     // A histogram is shown by its buckets; OpenMetrics adds _total to counters.
     let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));

@@ -17,6 +17,7 @@ mod import;
 mod limits;
 mod maildir;
 mod model;
+mod news;
 mod opensearch;
 mod proxy;
 mod prune;

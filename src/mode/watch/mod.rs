@@ -7,6 +7,7 @@
 
 mod fresh;
 mod known;
+mod news;
 mod shown;
 mod systemd;
 
@@ -33,7 +34,7 @@ use crate::{
     maildir::{Entry, Folder, Maildir},
     metrics::{Metrics, server},
     pipeline::Mail,
-    settle::{Origin, Settlement, apply::Moved},
+    settle::{MailOutcome, Origin, Settlement, apply::Moved},
     sink::{self, opensearch::config::OnTrouble},
     source::folder_watch::{FolderWatch, News},
     stop::{Reason, Stop},
@@ -53,13 +54,13 @@ pub(super) fn run(watch: &cli::WatchFlags, typed: &Typed) -> Result<Exit, Failur
     stop.on_signals(true)?;
     let paths = absolute(&watch.maildirs)?;
     let purpose = Purpose { on_trouble: OnTrouble::Leave, ..Purpose::default() };
-    let config = typed.config(&purpose)?;
+    let config = effective(watch, typed.config(&purpose)?);
     if let Some(mistake) = watch.maildirs.iter().find_map(|path| maildirs::mistake_if_there(path)) {
         return Err(mistake);
     }
     let there: Vec<_> = watch.maildirs.iter().filter_map(|path| Maildir::open(path).ok()).collect();
     maildirs::refuse_inboxes(&there, &config)?;
-    let address = watch.metrics.or(config.metrics);
+    let address = config.metrics;
     let metrics = Metrics::default();
     let (run, known) = start(config, &stop, &metrics)?;
     let shown = Arc::new(Shown::new(metrics.clone(), Arc::clone(&run.sink), paths.clone()));
@@ -74,8 +75,9 @@ pub(super) fn run(watch: &cli::WatchFlags, typed: &Typed) -> Result<Exit, Failur
         }
         systemd::reloading();
         let renewed = typed.config(&purpose).map_err(Failure::from).and_then(|config| {
+            let config = effective(watch, config);
             sink::try_out(&config.store)?;
-            let wanted = watch.metrics.or(config.metrics);
+            let wanted = config.metrics;
             // The port may be ours already.
             let moved = if wanted == server.asked { None } else { Some(serve(wanted, &shown)?) };
             let (run, known) = start(config, &stop, &metrics)?;
@@ -99,6 +101,11 @@ pub(super) fn run(watch: &cli::WatchFlags, typed: &Typed) -> Result<Exit, Failur
     Ok(if stop.reason() == Some(Reason::Asked) { Exit::Ok } else { Exit::TryAgain })
 }
 
+/// The flag beats the settings file.
+fn effective(watch: &cli::WatchFlags, config: Config) -> Config {
+    Config { metrics: watch.metrics.or(config.metrics), ..config }
+}
+
 /// Events come with absolute paths.
 fn absolute(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let absolute =
@@ -113,6 +120,7 @@ fn start(
     metrics: &Metrics,
 ) -> Result<(Ingest, Arc<Known>), Failure> {
     let known = Arc::new(Known::default());
+    let poke = news::start(&config, stop, metrics).map_err(|error| Failure::thread(&error))?;
     let observe = {
         let (known, metrics) = (Arc::clone(&known), metrics.clone());
         move |settled: &[(Settlement, Moved)]| {
@@ -121,6 +129,9 @@ fn start(
             for (settlement, moved) in settled {
                 metrics.settled(settlement, *moved);
                 known.settled(settlement, *moved);
+            }
+            if settled.iter().any(|(settlement, _)| settlement.outcome == MailOutcome::Stored) {
+                poke.stored();
             }
         }
     };

@@ -1,0 +1,171 @@
+//! `digest`: a mail that says what changed in a week or a day, and how all stands. It is sent when
+//! all is quiet, too: one that does not come says that something is wrong with the sending.
+
+mod page;
+mod text;
+
+use std::{ops::Range, path::Path, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::print;
+use crate::{
+    alerts,
+    answers::{Answers, Choice, Filter, overview::Overview},
+    changes::{self, DAY, Look, News},
+    cli::{DigestFlags, Every},
+    config::{Config, Purpose, Typed},
+    exit::{Exit, Failure},
+    moment::day,
+    opensearch::ClusterAnswers,
+    post::Letter,
+    sanitize,
+    sink::Destination,
+    sqlite::query::Reader,
+    stop::Stop,
+    verdict::{Bucket, Mine, Standing, counted, number},
+};
+
+/// Domains, and TLS policies, of which totals are told.
+const TOP: usize = 20;
+
+/// Fewer messages of a sender are no news.
+const VOLUME: u64 = 10;
+
+/// All that a digest tells.
+struct Digest {
+    period: Range<i64>,
+    news: News,
+    totals: Overview,
+    /// The store's name.
+    store: String,
+}
+
+pub(super) fn run(flags: &DigestFlags, typed: &Typed) -> Result<Exit, Failure> {
+    let config = typed.config(&Purpose::default())?;
+    if config.mail.is_none() && !flags.print {
+        let what = "nobody is to have it; say --mail-to ADDRESS, or --print to see it here";
+        return Err(Failure::usage(what));
+    }
+    let stop = Arc::new(Stop::default());
+    stop.on_signals(false)?;
+    let now = Timestamp::now();
+    // Reports come a day late: those of yesterday are on their way.
+    let end = match flags.until {
+        Some(until) => until.end(now),
+        None => (now.as_second() / DAY - 1) * DAY,
+    };
+    let length = match flags.every {
+        Every::Week => 7 * DAY,
+        Every::Day => DAY,
+    };
+    let mine = alerts::mine(&config)?;
+    let period = end - length..end;
+    let digest = Digest::gather(&config, flags.domain.as_deref(), period, &mine)?;
+    let letter = digest.letter();
+    if flags.print {
+        print(format!("Subject: {}\n\n{}", letter.subject, letter.text).as_bytes())?;
+    } else if let Some(mail) = &config.mail {
+        let sent = mail.send(&letter, &stop);
+        sent.map_err(|error| {
+            Failure::new(Exit::TryAgain, format_args!("the digest was not sent: {error}"))
+        })?;
+    }
+    Ok(if digest.attention() == 0 { Exit::Ok } else { Exit::Wrong })
+}
+
+impl Digest {
+    fn gather(
+        config: &Config,
+        domain: Option<&str>,
+        period: Range<i64>,
+        mine: &Mine,
+    ) -> Result<Digest, Failure> {
+        let names = alerts::names(config)?;
+        let look = Look { period: period.clone(), mine, domain, volume: VOLUME };
+        let (news, totals) = match &config.store {
+            Destination::Sqlite(path) => {
+                let failed = |error| unreadable(path, &error);
+                let mut reader = Reader::open(path)?;
+                ask(&reader.answers_by(&names).map_err(failed)?, &look).map_err(failed)?
+            }
+            Destination::OpenSearch(cluster) => {
+                ask(&ClusterAnswers::new(cluster.clone())?.with_names(names), &look)?
+            }
+            Destination::NdJson(_) | Destination::Nothing => {
+                return Err(Failure::usage(
+                    "digest reads an SQLite store or OpenSearch; name it with --store FILE or \
+                     --opensearch URL",
+                ));
+            }
+        };
+        let store = sanitize::line(&config.store.to_string()).into_owned();
+        Ok(Digest { period, news, totals, store })
+    }
+
+    fn letter(&self) -> Letter {
+        let subject = format!(
+            "DMARC and TLS reports, {}: {}",
+            self.days(),
+            self.first_line().trim_end_matches('.').to_lowercase()
+        );
+        Letter { subject, text: self.text(), html: self.page() }
+    }
+
+    /// How many things somebody should look at.
+    fn attention(&self) -> u64 {
+        let changes = self.news.changes.iter().filter(|change| change.needs_attention).count();
+        (changes as u64).max(u64::from(self.totals.is_empty()))
+    }
+
+    fn first_line(&self) -> String {
+        match self.attention() {
+            0 => "Nothing needs attention.".into(),
+            _ if self.totals.is_empty() => "No report of this time is in the store.".into(),
+            1 => "1 thing needs attention.".into(),
+            many => format!("{} need attention.", counted(many, "thing")),
+        }
+    }
+
+    /// `24 Sep 2026 to 30 Sep 2026`.
+    fn days(&self) -> String {
+        let (first, last) = (day(self.period.start), day(self.period.end - DAY));
+        if first == last { first } else { format!("{first} to {last}") }
+    }
+}
+
+fn unreadable(path: &Path, error: &rusqlite::Error) -> Failure {
+    Failure::new(Exit::TryAgain, format_args!("can't read the store {}: {error}", path.display()))
+}
+
+fn ask<A: Answers>(answers: &A, look: &Look) -> Result<(News, Overview), A::Error> {
+    let news = changes::news(answers, look, &[])?;
+    let filter = Filter {
+        since: Some(look.period.start),
+        until: Some(look.period.end),
+        domains: look.domain.map(|domain| Choice::of(domain.to_owned())).unwrap_or_default(),
+        ..Filter::default()
+    };
+    Ok((news, answers.overview(&filter, TOP)?))
+}
+
+/// The senders of a domain by bucket, largest bucket first: `yours: 4 senders, 2,104 messages`.
+fn buckets(standing: &Standing) -> Vec<String> {
+    let mut lines = Vec::new();
+    for bucket in Bucket::ALL {
+        let of = standing.senders.iter().filter(|judged| judged.verdict.bucket == bucket);
+        let (mut senders, mut messages) = (0, 0_u64);
+        for judged in of {
+            senders += 1;
+            messages = messages.saturating_add(judged.history.tally.messages.messages);
+        }
+        if senders > 0 {
+            let (senders, messages) = (counted(senders, "sender"), counted(messages, "message"));
+            lines.push(format!("{}: {senders}, {messages}", bucket.title()));
+        }
+    }
+    if standing.omitted > 0 {
+        lines.push(format!("{} smaller ones are not looked at", number(standing.omitted)));
+    }
+    lines
+}

@@ -1,0 +1,118 @@
+//! Situations: those that were told, in an index of their own.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use ureq::http::Method;
+
+use super::{AskError, ClusterAnswers, WHOLE, tally, useful};
+use crate::{
+    changes::{
+        ChangeKind,
+        situations::{Situation, SituationKey, SituationStep},
+    },
+    report::hex,
+};
+
+/// The index.
+const INDEX: &str = "email-report-processor-situations";
+
+/// Situations that are read; there are never so many.
+const MOST: usize = 10_000;
+
+/// Bytes of an id: enough that no two situations have the same.
+const ID: usize = 16;
+
+impl ClusterAnswers {
+    /// The situations that were told. Those of a kind that only a later version knows are not seen.
+    ///
+    /// # Errors
+    /// The cluster gives no answer.
+    pub(crate) fn situations(&self) -> Result<Vec<Situation>, AskError> {
+        let path = format!("/{INDEX}/_search?{WHOLE}");
+        let body = json!({ "size": MOST, "sort": ["_doc"] });
+        let found = useful(&self.client.post(&path, &body)?)?;
+        let hits = found["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(hits.iter().filter_map(|hit| situation(&hit["_source"])).collect())
+    }
+
+    /// Keeps what was told, on the disks of the cluster when this returns.
+    ///
+    /// # Errors
+    /// The cluster does not take it, or not all of it.
+    pub(crate) fn keep_told(&self, step: &SituationStep) -> Result<(), AskError> {
+        let mut lines = String::new();
+        // Writing to a String can't fail.
+        for key in &step.dropped {
+            let _ = writeln!(lines, "{}", json!({ "delete": { "_index": INDEX, "_id": id(key) } }));
+        }
+        for situation in &step.kept {
+            let action = json!({ "index": { "_index": INDEX, "_id": id(&situation.key) } });
+            let _ = write!(lines, "{action}\n{}\n", document(situation));
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.make_index()?;
+        let path = "/_bulk?refresh=true";
+        let json = "application/x-ndjson";
+        let answer = self.client.request(&Method::POST, path, json, lines.as_bytes())?;
+        let answer = useful(&answer)?;
+        let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let statuses = items.iter().map(|item| {
+            item["index"]["status"].as_u64().or_else(|| item["delete"]["status"].as_u64())
+        });
+        // What is to be deleted may be gone.
+        let is_done = |status: Option<u64>| matches!(status, Some(200..=299 | 404));
+        if items.len() == step.dropped.len() + step.kept.len() && statuses.into_iter().all(is_done)
+        {
+            return Ok(());
+        }
+        let reason = items.iter().find_map(|item| item["index"]["error"]["reason"].as_str());
+        Err(AskError::Refused(reason.unwrap_or("not all of it was taken").to_owned()))
+    }
+
+    /// Makes the index if it is missing: what is in it is only read as a whole.
+    fn make_index(&self) -> Result<(), AskError> {
+        let body = json!({
+            "settings": { "index": { "number_of_shards": 1 } },
+            "mappings": { "dynamic": false },
+        });
+        let answer = self.client.put(&format!("/{INDEX}"), &body)?;
+        if answer.status == 400 && answer.summary().contains("already exists") {
+            return Ok(());
+        }
+        useful(&answer).map(drop)
+    }
+}
+
+/// By what identifies it; strangers' names are of any length.
+fn id(key: &SituationKey) -> String {
+    let all = json!([key.kind, key.domain, key.who]).to_string();
+    hex(&Sha256::digest(all)[..ID])
+}
+
+fn document(situation: &Situation) -> Value {
+    let Situation { key: SituationKey { kind, domain, who }, opened, found, grade, text } =
+        situation;
+    json!({
+        "kind": kind, "domain": domain, "who": who,
+        "opened": opened, "found": found, "grade": grade, "text": text,
+    })
+}
+
+fn situation(source: &Value) -> Option<Situation> {
+    let text = |name: &str| source[name].as_str().unwrap_or_default().to_owned();
+    Some(Situation {
+        key: SituationKey {
+            kind: ChangeKind::from_word(source["kind"].as_str()?)?,
+            domain: text("domain"),
+            who: text("who"),
+        },
+        opened: source["opened"].as_i64()?,
+        found: source["found"].as_i64()?,
+        grade: u32::try_from(tally::whole(&source["grade"])).unwrap_or(u32::MAX),
+        text: text("text"),
+    })
+}

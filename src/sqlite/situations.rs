@@ -1,0 +1,57 @@
+//! Situations: those that were told, beside the reports.
+
+use rusqlite::{Result, Row, TransactionBehavior, params};
+
+use super::Store;
+use crate::changes::{
+    ChangeKind,
+    situations::{Situation, SituationKey, SituationStep},
+};
+
+const KEEP: &str =
+    "INSERT OR REPLACE INTO situations (kind, domain, who, opened, found, grade, text)
+    VALUES (?, ?, ?, ?, ?, ?, ?)";
+const DROP: &str = "DELETE FROM situations WHERE kind = ? AND domain = ? AND who = ?";
+
+impl Store {
+    /// The situations that were told. Those of a kind that only a later version knows are not seen.
+    ///
+    /// # Errors
+    /// SQLite can't read the file.
+    pub(crate) fn situations(&self) -> Result<Vec<Situation>> {
+        let sql = "SELECT kind, domain, who, opened, found, grade, text FROM situations";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let all = statement.query_map((), situation)?.collect::<Result<Vec<_>>>()?;
+        Ok(all.into_iter().flatten().collect())
+    }
+
+    /// Keeps what was told, on the disk when this returns.
+    ///
+    /// # Errors
+    /// SQLite can't write the file.
+    pub(crate) fn keep_told(&mut self, step: &SituationStep) -> Result<()> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for SituationKey { kind, domain, who } in &step.dropped {
+            transaction.prepare_cached(DROP)?.execute((kind.word(), domain, who))?;
+        }
+        for Situation { key: SituationKey { kind, domain, who }, opened, found, grade, text } in
+            &step.kept
+        {
+            let row = params![kind.word(), domain, who, opened, found, grade, text];
+            transaction.prepare_cached(KEEP)?.execute(row)?;
+        }
+        transaction.commit()
+    }
+}
+
+fn situation(row: &Row) -> Result<Option<Situation>> {
+    let Some(kind) = ChangeKind::from_word(row.get_ref("kind")?.as_str()?) else { return Ok(None) };
+    Ok(Some(Situation {
+        key: SituationKey { kind, domain: row.get("domain")?, who: row.get("who")? },
+        opened: row.get("opened")?,
+        found: row.get("found")?,
+        grade: row.get("grade")?,
+        text: row.get("text")?,
+    }))
+}
