@@ -150,7 +150,7 @@ mod tests {
             Ok(Exception::Source("192.0.2.0/24".parse().expect("a network")))
         );
         assert_eq!("organization=a=b".parse(), Ok(Exception::Organization("a=b".into())));
-        for wrong in ["", "source", "source=", "source=x", "result=fail", "sender=a/b"] {
+        for wrong in ["", "source", "source=", "source=x", "result=fail", "sender="] {
             assert!(wrong.parse::<Exception>().is_err(), "{wrong}");
         }
     }

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command, CommandFactory, parser::ValueSource};
 
-use crate::{cli::Cli, mode::elsewhere::quoted};
+use crate::{answers::Network, cli::Cli, mode::elsewhere::quoted};
 
 /// Flags that say how the answer is shown, or that are not to be typed again.
 const LEFT_OUT: [&str; 7] = ["by", "format", "json", "fail_on", "verbose", "quiet", "top"];
@@ -35,10 +35,6 @@ impl Again {
     /// The command with more flags, in place of those of the same names; nothing if one of their
     /// values can't be typed.
     pub(super) fn with(&self, more: &[&str]) -> Option<String> {
-        let is_typed = |value: &str| {
-            value.starts_with(|c: char| c.is_alphanumeric())
-                && value.chars().all(|c| c.is_alphanumeric() || "-_.:/ ".contains(c))
-        };
         let (flags, values): (Vec<&str>, Vec<&str>) =
             more.iter().partition(|word| word.starts_with("--"));
         if !values.into_iter().all(is_typed) {
@@ -50,15 +46,41 @@ impl Again {
             flags.contains(&name) || is_period && flags.contains(&"--all-time")
         };
         let asked = self.asked.iter().filter(|asked| !is_replaced(asked));
-        let words = self.shared.iter().map(String::as_str).chain(["report"]);
-        let words = words.chain(asked.map(String::as_str)).chain(more.iter().copied());
-        let mut command = "email-report-processor".to_owned();
-        for word in words {
-            command.push(' ');
-            command.push_str(&quoted(word));
-        }
-        Some(command)
+        let shared = self.shared.iter().map(String::as_str);
+        let asked = asked.map(String::as_str);
+        Some(command(shared.chain(["report"]).chain(asked).chain(more.iter().copied())))
     }
+
+    /// The command by which a sender is said to be a domain's own; nothing if one of the names can't
+    /// be typed.
+    pub(super) fn mine(&self, sender: &str, domain: &str) -> Option<String> {
+        let shared = self.shared.iter().map(String::as_str);
+        let is_used = |word: &&str| {
+            let name = word.split('=').next().unwrap_or_default();
+            ["--store", "--opensearch", "--mine-file", "--config"].contains(&name)
+        };
+        let is_network = sender.parse::<Network>().is_ok();
+        let whose = if is_network { sender.to_owned() } else { format!("sender:{sender}") };
+        let more = ["mine", "add", &whose, "--domain", domain];
+        let can_be = is_typed(sender) && is_typed(domain);
+        can_be.then(|| command(shared.filter(is_used).chain(more)))
+    }
+}
+
+/// True if a stranger's word can be typed as it is, and means nothing to a shell within quotation
+/// marks or to the program.
+fn is_typed(value: &str) -> bool {
+    value.starts_with(|c: char| c.is_alphanumeric())
+        && value.chars().all(|c| c.is_alphanumeric() || "-_.:/ ".contains(c))
+}
+
+fn command<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    let mut command = "email-report-processor".to_owned();
+    for word in words {
+        command.push(' ');
+        command.push_str(&quoted(word));
+    }
+    command
 }
 
 /// A flag as it was typed, once for each value.
@@ -103,6 +125,16 @@ mod tests {
         );
         for hostile in ["-x", "$(reboot)", "a\u{1b}[31m", "", "a\u{202e}b", "a'b"] {
             assert_eq!(again.with(&["--domain", hostile]), None, "{hostile:?}");
+            assert_eq!(again.mine(hostile, "example.org"), None, "{hostile:?}");
         }
+        let network = again.mine("192.0.2.0/24", "example.org").unwrap_or_default();
+        assert!(network.ends_with(" mine add 192.0.2.0/24 --domain example.org"), "{network}");
+        assert_eq!(
+            again.mine("Amazon SES", "example.org").as_deref(),
+            Some(
+                "email-report-processor '--store=/tmp/my reports' mine add 'sender:Amazon SES' \
+                 --domain example.org"
+            )
+        );
     }
 }

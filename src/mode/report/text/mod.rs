@@ -36,11 +36,13 @@ impl<W: Write> Text<'_, W> {
         for block in &view.blocks {
             self.block(block)?;
         }
-        for (n, command) in view.next.iter().enumerate() {
-            let about = if n == 0 { "\nNext: " } else { "      " };
+        let next = view.next.iter().map(|command| ("Next", command));
+        let all = next.chain(view.if_yours.iter().map(|command| ("If it is yours", command)));
+        for (n, (about, command)) in all.enumerate() {
             // A command is copied, so that it stays on one line.
             let command = self.paint(Style::new().bold(), command);
-            self.line(&format!("{about}{command}"))?;
+            let before = if n == 0 { "\n" } else { "" };
+            self.line(&format!("{before}{about}: {command}"))?;
         }
         Ok(())
     }

@@ -43,6 +43,7 @@ pub(super) fn lines(table: &Table, width: usize, terminal: Terminal) -> Vec<Stri
     if table.omitted > 0 {
         lines.push(format!("and {} more (--top)", thousands(table.omitted)));
     }
+    lines.extend(table.total.iter().flat_map(|total| columns.row(&total.cells, terminal)));
     lines
 }
 
@@ -79,7 +80,7 @@ struct Columns {
 impl Columns {
     fn new(table: &Table, width: usize) -> Columns {
         let natural = |n: usize| {
-            let of_cells = table.rows.iter().filter(|row| row.cells.len() > 1).filter_map(|row| {
+            let of_cells = table.all_rows().filter(|row| row.cells.len() > 1).filter_map(|row| {
                 let cell = row.cells.get(n)?;
                 Some(if cell.bar.is_some() { BARS.0 } else { measure_text_width(&cell.text) })
             });
@@ -88,16 +89,8 @@ impl Columns {
         let mut widths: Vec<Option<usize>> =
             (0..table.columns.len()).map(|n| Some(natural(n))).collect();
         let names = widths.first().copied().flatten().unwrap_or(0).clamp(NAMES.0, NAMES.1);
-        for (n, width) in widths.iter_mut().enumerate().skip(1) {
-            // What says nothing in any row.
-            let is_empty = |row: &Row| {
-                row.cells
-                    .get(n)
-                    .is_none_or(|cell| cell.bar.is_none() && matches!(&*cell.text, "" | "-"))
-            };
-            if table.columns[n].rank > 0 && table.rows.iter().all(is_empty) {
-                *width = None;
-            }
+        for (_, width) in widths.iter_mut().enumerate().filter(|(n, _)| !table.says(*n)) {
+            *width = None;
         }
         let mut columns = Columns { widths };
         loop {

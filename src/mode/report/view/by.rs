@@ -29,14 +29,15 @@ pub(in crate::mode::report) fn table(by: By, groups: &Groups) -> Table {
         cells.push(Cell::number(group.tally.reports));
         Row { cells, details: details(group), ..Row::default() }
     };
-    let mut rows: Vec<Row> = groups.groups.iter().map(row).collect();
-    if groups.groups.len() > 1 || groups.omitted > 0 {
+    let rows = groups.groups.iter().map(row).collect();
+    let has_total = groups.groups.len() > 1 || groups.omitted > 0;
+    let total = has_total.then(|| {
         let mut cells = vec![Cell::of("All")];
         cells.extend(numbers(&groups.total.messages, 0));
         cells.push(Cell::number(groups.total.reports));
-        rows.push(cells.into());
-    }
-    Table { columns, rows, omitted: groups.omitted }
+        cells.into()
+    });
+    Table { columns, rows, omitted: groups.omitted, total }
 }
 
 /// What stands beside a name, as [`numbers`] fills it; behind it the number of reports.

@@ -52,18 +52,22 @@ pub(super) fn block(one: &DomainAnswer, answer: &Answer, top: usize) -> Option<B
 /// far as they are known, or of all.
 fn mail(standing: &Standing, days: &Groups, period: &AnsweredPeriod) -> Line {
     let own = Sums::own(standing);
-    let of = |tally: &Tally| (tally.messages.pass, tally.messages.messages);
+    let sum = |tally: &Tally| (tally.messages.pass, tally.messages.messages);
     let (about, (pass, all), before) = if own.now.messages > 0 {
         let before = (own.before.pass, own.before.messages);
         ("your mail", (own.now.pass, own.now.messages), Some(before))
     } else {
-        ("all mail", of(&standing.tally), standing.before.as_ref().map(of))
+        ("all mail", sum(&standing.tally), standing.before.as_ref().map(sum))
     };
     let change = before.and_then(|before| change((pass, all), before, period));
     let share = figures::share(pass, all);
     let change = change.map(|change| format!(", {change}")).unwrap_or_default();
     let text = format!("{} of {} pass ({share}{change})", thousands(pass), things(all, "message"));
-    Line { days: each_day(days, period), ..Line::new(mark(pass, all), about, text) }
+    // A domain that nobody sends for is well if all strangers are refused.
+    let forged = Sums::of(of(standing, Bucket::Stranger));
+    let is_refused = forged.now.messages == all && forged.delivered() == 0;
+    let mark = if is_refused { Mark::Good } else { mark(pass, all) };
+    Line { days: each_day(days, period), ..Line::new(mark, about, text) }
 }
 
 fn mark(good: u64, all: u64) -> Mark {
@@ -202,5 +206,5 @@ pub(super) fn others(domains: &[&DomainAnswer], top: usize) -> Table {
         ])
     };
     let rows = domains.iter().take(top).map(row).collect();
-    Table { columns, rows, omitted: domains.len().saturating_sub(top) as u64 }
+    Table { columns, rows, omitted: domains.len().saturating_sub(top) as u64, total: None }
 }

@@ -38,12 +38,11 @@ pub(super) fn table(failures: &Failures, top: usize) -> Table {
             ..Row::default()
         }
     };
-    let mut rows: Vec<Row> = failures.domains.iter().take(top).map(row).collect();
-    if failures.domains.len() > 1 {
-        rows.push(cells("All", failures.messages, failures.reports).into());
-    }
+    let rows = failures.domains.iter().take(top).map(row).collect();
+    let total = (failures.domains.len() > 1)
+        .then(|| cells("All", failures.messages, failures.reports).into());
     let omitted = failures.domains.len().saturating_sub(top) as u64;
-    Table { columns, rows, omitted }
+    Table { columns, rows, omitted, total }
 }
 
 fn cells(name: &str, messages: u64, reports: u64) -> Vec<Cell> {

@@ -8,12 +8,13 @@ use crate::{
     mode::{
         elsewhere::Elsewhere,
         report::{
-            Told,
+            Again, Told,
             ask::{Answer, AnsweredPeriod, USUAL_DAYS},
         },
     },
     moment::{day, days},
     sanitize,
+    verdict::{Bucket, Standing},
 };
 
 /// Rows of each bucket, where several domains have a block.
@@ -43,7 +44,8 @@ pub(in crate::mode::report) fn view(told: &Told) -> View {
         }
         blocks.extend(rest(answer, told.top));
     }
-    View { title, blocks, next: next(told) }
+    let if_yours = if_yours(told);
+    View { title, blocks, next: next(told), if_yours }
 }
 
 /// TLS and failure reports.
@@ -147,8 +149,8 @@ fn next(told: &Told) -> Vec<String> {
             let worst = answer.domains.first();
             if let (Some(worst), true) = (worst, answer.domains.len() > 1) {
                 next.extend(again.with(&["--domain", &worst.domain]));
-            } else if answer.dmarc.messages.failing() > 0 {
-                next.extend(again.with(&["--only", "failing", "--by", "address"]));
+            } else if let Some(standing) = worst.and_then(|one| one.standing.as_ref()) {
+                next.extend(of_domain(standing, again));
             }
         }
         Some((By::Domain, groups)) => next.extend(groups.groups.first().and_then(|group| {
@@ -166,6 +168,28 @@ fn next(told: &Told) -> Vec<String> {
         Some(_) => {}
     }
     next
+}
+
+/// What to ask of one domain: where what needs repair comes from, or else what fails.
+fn of_domain(standing: &Standing, again: &Again) -> Option<String> {
+    match first(standing, Bucket::NeedsRepair) {
+        Some(name) => again.with(&["--sender", name, "--by", "address"]),
+        None if standing.tally.messages.failing() == 0 => None,
+        None => again.with(&["--only", "failing", "--by", "address"]),
+    }
+}
+
+/// What may be said of the largest sender of one domain that is not known.
+fn if_yours(told: &Told) -> Option<String> {
+    let [one] = told.answer.domains.as_slice() else { return None };
+    let name = first(one.standing.as_ref()?, Bucket::Unknown)?;
+    told.again.mine(name, &one.domain)
+}
+
+/// The largest sender of a bucket.
+fn first(standing: &Standing, bucket: Bucket) -> Option<&str> {
+    let mut all = standing.senders.iter().filter(|one| one.verdict.bucket == bucket);
+    all.next().map(|one| one.history.sender.name.as_str())
 }
 
 /// How a share changed: `▼3 on the 30 days before`.

@@ -21,6 +21,8 @@ pub(super) struct View {
     pub(super) blocks: Vec<Block>,
     /// Commands that show more, best first.
     pub(super) next: Vec<String>,
+    /// The command that says of an unknown sender that it is one's own.
+    pub(super) if_yours: Option<String>,
 }
 
 /// What belongs together, such as all about a domain.
@@ -61,6 +63,8 @@ pub(super) struct Table {
     pub(super) rows: Vec<Row>,
     /// Rows that are left out.
     pub(super) omitted: u64,
+    /// Of all rows.
+    pub(super) total: Option<Row>,
 }
 
 /// A column. The first one has names, the others numbers or words.
@@ -116,6 +120,32 @@ impl Row {
     /// True if it stands above others.
     pub(super) fn is_heading(&self, table: &Table) -> bool {
         self.cells.len() == 1 && table.columns.len() > 1
+    }
+
+    /// Its cells in the columns that say something.
+    pub(super) fn shown<'r>(&'r self, table: &'r Table) -> impl Iterator<Item = &'r Cell> {
+        self.cells.iter().enumerate().filter(|(n, _)| table.says(*n)).map(|(_, cell)| cell)
+    }
+}
+
+impl Table {
+    /// True if a column says something in any row; those of rank 0 always do.
+    pub(super) fn says(&self, n: usize) -> bool {
+        let is_something =
+            |cell: &Cell| cell.bar.is_some() || !matches!(cell.text.as_str(), "" | "-");
+        let has = |row: &Row| row.cells.get(n).is_some_and(is_something);
+        self.columns.get(n).is_some_and(|column| column.rank == 0) || self.all_rows().any(has)
+    }
+
+    /// The columns that say something.
+    pub(super) fn titles(&self) -> impl Iterator<Item = &'static str> {
+        let all = self.columns.iter().enumerate();
+        all.filter(|(n, _)| self.says(*n)).map(|(_, column)| column.title)
+    }
+
+    /// The rows and the one of all.
+    pub(super) fn all_rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().chain(&self.total)
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) fn table(standing: &Standing, top: usize, is_alone: bool) -> Option<T
         rows.extend(all.iter().take(top).enumerate().map(row));
         hidden += all.len().saturating_sub(top) as u64;
     }
-    Some(Table { columns, rows, omitted: hidden.saturating_add(standing.omitted) })
+    Some(Table { columns, rows, omitted: hidden.saturating_add(standing.omitted), total: None })
 }
 
 /// `yours, needs repair: 2 senders, 206 messages`.

@@ -45,13 +45,13 @@ pub(super) fn table(tls: &Tls, is_alone: bool, top: usize) -> Option<Table> {
         return None;
     }
     let omitted = policies.len().saturating_sub(top) as u64;
-    let mut rows: Vec<Row> = policies.into_iter().take(top).map(row).collect();
-    if tls.policies.len() > 1 {
+    let rows = policies.into_iter().take(top).map(row).collect();
+    let total = (tls.policies.len() > 1).then(|| {
         let mut cells = vec![Cell::of("All")];
         cells.extend(numbers(tls.successful_sessions, tls.failed_sessions, tls.reports));
-        rows.push(cells.into());
-    }
-    Some(Table { columns, rows, omitted })
+        cells.into()
+    });
+    Some(Table { columns, rows, omitted, total })
 }
 
 /// `certificate-expired 7`.
