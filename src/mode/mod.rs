@@ -35,7 +35,7 @@ use self::report::{Again, AskedPeriod, ReportError, ReportOptions, Source};
 use crate::{
     answers::By,
     cli::{self, Cli, Mode, ReportFormat},
-    config::{self, Purpose, Typed},
+    config::{self, Config, Purpose, Typed},
     exit::{Exit, Failure},
     lookup,
     sink::Destination,

@@ -136,7 +136,7 @@ pub(super) fn choose(asked: &Asked, key: &Key, is_not: bool) -> Option<Asked> {
     match key {
         Key::Domain(domain) => put(&mut filter.domains, is_not, domain.clone()),
         Key::Organization(Some(name)) => put(&mut filter.organizations, is_not, name.clone()),
-        Key::Sender(sender) => put(&mut filter.senders, is_not, sender.clone()),
+        Key::Sender(sender) => put(&mut filter.senders, is_not, sender.name.clone()),
         Key::Address(Some(address)) => put(&mut filter.networks, is_not, Network::one(*address)),
         Key::Day(_) | Key::Outcome(_) | Key::Organization(None) | Key::Address(None) => {
             return None;

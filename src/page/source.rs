@@ -8,7 +8,7 @@ use super::{
     chart::{self, Chart},
     content::{Content, Table},
     frame::{Frame, Place},
-    groups::{self, GroupTable, Named, ROWS},
+    groups::{GroupTable, Named, ROWS},
     trouble::Trouble,
     view::View,
     words::{self, Said, Then},
@@ -114,7 +114,7 @@ fn named(view: View, asked: &Asked) -> Result<(Said, &'static str), Mistake> {
     let missing = |key: &str, reason: &str| Mistake { key: key.into(), reason: reason.into() };
     match view {
         View::Sender => match asked.filter.senders.only.as_slice() {
-            [sender] => Ok((groups::name(&crate::answers::Key::Sender(sender.clone())), "Sender")),
+            [sender] => Ok((sender.as_str().into(), "Sender")),
             _ => Err(missing("sender", "this page is about one sender")),
         },
         _ => match asked.filter.networks.only.as_slice() {

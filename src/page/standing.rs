@@ -10,7 +10,7 @@ use super::{
     words::{Said, Then},
 };
 use crate::{
-    answers::{Choice, Filter, Messages, Sender},
+    answers::{Choice, Filter, Messages},
     verdict::{Bucket, Judged, Mechanism, Standing},
 };
 
@@ -139,16 +139,15 @@ fn words(bucket: Bucket) -> (&'static str, &'static str) {
 
 fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow {
     let Judged { history, before, verdict } = one;
-    let sender: Option<Sender> = history.sender.name.parse().ok();
+    let sender = &history.sender.name;
     let choose = |view, is_not: bool| {
-        let Some(sender) = sender.clone() else { return String::new() };
         place.link(
             view,
             &asked.with(|asked| {
                 if is_not {
-                    asked.filter.senders.not.push(sender);
+                    asked.filter.senders.not.push(sender.clone());
                 } else {
-                    asked.filter.senders = Choice::of(sender);
+                    asked.filter.senders = Choice::of(sender.clone());
                 }
             }),
         )

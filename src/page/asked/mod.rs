@@ -8,7 +8,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 pub(super) use self::period::{PRESETS, Period};
 use super::words::Said;
 use crate::{
-    answers::{Choice, Disposition, Evaluated, Filter, Network, ReportName, Sender},
+    answers::{Choice, Disposition, Evaluated, Filter, Network, ReportName},
     report::Kind,
 };
 
@@ -103,7 +103,7 @@ impl Asked {
             "domain" => add(&mut filter.domains, is_not, value.to_owned()),
             "organization" => add(&mut filter.organizations, is_not, value.to_owned()),
             "source" => add(&mut filter.networks, is_not, parsed::<Network>(value)?),
-            "sender" => add(&mut filter.senders, is_not, parsed::<Sender>(value)?),
+            "sender" => add(&mut filter.senders, is_not, value.to_owned()),
             "disposition" => add(&mut filter.dispositions, is_not, disposition(value)?),
             "dmarc" => add(&mut filter.dmarc, is_not, verdict(value)?),
             "spf" => add(&mut filter.spf, is_not, verdict(value)?),

@@ -1,6 +1,6 @@
 //! Used: which names and addresses the columns speak of.
 
-use std::{collections::HashSet, net::IpAddr};
+use std::{collections::HashSet, iter, net::IpAddr};
 
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, Result};
@@ -38,11 +38,15 @@ impl Unused {
             names.remove(&run.organization);
         }
         for combination in segment.combinations.iter() {
-            let Combination { spf, dkim, reasons } = Combination::read(combination)?;
-            let dkim = dkim.into_iter().map(|(domain, result)| (domain >> 1, result));
-            for (first, second) in spf.into_iter().chain(dkim).chain(reasons) {
-                names.remove(&first);
-                names.remove(&second);
+            let Combination { from, spf, dkim, reasons } = Combination::read(combination)?;
+            let dkim = dkim.into_iter().flat_map(|[domain, rest @ ..]| {
+                iter::once(domain >> 1).chain(rest)
+            });
+            let reasons = reasons.into_iter().map(|[kind, _]| kind);
+            for name in
+                iter::once(from >> 1).chain(spf.into_iter().flatten()).chain(dkim).chain(reasons)
+            {
+                names.remove(&name);
             }
         }
         for v4 in &segment.v4 {
