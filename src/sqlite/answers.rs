@@ -134,7 +134,8 @@ impl Answers for StoreAnswers<'_> {
         let mut reports = ListedReports::default();
         match kind {
             Kind::Dmarc => {
-                let newest = Scan::new(self.transaction(), filter, &self.naming)?.newest_reports(most)?;
+                let newest =
+                    Scan::new(self.transaction(), filter, &self.naming)?.newest_reports(most)?;
                 let sql = "SELECT org_name, report_id, domain FROM dmarc_reports WHERE id = ?";
                 let mut head = self.transaction().prepare_cached(sql)?;
                 for Summed { report, begin, messages, pass } in newest {

@@ -39,9 +39,9 @@ impl Unused {
         }
         for combination in segment.combinations.iter() {
             let Combination { from, spf, dkim, reasons } = Combination::read(combination)?;
-            let dkim = dkim.into_iter().flat_map(|[domain, rest @ ..]| {
-                iter::once(domain >> 1).chain(rest)
-            });
+            let dkim = dkim
+                .into_iter()
+                .flat_map(|[domain, rest @ ..]| iter::once(domain >> 1).chain(rest));
             let reasons = reasons.into_iter().map(|[kind, _]| kind);
             for name in
                 iter::once(from >> 1).chain(spf.into_iter().flatten()).chain(dkim).chain(reasons)
