@@ -113,7 +113,7 @@ pub(crate) struct Sign {
 
 impl Signs {
     /// Counts so many messages with this outcome.
-    pub(crate) fn count(&mut self, outcome: Outcome, messages: u64, sign: &Sign) {
+    pub(crate) fn count(&mut self, outcome: Outcome, messages: u64, sign: Sign) {
         let passes = |is_spf: bool, is_dkim: bool| {
             is_spf && outcome.spf == Evaluated::Pass || is_dkim && outcome.dkim == Evaluated::Pass
         };

@@ -88,7 +88,7 @@ fn text(path: &Path) -> Result<String, Failure> {
     };
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = error.as_bytes()[..good].split(|byte| *byte == b'\n').count();
         broken(path, &MineError { line, reason: "not UTF-8".into() })
     })
 }

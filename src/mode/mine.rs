@@ -1,6 +1,6 @@
 //! Mine: the mode that keeps what the user said is his.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::{
     answers::folded,
@@ -29,7 +29,7 @@ enum Change {
     Remove,
 }
 
-fn change(path: &PathBuf, flags: &MineFlags, change: Change) -> Result<Exit, Failure> {
+fn change(path: &Path, flags: &MineFlags, change: Change) -> Result<Exit, Failure> {
     let MineFlags { what, domain } = flags;
     let Some(domain) = verdict::domain_name(domain) else {
         return Err(Failure::usage(format_args!("{domain:?} is no domain")));
@@ -54,7 +54,7 @@ fn change(path: &PathBuf, flags: &MineFlags, change: Change) -> Result<Exit, Fai
     print(&lines.concat())
 }
 
-fn list(mine: &Mine, domain: Option<&str>, path: &std::path::Path) -> Result<Exit, Failure> {
+fn list(mine: &Mine, domain: Option<&str>, path: &Path) -> Result<Exit, Failure> {
     let domain = domain.map(folded);
     let holds = |of: &str| {
         domain.as_deref().is_none_or(|domain| crate::answers::is_at_or_below(domain, of))

@@ -79,7 +79,7 @@ impl Scan<'_> {
             .into_iter()
             .map(|(whom, weight)| Heavy { key: Key::Address(whom.ip()), weight, whom: vec![whom] })
             .collect();
-        heaviest.sort_unstable_by(|one, other| one.cmp(other));
+        heaviest.sort_unstable_by(Heavy::cmp);
         heaviest.truncate(top);
         let groups = self.sent(asked, Whom::address, heaviest)?;
         let omitted = all.saturating_sub(groups.len() as u64);

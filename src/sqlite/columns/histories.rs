@@ -185,7 +185,7 @@ impl Found {
         self.signs.count(
             outcome,
             messages,
-            &Sign {
+            Sign {
                 has_own_signature: has_own,
                 is_for_another: told.signature != 0 || told.envelope != 0,
                 is_forwarded: reasons
