@@ -64,7 +64,7 @@ pub(super) fn letter(tellings: &[Telling], store: &str) -> Letter {
     }
     let store = sanitize::line(store);
     let _ = write!(text, "--\nStore {store}\n");
-    let _ = write!(html, "<p><small>Store {}</small></p></body></html>\n", escape(&*store));
+    let _ = writeln!(html, "<p><small>Store {}</small></p></body></html>", escape(&*store));
     Letter { subject: sanitize::line(&subject).into_owned(), text, html }
 }
 

@@ -109,23 +109,23 @@ pub(crate) fn tell(
                 found(&answers, &mine, now, &told).map_err(error)?
             };
             drop(reader);
-            let step = step(&told, &news.changes, now);
+            let todo = step(&told, &news.changes, now);
             if !dry_run {
-                hand_over(config, &step, stop)?;
-                store.keep_told(&step).map_err(error)?;
+                hand_over(config, &todo, stop)?;
+                store.keep_told(&todo).map_err(error)?;
             }
-            Ok(Looked { news, tellings: step.tellings })
+            Ok(Looked { news, tellings: todo.tellings })
         }
         Destination::OpenSearch(cluster) => {
             let cluster = ClusterAnswers::new(cluster.clone())?.with_names(names);
             let told = cluster.situations()?;
             let news = found(&cluster, &mine, now, &told)?;
-            let step = step(&told, &news.changes, now);
+            let todo = step(&told, &news.changes, now);
             if !dry_run {
-                hand_over(config, &step, stop)?;
-                cluster.keep_told(&step)?;
+                hand_over(config, &todo, stop)?;
+                cluster.keep_told(&todo)?;
             }
-            Ok(Looked { news, tellings: step.tellings })
+            Ok(Looked { news, tellings: todo.tellings })
         }
         Destination::NdJson(_) | Destination::Nothing => Err(no_store()),
     }
@@ -144,19 +144,19 @@ fn found<A: Answers>(
 }
 
 /// To the command and by mail; what one of them did not take is told again to both.
-fn hand_over(config: &Config, step: &SituationStep, stop: &Stop) -> Result<(), Failure> {
-    if step.tellings.is_empty() {
+fn hand_over(config: &Config, todo: &SituationStep, stop: &Stop) -> Result<(), Failure> {
+    if todo.tellings.is_empty() {
         return Ok(());
     }
     let store = config.store.to_string();
     let not_told =
         |error| Failure::new(Exit::TryAgain, format_args!("alerts were not told: {error}"));
     if let Some(command) = &config.alert_command {
-        let message = message::json(&step.tellings, &store);
+        let message = message::json(&todo.tellings, &store);
         post::hand_to(command, &[], message.as_bytes(), stop).map_err(not_told)?;
     }
     if let Some(mail) = &config.mail {
-        mail.send(&message::letter(&step.tellings, &store), stop).map_err(not_told)?;
+        mail.send(&message::letter(&todo.tellings, &store), stop).map_err(not_told)?;
     }
     Ok(())
 }

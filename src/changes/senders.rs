@@ -257,7 +257,7 @@ fn failing(domain: &str, name: &str, now: Sum, before: Sum, todo: &str) -> Chang
         0 => String::new(),
         _ => format!("; before, {} passed", percent(before.pass, before.messages)),
     };
-    let text = format!("{} from {name} fail{usual}.", part(now.fail(), now.messages, "message"),);
+    let text = format!("{} from {name} fail{usual}.", part(now.fail(), now.messages, "message"));
     let todo = match todo {
         "" => "Look at its DKIM key and at your SPF record: what has changed?",
         todo => todo,

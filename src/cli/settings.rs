@@ -189,10 +189,10 @@ settings! {
     /// Program that takes a mail, and its recipients as arguments [default: /usr/sbin/sendmail]
     #[arg(long, global = true, value_name = "FILE", env = "ERP_SENDMAIL", help_heading = "News")]
     sendmail: PathBuf,
-    /// Send through this server instead, such as smtps://mail.example.org
+    /// Send through this server instead, such as `smtps://mail.example.org`
     ///
     /// smtps:// is TLS from the start (port 465), smtp:// is STARTTLS (587), without which nothing
-    /// is sent; to this machine, smtp://localhost, it is neither (25).
+    /// is sent; to this machine, `smtp://localhost`, it is neither (25).
     #[arg(long, global = true, value_name = "SERVER", env = "ERP_SMTP", help_heading = "News")]
     smtp: String,
     /// User at that server

@@ -101,6 +101,7 @@ fn the_defaults_that_the_help_names_are_in_force() {
             "false" => "true".to_owned(),
             "\"fail\"" => "'keep'".to_owned(),
             size if size.contains("iB") => "'2KiB'".to_owned(),
+            "\"1m\"" => "'7m'".to_owned(),
             text if text.starts_with('"') => "'other'".to_owned(),
             number => (number.parse::<u64>().expect("a number") + 1).to_string(),
         };

@@ -18,7 +18,7 @@ use super::PostError;
 use crate::stop::Stop;
 
 /// How long a program may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often it is looked whether it has ended.
 const TICK: Duration = Duration::from_millis(20);

@@ -13,7 +13,7 @@ use lettre::{
 use super::PostError;
 
 /// How long the server may take for each answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server that takes mail, and how it is spoken to.
 #[derive(Clone)]

@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn senders_are_in_the_order_of_names_then_networks() {
         let named = |name: &str, basis| Sender { name: name.into(), kind: None, basis };
-        let mut all = vec![
+        let mut all = [
             named("unknown", Basis::Nothing),
             named("198.51.100.0/24", Basis::Network),
             named("2001:db8::/48", Basis::Network),
@@ -349,7 +349,7 @@ mod tests {
             named("Amazon SES", Basis::Host),
         ];
         all.sort();
-        let names: Vec<&str> = all.iter().map(|sender| &*sender.name).collect();
+        let sorted: Vec<&str> = all.iter().map(|sender| &*sender.name).collect();
         let expected = [
             "Amazon SES",
             "service.example",
@@ -358,6 +358,6 @@ mod tests {
             "2001:db8::/48",
             "unknown",
         ];
-        assert_eq!(names, expected);
+        assert_eq!(sorted, expected);
     }
 }

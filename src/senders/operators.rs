@@ -80,12 +80,14 @@ impl Operators {
     ///
     /// # Errors
     /// It is none.
-    pub fn read(list: impl io::Read) -> Result<Operators, ListError> {
+    pub fn read(mut list: impl io::Read) -> Result<Operators, ListError> {
         let mut all = Operators::default();
+        let mut bytes = Vec::new();
+        list.read_to_end(&mut bytes).map_err(csv::Error::from)?;
         // A quote that is never closed would take in all that follows: with a line's end behind it
         // there is one in the cell, whatever the last line is.
-        let list = list.chain(&b"\n"[..]);
-        let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(list);
+        let ended = io::Read::chain(bytes.as_slice(), &b"\n"[..]);
+        let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(ended);
         let columns = rows.headers()?.clone();
         // Spreadsheets put a byte order mark in front of all.
         let is = |title: &str, name| title.trim_start_matches('\u{FEFF}').trim() == name;
@@ -95,12 +97,12 @@ impl Operators {
         for row in rows.records() {
             let row = row?;
             let cell = |column| row.get(column).unwrap_or_default().trim();
-            let line = row.position().map_or(0, csv::Position::line);
+            let line = || line_of(&bytes, row.position());
             if row.iter().any(|cell| cell.contains(['\n', '\r'])) {
-                return Err(ListError::Quote(line));
+                return Err(ListError::Quote(line()));
             }
             let domain = domain::folded(cell(base))
-                .ok_or_else(|| ListError::Domain { line, text: cell(base).to_owned() })?;
+                .ok_or_else(|| ListError::Domain { line: line(), text: cell(base).to_owned() })?;
             let operator = Operator { name: cell(name).to_owned(), kind: cell(kind).to_owned() };
             if !operator.name.is_empty() {
                 all.domains.insert(domain.into_owned(), operator);
@@ -138,6 +140,14 @@ impl Operators {
     pub fn of_network(&self, asn: u32) -> Option<&Operator> {
         self.networks.get(&asn)
     }
+}
+
+/// The line in which a row begins, from 1. To the reader of CSV, `\n` behind `\r` belongs to the row
+/// behind it.
+fn line_of(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
+    let start = position.map_or(0, csv::Position::byte);
+    let ends = bytes.iter().zip(0..).filter(|(byte, _)| **byte == b'\n');
+    1 + ends.filter(|(_, at)| *at <= start).count() as u64
 }
 
 #[cfg(test)]

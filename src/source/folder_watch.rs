@@ -27,7 +27,7 @@ const NAMES: usize = 1024;
 
 /// What happened to a folder since this was last asked.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct FolderNews {
     /// Files that were delivered; one may be named twice, or be gone again.
     pub names: Vec<OsString>,
     /// Files that were made: links to whole mails, or files that are still being written.
@@ -39,7 +39,7 @@ pub struct News {
     pub replaced: bool,
 }
 
-impl News {
+impl FolderNews {
     fn is_none(&self) -> bool {
         self.names.is_empty() && self.made.is_empty() && !self.more && !self.replaced
     }
@@ -56,12 +56,12 @@ impl News {
 
 #[derive(Default)]
 struct Events {
-    folders: Mutex<HashMap<PathBuf, News>>,
+    folders: Mutex<HashMap<PathBuf, FolderNews>>,
     happened: Condvar,
 }
 
 impl Events {
-    fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, News>> {
+    fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, FolderNews>> {
         self.folders.lock()
     }
 
@@ -135,18 +135,19 @@ impl FolderWatch {
     pub fn watch(&mut self, folder: &Path) -> notify::Result<()> {
         // Fails if the old folder took its watch with it.
         let _ = self.watcher.unwatch(folder);
-        self.state.folders().insert(folder.to_owned(), News::default());
+        self.state.folders().insert(folder.to_owned(), FolderNews::default());
         self.watcher.watch(folder, RecursiveMode::NonRecursive)
     }
 
     /// What happened to the folder since this was last asked.
-    pub fn take(&self, folder: &Path) -> News {
+    pub fn take(&self, folder: &Path) -> FolderNews {
         self.state.folders().get_mut(folder).map(mem::take).unwrap_or_default()
     }
 
     /// Waits until something happens, at most as long as this.
     pub fn wait(&self, at_most: Duration) {
-        let quiet = |folders: &mut HashMap<PathBuf, News>| folders.values().all(News::is_none);
+        let quiet =
+            |folders: &mut HashMap<PathBuf, FolderNews>| folders.values().all(FolderNews::is_none);
         self.state.happened.wait_while_for(&mut self.state.folders(), quiet, at_most);
     }
 }

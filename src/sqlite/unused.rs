@@ -36,9 +36,8 @@ impl Store {
 
     /// False if others stored something meanwhile.
     fn try_to_forget(&mut self, under_lock: bool) -> Result<bool> {
-        let begins = |under_lock| match under_lock {
-            true => TransactionBehavior::Immediate,
-            false => TransactionBehavior::Deferred,
+        let begins = |under_lock| {
+            if under_lock { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred }
         };
         let mut transaction = self.connection.transaction_with_behavior(begins(under_lock))?;
         let unused = Unused::find(&transaction)?;

@@ -133,15 +133,13 @@ impl<'l> Backlog<'l> {
             return;
         }
         let host = single.address.zip(single.host);
-        match self.others.get_mut(&single.report.key()) {
-            Some(other) => {
-                other.report.append(single.report);
-                other.hosts.extend(host);
-            }
-            None => {
-                let (key, report) = (single.report.key(), single.report);
-                self.others.insert(key, Gathered { report, hosts: host.into_iter().collect() });
-            }
+        let key = single.report.key();
+        if let Some(other) = self.others.get_mut(&key) {
+            other.report.append(single.report);
+            other.hosts.extend(host);
+        } else {
+            let hosts = host.into_iter().collect();
+            self.others.insert(key, Gathered { report: single.report, hosts });
         }
     }
 

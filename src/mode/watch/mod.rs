@@ -36,7 +36,7 @@ use crate::{
     pipeline::Mail,
     settle::{MailOutcome, Origin, Settlement, apply::Moved},
     sink::{self, opensearch::config::OnTrouble},
-    source::folder_watch::{FolderWatch, News},
+    source::folder_watch::{FolderNews, FolderWatch},
     stop::{Reason, Stop},
 };
 
@@ -330,7 +330,7 @@ impl Watcher {
             .as_ref()
             .map(|events| events.take(&self.folders[n].new))
             .unwrap_or_default();
-        let News { names, made, more, replaced } = news;
+        let FolderNews { names, made, more, replaced } = news;
         if replaced {
             self.look_for_folder(n, true);
         }

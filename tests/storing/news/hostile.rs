@@ -92,9 +92,9 @@ fn hostile_names_are_told_and_do_nothing() {
     // First by command, then by mail, to the same program.
     let ended = alert(&[flag("--alert-command", &taker.program())]);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    let taken = taker.file("taken");
-    is_harmless(&taken);
-    let told: Value = serde_json::from_str(&taken).expect("JSON");
+    let handed_over = taker.file("taken");
+    is_harmless(&handed_over);
+    let told: Value = serde_json::from_str(&handed_over).expect("JSON");
     let names = told["situations"].as_array().expect("a list").iter();
     let names: Vec<&str> = names.filter_map(|one| one["domain"].as_str()).collect();
     assert!(names.contains(&"<script>alert(1)</script>\u{202e}.example"), "as it is: {names:?}");

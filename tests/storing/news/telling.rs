@@ -147,8 +147,7 @@ fn opensearch_tells_the_same() {
     let digest = |store: [&str; 2]| {
         let ended = run(["digest", "--print", "--until", BROKEN].iter().chain(&store));
         assert_eq!(ended.code, Some(1), "{}", ended.log);
-        let until_store = ended.stdout.split("\nStore ").next().expect("a text").to_owned();
-        until_store
+        ended.stdout.split("\nStore ").next().expect("a text").to_owned()
     };
     let expected = digest(["--store", path.to_str().expect("UTF-8")]);
     assert_eq!(digest(["--opensearch", &server.url]), expected);
@@ -174,7 +173,7 @@ fn watch_tells_after_it_has_stored() {
     ]);
     watch.env("STATE_DIRECTORY", taker.folder.path());
     let watch = Running::start_command(watch);
-    wait_until("an alert", Duration::from_secs(120), || taker.calls() > 0);
+    wait_until("an alert", Duration::from_mins(2), || taker.calls() > 0);
     assert_eq!(told(&taker), ["opened sender_fails example.net"]);
     watch.wait_for_log("1 alert told");
     let log = watch.log();

@@ -1,7 +1,12 @@
 //! What is known of addresses, and the names in columns, go with the last report that speaks of
 //! them.
 
-use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -37,7 +42,7 @@ fn nothing_is_left_of_addresses_and_names() {
     let sources = [failures, place.folder.path().join("Maildir")];
     let flags = ["import", "--fresh", "--store"].map(Path::new);
     let more = [store.as_path(), Path::new("--ip-database"), &file];
-    let sources = sources.iter().map(|path| path.as_path());
+    let sources = sources.iter().map(PathBuf::as_path);
     run(flags.into_iter().chain(more).chain(sources));
     let known = || texts(&store, "SELECT address FROM addresses");
     let names = || texts(&store, "SELECT name FROM names");
@@ -80,7 +85,7 @@ fn a_watcher_that_remembers_a_name_gives_it_a_new_number() {
     let watch = ["watch", "--store", path, maildir.path().to_str().expect("UTF-8")];
     let watcher = Running::start(watch);
     let stored = |mails: usize| {
-        wait_until("stored", Duration::from_secs(60), || maildir.count("cur") == mails);
+        wait_until("stored", Duration::from_mins(1), || maildir.count("cur") == mails);
     };
     let (old, young) = (1_700_000_000, super::SECOND + 1);
     maildir.deliver("a", &letter("old.example", old));
