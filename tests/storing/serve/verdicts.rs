@@ -56,7 +56,7 @@ fn the_pages_think_of_senders_what_report_does() {
     let (folder, store) = sample_store();
     let file = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     let (mine, names) = (file("said.toml"), file("names.csv"));
-    let head = "name,kind,domains,asns";
+    let head = "base_reverse_dns,name,type";
     let flags = ["--store", store.to_str().expect("UTF-8"), "--mine-file", &mine];
     let before = told(&flags);
     let served = Served::start(&flags);
@@ -93,7 +93,7 @@ fn the_pages_think_of_senders_what_report_does() {
     let is_domain = |name: &str| name.matches('.').count() == 1 && !name.contains('/');
     let service = before.keys().find(|(_, name)| is_domain(name));
     let (_, service) = service.expect("a sender that is a domain");
-    fs::write(&names, format!("{head}\nOur own name,service,{service},\n")).expect("written");
+    fs::write(&names, format!("{head}\n{service},Our own name,service\n")).expect("written");
     let flags = [&flags[..], &["--source-names", &names]].concat();
     let served = Served::start(&flags);
     let renamed = told(&flags);
