@@ -96,7 +96,7 @@ pub fn run(
             let config = typed.config(&Purpose::default())?;
             show_report(flags, config, Again::typed(matches), quiet)
         }
-        Some(Mode::Serve(flags)) => serve::run(&flags, typed.config(&Purpose::default())?.store),
+        Some(Mode::Serve(flags)) => serve::run(&flags, typed.config(&Purpose::default())?),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &typed),
     }

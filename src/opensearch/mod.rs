@@ -17,7 +17,7 @@ mod senders;
 mod situations;
 mod tally;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use serde_json::{Value, json};
 use ureq::http::Method;
@@ -86,7 +86,7 @@ impl From<AskError> for Failure {
 }
 
 /// A cluster that is asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ClusterAnswers {
     client: Client,
     config: OpenSearchConfig,
@@ -107,6 +107,12 @@ impl ClusterAnswers {
     #[must_use]
     pub fn with_names(self, operators: Arc<Operators>) -> ClusterAnswers {
         ClusterAnswers { operators: Some(operators), ..self }
+    }
+
+    /// Gives up at this moment, whatever is asked.
+    #[must_use]
+    pub fn until(self, end: Instant) -> ClusterAnswers {
+        ClusterAnswers { client: self.client.until(end), ..self }
     }
 
     fn operators(&self) -> &Operators {

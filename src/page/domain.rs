@@ -10,7 +10,8 @@ use super::{
     content::{Content, Table},
     frame::{Frame, Place},
     groups::{self, GroupTable, Named, ROWS},
-    standing::{BucketTable, Own, buckets, policy_word},
+    mine::{Claims, SaidOwn},
+    standing::{BucketTable, JUDGED, Own, buckets, policy_word},
     trouble::Trouble,
     view::View,
     words::{self, Said},
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     answers::{Answers, By, Filter, Key, Messages, overview::Tls},
     report::aggregate::PolicyPublished,
-    verdict::{Mine, standing},
+    verdict::standing,
 };
 
 /// One domain, or all that a filter leaves.
@@ -47,6 +48,8 @@ pub(super) struct DomainPage {
     buckets: Vec<BucketTable>,
     /// Senders that are not judged, with fewer messages.
     omitted: u64,
+    /// Of one domain: what the user said is its own.
+    said: Vec<SaidOwn>,
     /// Of several domains: their senders.
     senders: Option<GroupTable>,
     addresses: GroupTable,
@@ -74,13 +77,14 @@ impl DomainPage {
         answers: &A,
         place: Place,
         asked: &Asked,
-        mine: &Mine,
+        claims: Claims,
     ) -> Result<DomainPage, Trouble>
     where
         Trouble: From<A::Error>,
     {
         let filter = asked.filter(place.now);
         let rows = asked.rows.unwrap_or(ROWS);
+        let (ends, judged) = (filter.whole_end(place.now), rows.max(JUDGED));
         let one = match asked.filter.domains.only.as_slice() {
             [domain] => Some(domain),
             _ => None,
@@ -90,7 +94,7 @@ impl DomainPage {
             |domain| groups::name(&Key::Domain(domain.clone())),
         );
         let found = one
-            .map(|domain| standing(answers, &filter, domain, mine, place.now, rows))
+            .map(|domain| standing(answers, &filter, domain, claims.mine, ends, judged))
             .transpose()?;
         let days = answers.groups(&filter, By::Day, 0)?;
         let before = asked.filter_before(place.now);
@@ -100,6 +104,7 @@ impl DomainPage {
             None => Some(table(answers.groups(&filter, By::Sender, rows)?, SENDERS)),
             Some(_) => None,
         };
+        let addresses = table(answers.groups(&filter, By::Address, rows)?, ADDRESSES);
         let policy = found.as_ref().and_then(|found| found.policy.as_ref());
         let mut reports = asked.clone();
         reports.rows = None;
@@ -122,10 +127,11 @@ impl DomainPage {
             }),
             buckets: found
                 .as_ref()
-                .map_or_else(Vec::new, |found| buckets(place, asked, &filter, found)),
+                .map_or_else(Vec::new, |found| buckets(place, asked, claims, found)),
             omitted: found.as_ref().map_or(0, |found| found.omitted),
+            said: one.map_or_else(Vec::new, |domain| claims.of(domain)),
             senders,
-            addresses: table(answers.groups(&filter, By::Address, rows)?, ADDRESSES),
+            addresses: addresses.claimed(|key| claims.of_address(one?, key)),
             tls: answers.tls(&filter, 5)?,
             tls_href: place.link(View::Tls, &asked.domain_only()),
             reports_href: place.link(View::Reports, &reports),

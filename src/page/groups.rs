@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{asked::Asked, frame::Place, view::View, words::Said};
+use super::{asked::Asked, frame::Place, mine::Claim, view::View, words::Said};
 use crate::answers::{Groups, Key, Messages, Network};
 
 /// Rows of a table, where nothing is said.
@@ -32,6 +32,11 @@ pub(super) struct GroupTable {
 /// A group.
 #[derive(Debug, Serialize)]
 pub(super) struct GroupRow {
+    #[serde(skip)]
+    key: Key,
+    /// The button by which it is said to be the user's own.
+    #[serde(skip)]
+    pub(super) claim: Option<Claim>,
     pub(super) name: Said,
     /// What else is known of it.
     #[serde(skip_serializing_if = "Said::is_empty")]
@@ -84,6 +89,7 @@ impl GroupTable {
             let link =
                 |is_not| choose(asked, &group.key, is_not).map(|asked| place.link(view, &asked));
             GroupRow {
+                claim: None,
                 name: name(&group.key),
                 about: Said::default(),
                 reports: group.tally.reports,
@@ -91,6 +97,7 @@ impl GroupTable {
                 href: own_page(place, asked, &group.key).unwrap_or_default(),
                 only: link(false).unwrap_or_default(),
                 not: link(true).unwrap_or_default(),
+                key: group.key,
             }
         };
         GroupTable {
@@ -160,6 +167,15 @@ fn own_page(place: Place, asked: &Asked, key: &Key) -> Option<String> {
 }
 
 impl GroupTable {
+    /// The same with buttons, where there is one for a value.
+    #[must_use]
+    pub(super) fn claimed(mut self, claim: impl Fn(&Key) -> Option<Claim>) -> GroupTable {
+        for row in &mut self.rows {
+            row.claim = claim(&row.key);
+        }
+        self
+    }
+
     /// For a spreadsheet; the first column has this name.
     pub(super) fn csv(&self, first: &'static str) -> super::content::Table {
         let row = |row: &GroupRow| {

@@ -11,7 +11,7 @@ use super::{
     content::{Content, Table},
     frame::{Frame, Place},
     groups::{GroupTable, Named},
-    standing::{Own, policy_word},
+    standing::{JUDGED, Own, policy_word},
     trouble::Trouble,
     view::View,
     words::{self, Said, Then},
@@ -22,10 +22,7 @@ use crate::{
 };
 
 /// Domains whose senders are judged; of the others there are numbers only.
-const JUDGED: usize = 12;
-
-/// Senders that are judged of each.
-const SENDERS: usize = 50;
+const CARDS: usize = 12;
 
 /// Senders to be mended that a card names.
 const NAMED: usize = 3;
@@ -93,14 +90,15 @@ impl Home {
         Trouble: From<A::Error>,
     {
         let filter = asked.filter(place.now);
+        let ends = filter.whole_end(place.now);
         let newest = answers.newest(&Filter::default())?;
         let Groups { total, mut groups, omitted } =
             answers.groups(&filter, By::Domain, asked.rows.unwrap_or(200))?;
-        let others = groups.split_off(groups.len().min(JUDGED));
+        let others = groups.split_off(groups.len().min(CARDS));
         let mut domains = Vec::new();
         for group in &groups {
             let Key::Domain(domain) = &group.key else { continue };
-            let found = standing(answers, &filter, domain, mine, place.now, SENDERS)?;
+            let found = standing(answers, &filter, domain, mine, ends, JUDGED)?;
             domains.push(Card::new(place, asked, &filter, &found));
         }
         domains.sort_by_key(|card| {

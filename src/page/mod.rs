@@ -5,16 +5,20 @@
 //! each in a file of its own with its template beside it. Texts out of reports are [`words::Said`],
 //! which shows them harmlessly; the templates escape.
 
+mod access;
 mod asked;
 mod chart;
 mod content;
 mod domain;
 mod failures;
+mod form;
 mod frame;
 mod groups;
 mod guard;
 mod home;
 mod incoming;
+mod log_in;
+mod mine;
 mod report;
 mod reports;
 mod source;
@@ -27,6 +31,7 @@ mod view;
 mod words;
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,26 +39,33 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    extract::{Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use jiff::Timestamp;
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout_at};
 use tracing::{debug, error};
 
-pub use self::store::PageStore;
 use self::{
+    access::Visitor,
     asked::Asked,
     content::Written,
+    form::Fields,
     frame::Place,
+    log_in::Waiting,
+    mine::Claims,
     store::Question,
     trouble::Trouble,
     view::{Form, View},
 };
-use crate::{answers::Answers, http::Bounds, maildir::Maildir, verdict::Mine};
+pub use self::{
+    access::{Access, Door, Role, Users, password_line},
+    store::PageStore,
+};
+use crate::{answers::Answers, http::Bounds, lookup, maildir::Maildir, verdict::Mine};
 
 /// How long a page may take to make.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -70,8 +82,8 @@ pub const BOUNDS: Bounds = Bounds {
     farewell: Duration::from_secs(5),
 };
 
-/// The largest form that is sent here.
-const MOST_BODY: usize = 16 << 10;
+/// Longer addresses are not gone back to after a log-in.
+const LONG_BACK: usize = 8 << 10;
 
 const ICON: &str = include_str!("icon.svg");
 
@@ -86,71 +98,213 @@ pub struct Page {
     pub names: Vec<String>,
     /// Whose failed mails are listed.
     pub maildirs: Vec<Arc<Maildir>>,
+    /// The file with what the user said is his.
+    pub mine: Option<PathBuf>,
+    /// Nobody may change it.
+    pub read_only: bool,
+    /// Who is let in.
+    pub door: Door,
 }
 
 /// What answers share.
 struct Shared {
     page: Page,
     turns: Arc<Semaphore>,
+    waiting: Waiting,
+}
+
+impl Shared {
+    /// Where the pages are, for who asks.
+    fn place<'s>(&'s self, visitor: Option<&'s Visitor>) -> Place<'s> {
+        let may_edit = visitor.is_some_and(Visitor::may_edit);
+        let edits = may_edit && self.page.mine.is_some() && !self.page.read_only;
+        Place { base: &self.page.base, now: Timestamp::now().as_second(), visitor, edits }
+    }
 }
 
 impl Page {
+    /// What the user said is his, as it is now. As on the terminal, a file with a mistake in it is
+    /// never passed over.
+    fn mine(&self) -> Result<Mine, Trouble> {
+        let read = self.mine.as_deref().map_or_else(|| Ok(Mine::default()), lookup::mine);
+        read.map_err(|failure| Trouble::Mine(failure.to_string()))
+    }
+
     /// Everything that can be asked for.
     pub fn routes(self) -> Router {
         let base = self.base.clone();
         let mut pages = Router::new();
         for (view, form) in View::all() {
             let answer = move |State(shared): State<Arc<Shared>>, request: Request| async move {
-                answer(&shared, view, form, request.uri().query().unwrap_or_default()).await
+                answer(&shared, view, form, request).await
             };
             pages = pages.route(&view.path(form), get(answer));
         }
         let style = format!("/{}", *style::NAME);
         pages = pages
             .route(&style, get(|| async { file(style::SHEET, "text/css; charset=utf-8") }))
-            .route("/icon.svg", get(|| async { file(ICON, "image/svg+xml") }));
+            .route("/icon.svg", get(|| async { file(ICON, "image/svg+xml") }))
+            .merge(forms());
         let pages = if base.is_empty() {
             pages
         } else {
             Router::new().nest(&base, pages.clone()).route(&format!("{base}/"), {
                 get(move |State(shared): State<Arc<Shared>>, request: Request| async move {
-                    let query = request.uri().query().unwrap_or_default();
-                    answer(&shared, View::Home, Form::Page, query).await
+                    answer(&shared, View::Home, Form::Page, request).await
                 })
             })
         };
-        let shared = Arc::new(Shared { page: self, turns: Arc::new(Semaphore::new(AT_ONCE)) });
+        let (turns, waiting) = (Arc::new(Semaphore::new(AT_ONCE)), Waiting::new());
+        let shared = Arc::new(Shared { page: self, turns, waiting });
         pages
             .fallback(|State(shared): State<Arc<Shared>>| async move {
-                refuse(&shared.page, &Trouble::NoPage)
+                refuse(&shared, &Trouble::NoPage)
             })
             .method_not_allowed_fallback(|State(shared): State<Arc<Shared>>| async move {
-                refuse(&shared.page, &Trouble::NoMethod)
+                refuse(&shared, &Trouble::NoMethod)
             })
-            .layer(DefaultBodyLimit::max(MOST_BODY))
             .layer(middleware::from_fn_with_state(Arc::clone(&shared), guarded))
             .with_state(shared)
     }
 }
 
+/// What is sent by forms.
+fn forms() -> Router<Arc<Shared>> {
+    let log_in = post(|State(shared): State<Arc<Shared>>, request: Request| async move {
+        let sent = log_in::log_in(&shared, &visitor(&request), request).await;
+        sent.unwrap_or_else(|trouble| refuse(&shared, &trouble))
+    });
+    let log_out = post(|State(shared): State<Arc<Shared>>, request: Request| async move {
+        let sent = log_in::log_out(&shared, &visitor(&request), request).await;
+        sent.unwrap_or_else(|trouble| refuse(&shared, &trouble))
+    });
+    let said = post(|State(shared): State<Arc<Shared>>, request: Request| async move {
+        let sent = said(&shared, visitor(&request), request).await;
+        sent.unwrap_or_else(|trouble| refuse(&shared, &trouble))
+    });
+    let form = get(|State(shared): State<Arc<Shared>>, request: Request| async move {
+        let query = request.uri().query().unwrap_or_default();
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let wanted = pairs.find(|(key, _)| key == "back").map(|(_, value)| value);
+        log_in::page(&shared, &visitor(&request), &wanted.unwrap_or_default())
+    });
+    Router::new()
+        .route(log_in::PATH, form.merge(log_in))
+        .route(log_in::OUT, log_out)
+        .route(mine::PATH, said)
+}
+
 /// Before and after every answer.
-async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let answer = match guard::check(&request, &shared.page.names) {
-        Ok(()) => next.run(request).await,
-        Err(trouble) => refuse(&shared.page, &trouble),
+async fn guarded(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let answer = match enter(&shared, &request) {
+        Ok(visitor) => {
+            let (is_secure, visit) = (visitor.is_secure, visitor.new_visit.clone());
+            request.extensions_mut().insert(visitor);
+            let mut answer = next.run(request).await;
+            // A form is bound to it.
+            if let Some(visit) = visit
+                && answer.extensions().get::<HasForm>().is_some()
+            {
+                let cookie = shared.page.door.cookies.visitor(&visit, is_secure);
+                answer.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            answer
+        }
+        Err(Refused::LogIn(address)) => see_other(&address),
+        Err(Refused::For(trouble)) => refuse(&shared, &trouble),
     };
-    guard::protect(answer)
+    guard::protect(in_words(&shared, answer), shared.page.door.users().is_some())
+}
+
+/// An answer has a form in it.
+#[derive(Clone, Copy)]
+struct HasForm;
+
+/// Why somebody is not let in.
+enum Refused {
+    /// The log-in is at this address.
+    LogIn(String),
+    For(Trouble),
+}
+
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Refused {
+        Refused::For(trouble)
+    }
+}
+
+/// Finds out who asks, and lets in who may read: nobody else reaches a page.
+fn enter(shared: &Shared, request: &Request) -> Result<Visitor, Refused> {
+    guard::check(request, &shared.page.names)?;
+    let visitor = shared.page.door.visitor(request)?;
+    let uri = request.uri();
+    let path = uri.path().strip_prefix(&*shared.page.base);
+    let style = format!("/{}", *style::NAME);
+    let is_open = path.is_some_and(|path| [log_in::PATH, "/icon.svg", &style].contains(&path));
+    if visitor.person.is_some() || is_open {
+        return Ok(visitor);
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Trouble::Unknown.into());
+    }
+    let wanted = uri.path_and_query().map_or("", |wanted| wanted.as_str());
+    let back = form::back(shared.place(None), wanted).filter(|back| back.len() < LONG_BACK);
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(back.map(|back| ("back", back)))
+        .finish();
+    Err(Refused::LogIn(format!("{}{}?{query}", shared.page.base, log_in::PATH)))
+}
+
+/// Who asks. Nothing comes to a handler but by [`enter`].
+fn visitor(request: &Request) -> Visitor {
+    request.extensions().get::<Visitor>().cloned().unwrap_or_else(Visitor::nobody)
+}
+
+/// What refuses a request before it comes to us says so in a word or none.
+fn in_words(shared: &Shared, answer: Response) -> Response {
+    let status = answer.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if is_error && !answer.headers().contains_key(header::CONTENT_TYPE) {
+        return refuse(shared, &Trouble::Other(status));
+    }
+    answer
+}
+
+/// Something was said to be the user's own, or not any more.
+async fn said(
+    shared: &Arc<Shared>,
+    visitor: Visitor,
+    request: Request,
+) -> Result<Response, Trouble> {
+    let fields = Fields::read(request).await?;
+    if !visitor.made(fields.one("token").unwrap_or_default()) {
+        return Err(Trouble::OldForm);
+    }
+    let place = shared.place(Some(&visitor));
+    let back = fields.back(place).unwrap_or_else(|| format!("{}/", place.base));
+    let path = shared.page.mine.clone().filter(|_| place.edits).ok_or(Trouble::ReadOnly)?;
+    let work = spawn_blocking(move || mine::change(&path, &fields, &visitor));
+    work.await.unwrap_or_else(|panic| Err(Trouble::Broken(panic.to_string())))?;
+    Ok(see_other(&back))
 }
 
 /// Makes a page on a thread that may wait for the store.
-async fn answer(shared: &Arc<Shared>, view: View, form: Form, query: &str) -> Response {
-    let asked = match Asked::read(query) {
+async fn answer(shared: &Arc<Shared>, view: View, form: Form, request: Request) -> Response {
+    let asked = match Asked::read(request.uri().query().unwrap_or_default()) {
         Ok(asked) => asked,
-        Err(mistake) => return refuse(&shared.page, &mistake.into()),
+        Err(mistake) => return refuse(shared, &mistake.into()),
     };
-    match made(shared, view, form, asked).await {
-        Ok(written) => respond(StatusCode::OK, written),
-        Err(trouble) => refuse(&shared.page, &trouble),
+    let visitor = visitor(&request);
+    let edits = shared.place(Some(&visitor)).edits;
+    match made(shared, view, form, asked, visitor).await {
+        Ok(written) => {
+            let mut response = respond(StatusCode::OK, written);
+            if edits && form == Form::Page {
+                response.extensions_mut().insert(HasForm);
+            }
+            response
+        }
+        Err(trouble) => refuse(shared, &trouble),
     }
 }
 
@@ -159,6 +313,7 @@ async fn made(
     view: View,
     form: Form,
     asked: Asked,
+    visitor: Visitor,
 ) -> Result<Written, Trouble> {
     let until = Instant::now() + LIMIT;
     let turn = timeout_at(until.into(), Arc::clone(&shared.turns).acquire_owned());
@@ -167,10 +322,10 @@ async fn made(
     let of_thread = Arc::clone(shared);
     let work = spawn_blocking(move || {
         let _turn = turn;
-        let place = Place { base: &of_thread.page.base, now: Timestamp::now().as_second() };
-        let maildirs = &of_thread.page.maildirs;
-        let question = Made { place, view, form, asked: &asked, maildirs };
-        of_thread.page.store.ask(&question, until)
+        let place = of_thread.place(Some(&visitor));
+        let Page { store, maildirs, .. } = &of_thread.page;
+        let mine = &of_thread.page.mine()?;
+        store.ask(&Made { place, view, form, asked: &asked, maildirs, mine }, until)
     });
     let written = match timeout_at(until.into(), work).await {
         Ok(Ok(written)) => written,
@@ -188,6 +343,7 @@ struct Made<'a> {
     form: Form,
     asked: &'a Asked,
     maildirs: &'a [Arc<Maildir>],
+    mine: &'a Mine,
 }
 
 impl Question for Made<'_> {
@@ -197,16 +353,16 @@ impl Question for Made<'_> {
     where
         Trouble: From<A::Error>,
     {
-        let Made { place, form, asked, .. } = *self;
-        let mine = &Mine::default();
+        let Made { place, form, asked, mine, .. } = *self;
+        let claims = Claims { mine, may_edit: place.edits };
         match self.view {
             View::Home => content::write(&home::Home::ask(answers, place, asked, mine)?, form),
             View::Domain => {
-                content::write(&domain::DomainPage::ask(answers, place, asked, mine)?, form)
+                content::write(&domain::DomainPage::ask(answers, place, asked, claims)?, form)
             }
             View::Sender | View::Address => {
                 let view = self.view;
-                content::write(&source::SourcePage::ask(answers, place, view, asked)?, form)
+                content::write(&source::SourcePage::ask(answers, place, view, asked, claims)?, form)
             }
             View::Report => content::write(&report::ReportPage::ask(answers, place, asked)?, form),
             View::Tls => content::write(&tls::TlsPage::ask(answers, place, asked)?, form),
@@ -231,15 +387,30 @@ fn respond(status: StatusCode, written: Written) -> Response {
     response
 }
 
-fn refuse(page: &Page, trouble: &Trouble) -> Response {
+/// Goes on elsewhere, by GET.
+fn see_other(address: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    // Addresses of pages are written in letters that a header takes.
+    if let Ok(address) = HeaderValue::from_str(address) {
+        response.headers_mut().insert(header::LOCATION, address);
+    }
+    response
+}
+
+fn refuse(shared: &Shared, trouble: &Trouble) -> Response {
     if let Some(reason) = trouble.reason() {
         error!("a page could not be made: {reason}");
     }
     let content_type = HeaderValue::from_static("text/html; charset=utf-8");
-    let mut response =
-        respond(trouble.status(), Written { text: trouble.page(&page.base), content_type });
+    let text = trouble.page(shared.place(None));
+    let mut response = respond(trouble.status(), Written { text, content_type });
     if matches!(trouble, Trouble::NoMethod) {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    if matches!(trouble, Trouble::Other(_)) {
+        // What follows on this connection may be part of it.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let cache = HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, cache);

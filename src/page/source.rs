@@ -9,11 +9,15 @@ use super::{
     content::{Content, Table},
     frame::{Frame, Place},
     groups::{GroupTable, Named, ROWS},
+    mine::Claims,
     trouble::Trouble,
     view::View,
     words::{self, Said, Then},
 };
-use crate::answers::{Answers, By, Groups, Messages, RawResult};
+use crate::{
+    answers::{Answers, By, Groups, Key, Messages, RawResult},
+    verdict::Whose,
+};
 
 /// A sender or an address.
 #[derive(Debug, Template, Serialize)]
@@ -61,11 +65,13 @@ impl SourcePage {
         place: Place,
         view: View,
         asked: &Asked,
+        claims: Claims,
     ) -> Result<SourcePage, Trouble>
     where
         Trouble: From<A::Error>,
     {
         let (name, kind) = named(view, asked)?;
+        let whose = whose(view, asked);
         let filter = asked.filter(place.now);
         let rows = asked.rows.unwrap_or(ROWS);
         let (by, parts, of_parts) = match view {
@@ -101,11 +107,22 @@ impl SourcePage {
             spf,
             dkim,
             tables: vec![
-                table(By::Domain, DOMAINS)?,
+                table(By::Domain, DOMAINS)?.claimed(|key| match (key, &whose) {
+                    (Key::Domain(domain), Some(whose)) => claims.button(domain, whose),
+                    _ => None,
+                }),
                 table(parts, of_parts)?,
                 table(By::Organization, REPORTERS)?,
             ],
         })
+    }
+}
+
+/// The same, as something that may be a domain's own.
+fn whose(view: View, asked: &Asked) -> Option<Whose> {
+    match view {
+        View::Sender => asked.filter.senders.only.first().cloned().map(Whose::Sender),
+        _ => asked.filter.networks.only.first().copied().map(Whose::Network),
     }
 }
 

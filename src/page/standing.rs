@@ -6,13 +6,18 @@ use super::{
     asked::Asked,
     chart::{Count, Spark},
     frame::Place,
+    mine::{Change, Claim, Claims},
     view::View,
     words::{Said, Then},
 };
 use crate::{
     answers::{Choice, Filter, Messages},
-    verdict::{Bucket, Judged, Mechanism, Standing},
+    verdict::{Bucket, Judged, Mechanism, Standing, Whose},
 };
+
+/// At least so many senders of a domain are judged, as by `report`: whose key signs depends on who
+/// is looked at.
+pub(super) const JUDGED: usize = 50;
 
 /// A domain's own mail, as far as it is known which is.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -94,21 +99,28 @@ pub(super) struct SenderRow {
     pub(super) only: String,
     #[serde(skip)]
     pub(super) not: String,
+    /// The button by which it is said to be the user's own.
+    #[serde(skip)]
+    pub(super) claim: Option<Claim>,
 }
 
 /// The senders of a domain, bucket by bucket.
 pub(super) fn buckets(
     place: Place,
     asked: &Asked,
-    filter: &Filter,
+    claims: Claims,
     found: &Standing,
 ) -> Vec<BucketTable> {
+    let filter = asked.filter(place.now);
     let table = |bucket: Bucket| {
         let senders: Vec<SenderRow> = found
             .senders
             .iter()
             .filter(|one| one.verdict.bucket == bucket)
-            .map(|one| row(place, asked, filter, one))
+            .map(|one| SenderRow {
+                claim: button(claims, &found.domain, one),
+                ..row(place, asked, &filter, one)
+            })
             .collect();
         let messages =
             senders.iter().fold(0_u64, |sum, row| sum.saturating_add(row.messages.messages));
@@ -135,6 +147,13 @@ fn words(bucket: Bucket) -> (&'static str, &'static str) {
         ),
         Bucket::Mine => ("Yours", "Your own mail, and it passes."),
     }
+}
+
+/// Of what is the domain's own by evidence nothing need be said.
+fn button(claims: Claims, domain: &str, one: &Judged) -> Option<Claim> {
+    let claim = claims.button(domain, &Whose::Sender(one.history.sender.name.clone()))?;
+    let is_plain = one.verdict.bucket == Bucket::Mine && claim.change == Change::Add;
+    (!is_plain).then_some(claim)
 }
 
 fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow {
@@ -176,5 +195,6 @@ fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow 
         href: choose(View::Sender, false),
         only: choose(View::Domain, false),
         not: choose(View::Domain, true),
+        claim: None,
     }
 }

@@ -5,7 +5,10 @@ use askama::Template;
 use axum::http::StatusCode;
 use rusqlite::ErrorCode;
 
-use super::{asked::Mistake, frame::Frame};
+use super::{
+    asked::Mistake,
+    frame::{Frame, Place},
+};
 use crate::{opensearch::AskError, sqlite::OpenError};
 
 /// Why there is no page.
@@ -23,8 +26,22 @@ pub(super) enum Trouble {
     Forbidden(&'static str),
     /// The name that was asked for is none of ours.
     OtherHost,
+    /// Nobody has logged in.
+    Unknown,
+    /// Who asks may read only.
+    ReadOnly,
+    /// A form that was not made for who sends it, or by an earlier run of this program.
+    OldForm,
+    /// A form that is none of ours.
+    BadForm,
+    /// More is sent than any form of ours has.
+    TooLarge,
+    /// Something else that was refused before it came here.
+    Other(StatusCode),
     /// There is no store, or it can't be read now.
     Store(String),
+    /// What the user said is his can't be read.
+    Mine(String),
     /// The answer took too long.
     TooLate,
     /// A mistake in this program.
@@ -35,12 +52,18 @@ impl Trouble {
     /// Status of the answer.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Trouble::Mistake(_) => StatusCode::BAD_REQUEST,
+            Trouble::Mistake(_) | Trouble::BadForm => StatusCode::BAD_REQUEST,
             Trouble::NoPage | Trouble::NotFound(_) => StatusCode::NOT_FOUND,
             Trouble::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Trouble::Forbidden(_) => StatusCode::FORBIDDEN,
+            Trouble::Forbidden(_) | Trouble::Unknown | Trouble::ReadOnly | Trouble::OldForm => {
+                StatusCode::FORBIDDEN
+            }
+            Trouble::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Trouble::Other(status) => *status,
             Trouble::OtherHost => StatusCode::MISDIRECTED_REQUEST,
-            Trouble::Store(_) | Trouble::TooLate => StatusCode::SERVICE_UNAVAILABLE,
+            Trouble::Store(_) | Trouble::Mine(_) | Trouble::TooLate => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Trouble::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -56,6 +79,25 @@ impl Trouble {
             Trouble::NoMethod => {
                 ("This can't be done here", "Pages are only read, by GET or HEAD.".into())
             }
+            Trouble::Unknown => ("Log in first", "These pages are for those who log in.".into()),
+            Trouble::ReadOnly => (
+                "You may only read here",
+                "Who may say what is yours is decided by who runs email-report-processor serve.".into(),
+            ),
+            Trouble::OldForm => (
+                "The page is too old",
+                "It was made before you logged in or out, or before the program was started anew. \
+                 Nothing was changed. Go back, reload the page, and try again."
+                    .into(),
+            ),
+            Trouble::BadForm => ("The form makes no sense", "Nothing was changed.".into()),
+            Trouble::TooLarge => {
+                ("That is too much", "No form of these pages sends so much.".into())
+            }
+            Trouble::Other(status) => (
+                "The request can't be answered",
+                format!("It makes no sense to this server ({status})."),
+            ),
             Trouble::NotFound(what) => ("It is not in the store", (*what).into()),
             Trouble::Forbidden(why) => ("Refused", (*why).into()),
             Trouble::OtherHost => (
@@ -65,6 +107,12 @@ impl Trouble {
             Trouble::Store(_) => (
                 "The store can't be read now",
                 "The log of email-report-processor serve says why.".into(),
+            ),
+            Trouble::Mine(_) => (
+                "What is said to be yours can't be read",
+                "The file of email-report-processor mine has a mistake in it, or can't be read; the \
+                 log of email-report-processor serve says where."
+                    .into(),
             ),
             Trouble::TooLate => (
                 "The answer took too long",
@@ -80,15 +128,17 @@ impl Trouble {
     /// For the log; nothing if it is only the asker's matter.
     pub(super) fn reason(&self) -> Option<&str> {
         match self {
-            Trouble::Store(reason) | Trouble::Broken(reason) => Some(reason),
+            Trouble::Store(reason) | Trouble::Mine(reason) | Trouble::Broken(reason) => {
+                Some(reason)
+            }
             _ => None,
         }
     }
 
     /// As a page.
-    pub(super) fn page(&self, base: &str) -> String {
+    pub(super) fn page(&self, place: Place) -> String {
         let (title, words) = self.words();
-        let page = TroublePage { frame: Frame::bare(base, title), words };
+        let page = TroublePage { frame: Frame::bare(place, title), words };
         page.render().unwrap_or_else(|_| title.to_owned())
     }
 }

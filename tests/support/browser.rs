@@ -119,6 +119,22 @@ impl Browser {
         self.post(&format!("/element/{element}/click"), &json!({}));
     }
 
+    /// Types into the first element of a CSS selector.
+    pub fn type_into(&self, selector: &str, text: &str) {
+        let element = self.find("css selector", selector);
+        self.post(&format!("/element/{element}/value"), &json!({ "text": text }));
+    }
+
+    /// Goes back by one page.
+    pub fn back(&self) {
+        self.post("/back", &json!({}));
+    }
+
+    /// Its cookies, as it keeps them.
+    pub fn cookies(&self) -> Value {
+        self.send("GET", "/cookie", None)
+    }
+
     /// What is to be read in the first element of a CSS selector.
     pub fn text(&self, selector: &str) -> String {
         let element = self.find("css selector", selector);

@@ -184,13 +184,6 @@ impl AnsweredPeriod {
         (days > 0).then_some(days)
     }
 
-    /// The same, and a whole number of days after its beginning, if it lasts that long: the period
-    /// before is as long.
-    fn whole_end(&self) -> i64 {
-        let end = self.since.zip(self.days()).map(|(since, days)| since + days * DAY);
-        end.unwrap_or_else(|| self.end())
-    }
-
     /// As long before.
     pub(super) fn before(&self) -> Option<(i64, i64)> {
         let since = self.since?;
@@ -246,7 +239,7 @@ fn all_domains<A: Answers>(
     let needs_all = options.fail_on.iter().any(|condition| condition.of.is_about_senders());
     for (n, one) in all.iter_mut().enumerate() {
         if n < BLOCKS || needs_all {
-            let ends = period.whole_end();
+            let ends = filter.whole_end(period.now);
             let domain = &one.domain;
             let judged = JUDGED.max(options.top);
             one.standing = Some(standing(answers, filter, domain, &options.mine, ends, judged)?);
