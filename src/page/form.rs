@@ -2,7 +2,9 @@
 
 use axum::{body::to_bytes, extract::Request};
 
-use super::{asked::Asked, frame::Place, trouble::Trouble, view::View};
+use super::{
+    access::Visitor, asked::Asked, denial::Denial, frame::Place, trouble::Trouble, view::View,
+};
 
 /// The largest form that is sent here: it has the address of a page in it, encoded twice.
 const MOST_BODY: usize = 128 << 10;
@@ -12,13 +14,15 @@ const MOST_BODY: usize = 128 << 10;
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// Reads the body of a request.
+    /// Reads a form that was made here for this visitor.
     ///
     /// # Errors
-    /// It is too large, or its end did not come.
-    pub(super) async fn read(request: Request) -> Result<Fields, Trouble> {
+    /// It is not ours, too large, or its end did not come.
+    pub(super) async fn of_ours(request: Request, visitor: &Visitor) -> Result<Fields, Trouble> {
         let body = to_bytes(request.into_body(), MOST_BODY).await;
-        Ok(Fields::parse(&body.map_err(|_| Trouble::TooLarge)?))
+        let fields = Fields::parse(&body.map_err(|_| Denial::TooLarge)?);
+        let is_ours = visitor.made(fields.one("token").unwrap_or_default());
+        if is_ours { Ok(fields) } else { Err(Denial::OldForm.into()) }
     }
 
     fn parse(body: &[u8]) -> Fields {

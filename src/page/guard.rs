@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 
-use super::trouble::Trouble;
+use super::{denial::Denial, trouble::Trouble};
 
 /// Longer addresses no page gives: a report's values are 4 KiB each.
 const MOST_ADDRESS: usize = 48 << 10;
@@ -45,7 +45,7 @@ pub(super) fn check(request: &Request, names: &[String]) -> Result<(), Trouble> 
     // No browser's form has a body of unsaid length, and whoever says the length twice means two
     // readers to see two things.
     if request.headers().contains_key(header::TRANSFER_ENCODING) {
-        return Err(Trouble::Other(StatusCode::LENGTH_REQUIRED));
+        return Err(Denial::Other(StatusCode::LENGTH_REQUIRED).into());
     }
     let host = host(request).ok_or(Trouble::OtherHost)?;
     if !is_ours(&host, names) {

@@ -12,9 +12,11 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use tracing::{info, warn};
 
 use super::{
-    HasForm, Shared,
+    Shared,
     access::Visitor,
     content::Written,
+    denial::Denial,
+    entrance::HasForm,
     form::{self, Fields},
     frame::{Frame, Place},
     refuse, respond, see_other,
@@ -71,7 +73,7 @@ pub(super) fn page(shared: &Shared, visitor: &Visitor, wanted: &str) -> Response
     written(place, visitor, &back, None)
 }
 
-fn written(place: Place, visitor: &Visitor, back: &str, refusal: Option<Refusal>) -> Response {
+fn written(place: Place, visitor: &Visitor, back: &str, refusal: Option<&Refusal>) -> Response {
     let (status, words, wait) = match refusal {
         None => (StatusCode::OK, None, None),
         Some(Refusal::Wrong) => {
@@ -80,7 +82,7 @@ fn written(place: Place, visitor: &Visitor, back: &str, refusal: Option<Refusal>
         Some(Refusal::TooOften(wait)) => {
             let minutes = wait.as_secs().div_ceil(60);
             let words = format!("Too many attempts failed. Try again in {minutes} minutes.");
-            (StatusCode::TOO_MANY_REQUESTS, Some(words), Some(wait))
+            (StatusCode::TOO_MANY_REQUESTS, Some(words), Some(*wait))
         }
         Some(Refusal::Busy) => {
             let words = "Too many log in at this moment. Try again.".to_owned();
@@ -109,12 +111,9 @@ pub(super) async fn log_in(
     visitor: &Visitor,
     request: Request,
 ) -> Result<Response, Trouble> {
-    let fields = Fields::read(request).await?;
-    if !visitor.made(fields.one("token").unwrap_or_default()) {
-        return Err(Trouble::OldForm);
-    }
+    let fields = Fields::of_ours(request, visitor).await?;
     let (Some(name), Some(password)) = (fields.one("name"), fields.one("password")) else {
-        return Err(Trouble::BadForm);
+        return Err(Denial::BadForm.into());
     };
     let place = shared.place(Some(visitor));
     let back = fields.back(place).unwrap_or_else(|| format!("{}/", place.base));
@@ -128,7 +127,7 @@ pub(super) async fn log_in(
             response.headers_mut().append(header::SET_COOKIE, cookie);
             Ok(response)
         }
-        Err(refusal) => Ok(written(place, visitor, &back, Some(refusal))),
+        Err(refusal) => Ok(written(place, visitor, &back, Some(&refusal))),
     }
 }
 
@@ -180,10 +179,7 @@ pub(super) async fn log_out(
     visitor: &Visitor,
     request: Request,
 ) -> Result<Response, Trouble> {
-    let fields = Fields::read(request).await?;
-    if !visitor.made(fields.one("token").unwrap_or_default()) {
-        return Err(Trouble::OldForm);
-    }
+    Fields::of_ours(request, visitor).await?;
     if let Some(session) = visitor.session() {
         shared.page.door.sessions.end(session);
     }

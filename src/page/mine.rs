@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use tracing::info;
 
-use super::{access::Visitor, form::Fields, trouble::Trouble, words::Said};
+use super::{access::Visitor, denial::Denial, form::Fields, trouble::Trouble, words::Said};
 use crate::{
     answers::{Key, Network, folded, is_at_or_below},
     lookup, sanitize,
@@ -148,11 +148,11 @@ pub(super) fn change(path: &Path, fields: &Fields, visitor: &Visitor) -> Result<
     let (change, value) = match (fields.one("add"), fields.one("remove")) {
         (Some(value), None) => (Change::Add, value),
         (None, Some(value)) => (Change::Remove, value),
-        _ => return Err(Trouble::BadForm),
+        _ => return Err(Denial::BadForm.into()),
     };
-    let (domain, whose) = value.split_once(' ').ok_or(Trouble::BadForm)?;
-    let domain = domain_name(domain).ok_or(Trouble::BadForm)?;
-    let whose: Whose = whose.parse().map_err(|_| Trouble::BadForm)?;
+    let (domain, whose) = value.split_once(' ').ok_or(Denial::BadForm)?;
+    let domain = domain_name(domain).ok_or(Denial::BadForm)?;
+    let whose: Whose = whose.parse().map_err(|_| Denial::BadForm)?;
     let changed = lookup::change_mine(path, |text| {
         let changed = match change {
             Change::Add => Mine::with(text, &domain, &whose)?,

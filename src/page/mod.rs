@@ -9,7 +9,9 @@ mod access;
 mod asked;
 mod chart;
 mod content;
+mod denial;
 mod domain;
+mod entrance;
 mod failures;
 mod form;
 mod frame;
@@ -40,10 +42,10 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
-    middleware::{self, Next},
+    http::{HeaderValue, StatusCode, header},
+    middleware,
     response::Response,
-    routing::{get, post},
+    routing::get,
 };
 use jiff::Timestamp;
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout_at};
@@ -53,7 +55,8 @@ use self::{
     access::Visitor,
     asked::Asked,
     content::Written,
-    form::Fields,
+    denial::Denial,
+    entrance::{HasForm, visitor},
     frame::Place,
     log_in::Waiting,
     mine::Claims,
@@ -81,9 +84,6 @@ pub const BOUNDS: Bounds = Bounds {
     workers: 2 * AT_ONCE,
     farewell: Duration::from_secs(5),
 };
-
-/// Longer addresses are not gone back to after a log-in.
-const LONG_BACK: usize = 8 << 10;
 
 const ICON: &str = include_str!("icon.svg");
 
@@ -144,7 +144,7 @@ impl Page {
         pages = pages
             .route(&style, get(|| async { file(style::SHEET, "text/css; charset=utf-8") }))
             .route("/icon.svg", get(|| async { file(ICON, "image/svg+xml") }))
-            .merge(forms());
+            .merge(entrance::forms());
         let pages = if base.is_empty() {
             pages
         } else {
@@ -163,129 +163,9 @@ impl Page {
             .method_not_allowed_fallback(|State(shared): State<Arc<Shared>>| async move {
                 refuse(&shared, &Trouble::NoMethod)
             })
-            .layer(middleware::from_fn_with_state(Arc::clone(&shared), guarded))
+            .layer(middleware::from_fn_with_state(Arc::clone(&shared), entrance::guarded))
             .with_state(shared)
     }
-}
-
-/// What is sent by forms.
-fn forms() -> Router<Arc<Shared>> {
-    let log_in = post(|State(shared): State<Arc<Shared>>, request: Request| async move {
-        let sent = log_in::log_in(&shared, &visitor(&request), request).await;
-        sent.unwrap_or_else(|trouble| refuse(&shared, &trouble))
-    });
-    let log_out = post(|State(shared): State<Arc<Shared>>, request: Request| async move {
-        let sent = log_in::log_out(&shared, &visitor(&request), request).await;
-        sent.unwrap_or_else(|trouble| refuse(&shared, &trouble))
-    });
-    let said = post(|State(shared): State<Arc<Shared>>, request: Request| async move {
-        let sent = said(&shared, visitor(&request), request).await;
-        sent.unwrap_or_else(|trouble| refuse(&shared, &trouble))
-    });
-    let form = get(|State(shared): State<Arc<Shared>>, request: Request| async move {
-        let query = request.uri().query().unwrap_or_default();
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        let wanted = pairs.find(|(key, _)| key == "back").map(|(_, value)| value);
-        log_in::page(&shared, &visitor(&request), &wanted.unwrap_or_default())
-    });
-    Router::new()
-        .route(log_in::PATH, form.merge(log_in))
-        .route(log_in::OUT, log_out)
-        .route(mine::PATH, said)
-}
-
-/// Before and after every answer.
-async fn guarded(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
-    let answer = match enter(&shared, &request) {
-        Ok(visitor) => {
-            let (is_secure, visit) = (visitor.is_secure, visitor.new_visit.clone());
-            request.extensions_mut().insert(visitor);
-            let mut answer = next.run(request).await;
-            // A form is bound to it.
-            if let Some(visit) = visit
-                && answer.extensions().get::<HasForm>().is_some()
-            {
-                let cookie = shared.page.door.cookies.visitor(&visit, is_secure);
-                answer.headers_mut().append(header::SET_COOKIE, cookie);
-            }
-            answer
-        }
-        Err(Refused::LogIn(address)) => see_other(&address),
-        Err(Refused::For(trouble)) => refuse(&shared, &trouble),
-    };
-    guard::protect(in_words(&shared, answer), shared.page.door.users().is_some())
-}
-
-/// An answer has a form in it.
-#[derive(Clone, Copy)]
-struct HasForm;
-
-/// Why somebody is not let in.
-enum Refused {
-    /// The log-in is at this address.
-    LogIn(String),
-    For(Trouble),
-}
-
-impl From<Trouble> for Refused {
-    fn from(trouble: Trouble) -> Refused {
-        Refused::For(trouble)
-    }
-}
-
-/// Finds out who asks, and lets in who may read: nobody else reaches a page.
-fn enter(shared: &Shared, request: &Request) -> Result<Visitor, Refused> {
-    guard::check(request, &shared.page.names)?;
-    let visitor = shared.page.door.visitor(request)?;
-    let uri = request.uri();
-    let path = uri.path().strip_prefix(&*shared.page.base);
-    let style = format!("/{}", *style::NAME);
-    let is_open = path.is_some_and(|path| [log_in::PATH, "/icon.svg", &style].contains(&path));
-    if visitor.person.is_some() || is_open {
-        return Ok(visitor);
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Trouble::Unknown.into());
-    }
-    let wanted = uri.path_and_query().map_or("", |wanted| wanted.as_str());
-    let back = form::back(shared.place(None), wanted).filter(|back| back.len() < LONG_BACK);
-    let query = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(back.map(|back| ("back", back)))
-        .finish();
-    Err(Refused::LogIn(format!("{}{}?{query}", shared.page.base, log_in::PATH)))
-}
-
-/// Who asks. Nothing comes to a handler but by [`enter`].
-fn visitor(request: &Request) -> Visitor {
-    request.extensions().get::<Visitor>().cloned().unwrap_or_else(Visitor::nobody)
-}
-
-/// What refuses a request before it comes to us says so in a word or none.
-fn in_words(shared: &Shared, answer: Response) -> Response {
-    let status = answer.status();
-    let is_error = status.is_client_error() || status.is_server_error();
-    if is_error && !answer.headers().contains_key(header::CONTENT_TYPE) {
-        return refuse(shared, &Trouble::Other(status));
-    }
-    answer
-}
-
-/// Something was said to be the user's own, or not any more.
-async fn said(
-    shared: &Arc<Shared>,
-    visitor: Visitor,
-    request: Request,
-) -> Result<Response, Trouble> {
-    let fields = Fields::read(request).await?;
-    if !visitor.made(fields.one("token").unwrap_or_default()) {
-        return Err(Trouble::OldForm);
-    }
-    let place = shared.place(Some(&visitor));
-    let back = fields.back(place).unwrap_or_else(|| format!("{}/", place.base));
-    let path = shared.page.mine.clone().filter(|_| place.edits).ok_or(Trouble::ReadOnly)?;
-    let work = spawn_blocking(move || mine::change(&path, &fields, &visitor));
-    work.await.unwrap_or_else(|panic| Err(Trouble::Broken(panic.to_string())))?;
-    Ok(see_other(&back))
 }
 
 /// Makes a page on a thread that may wait for the store.
@@ -405,10 +285,7 @@ fn refuse(shared: &Shared, trouble: &Trouble) -> Response {
     let content_type = HeaderValue::from_static("text/html; charset=utf-8");
     let text = trouble.page(shared.place(None));
     let mut response = respond(trouble.status(), Written { text, content_type });
-    if matches!(trouble, Trouble::NoMethod) {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-    }
-    if matches!(trouble, Trouble::Other(_)) {
+    if matches!(trouble, Trouble::Denied(Denial::Other(_))) {
         // What follows on this connection may be part of it.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

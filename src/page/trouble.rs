@@ -7,6 +7,7 @@ use rusqlite::ErrorCode;
 
 use super::{
     asked::Mistake,
+    denial::Denial,
     frame::{Frame, Place},
 };
 use crate::{opensearch::AskError, sqlite::OpenError};
@@ -26,18 +27,8 @@ pub(super) enum Trouble {
     Forbidden(&'static str),
     /// The name that was asked for is none of ours.
     OtherHost,
-    /// Nobody has logged in.
-    Unknown,
-    /// Who asks may read only.
-    ReadOnly,
-    /// A form that was not made for who sends it, or by an earlier run of this program.
-    OldForm,
-    /// A form that is none of ours.
-    BadForm,
-    /// More is sent than any form of ours has.
-    TooLarge,
-    /// Something else that was refused before it came here.
-    Other(StatusCode),
+    /// Something that was sent is not done.
+    Denied(Denial),
     /// There is no store, or it can't be read now.
     Store(String),
     /// What the user said is his can't be read.
@@ -52,14 +43,11 @@ impl Trouble {
     /// Status of the answer.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Trouble::Mistake(_) | Trouble::BadForm => StatusCode::BAD_REQUEST,
+            Trouble::Mistake(_) => StatusCode::BAD_REQUEST,
             Trouble::NoPage | Trouble::NotFound(_) => StatusCode::NOT_FOUND,
             Trouble::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Trouble::Forbidden(_) | Trouble::Unknown | Trouble::ReadOnly | Trouble::OldForm => {
-                StatusCode::FORBIDDEN
-            }
-            Trouble::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Trouble::Other(status) => *status,
+            Trouble::Forbidden(_) => StatusCode::FORBIDDEN,
+            Trouble::Denied(denial) => denial.status(),
             Trouble::OtherHost => StatusCode::MISDIRECTED_REQUEST,
             Trouble::Store(_) | Trouble::Mine(_) | Trouble::TooLate => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -79,31 +67,13 @@ impl Trouble {
             Trouble::NoMethod => {
                 ("This can't be done here", "Pages are only read, by GET or HEAD.".into())
             }
-            Trouble::Unknown => ("Log in first", "These pages are for those who log in.".into()),
-            Trouble::ReadOnly => (
-                "You may only read here",
-                "Who may say what is yours is decided by who runs email-report-processor serve.".into(),
-            ),
-            Trouble::OldForm => (
-                "The page is too old",
-                "It was made before you logged in or out, or before the program was started anew. \
-                 Nothing was changed. Go back, reload the page, and try again."
-                    .into(),
-            ),
-            Trouble::BadForm => ("The form makes no sense", "Nothing was changed.".into()),
-            Trouble::TooLarge => {
-                ("That is too much", "No form of these pages sends so much.".into())
-            }
-            Trouble::Other(status) => (
-                "The request can't be answered",
-                format!("It makes no sense to this server ({status})."),
-            ),
             Trouble::NotFound(what) => ("It is not in the store", (*what).into()),
             Trouble::Forbidden(why) => ("Refused", (*why).into()),
             Trouble::OtherHost => (
                 "These pages have another name",
                 "They answer to localhost, and to names given with --host.".into(),
             ),
+            Trouble::Denied(denial) => denial.words(),
             Trouble::Store(_) => (
                 "The store can't be read now",
                 "The log of email-report-processor serve says why.".into(),
@@ -153,6 +123,12 @@ struct TroublePage {
 impl From<Mistake> for Trouble {
     fn from(mistake: Mistake) -> Trouble {
         Trouble::Mistake(mistake)
+    }
+}
+
+impl From<Denial> for Trouble {
+    fn from(denial: Denial) -> Trouble {
+        Trouble::Denied(denial)
     }
 }
 

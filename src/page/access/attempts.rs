@@ -88,7 +88,7 @@ fn key(from: IpAddr) -> Key {
             let network = address.to_bits() >> PREFIX << PREFIX;
             Key::From(Ipv6Addr::from_bits(network).into())
         }
-        address => Key::From(address),
+        address @ IpAddr::V4(_) => Key::From(address),
     }
 }
 

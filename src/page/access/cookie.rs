@@ -90,7 +90,7 @@ mod tests {
             Cookies::new("").session(&headers, false)
         };
         let good = format!("erp-session={text}");
-        assert_eq!(of(&[good.clone()]), Some(text.clone()));
+        assert_eq!(of(std::slice::from_ref(&good)), Some(text.clone()));
         assert_eq!(of(&[format!("a=b; {good}; c")]), Some(text.clone()));
         assert_eq!(of(&[]), None);
         // Another site of the domain may have planted one of them.

@@ -124,13 +124,9 @@ impl Door {
         let person = self.person(headers, by_proxy, session)?;
         let found = self.cookies.visit(headers, is_secure);
         let bound_to = person.as_ref().and_then(|person| person.session.clone());
-        let (bound_to, new_visit) = match bound_to.or(found) {
-            Some(text) => (text, None),
-            None => {
-                let text = random();
-                (text.clone(), Some(text))
-            }
-        };
+        let kept = bound_to.or(found);
+        let new_visit = kept.is_none().then(random);
+        let bound_to = kept.or_else(|| new_visit.clone()).unwrap_or_default();
         let name = person.as_ref().and_then(|person| person.name.as_ref());
         let token = self.secret.token(&bound_to, name.map_or("", Said::whole));
         Ok(Visitor { address, is_secure, person, new_visit, token })

@@ -69,7 +69,7 @@ fn what_is_not_there_or_makes_no_sense_is_told_without_secrets() {
     }
     assert_eq!(
         served.ask("POST", "/", &[("sec-fetch-site", "same-origin")]).header("allow"),
-        "GET, HEAD"
+        "GET,HEAD"
     );
     // A store that went away: its name is for the log.
     std::fs::remove_file(&store).expect("removed");
