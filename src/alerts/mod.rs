@@ -9,7 +9,6 @@ mod message;
 
 use std::{
     fs::{self, File, TryLockError},
-    sync::Arc,
     time::Duration,
 };
 
@@ -23,10 +22,8 @@ use crate::{
     config::{self, Config},
     exit::{Exit, Failure},
     file::lock::lock_within,
-    lookup,
     opensearch::ClusterAnswers,
     post,
-    senders::Operators,
     sink::Destination,
     sqlite::{Store, query::Reader},
     stop::Stop,
@@ -50,15 +47,8 @@ pub(crate) struct Looked {
     pub(crate) tellings: Vec<Telling>,
 }
 
-/// What the user said is the domains' own.
-pub(crate) fn mine(config: &Config) -> Result<Mine, Failure> {
-    config.mine_file.as_deref().map_or_else(|| Ok(Mine::default()), lookup::mine)
-}
-
-/// The names of senders.
-pub(crate) fn names(config: &Config) -> Result<Arc<Operators>, Failure> {
-    Ok(Arc::new(lookup::names(config.source_names.as_deref())?))
-}
+/// Notes in the store what was told.
+type Keep<'k> = dyn FnMut(&SituationStep) -> Result<(), Failure> + 'k;
 
 /// True if somebody is to be told.
 pub(crate) fn is_wanted(config: &Config) -> bool {
@@ -70,7 +60,7 @@ pub(crate) fn is_wanted(config: &Config) -> bool {
 /// # Errors
 /// The store can't be read.
 pub(crate) fn look(config: &Config, now: i64) -> Result<News, Failure> {
-    let (mine, names) = (mine(config)?, names(config)?);
+    let (mine, names) = (config.mine()?, config.operators()?);
     match &config.store {
         Destination::Sqlite(path) => {
             let mut reader = Reader::open(path)?;
@@ -97,7 +87,15 @@ pub(crate) fn tell(
     stop: &Stop,
 ) -> Result<Looked, Failure> {
     let _one_at_a_time = if dry_run { None } else { lock()? };
-    let (mine, names) = (mine(config)?, names(config)?);
+    let (mine, names) = (config.mine()?, config.operators()?);
+    let finish = |told: Vec<Situation>, news: News, keep: &mut Keep| {
+        let todo = step(&told, &news.changes, now);
+        if !dry_run {
+            hand_over(config, &todo, stop)?;
+            keep(&todo)?;
+        }
+        Ok(Looked { news, tellings: todo.tellings })
+    };
     match &config.store {
         Destination::Sqlite(path) => {
             let error = |error| failed(config, &error);
@@ -109,23 +107,13 @@ pub(crate) fn tell(
                 found(&answers, &mine, now, &told).map_err(error)?
             };
             drop(reader);
-            let todo = step(&told, &news.changes, now);
-            if !dry_run {
-                hand_over(config, &todo, stop)?;
-                store.keep_told(&todo).map_err(error)?;
-            }
-            Ok(Looked { news, tellings: todo.tellings })
+            finish(told, news, &mut |todo| store.keep_told(todo).map_err(error))
         }
         Destination::OpenSearch(cluster) => {
             let cluster = ClusterAnswers::new(cluster.clone())?.with_names(names);
             let told = cluster.situations()?;
             let news = found(&cluster, &mine, now, &told)?;
-            let todo = step(&told, &news.changes, now);
-            if !dry_run {
-                hand_over(config, &todo, stop)?;
-                cluster.keep_told(&todo)?;
-            }
-            Ok(Looked { news, tellings: todo.tellings })
+            finish(told, news, &mut |todo| Ok(cluster.keep_told(todo)?))
         }
         Destination::NdJson(_) | Destination::Nothing => Err(no_store()),
     }

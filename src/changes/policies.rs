@@ -8,7 +8,6 @@ use super::{Change, ChangeKind, Look};
 use crate::{
     answers::{Answers, By, Choice, Filter, Key},
     report::{Text, aggregate::PolicyPublished},
-    verdict::list,
 };
 
 /// Reporters that are asked.
@@ -44,7 +43,7 @@ pub(super) fn of_domain<A: Answers>(
     Ok(found.and_then(|(before, now)| {
         let (old, new): (Vec<_>, Vec<_>) = differs(before, now).into_iter().unzip();
         let (old, new) = (old.join(" "), new.join(" "));
-        let by = list(&[format!("{} of {asked} reporters", told.len())]);
+        let by = format!("{} of {asked} reporters", told.len());
         (!new.is_empty()).then(|| {
             let text = format!("The policy is {new}, and was {old}, as {by} found it.");
             Change::new(ChangeKind::PolicyChanged, domain, &new, text)

@@ -45,38 +45,28 @@ const OF_STORES: [&str; 3] = ["opensearch", "store", "give_up_after"];
 /// What `export` has a use for, apart from these: documents of the Ruby tool are made into reports.
 const OF_EXPORT: [&str; 3] = ["source_names", "limit_records", "limit_value_bytes"];
 
+/// What those have a use for that show what a store says.
+const OF_ANSWERS: [&str; 4] = ["opensearch", "store", "source_names", "mine_file"];
+
 /// True if a command makes use of a shared flag.
 fn uses(command: &str, flag: &str) -> bool {
-    match command {
-        "report" | "advise" | "serve" => {
-            ["store", "opensearch", "source_names", "mine_file"].contains(&flag)
-                || OF_CLIENTS.contains(&flag)
-                || GENERAL.contains(&flag)
-        }
-        "dashboards" => OF_CLIENTS.contains(&flag) || GENERAL.contains(&flag),
-        "prune" | "export" => {
-            OF_STORES.contains(&flag)
-                || OF_CLIENTS.contains(&flag)
-                || GENERAL.contains(&flag)
-                || command == "export" && OF_EXPORT.contains(&flag)
-        }
-        "mine" => ["store", "opensearch", "mine_file"].contains(&flag) || GENERAL.contains(&flag),
-        "retry" | "generate" | "demo" => GENERAL.contains(&flag),
-        "digest" | "alert" => {
-            ["store", "opensearch", "source_names", "mine_file"].contains(&flag)
-                || OF_CLIENTS.contains(&flag)
-                || OF_NEWS.contains(&flag) && (command == "alert" || flag != "alert_command")
-                || GENERAL.contains(&flag)
-        }
+    let is_of = |lists: &[&[&str]]| lists.iter().any(|list| list.contains(&flag));
+    let is_used = match command {
+        "report" | "advise" | "serve" => is_of(&[&OF_ANSWERS, &OF_CLIENTS]),
+        "alert" => is_of(&[&OF_ANSWERS, &OF_CLIENTS, &OF_NEWS]),
+        "digest" => is_of(&[&OF_ANSWERS, &OF_CLIENTS, &OF_NEWS]) && flag != "alert_command",
+        "dashboards" => is_of(&[&OF_CLIENTS]),
+        "prune" => is_of(&[&OF_STORES, &OF_CLIENTS]),
+        "export" => is_of(&[&OF_STORES, &OF_CLIENTS, &OF_EXPORT]),
+        "mine" => is_of(&[&["store", "opensearch", "mine_file"]]),
+        "retry" | "generate" | "demo" => false,
         // It tells alerts, too.
         "watch" => true,
         // Names are given to what is shown; reports are stored without.
-        "check" => !["source_names", "mine_file"].contains(&flag),
-        _ => {
-            let not = ["source_names", "mine_file", "alert_after"];
-            ![OF_NEWS.as_slice(), &not].concat().contains(&flag)
-        }
-    }
+        "check" => !is_of(&[&["source_names", "mine_file"]]),
+        _ => !is_of(&[&["source_names", "mine_file", "alert_after"], &OF_NEWS]),
+    };
+    is_used || GENERAL.contains(&flag)
 }
 
 /// The command line as [`Cli`] defines it. The help shows no values of variables, since there may

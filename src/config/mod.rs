@@ -15,6 +15,7 @@ use std::{
     net::SocketAddr,
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -37,13 +38,15 @@ use crate::{
     cli::{self, Settings},
     dashboards::Indices,
     exit::{Exit, Failure},
-    pipeline,
+    lookup, pipeline,
     post::MailConfig,
+    senders::Operators,
     sink::{
         Destination,
         opensearch::config::{ImportTuning, OnTrouble, OpenSearchConfig},
     },
     sqlite::is_sqlite,
+    verdict::Mine,
 };
 
 /// Read if it is there and no other is named.
@@ -253,6 +256,22 @@ impl Config {
 }
 
 impl Config {
+    /// The names of senders: of the list that was named, and for what is not in it our own.
+    ///
+    /// # Errors
+    /// The file can't be read, or is no such list.
+    pub(crate) fn operators(&self) -> Result<Arc<Operators>, Failure> {
+        Ok(Arc::new(lookup::names(self.source_names.as_deref())?))
+    }
+
+    /// What the user said is his.
+    ///
+    /// # Errors
+    /// The file can't be read, or is not as it should be.
+    pub(crate) fn mine(&self) -> Result<Mine, Failure> {
+        self.mine_file.as_deref().map_or_else(|| Ok(Mine::default()), lookup::mine)
+    }
+
     /// Refuses settings with which nothing can be stored, though it may be read.
     ///
     /// # Errors

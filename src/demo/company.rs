@@ -8,14 +8,16 @@ use super::events::{
 /// The company's domains: its mail, its invoices, and one in whose name nothing is sent.
 pub(super) const DOMAINS: [&str; 3] = ["example.com", "example.net", "example.org"];
 
+/// Domain, selector and result of a signature.
+pub(super) type Signature = (&'static str, &'static str, &'static str);
+
 /// Who sends mails that have the same results.
 pub(super) struct Flow {
     pub(super) header_from: &'static str,
     pub(super) envelope_from: &'static str,
     /// The raw result of SPF for `envelope_from`.
     pub(super) spf: &'static str,
-    /// Domain, selector and result of each signature.
-    pub(super) dkim: &'static [(&'static str, &'static str, &'static str)],
+    pub(super) dkim: &'static [Signature],
     /// `type` of `reason`, where a receiver may do otherwise than the policy says.
     pub(super) reason: Option<&'static str>,
     pub(super) from: Sources,
@@ -88,13 +90,12 @@ fn mail(day: i64) -> Vec<Flow> {
     let mut flows = vec![
         PLAIN,
         // The service for tickets, set up well from the first day.
-        Flow {
-            envelope_from: "bounces.deskline.example",
-            dkim: &[("example.com", "desk1", "pass"), ("deskline.example", "s1", "pass")],
-            from: Sources::Servers(&["198.51.100.20", "198.51.100.21"]),
-            daily: 90,
-            ..PLAIN
-        },
+        service(
+            "bounces.deskline.example",
+            &[("example.com", "desk1", "pass"), ("deskline.example", "s1", "pass")],
+            &["198.51.100.20", "198.51.100.21"],
+            90,
+        ),
         // A school sends its old members' mail on; the envelope stays.
         Flow {
             spf: "fail",
@@ -118,23 +119,14 @@ fn mail(day: i64) -> Vec<Flow> {
         flows.push(news(day));
     }
     if day < OLD_FAX_ENDS {
-        flows.push(Flow {
-            envelope_from: "faxport.example",
-            dkim: &[("example.com", "fax", "pass"), ("faxport.example", "fp", "pass")],
-            from: Sources::Servers(&["198.51.100.70"]),
-            daily: 24,
-            ..PLAIN
-        });
+        let signatures = &[("example.com", "fax", "pass"), ("faxport.example", "fp", "pass")];
+        flows.push(service("faxport.example", signatures, &["198.51.100.70"], 24));
     }
     if day >= CRM_BEGINS {
         // Somebody tries a service without a word to those who keep the DNS.
-        flows.push(Flow {
-            envelope_from: "bounce.leadpipe.example",
-            dkim: &[("leadpipe.example", "k1", "pass")],
-            from: Sources::Servers(&["198.51.100.140", "198.51.100.141"]),
-            daily: 45,
-            ..PLAIN
-        });
+        let signatures = &[("leadpipe.example", "k1", "pass")];
+        let servers = &["198.51.100.140", "198.51.100.141"];
+        flows.push(service("bounce.leadpipe.example", signatures, servers, 45));
     }
     if (WAVE.0..=WAVE.1).contains(&day) {
         flows.push(forged("example.com", 1900, BOTNET));
@@ -143,6 +135,16 @@ fn mail(day: i64) -> Vec<Flow> {
         flows.push(forged("example.com", 1300, BOTNET));
     }
     flows
+}
+
+/// A service that sends on working days, with an envelope of its own.
+fn service(
+    envelope_from: &'static str,
+    dkim: &'static [Signature],
+    servers: &'static [&'static str],
+    daily: u64,
+) -> Flow {
+    Flow { envelope_from, dkim, from: Sources::Servers(servers), daily, ..PLAIN }
 }
 
 /// A service for newsletters, which signs as itself only until somebody gives it a key.

@@ -1,6 +1,6 @@
 //! Advise: the mode that tells what another policy would have hit, and the next step to take.
 
-use std::{io::Write as _, sync::Arc};
+use std::io::Write as _;
 
 use jiff::Timestamp;
 
@@ -9,7 +9,6 @@ use crate::{
     cli::{AdviseFlags, PeriodFlags},
     config::{Purpose, Typed},
     exit::{Exit, Failure},
-    lookup,
     moment::day,
     opensearch::ClusterAnswers,
     sanitize,
@@ -27,8 +26,7 @@ const SENDERS: usize = 500;
 
 pub(super) fn run(flags: &AdviseFlags, typed: &Typed) -> Result<Exit, Failure> {
     let config = typed.config(&Purpose::default())?;
-    let operators = Arc::new(lookup::names(config.source_names.as_deref())?);
-    let mine = config.mine_file.as_deref().map_or_else(|| Ok(Mine::default()), lookup::mine)?;
+    let (operators, mine) = (config.operators()?, config.mine()?);
     let now = Timestamp::now();
     let AdviseFlags { period: PeriodFlags { since, until }, domain, json } = flags;
     let since = since.map(|since| since.begin(now));
@@ -50,9 +48,7 @@ pub(super) fn run(flags: &AdviseFlags, typed: &Typed) -> Result<Exit, Failure> {
             asked.of(&answers).map_err(fault)?
         }
         Destination::NdJson(_) | Destination::Nothing => {
-            let what = "advise reads an SQLite store or OpenSearch; name it with --store FILE or \
-                        --opensearch URL";
-            return Err(Failure::usage(what));
+            return Err(Destination::unreadable("advise"));
         }
     };
     let text = if *json { as_json(&advices)? } else { as_text(&advices, &asked.filter) };

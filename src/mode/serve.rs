@@ -10,7 +10,6 @@ use crate::{
     cli::ServeFlags,
     config::Config,
     exit::{Exit, Failure},
-    lookup,
     opensearch::ClusterAnswers,
     page::{Access, Door, Page, PageStore, Role, Users},
     sink::Destination,
@@ -18,8 +17,8 @@ use crate::{
 };
 
 pub(super) fn run(flags: &ServeFlags, config: Config) -> Result<Exit, Failure> {
-    let Config { store, source_names, mine_file, .. } = config;
-    let names = Arc::new(lookup::names(source_names.as_deref())?);
+    let names = config.operators()?;
+    let Config { store, mine_file, .. } = config;
     let store = match store {
         Destination::Sqlite(path) => PageStore::File { path, names },
         Destination::OpenSearch(config) => {

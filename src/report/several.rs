@@ -65,62 +65,109 @@ pub fn parse_within(
     }
     let text = text::decode(bytes, &mut repairs);
     let mut search = Search::new(text.as_bytes());
-    let (mut is_xml, mut at) = match begin(&text, &mut search, &mut repairs) {
+    let first = match begin(&text, &mut search, &mut repairs) {
         Ok(found) => found,
         Err(error) => return vec![Err(error)],
     };
-    let mut are_parts_left = search::has_parts(&text.as_bytes()[..at]);
-    let mut switches = 2;
-    let mut is_new = true;
-    let mut format_end = text.len();
+    let mut walk = Walk {
+        text: &text,
+        search,
+        limits,
+        repairs: &repairs,
+        format_end: text.len(),
+        switches: 2,
+        are_parts_left: search::has_parts(&text.as_bytes()[..first.1]),
+    };
     let mut reports = Vec::new();
-    loop {
-        if is_new && is_xml {
-            format_end = at + aggregate_xml::without_half_end_tag(&text[at..]).len();
-        } else if is_new {
-            format_end = text.len();
-            // JSON is counted from its first report to the end of the text.
-            let json_bytes = &mut left.json_bytes;
-            if let Err(limit) = tls_json::check(&text[at..], limits, left.records, json_bytes) {
-                reports.push(Err(limit.into()));
-                return reports;
+    if let Err(why) = walk.read_all(first, left, &mut reports) {
+        reports.push(Err(why));
+    }
+    reports
+}
+
+/// The way through a text, from report to report. A place is whether XML begins there, and where.
+struct Walk<'t> {
+    text: &'t str,
+    search: Search<'t>,
+    limits: &'t Limits,
+    repairs: &'t Repairs,
+    /// Where the format that was begun last ends at the latest.
+    format_end: usize,
+    /// How often the format may still change.
+    switches: usize,
+    are_parts_left: bool,
+}
+
+impl Walk<'_> {
+    /// Reads all reports; else why not the rest.
+    fn read_all(
+        &mut self,
+        first: (bool, usize),
+        left: &mut Left,
+        reports: &mut Vec<Result<Report, Unreadable>>,
+    ) -> Result<(), Unreadable> {
+        let mut place = first;
+        self.begin_format(place, left)?;
+        loop {
+            let (is_xml, at) = place;
+            let text = &self.text[at..self.format_end];
+            let (report, end) = one(text, is_xml, self.limits, left, self.repairs);
+            let next = self.next(place, &report, end);
+            reports.push(left.take(report, self.limits));
+            place = match next {
+                Some(_) if left.refused == 0 => return Err(self.limits.too_many_records().into()),
+                Some(_) if reports.len() >= self.limits.members => {
+                    return Err(self.limits.too_many_members().into());
+                }
+                Some(next) => next,
+                None if self.are_parts_left => return Err(Unreadable::PartsLeft),
+                None => return Ok(()),
+            };
+            if place.0 != is_xml {
+                self.switches = self.switches.checked_sub(1).ok_or(Unreadable::TooMixed)?;
+                self.begin_format(place, left)?;
             }
         }
-        let (report, end) = one(&text[at..format_end], is_xml, limits, left, &repairs);
-        let next = match (&report, end) {
+    }
+
+    fn begin_format(
+        &mut self,
+        (is_xml, at): (bool, usize),
+        left: &mut Left,
+    ) -> Result<(), LimitExceeded> {
+        let text = &self.text[at..];
+        if is_xml {
+            self.format_end = at + aggregate_xml::without_half_end_tag(text).len();
+            return Ok(());
+        }
+        self.format_end = self.text.len();
+        // JSON is counted from its first report to the end of the text.
+        tls_json::check(text, self.limits, left.records, &mut left.json_bytes)
+    }
+
+    /// Where the report behind this one begins.
+    fn next(
+        &mut self,
+        (is_xml, at): (bool, usize),
+        report: &Result<Report, Unreadable>,
+        end: Option<ReportEnd>,
+    ) -> Option<(bool, usize)> {
+        match (report, end) {
             (_, Some(ReportEnd { at: end, is_root: true })) => Some((true, at + end)),
             (_, Some(ReportEnd { at: end, .. })) => {
                 let from = at + end;
+                let search = &mut self.search;
                 let next = if is_xml { search.next(from) } else { search.behind_json(from) };
-                let to = next.map_or(text.len(), |(_, at)| at);
-                are_parts_left |= search::has_parts(&text.as_bytes()[from..to]);
+                let to = next.map_or(self.text.len(), |(_, at)| at);
+                self.are_parts_left |= search::has_parts(&self.text.as_bytes()[from..to]);
                 next
             }
             (Err(Unreadable::NotAReport(_)), None) if is_xml => {
-                search.json(at, text.len()).map(|at| (false, at))
+                self.search.json(at, self.text.len()).map(|at| (false, at))
             }
-            (Err(Unreadable::NotAReport(_)), None) => search.root(at).map(|at| (true, at)),
+            (Err(Unreadable::NotAReport(_)), None) => self.search.root(at).map(|at| (true, at)),
             (_, None) => None,
-        };
-        reports.push(left.take(report, limits));
-        let why = match next {
-            Some(_) if left.refused == 0 => limits.too_many_records().into(),
-            Some(_) if reports.len() >= limits.members => limits.too_many_members().into(),
-            Some((begins_with_xml, next)) => {
-                at = next;
-                is_new = begins_with_xml != is_xml;
-                is_xml = begins_with_xml;
-                if !is_new || switches > 0 {
-                    switches -= usize::from(is_new);
-                    continue;
-                }
-                Unreadable::TooMixed
-            }
-            None if are_parts_left => Unreadable::PartsLeft,
-            None => return reports,
-        };
-        reports.push(Err(why));
-        return reports;
+        }
     }
 }
 

@@ -37,6 +37,16 @@ pub enum Destination {
     Nothing,
 }
 
+impl Destination {
+    /// Why a command can't read from here.
+    pub(crate) fn unreadable(command: &str) -> Failure {
+        Failure::usage(format_args!(
+            "{command} reads an SQLite store or OpenSearch; name it with --store FILE or \
+             --opensearch URL"
+        ))
+    }
+}
+
 /// The store's name, for a person.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {

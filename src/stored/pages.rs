@@ -100,47 +100,7 @@ impl<'i> Pages<'i> {
     /// The next page; nothing at the end, once as many were handed out as there were.
     pub(super) fn next(&mut self) -> Result<Option<Vec<Hit>>, ReadError> {
         while !self.is_over {
-            let moment = match &self.moment {
-                Some(moment) => moment.clone(),
-                None => self.index.open_moment(KEEP_ALIVE)?,
-            };
-            let mut body = json!({
-                "size": self.size, "query": self.query, "sort": self.sort,
-                "track_total_hits": self.all.is_none(),
-                "pit": { "id": moment, "keep_alive": KEEP_ALIVE },
-            });
-            if let Some(behind) = &self.behind {
-                body["search_after"] = json!(behind);
-            }
-            self.moment = Some(moment);
-            // What only some shards found would be taken for all there is.
-            let path = "/_search?allow_partial_search_results=false";
-            let is_long = |answer: &Result<_, Unavailable>| {
-                matches!(answer, Err(Unavailable::TooLong(_))) && self.size > 1
-            };
-            let client = &self.index.client;
-            let answer = self.index.ask(|| {
-                let answer = client.post(path, &body);
-                if is_long(&answer) { Ok(None) } else { answer.map(Some) }
-            })?;
-            let Some(answer) = answer else {
-                self.size = self.size.div_ceil(4);
-                continue;
-            };
-            match answer.status {
-                200 => {}
-                // The point in time is not known any more.
-                404 => {
-                    self.moment = None;
-                    continue;
-                }
-                _ => return Err(self.index.refused(&answer)),
-            }
-            let page: Page = self.index.parsed(&answer)?;
-            if page.timed_out || page.shards.failed > 0 {
-                self.index.stop.sleep(Duration::from_secs(1))?;
-                continue;
-            }
+            let Some(page) = self.ask()? else { continue };
             self.moment = page.pit_id.or(self.moment.take());
             self.all = self.all.or(page.hits.total.map(|total| total.value));
             let hits = self.cut(page.hits.hits);
@@ -155,6 +115,53 @@ impl<'i> Pages<'i> {
             ))),
             _ => Ok(None),
         }
+    }
+
+    /// Asks for a page once; nothing if it is to be asked for again: a smaller one, in another
+    /// point in time, or a second later.
+    fn ask(&mut self) -> Result<Option<Page>, ReadError> {
+        let moment = match self.moment.take() {
+            Some(moment) => moment,
+            None => self.index.open_moment(KEEP_ALIVE)?,
+        };
+        let mut body = json!({
+            "size": self.size, "query": self.query, "sort": self.sort,
+            "track_total_hits": self.all.is_none(),
+            "pit": { "id": moment, "keep_alive": KEEP_ALIVE },
+        });
+        if let Some(behind) = &self.behind {
+            body["search_after"] = json!(behind);
+        }
+        self.moment = Some(moment);
+        // What only some shards found would be taken for all there is.
+        let path = "/_search?allow_partial_search_results=false";
+        let is_long = |answer: &Result<_, Unavailable>| {
+            matches!(answer, Err(Unavailable::TooLong(_))) && self.size > 1
+        };
+        let client = &self.index.client;
+        let answer = self.index.ask(|| {
+            let answer = client.post(path, &body);
+            if is_long(&answer) { Ok(None) } else { answer.map(Some) }
+        })?;
+        let Some(answer) = answer else {
+            self.size = self.size.div_ceil(4);
+            return Ok(None);
+        };
+        match answer.status {
+            200 => {}
+            // The point in time is not known any more.
+            404 => {
+                self.moment = None;
+                return Ok(None);
+            }
+            _ => return Err(self.index.refused(&answer)),
+        }
+        let page: Page = self.index.parsed(&answer)?;
+        if page.timed_out || page.shards.failed > 0 {
+            self.index.stop.sleep(Duration::from_secs(1))?;
+            return Ok(None);
+        }
+        Ok(Some(page))
     }
 
     /// Takes off those at the end of which there may be more on the next page.

@@ -188,9 +188,8 @@ impl<'de> Deserialize<'de> for NetworkName {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
 struct MineTable {
     networks: Vec<NetworkName>,
     selectors: Vec<String>,

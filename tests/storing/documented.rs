@@ -26,7 +26,7 @@ const OF_OTHERS: [&str; 12] = [
 ];
 
 /// Variables of the tests.
-const OF_TESTS: [&str; 3] = ["MODEL_CASES", "MODEL_SEED", "TEST_PICTURES"];
+const OF_TESTS: [&str; 4] = ["MODEL_CASES", "MODEL_SEED", "PROPERTY_CASES", "TEST_PICTURES"];
 
 /// All texts that name flags, with their paths.
 fn documents() -> Vec<(PathBuf, String)> {

@@ -1,15 +1,21 @@
 //! The Ruby tool's form: files and standard input, told by their content, and the exit codes that
 //! mail servers read.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::support::{
     corpus::{Content, Corpus, Format},
     mail,
-    program::{program, run, run_command, run_with_input},
+    program::{Ended, program, run, run_command, run_with_input},
     server::tests_folder,
 };
 use serde_json::Value;
+use tempfile::TempDir;
 
 fn fixture(name: &str) -> Vec<u8> {
     fs::read(tests_folder().join("fixtures").join(name)).expect(name)
@@ -189,39 +195,76 @@ fn the_ruby_tools_flags_are_taken() {
     assert_eq!(ended.log.matches("duplicates are always recognised").count(), 1, "{}", ended.log);
 }
 
-#[test]
-fn the_ruby_tools_option_file_comes_before_the_command_line() {
-    let home = tempfile::tempdir().expect("a folder");
-    let path = |name: &str| home.path().join(name);
-    fs::write(path("report"), fixture("dmarc/rfc7489.xml")).expect("written");
-    let run = |more: &[&str]| {
-        let mut command = program([path("report")]);
-        command.args(more).env("HOME", home.path());
+/// A home with a report in it.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Home {
+        let home = Home(tempfile::tempdir().expect("a folder"));
+        fs::write(home.path("report"), fixture("dmarc/rfc7489.xml")).expect("written");
+        home
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Reads the report.
+    fn command(&self) -> Command {
+        let mut command = program([self.path("report")]);
+        command.env("HOME", self.0.path());
         for name in ["XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME"] {
             command.env_remove(name);
         }
+        command
+    }
+
+    fn run(&self, more: &[&str]) -> Ended {
+        let mut command = self.command();
+        command.args(more);
         run_command(command)
-    };
+    }
+
+    /// Writes the option file that is looked for first.
+    fn set_options(&self, text: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.path(".options")).expect("a folder");
+        fs::write(self.path(".options/email-report-processor"), text).expect("written");
+    }
+}
+
+#[test]
+fn the_ruby_tools_option_file_comes_before_the_command_line() {
+    let home = Home::new();
     // No word about a store: the SQLite file, and its name.
-    let ended = run(&[]);
+    let ended = home.run(&[]);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert!(ended.summary().contains("reports.sqlite"), "{}", ended.log);
-    for folder in [".config", ".options"] {
-        fs::create_dir(path(folder)).expect("a folder");
-    }
-    let options = path(".config/email-report-processor.options");
+    fs::create_dir_all(home.path(".config")).expect("a folder");
+    let options = home.path(".config/email-report-processor.options");
     fs::write(&options, "--url=http://127.0.0.1:9\n-umail:secret\n-k\n-v\n--give-up-after=0s\n")
         .expect("written");
-    let ended = run(&[]);
+    let ended = home.run(&[]);
     assert_eq!(ended.code, Some(75), "{}", ended.log);
     assert!(ended.log.contains("http://127.0.0.1:9"), "{}", ended.log);
-    assert_eq!(run(&["--store", path("typed").to_str().expect("UTF-8")]).code, Some(0));
-    assert!(path("typed").exists());
+    let typed = home.path("typed");
+    assert_eq!(home.run(&["--store", typed.to_str().expect("UTF-8")]).code, Some(0));
+    assert!(typed.exists());
     // The first that exists is read alone.
-    let first = path(".options/email-report-processor");
-    fs::write(&first, format!("--ndjson={}\n", path("lines").display())).expect("written");
-    assert_eq!(run(&[]).code, Some(0));
-    assert!(path("lines").exists());
+    home.set_options(format!("--ndjson={}\n", home.path("lines").display()));
+    assert_eq!(home.run(&[]).code, Some(0));
+    assert!(home.path("lines").exists());
+    // The environment's stores are no business of the option file's.
+    home.set_options("--user=mail:secret\n");
+    let mut command = home.command();
+    command.arg(format!("--store={}", home.path("again").display()));
+    command.env("ERP_STORE", "/nosuch").env("ERP_NDJSON", "/nosuch");
+    let ended = run_command(command);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+}
+
+#[test]
+fn what_is_wrong_in_the_ruby_tools_option_file_is_told_without_its_words() {
+    let home = Home::new();
     for (wrong, reason) in [
         ("-umail:secret\nmail:secret\n", "line 2: not a flag; write --flag=value"),
         ("\n-k\n--mail:secret\n-v\n", "line 3: unexpected argument found"),
@@ -233,24 +276,13 @@ fn the_ruby_tools_option_file_comes_before_the_command_line() {
         ("--config\n", "line 1: "),
         ("--config=/nosuch\n", "--config has no meaning here"),
     ] {
-        fs::write(&first, wrong).expect("written");
-        let ended = run(&[]);
+        home.set_options(wrong);
+        let ended = home.run(&[]);
         assert_eq!(ended.code, Some(78), "{}", ended.log);
         let expected = format!(".options/email-report-processor: {reason}");
         assert!(ended.log.contains(&expected), "{wrong:?}: {}", ended.log);
         assert!(!ended.log.contains("secret"), "{}", ended.log);
     }
-    // The environment's stores are no business of the option file's.
-    fs::write(&first, "--user=mail:secret\n").expect("written");
-    let store = format!("--store={}", path("again").display());
-    let mut command = program([path("report")]);
-    command
-        .arg(store)
-        .env("HOME", home.path())
-        .env("ERP_STORE", "/nosuch")
-        .env("ERP_NDJSON", "/nosuch");
-    let ended = run_command(command);
-    assert_eq!(ended.code, Some(0), "{}", ended.log);
 }
 
 #[test]

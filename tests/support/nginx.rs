@@ -239,6 +239,38 @@ fn fault_file(folder: &Path, fault: Fault, requests: Requests) -> PathBuf {
     folder.join(format!("{fault:?}-{requests:?}"))
 }
 
+/// The directives for the faults of some requests. Nothing is reread for one: nginx looks for its
+/// file at each request.
+fn faults(folder: &Path, requests: &[Requests]) -> String {
+    let all = requests.iter().flat_map(|requests| FAULTS.map(|fault| (fault, *requests)));
+    let switches = all.map(|(fault, requests)| {
+        let file = fault_file(folder, fault, requests);
+        format!("if (-f {}) {{ {} }}", file.display(), fault.directive())
+    });
+    switches.collect::<Vec<_>>().join("\n")
+}
+
+/// What says who is let in: directives of all servers, and of this one.
+fn checks(folder: &Path, certificate: &Path, access: Access) -> (String, String) {
+    match access {
+        Access::Anybody => (String::new(), String::new()),
+        Access::Certificate => {
+            let authority = certificate.with_file_name("ca.pem").display().to_string();
+            let check = format!("ssl_verify_client on; ssl_client_certificate {authority};");
+            (String::new(), check)
+        }
+        Access::User(user, password) => {
+            write_password(folder, user, password);
+            let check = "auth_basic OpenSearch; auth_basic_user_file htpasswd;";
+            (String::new(), check.into())
+        }
+        Access::ApiKey(key) => (
+            format!("map $http_authorization $allowed {{ default 0; 'ApiKey {key}' 1; }}"),
+            "if ($allowed = 0) { return 401; }".into(),
+        ),
+    }
+}
+
 fn config(
     folder: &Path,
     port: u16,
@@ -246,34 +278,9 @@ fn config(
     access: Access,
     backend: &str,
 ) -> String {
-    // Nothing is reread for a fault: nginx looks for its file at each request.
-    let faults = |requests: &[Requests]| {
-        let all = requests.iter().flat_map(|requests| FAULTS.map(|fault| (fault, *requests)));
-        let switches = all.map(|(fault, requests)| {
-            format!(
-                "if (-f {}) {{ {} }}",
-                fault_file(folder, fault, requests).display(),
-                fault.directive()
-            )
-        });
-        switches.collect::<Vec<_>>().join("\n")
-    };
-    let (faults_of_all, faults_of_bulk) =
-        (faults(&[Requests::All]), faults(&[Requests::All, Requests::Bulk]));
-    let authority = certificate.with_file_name("ca.pem").display().to_string();
-    let verify = format!("ssl_verify_client on; ssl_client_certificate {authority};");
-    let (allowed, check) = match access {
-        Access::Certificate => (String::new(), verify.as_str()),
-        Access::Anybody => (String::new(), ""),
-        Access::User(user, password) => {
-            write_password(folder, user, password);
-            (String::new(), "auth_basic OpenSearch; auth_basic_user_file htpasswd;")
-        }
-        Access::ApiKey(key) => (
-            format!("map $http_authorization $allowed {{ default 0; 'ApiKey {key}' 1; }}"),
-            "if ($allowed = 0) { return 401; }",
-        ),
-    };
+    let faults_of_all = faults(folder, &[Requests::All]);
+    let faults_of_bulk = faults(folder, &[Requests::All, Requests::Bulk]);
+    let (allowed, check) = checks(folder, certificate, access);
     let forbidden = format!(
         "if (-f {}) {{ return 403 '{{\"error\":{{\"reason\":\"no permissions for $right\"}}}}'; }}",
         forbidden_file(folder, "$right").display()

@@ -195,66 +195,79 @@ fn waiting(folder: &Path) -> u64 {
         .count() as u64
 }
 
-/// What waits, what can't be read, and when the newest came.
-fn mails(maildir: &Arc<Maildir>, about: &str, findings: &mut Findings) {
-    let now = Timestamp::now().as_second();
-    let mut newest = None;
-    let (mut waiting, mut oldest) = (0_u64, i64::MAX);
-    let mut unreadable = Vec::new();
-    for folder in [Folder::New, Folder::Cur] {
-        for entry in maildir.entries(folder).into_iter().flatten().flatten() {
-            let changed = || fs::metadata(entry.path()).ok().map(|file| file.mtime());
-            let Some(came) = entry.delivered().or_else(changed) else { continue };
-            newest = newest.max(Some(came));
-            if folder == Folder::New {
-                if waiting < LOOKED_AT as u64 {
-                    match space::may(&entry.path(), Access::READ_OK) {
-                        Ok(()) => {}
-                        // A watcher has taken it up meanwhile.
-                        Err(Errno::NOENT) => continue,
-                        Err(_) => unreadable.push(entry.path()),
-                    }
+/// What lies in `new/` and `cur/`.
+struct Mails {
+    /// When the newest came; nothing if there is none.
+    newest: Option<i64>,
+    /// In `new/`, and when the oldest of them came.
+    waiting: u64,
+    oldest: i64,
+    /// Those of the first [`LOOKED_AT`] in `new/` that can't be read.
+    unreadable: Vec<PathBuf>,
+}
+
+impl Mails {
+    fn look(maildir: &Arc<Maildir>) -> Mails {
+        let mut mails =
+            Mails { newest: None, waiting: 0, oldest: i64::MAX, unreadable: Vec::new() };
+        for folder in [Folder::New, Folder::Cur] {
+            for entry in maildir.entries(folder).into_iter().flatten().flatten() {
+                let changed = || fs::metadata(entry.path()).ok().map(|file| file.mtime());
+                let Some(came) = entry.delivered().or_else(changed) else { continue };
+                mails.newest = mails.newest.max(Some(came));
+                if folder == Folder::New {
+                    mails.add_waiting(entry.path(), came);
                 }
-                waiting += 1;
-                oldest = oldest.min(came);
             }
         }
+        mails
     }
-    if let Some(first) = unreadable.first() {
-        let what = format!(
-            "{} in new/ can't be read, as {}",
-            counted(unreadable.len() as u64, "mail"),
-            first.display()
-        );
+
+    fn add_waiting(&mut self, path: PathBuf, came: i64) {
+        if self.waiting < LOOKED_AT as u64 {
+            match space::may(&path, Access::READ_OK) {
+                Ok(()) => {}
+                // A watcher has taken it up meanwhile.
+                Err(Errno::NOENT) => return,
+                Err(_) => self.unreadable.push(path),
+            }
+        }
+        self.waiting += 1;
+        self.oldest = self.oldest.min(came);
+    }
+}
+
+/// What waits, what can't be read, and when the newest came.
+fn mails(maildir: &Arc<Maildir>, about: &str, findings: &mut Findings) {
+    let mails = Mails::look(maildir);
+    let now = Timestamp::now();
+    let is_older = |came: i64, seconds: i64| now.as_second().saturating_sub(came) > seconds;
+    if let Some(first) = mails.unreadable.first() {
+        let number = counted(mails.unreadable.len() as u64, "mail");
+        let what = format!("{number} in new/ can't be read, as {}", first.display());
         let (found, fix) = space::refused(&what, first, Errno::ACCESS);
         findings.wrong("maildir.mails", about, found, fix);
     }
-    if waiting > 0 && now.saturating_sub(oldest) > LONG {
-        findings.warning(
-            "maildir.waiting",
-            about,
-            format!(
-                "{} in new/ not taken up, the oldest came {}",
-                counted(waiting, "mail"),
-                age(oldest, Timestamp::now())
-            ),
-            "Is watch running, or once in a timer? Its log says why it leaves them",
-        );
+    let waiting = counted(mails.waiting, "mail");
+    if mails.waiting > 0 && is_older(mails.oldest, LONG) {
+        let oldest = age(mails.oldest, now);
+        let found = format!("{waiting} in new/ not taken up, the oldest came {oldest}");
+        let fix = "Is watch running, or once in a timer? Its log says why it leaves them";
+        findings.warning("maildir.waiting", about, found, fix);
     } else {
-        findings.ok("maildir.waiting", about, format!("{} in new/", counted(waiting, "mail")));
+        findings.ok("maildir.waiting", about, format!("{waiting} in new/"));
     }
-    match newest {
-        None => findings.ok("maildir.newest", about, "no mail has come yet"),
-        Some(newest) => {
-            let found = format!("the newest mail came {}", age(newest, Timestamp::now()));
-            if now.saturating_sub(newest) > SILENCE {
-                let fix = "Most reporters send daily: look at the DNS records with --dns, and \
-                           whether mail to the address is delivered here";
-                findings.warning("maildir.newest", about, found, fix);
-            } else {
-                findings.ok("maildir.newest", about, found);
-            }
-        }
+    let Some(newest) = mails.newest else {
+        findings.ok("maildir.newest", about, "no mail has come yet");
+        return;
+    };
+    let found = format!("the newest mail came {}", age(newest, now));
+    if is_older(newest, SILENCE) {
+        let fix = "Most reporters send daily: look at the DNS records with --dns, and \
+                   whether mail to the address is delivered here";
+        findings.warning("maildir.newest", about, found, fix);
+    } else {
+        findings.ok("maildir.newest", about, found);
     }
 }
 

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 
 use super::print;
 use crate::{
-    alerts,
     answers::{Answers, Choice, Filter, overview::Overview},
     changes::{self, DAY, Look, News},
     cli::{DigestFlags, Every},
@@ -59,7 +58,7 @@ pub(super) fn run(flags: &DigestFlags, typed: &Typed) -> Result<Exit, Failure> {
         Every::Week => 7 * DAY,
         Every::Day => DAY,
     };
-    let mine = alerts::mine(&config)?;
+    let mine = config.mine()?;
     let period = end - length..end;
     let digest = Digest::gather(&config, flags.domain.as_deref(), period, &mine)?;
     let letter = digest.letter();
@@ -81,7 +80,7 @@ impl Digest {
         period: Range<i64>,
         mine: &Mine,
     ) -> Result<Digest, Failure> {
-        let names = alerts::names(config)?;
+        let names = config.operators()?;
         let look = Look { period: period.clone(), mine, domain, volume: VOLUME };
         let (news, totals) = match &config.store {
             Destination::Sqlite(path) => {
@@ -93,10 +92,7 @@ impl Digest {
                 ask(&ClusterAnswers::new(cluster.clone())?.with_names(names), &look)?
             }
             Destination::NdJson(_) | Destination::Nothing => {
-                return Err(Failure::usage(
-                    "digest reads an SQLite store or OpenSearch; name it with --store FILE or \
-                     --opensearch URL",
-                ));
+                return Err(Destination::unreadable("digest"));
             }
         };
         let store = sanitize::line(&config.store.to_string()).into_owned();

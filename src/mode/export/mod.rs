@@ -25,7 +25,7 @@ use crate::{
     file::identity::device_and_inode,
     ingest::counted,
     limits::Limits,
-    logging, lookup,
+    logging,
     report::{Kind, Report},
     sanitize,
     senders::Operators,
@@ -134,11 +134,12 @@ fn kinds(flags: &cli::ExportFlags) -> &'static [Kind] {
 pub(super) fn run(flags: &cli::ExportFlags, typed: &Typed, quiet: bool) -> Result<Exit, Failure> {
     let started = Instant::now();
     let purpose = Purpose { patience: Some(PATIENCE), ..Purpose::default() };
-    let Config { store, source_names, pipeline, .. } = typed.config(&purpose)?;
+    let config = typed.config(&purpose)?;
     let operators = match flags.format {
-        ExportFormat::Csv => Some(lookup::names(source_names.as_deref())?),
+        ExportFormat::Csv => Some(config.operators()?),
         ExportFormat::Ndjson => None,
     };
+    let Config { store, pipeline, .. } = config;
     let kinds = kinds(flags);
     let stop = Arc::new(Stop::default());
     let mut source = source(store, kinds, &pipeline.reading.limits, &stop)?;
@@ -163,7 +164,7 @@ pub(super) fn run(flags: &cli::ExportFlags, typed: &Typed, quiet: bool) -> Resul
     if !bar.is_hidden() {
         bar.set_length(counts.sum::<Result<u64, ReadError>>()?);
     }
-    let written = write(&store, kinds, operators.as_ref(), output, |documents| {
+    let written = write(&store, kinds, operators.as_deref(), output, |documents| {
         bar.inc(documents);
         if stop.is_asked() { Err(Break::Asked) } else { Ok(()) }
     });
@@ -197,10 +198,7 @@ fn source(
             let index = Index::open(config, &names, false, limits.clone(), Arc::clone(stop))?;
             Ok(ReadableStore::Index(Box::new(index)))
         }
-        Destination::NdJson(_) | Destination::Nothing => Err(Failure::usage(
-            "export reads an SQLite store or OpenSearch; name it with --store FILE or --opensearch \
-             URL",
-        )),
+        Destination::NdJson(_) | Destination::Nothing => Err(Destination::unreadable("export")),
     }
 }
 

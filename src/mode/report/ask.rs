@@ -197,43 +197,18 @@ fn all_domains<A: Answers>(
     filter: &Filter,
     period: &AnsweredPeriod,
     options: &ReportOptions,
-    (all_tls, failures): (&Tls, &Failures),
+    reports: (&Tls, &Failures),
 ) -> Result<Vec<DomainAnswer>, A::Error> {
-    let mut now = by_domain(answers, filter)?;
-    let mut before = match period.before() {
+    let now = by_domain(answers, filter)?;
+    let before = match period.before() {
         Some((begin, end)) => {
             let filter = Filter { since: Some(begin), until: Some(end), ..filter.clone() };
             Some(by_domain(answers, &filter)?)
         }
         None => None,
     };
-    let mut tls: BTreeMap<String, Vec<TlsPolicy>> = BTreeMap::new();
-    if !filter.is_about_records() {
-        // The domains of which only these speak are told of, too.
-        for policy in &all_tls.policies {
-            let owner = owner(&policy.policy_domain, &now);
-            now.entry(owner.clone()).or_default();
-            tls.entry(owner).or_default().push(policy.clone());
-        }
-        for one in &failures.domains {
-            let owner = owner(&one.domain, &now);
-            now.entry(owner).or_default();
-        }
-    }
-    let mut all: Vec<DomainAnswer> = now
-        .into_iter()
-        .map(|(domain, tally)| DomainAnswer {
-            before: before.as_mut().map(|before| before.remove(&domain).unwrap_or_default()),
-            tls: tls.remove(&domain).unwrap_or_default(),
-            domain,
-            tally,
-            standing: None,
-            details: None,
-        })
-        .collect();
-    for one in &mut all {
-        one.tls.sort_by_key(|policy| Reverse(policy.failed_sessions));
-    }
+    let others = (!filter.is_about_records()).then_some(reports);
+    let mut all = joined(now, before, others);
     // Those that are alike stay in the order of their names.
     all.sort_by_key(|one| Reverse((one.tally.messages.failing(), one.tally.messages.messages)));
     let needs_all = options.fail_on.iter().any(|condition| condition.of.is_about_senders());
@@ -254,6 +229,40 @@ fn all_domains<A: Answers>(
         }
     }
     Ok(all)
+}
+
+/// Each domain with what is known of it. Those of which only TLS and failure reports speak are told
+/// of, too, if these are.
+fn joined(
+    mut now: BTreeMap<String, Tally>,
+    mut before: Option<BTreeMap<String, Tally>>,
+    others: Option<(&Tls, &Failures)>,
+) -> Vec<DomainAnswer> {
+    let mut tls: BTreeMap<String, Vec<TlsPolicy>> = BTreeMap::new();
+    if let Some((all_tls, failures)) = others {
+        for policy in &all_tls.policies {
+            let owner = owner(&policy.policy_domain, &now);
+            now.entry(owner.clone()).or_default();
+            tls.entry(owner).or_default().push(policy.clone());
+        }
+        for one in &failures.domains {
+            let owner = owner(&one.domain, &now);
+            now.entry(owner).or_default();
+        }
+    }
+    for policies in tls.values_mut() {
+        policies.sort_by_key(|policy| Reverse(policy.failed_sessions));
+    }
+    now.into_iter()
+        .map(|(domain, tally)| DomainAnswer {
+            before: before.as_mut().map(|before| before.remove(&domain).unwrap_or_default()),
+            tls: tls.remove(&domain).unwrap_or_default(),
+            domain,
+            tally,
+            standing: None,
+            details: None,
+        })
+        .collect()
 }
 
 /// Sums by the policy's domain.

@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, fs};
 
 use email_report_processor::{
     limits::Limits,
-    message,
+    message::{self, Contents},
     report::{Report, repairs},
 };
 use serde_json::Value;
@@ -87,63 +87,69 @@ impl Quirk {
     fn check(&self) -> Result<(), String> {
         let bytes = self.bytes.clone().unwrap_or_else(|| fixture(self.fixture));
         let contents = message::read(&bytes, &Limits::default());
-        let complaint = contents.complaint();
         if let Some(expected) = self.refused {
-            let complaint = complaint.unwrap_or_default();
-            if !contents.reports.is_empty() || !complaint.contains(expected) {
-                return Err(format!(
-                    "refused with {complaint:?}, {} reports",
-                    contents.reports.len()
-                ));
-            }
-            return Ok(());
-        }
-        // What was lost fails the mail, beside what could be read.
-        let expected = (self.lost > 0).then(|| format!("{} of ", self.lost));
-        let is_expected = match (&complaint, &expected) {
-            (Some(found), Some(expected)) => found.starts_with(expected),
-            (found, expected) => found.is_none() && expected.is_none(),
-        };
-        if !is_expected {
-            return Err(complaint.unwrap_or_else(|| "no complaint".into()));
+            let complaint = contents.complaint().unwrap_or_default();
+            let number = contents.reports.len();
+            return ensure(number == 0 && complaint.contains(expected), || {
+                format!("refused with {complaint:?}, {number} reports")
+            });
         }
         let sources = read::documents(&contents).into_iter().map(|(_, source)| source);
         let documents: Vec<Value> = sources
             .map(|source| serde_json::from_str(&source).expect("a document is JSON"))
             .collect();
-        let repairs: BTreeSet<&str> =
-            contents.reports.iter().flat_map(|report| report.repairs().names()).copied().collect();
-        if repairs != self.repairs.iter().copied().collect() {
-            return Err(format!("repairs {repairs:?}"));
-        }
-        let lost: usize = contents.reports.iter().map(Report::lost).sum();
-        if (documents.len(), lost) != (self.documents, self.lost) {
-            return Err(format!("{} documents, {lost} lost", documents.len()));
-        }
+        self.check_reports(&contents, documents.len())?;
         for document in &documents {
-            let id = document
-                .pointer("/feedback/report_metadata/report_id")
-                .or_else(|| document.get("report-id"));
-            let id = id.and_then(Value::as_str).unwrap_or_default();
-            if !id.strip_prefix("quirk-").is_some_and(|id| id.starts_with(self.name())) {
-                return Err(format!("report id {id:?}"));
-            }
-            let recorded = document["received"]["repairs"].as_array().map_or(0, Vec::len);
-            if contents.reports.len() == 1 && recorded != self.repairs.len() {
-                return Err(format!("{recorded} repairs recorded in the document"));
-            }
+            self.check_document(document, contents.reports.len() == 1)?;
         }
         for (n, path, expected) in &self.has {
-            let found = documents
-                .get(*n)
-                .and_then(|document| document.pointer(path))
-                .unwrap_or(&Value::Null);
-            if found != expected {
-                return Err(format!("document {n} has {found} at {path}, not {expected}"));
-            }
+            let found = documents.get(*n).and_then(|document| document.pointer(path));
+            let found = found.unwrap_or(&Value::Null);
+            ensure(found == expected, || {
+                format!("document {n} has {found} at {path}, not {expected}")
+            })?;
         }
         Ok(())
     }
+
+    /// What was lost fails the mail, beside what could be read.
+    fn check_reports(&self, contents: &Contents, documents: usize) -> Result<(), String> {
+        let complaint = contents.complaint();
+        let expected = (self.lost > 0).then(|| format!("{} of ", self.lost));
+        let is_expected = match (&complaint, &expected) {
+            (Some(found), Some(expected)) => found.starts_with(expected),
+            (found, expected) => found.is_none() && expected.is_none(),
+        };
+        ensure(is_expected, || complaint.unwrap_or_else(|| "no complaint".into()))?;
+        let repairs: BTreeSet<&str> =
+            contents.reports.iter().flat_map(|report| report.repairs().names()).copied().collect();
+        ensure(repairs == self.repairs.iter().copied().collect(), || {
+            format!("repairs {repairs:?}")
+        })?;
+        let lost: usize = contents.reports.iter().map(Report::lost).sum();
+        ensure((documents, lost) == (self.documents, self.lost), || {
+            format!("{documents} documents, {lost} lost")
+        })
+    }
+
+    /// Its report's id begins with the fixture's name, and if that is the mail's only one, the
+    /// repairs are those of the document.
+    fn check_document(&self, document: &Value, is_only: bool) -> Result<(), String> {
+        let id = document
+            .pointer("/feedback/report_metadata/report_id")
+            .or_else(|| document.get("report-id"));
+        let id = id.and_then(Value::as_str).unwrap_or_default();
+        let is_ours = id.strip_prefix("quirk-").is_some_and(|id| id.starts_with(self.name()));
+        ensure(is_ours, || format!("report id {id:?}"))?;
+        let recorded = document["received"]["repairs"].as_array().map_or(0, Vec::len);
+        ensure(!is_only || recorded == self.repairs.len(), || {
+            format!("{recorded} repairs recorded in the document")
+        })
+    }
+}
+
+fn ensure(holds: bool, else_wrong: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(else_wrong()) }
 }
 
 fn fixture(name: &str) -> Vec<u8> {

@@ -1,12 +1,16 @@
 //! Out of OpenSearch comes what comes out of an SQLite file.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
 use super::{table, values};
 use crate::support::{
-    corpus::{Corpus, Format},
+    corpus::{Corpus, Format, Manifest},
     mmdb::database,
     program::{Ended, run},
     server::{OpenSearch, Shared, tests_folder},
@@ -76,26 +80,55 @@ fn order(document: &Value) -> (String, String) {
     (text(&document["@timestamp"]), text(id))
 }
 
+/// Where a Maildir has its new mails.
+fn new_mail(maildir: &str, name: impl AsRef<Path>) -> PathBuf {
+    Path::new(maildir).join("new").join(name)
+}
+
+/// Mails of a corpus, some of them twice, and the failure reports of the fixtures.
+fn mails(maildir: &str) -> Manifest {
+    // Some reports are longer than what is handed out at once.
+    let corpus = Corpus { huge: 2, huge_records: 2500, seed: 11, ..Corpus::new(600) };
+    let manifest = corpus.write(Format::Maildir, Path::new(maildir), |_| {}).expect("written");
+    // Some come twice, byte for byte: which of two that differ is stored is a race.
+    for n in 0..20 {
+        let there = new_mail(maildir, format!("again.{n}.mx.example.org"));
+        fs::write(there, corpus.mail(n).bytes).expect("written");
+    }
+    for mail in fs::read_dir(tests_folder().join("fixtures/failure")).expect("a folder") {
+        let mail = mail.expect("a mail");
+        fs::copy(mail.path(), new_mail(maildir, mail.file_name())).expect("copied");
+    }
+    manifest
+}
+
+/// Lines of OpenSearch: more than of the corpus, with what databases tell, in order.
+fn check_lines(lines: &str, manifest: &Manifest) {
+    let documents = values(lines);
+    assert!(documents.len() as u64 > manifest.documents, "failure reports, too");
+    assert!(documents.iter().any(|one| one["source"]["country"] == "DE"));
+    for kind in ["feedback", "policies"] {
+        let keys: Vec<_> =
+            documents.iter().filter(|one| one.get(kind).is_some()).map(order).collect();
+        assert!(keys.is_sorted() && keys.len() > 50, "{kind}");
+    }
+}
+
+/// A table of OpenSearch: each record once, and owners name senders.
+fn check_table(rows: &[BTreeMap<String, String>], manifest: &Manifest) {
+    assert_eq!(rows.len() as u64, manifest.dmarc.records);
+    let ids: BTreeSet<&String> = rows.iter().map(|row| &row["id"]).collect();
+    assert_eq!(ids.len(), rows.len(), "ids are unique");
+    assert!(rows.iter().any(|row| row["sender"].ends_with("ster")), "owners name senders");
+}
+
 #[test]
 fn it_is_the_same_as_out_of_sqlite() {
     let Some(server) = SHARED.as_ref() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     let maildir = path("Maildir");
-    // Some reports are longer than what is handed out at once.
-    let corpus = Corpus { huge: 2, huge_records: 2500, seed: 11, ..Corpus::new(600) };
-    let manifest = corpus.write(Format::Maildir, Path::new(&maildir), |_| {}).expect("written");
-    // Some come twice, byte for byte: which of two that differ is stored is a race.
-    for n in 0..20 {
-        let mail = corpus.mail(n);
-        let there = Path::new(&maildir).join("new").join(format!("again.{n}.mx.example.org"));
-        fs::write(there, mail.bytes).expect("written");
-    }
-    for mail in fs::read_dir(tests_folder().join("fixtures/failure")).expect("a folder") {
-        let mail = mail.expect("a mail");
-        let there = Path::new(&maildir).join("new").join(mail.file_name());
-        fs::copy(mail.path(), there).expect("copied");
-    }
+    let manifest = mails(&maildir);
     let networks = json!({ "asn": "AS64496", "as_name": "Ho\u{202e}ster", "country_code": "DE" });
     fs::write(path("networks.mmdb"), database(&[("128.0.0.0/1", networks)])).expect("written");
     let sqlite = vec![format!("--store={}", path("store"))];
@@ -109,22 +142,12 @@ fn it_is_the_same_as_out_of_sqlite() {
 
     let stores = [sqlite.as_slice(), &opensearch];
     let [_, all] = same(stores, &[]);
-    let documents = values(&all);
-    assert!(documents.len() as u64 > manifest.documents, "failure reports, too");
-    assert!(documents.iter().any(|one| one["source"]["country"] == "DE"));
-    for kind in ["feedback", "policies"] {
-        let keys: Vec<_> =
-            documents.iter().filter(|one| one.get(kind).is_some()).map(order).collect();
-        assert!(keys.is_sorted() && keys.len() > 50, "{kind}");
-    }
+    check_lines(&all, &manifest);
     assert_eq!(export(&opensearch, &[]), all, "the order stays");
 
     let [_, csv] = same(stores, &["--format=csv"]);
     let rows = table(&csv);
-    assert_eq!(rows.len() as u64, manifest.dmarc.records);
-    let ids: BTreeSet<&String> = rows.iter().map(|row| &row["id"]).collect();
-    assert_eq!(ids.len(), rows.len(), "ids are unique");
-    assert!(rows.iter().any(|row| row["sender"].ends_with("ster")), "owners name senders");
+    check_table(&rows, &manifest);
     for more in [
         &["--format=csv", "--kind=tls"][..],
         &["--format=csv", "--kind=failure"],
@@ -150,6 +173,64 @@ fn it_is_the_same_as_out_of_sqlite() {
     assert_eq!(counted(&ended.log), counted(&of_file.log));
 }
 
+/// As the node would make it by itself, so that anything goes in.
+fn any_mapping() -> Value {
+    let anything = json!({ "type": "object", "enabled": false });
+    json!({ "mappings": { "properties": {
+        "feedback": { "properties": { "report_metadata": { "properties": {
+            "date_range": { "properties": {
+                "begin": { "type": "date", "format": "epoch_second" },
+            } },
+        } } } },
+        "ip2geo": anything, "source": anything, "received": anything,
+    } } })
+}
+
+fn report(id: &str) -> Value {
+    json!({ "feedback": {
+        "report_metadata": { "org_name": "example.net", "report_id": id,
+            "date_range": { "begin": "1700000000", "end": "1700086399" } },
+        "policy_published": { "domain": "example.org", "p": "none" },
+        "record": {
+            "row": { "source_ip": "192.0.2.1", "count": "5", "policy_evaluated": {
+                "disposition": "none", "dkim": "pass", "spf": "fail" } },
+            "identifiers": { "header_from": "example.org" },
+        },
+    } })
+}
+
+/// A report that has something else at one place.
+fn changed(id: &str, pointer: &str, value: Value) -> Value {
+    let mut document = report(id);
+    let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+    document.pointer_mut(parent).expect(parent)[name] = value;
+    document
+}
+
+/// Documents with values of any kind; of the last three no report can be made.
+fn odd_documents() -> [Value; 11] {
+    let record = report("good")["feedback"]["record"].take();
+    let nested = (0..15).fold(json!("deep"), |nested, _| json!({ "a": [nested] }));
+    let identifiers = "/feedback/record/identifiers";
+    let count = "/feedback/record/row/count";
+    let mut wrong_facts = changed("wrong facts", "/ip2geo", json!([1]));
+    wrong_facts["source"] = json!("\u{1b}[2J");
+    let mail = json!({ "message_id": 5, "at": [], "authenticated": "x" });
+    [
+        report("good"),
+        wrong_facts,
+        changed("odd facts", "/ip2geo", json!({ "asn": "x", "network": { "a": 1 } })),
+        changed("mail", "/received", mail),
+        changed("many", count, json!("99999999999999999999999")),
+        changed("negative", count, json!("-1")),
+        changed("long", &format!("{identifiers}/header_from"), "x".repeat(9_000_000).into()),
+        changed("nested", &format!("{identifiers}/envelope_to"), nested),
+        changed("no record", "/feedback/record", json!([])),
+        changed("two", "/feedback/record", json!([record, record])),
+        changed("\u{1b}[31mred", "/feedback/report_metadata", json!({})),
+    ]
+}
+
 #[test]
 fn what_is_no_report_is_told_and_the_rest_comes_out() {
     let Some(server) = SHARED.as_ref() else { return };
@@ -158,60 +239,13 @@ fn what_is_no_report_is_told_and_the_rest_comes_out() {
     assert_eq!(missing.code, Some(78), "{}", missing.log);
     assert!(missing.log.contains("there is no index odd-dmarc,odd-tlsrpt"), "{}", missing.log);
 
-    // As the node would make it by itself, so that anything goes in.
-    let mapping = json!({ "mappings": { "properties": {
-        "feedback": { "properties": { "report_metadata": { "properties": {
-            "date_range": { "properties": { "begin": { "type": "date", "format": "epoch_second" } } }
-        } } } },
-        "ip2geo": { "type": "object", "enabled": false },
-        "source": { "type": "object", "enabled": false },
-        "received": { "type": "object", "enabled": false },
-    } } });
-    server.put("/odd-dmarc", &mapping);
-    let report = |id: &str| {
-        json!({ "feedback": {
-            "report_metadata": { "org_name": "example.net", "report_id": id,
-                "date_range": { "begin": "1700000000", "end": "1700086399" } },
-            "policy_published": { "domain": "example.org", "p": "none" },
-            "record": {
-                "row": { "source_ip": "192.0.2.1", "count": "5", "policy_evaluated": {
-                    "disposition": "none", "dkim": "pass", "spf": "fail" } },
-                "identifiers": { "header_from": "example.org" },
-            },
-        } })
-    };
-    let with = |id: &str, more: &[(&str, Value)]| {
-        let mut document = report(id);
-        for (pointer, value) in more {
-            let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
-            document.pointer_mut(parent).expect(parent)[name] = value.clone();
-        }
-        document
-    };
-    let row = "/feedback/record/row";
-    let record = report("")["feedback"]["record"].take();
-    let mut nested = json!("deep");
-    for _ in 0..15 {
-        nested = json!({ "a": [nested] });
-    }
-    let documents = [
-        report("good"),
-        with("wrong facts", &[("/ip2geo", json!([1])), ("/source", json!("\u{1b}[2J"))]),
-        with("odd facts", &[("/ip2geo", json!({ "asn": "x", "network": { "a": 1 } }))]),
-        with("mail", &[("/received", json!({ "message_id": 5, "at": [], "authenticated": "x" }))]),
-        with("many", &[(&format!("{row}/count"), json!("99999999999999999999999"))]),
-        with("negative", &[(&format!("{row}/count"), json!("-1"))]),
-        with("long", &[("/feedback/record/identifiers/header_from", "x".repeat(9_000_000).into())]),
-        with("nested", &[("/feedback/record/identifiers/envelope_to", nested)]),
-        // Of these no report can be made.
-        with("no record", &[("/feedback/record", json!([]))]),
-        with("two", &[("/feedback/record", json!([record, record]))]),
-        with("\u{1b}[31mred", &[("/feedback/report_metadata", json!({}))]),
-    ];
+    server.put("/odd-dmarc", &any_mapping());
+    let documents = odd_documents();
     server.store("odd-dmarc", documents.clone());
     // Two records under an id of one, as only a stranger would write it.
     let id = format!("{}-{}", "0".repeat(32), "0".repeat(16));
-    let forged = with("forged", &[("/feedback/record", json!([record, record]))]);
+    let record = report("good")["feedback"]["record"].take();
+    let forged = changed("forged", "/feedback/record", json!([record, record]));
     server.put(&format!("/odd-dmarc/_doc/{id}"), &forged);
     let all = documents.len() + 1;
     assert_eq!(server.count("odd-dmarc"), all as u64);

@@ -221,44 +221,48 @@ fn years_of_the_ruby_tool_are_not_doubled_by_the_mails() {
     assert_eq!(ids(&store), ids(&mailed));
 }
 
+/// A document as the Ruby tool writes it, with more members in its record.
+fn ruby_document(id: &str, more: Value) -> Value {
+    let result = |domain: &str, result: &str| json!({ "domain": domain, "result": result });
+    let mut document = json!({ "feedback": {
+        "report_metadata": {
+            "org_name": "example.net", "email": null, "report_id": id,
+            "date_range": { "begin": "1700000000", "end": "1700086399" },
+        },
+        "policy_published": { "domain": "example.org", "p": "None", "pct": "100" },
+        "record": {
+            "row": { "source_ip": "192.0.2.1", "count": "5", "policy_evaluated": {
+                "disposition": "none", "dkim": "pass", "spf": "fail" } },
+            "identifiers": { "header_from": "example.org" },
+            "auth_results": {
+                "dkim": { "0": result("a.example", "pass"), "1": result("b.example", "fail") },
+                "spf": [result("c.example", "fail"), result("d.example", "none")],
+            },
+            "unknown": { "element": "kept" },
+        },
+    } });
+    if let (Some(record), Value::Object(more)) =
+        (document["feedback"]["record"].as_object_mut(), more)
+    {
+        record.extend(more);
+    }
+    document
+}
+
 #[test]
 fn what_is_no_report_is_told() {
     let Some(server) = SHARED.as_ref() else { return };
     let place = Place::new();
     ruby_indices(server, "odd");
-    let report = |id: &str, more: Value| {
-        let mut document = json!({ "feedback": {
-            "report_metadata": {
-                "org_name": "example.net", "email": null, "report_id": id,
-                "date_range": { "begin": "1700000000", "end": "1700086399" },
-            },
-            "policy_published": { "domain": "example.org", "p": "None", "pct": "100" },
-            "record": {
-                "row": { "source_ip": "192.0.2.1", "count": "5", "policy_evaluated": {
-                    "disposition": "none", "dkim": "pass", "spf": "fail" } },
-                "identifiers": { "header_from": "example.org" },
-                "auth_results": {
-                    "dkim": { "0": { "domain": "a.example", "result": "pass" }, "1": { "domain": "b.example", "result": "fail" } },
-                    "spf": [{ "domain": "c.example", "result": "fail" }, { "domain": "d.example", "result": "none" }],
-                },
-                "unknown": { "element": "kept" },
-            },
-        } });
-        if let (Some(record), Some(more)) =
-            (document["feedback"]["record"].as_object_mut(), more.as_object())
-        {
-            record.extend(more.clone());
-        }
-        document
-    };
     let long = "x".repeat(300);
+    let policy = json!({ "policy": { "policy-type": "sts" } });
     let documents = [
-        report(&long, json!({})),
-        report(&format!("{long}2"), json!({})),
-        report("good", json!({})),
-        report("without-a-row", json!({ "row": null })),
+        ruby_document(&long, json!({})),
+        ruby_document(&format!("{long}2"), json!({})),
+        ruby_document("good", json!({})),
+        ruby_document("without-a-row", json!({ "row": null })),
         json!({ "feedback": { "report_metadata": { "report_id": "no period" } } }),
-        json!({ "date-range": { "start-datetime": "2023-11-14T00:00:00Z" }, "policies": { "policy": { "policy-type": "sts" } } }),
+        json!({ "date-range": { "start-datetime": "2023-11-14T00:00:00Z" }, "policies": policy }),
     ];
     send(server, "odd", documents.into_iter());
     server.put("/odd-dmarc/_doc/note", &json!({ "note": "by hand" }));
@@ -273,35 +277,33 @@ fn what_is_no_report_is_told() {
     }
     assert_eq!(fs::read_to_string(&errors).expect("written").lines().count(), 3);
     let connection = rusqlite::Connection::open(&store).expect("a store");
-    let list = |sql: &str| {
-        let mut statement = connection.prepare(sql).expect("a statement");
+    let first_two = |table: &str| {
+        let sql = format!("SELECT domain FROM {table} ORDER BY report, record, n");
+        let mut statement = connection.prepare(&sql).expect("a statement");
         let rows = statement.query_map((), |row| row.get::<_, String>(0)).expect("rows");
         rows.map(|row| row.expect("a row")).take(2).collect::<Vec<_>>()
     };
-    let by = "ORDER BY report, record, n";
-    assert_eq!(
-        list(&format!("SELECT domain FROM dmarc_dkim_results {by}")),
-        ["a.example", "b.example"]
-    );
-    assert_eq!(
-        list(&format!("SELECT domain FROM dmarc_spf_results {by}")),
-        ["c.example", "d.example"]
-    );
+    assert_eq!(first_two("dmarc_dkim_results"), ["a.example", "b.example"]);
+    assert_eq!(first_two("dmarc_spf_results"), ["c.example", "d.example"]);
+}
 
-    // An index that can't be walked through in order is told with the reason.
-    server.put(
-        "/text-dmarc",
-        &json!({ "mappings": { "properties": { "feedback": { "properties": { "report_metadata": {
-            "properties": { "date_range": { "properties": { "begin": { "type": "text" } } } } } } } } } }),
-    );
-    let from = [format!("--from-opensearch={}", server.url), "--from-index=text-dmarc".into()];
-    let refused = run(&place, &[&sqlite(&store), &from]);
-    assert_eq!(refused.code, Some(78), "{}", refused.log);
-    assert!(refused.log.contains("is of type text, and not a date"), "{}", refused.log);
-    let from = [format!("--from-opensearch={}", server.url), "--from-index=nowhere".into()];
-    let missing = run(&place, &[&sqlite(&store), &from]);
-    assert_eq!(missing.code, Some(78), "{}", missing.log);
-    assert!(missing.log.contains("no such index [nowhere]"), "{}", missing.log);
+#[test]
+fn an_index_that_has_no_order_or_is_missing_is_refused() {
+    let Some(server) = SHARED.as_ref() else { return };
+    let place = Place::new();
+    let range = json!({ "properties": { "begin": { "type": "text" } } });
+    let metadata = json!({ "properties": { "date_range": range } });
+    let feedback = json!({ "properties": { "report_metadata": metadata } });
+    let mapping = json!({ "mappings": { "properties": { "feedback": feedback } } });
+    server.put("/text-dmarc", &mapping);
+    for (index, reason) in
+        [("text-dmarc", "is of type text, and not a date"), ("nowhere", "no such index [nowhere]")]
+    {
+        let from = [format!("--from-opensearch={}", server.url), format!("--from-index={index}")];
+        let refused = run(&place, &[&sqlite(&place.path("store")), &from]);
+        assert_eq!(refused.code, Some(78), "{}", refused.log);
+        assert!(refused.log.contains(reason), "{}", refused.log);
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::{
 };
 
 use crate::support::{
-    corpus::{Corpus, Format},
+    corpus::{Corpus, Format, Manifest},
     mail::gzip,
     program::{Ended, Running, program, run_command, wait_until},
     server::OpenSearch,
@@ -69,10 +69,20 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).expect("memory")
 }
 
-#[test]
-fn every_form_gives_the_same() {
-    let corpus = Corpus::new(600);
-    let sources = Place::new();
+/// The corpus in every form that a source may have.
+const FORMS: [&str; 9] = [
+    "Maildir",
+    "archive.mbox",
+    "files",
+    "a.tar",
+    "a.tar.gz",
+    "a.tar.zst",
+    "b.mbox.gz",
+    "b.mbox.zst",
+    "outer.tar",
+];
+
+fn write_forms(corpus: &Corpus, sources: &Place) -> Manifest {
     let (maildir, mbox) = (sources.path("Maildir"), sources.path("archive.mbox"));
     let manifest = corpus.write(Format::Maildir, &maildir, |_| {}).expect("written");
     corpus.write(Format::Mbox, &mbox, |_| {}).expect("written");
@@ -93,20 +103,17 @@ fn every_form_gives_the_same() {
         outer.append_path_with_name(sources.path(name), name).expect("memory");
     }
     fs::write(sources.path("outer.tar"), outer.into_inner().expect("memory")).expect("written");
+    manifest
+}
 
+#[test]
+fn every_form_gives_the_same() {
+    let corpus = Corpus::new(600);
+    let sources = Place::new();
+    let manifest = write_forms(&corpus, &sources);
     let broken = manifest.broken;
     assert!(broken > 0 && manifest.junk > 0);
-    for source in [
-        "Maildir",
-        "archive.mbox",
-        "files",
-        "a.tar",
-        "a.tar.gz",
-        "a.tar.zst",
-        "b.mbox.gz",
-        "b.mbox.zst",
-        "outer.tar",
-    ] {
+    for source in FORMS {
         let place = Place::new();
         let ended = place.import(&[text(&sources.path(source))]);
         assert_eq!(ended.code, Some(65), "{source}: {}", ended.log);
@@ -117,7 +124,8 @@ fn every_form_gives_the_same() {
         assert!(ended.summary().contains(&failed), "{source}: {}", ended.summary());
     }
     // Nothing of the source was moved.
-    assert_eq!(fs::read_dir(maildir.join("new")).expect("a folder").count(), corpus.len());
+    let new = sources.path("Maildir/new");
+    assert_eq!(fs::read_dir(new).expect("a folder").count(), corpus.len());
 
     for name in ["archive.mbox", "a.tar.zst"] {
         let place = Place::new();

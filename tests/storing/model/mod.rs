@@ -58,6 +58,16 @@ const CALLS: [&str; 6] = [
     "sendto,sendmsg,recvfrom,connect",
 ];
 
+/// A run without any trouble but its end.
+fn run(mode: Mode, end: End) -> Run {
+    Run { mode, requests: vec![], documents: vec![], away: false, end, company: None }
+}
+
+/// False if the program came to its end before it was killed.
+fn played(story: &Story) -> bool {
+    Stage::play(story).unwrap_or_else(|broken| panic!("{broken}\n\n{story}"))
+}
+
 /// Crash points: one story, told once for each such call, the program killed as it begins it.
 #[test]
 fn killed_at_every_system_call_that_changes_something() {
@@ -86,28 +96,14 @@ fn killed_at_every_system_call_that_changes_something() {
     ] {
         for calls in CALLS {
             let mut at = 1;
-            loop {
-                let end = End::KilledAtCall(calls, at);
-                let run = Run {
-                    mode,
-                    requests: vec![],
-                    documents: vec![],
-                    away: false,
-                    end,
-                    company: None,
-                };
-                let story = Story {
-                    sink,
-                    letters: kinds.iter().map(letter).collect(),
-                    runs: vec![run],
-                    last: mode,
-                };
-                match Stage::play(&story) {
-                    Ok(true) => points += 1,
-                    // It came to its end before.
-                    Ok(false) => break,
-                    Err(broken) => panic!("{broken}\n\n{story}"),
-                }
+            let story = |at| Story {
+                sink,
+                letters: kinds.iter().map(letter).collect(),
+                runs: vec![run(mode, End::KilledAtCall(calls, at))],
+                last: mode,
+            };
+            while played(&story(at)) {
+                points += 1;
                 at += if all { 1 } else { 1 + at / 3 };
             }
         }

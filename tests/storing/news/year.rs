@@ -97,23 +97,17 @@ fn the_digests_of_a_year_tell_of_what_happens_and_of_nothing_else() {
     assert_eq!(found, expected);
 }
 
-#[test]
-#[ignore = "336 looks at the store: over ten minutes in a debug build"]
-fn alerts_day_by_day_tell_each_thing_once() {
-    let mut reader = Reader::open(store()).expect("the store");
+/// What was told day by day, and what is still open at the end.
+fn alerts(reader: &mut Reader) -> (Vec<(i64, Turn, String)>, Vec<Situation>) {
     let (mut open, mut said): (Vec<Situation>, Vec<_>) = (Vec::new(), Vec::new());
     for day in 30..=365 {
         let keys: Vec<SituationKey> = open.iter().map(|situation| situation.key.clone()).collect();
-        let found = changes(&mut reader, day - 3..day, 20, &keys);
+        let found = changes(reader, day - 3..day, 20, &keys);
         let step = step(&open, &found, begin(day) + DAY / 2);
         for telling in &step.tellings {
-            println!(
-                "day {day}: {:?}: {}: {}",
-                telling.turn,
-                told(&telling.change),
-                telling.change.text
-            );
-            said.push((day, telling.turn, told(&telling.change)));
+            let told = told(&telling.change);
+            println!("day {day}: {:?}: {told}: {}", telling.turn, telling.change.text);
+            said.push((day, telling.turn, told));
         }
         open.retain(|one| {
             let is_kept = step.kept.iter().any(|kept| kept.key == one.key);
@@ -121,6 +115,14 @@ fn alerts_day_by_day_tell_each_thing_once() {
         });
         open.extend(step.kept);
     }
+    (said, open)
+}
+
+#[test]
+#[ignore = "336 looks at the store: over ten minutes in a debug build"]
+fn alerts_day_by_day_tell_each_thing_once() {
+    let mut reader = Reader::open(store()).expect("the store");
+    let (said, open) = alerts(&mut reader);
     let opened: Vec<(i64, &str)> = said
         .iter()
         .filter(|(_, turn, _)| *turn == Turn::Opened)

@@ -1,6 +1,6 @@
 //! The mode `report`: its numbers are sums over the reports, its words are harmless.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use email_report_processor::{
     answers::{By, Choice, Filter},
@@ -293,12 +293,14 @@ fn a_report_belongs_to_the_period_in_which_its_own_begins() {
     assert_eq!(reports(Some("1h"), None), 0);
 }
 
-#[test]
-fn numbers_are_the_sums_over_the_reports() {
-    let (_folder, path) = folder();
+/// Messages of a source, those that pass, and those aligned by SPF and by DKIM.
+type SourceSums = BTreeMap<String, [u64; 4]>;
+
+/// Records of any results from few sources, and their sums.
+fn reports_of_few_sources() -> (Vec<Report>, SourceSums) {
     let words = ["pass", "fail", "neutral"];
     let dispositions = ["none", "quarantine", "reject", "pass"];
-    let mut sums = std::collections::BTreeMap::<String, [u64; 4]>::new();
+    let mut sums = SourceSums::new();
     let mut reports = Vec::new();
     for n in 0_usize..200 {
         let domain = format!("d{}.example", n % 7);
@@ -319,6 +321,13 @@ fn numbers_are_the_sums_over_the_reports() {
             .collect();
         reports.push(report_on(&domain, i64::try_from(n).expect("small"), &records));
     }
+    (reports, sums)
+}
+
+#[test]
+fn numbers_are_the_sums_over_the_reports() {
+    let (_folder, path) = folder();
+    let (reports, sums) = reports_of_few_sources();
     store(&path, [mail(reports)]);
     let answer = json(&ReportOptions { top: 1000, ..options(&path) });
     let names = ["messages", "pass", "spf_aligned", "dkim_aligned"];

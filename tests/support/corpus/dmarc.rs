@@ -118,6 +118,26 @@ fn xml(by: &Reporter, metadata: &Value, published: &Value, records: &[Record]) -
     xml.out
 }
 
+const HTML_LETTER: &str = "<div style =\"font-family:Segoe UI; font-size:14px;\">\
+    This is a DMARC aggregate report.</ div ><br />\
+    You're receiving this email because of the 'rua' tag of your DMARC record.";
+
+/// A report as its reporter attaches it.
+fn packed(by: &Reporter, base: &str, xml: &str) -> String {
+    let xml_name = format!("{base}.xml");
+    match by.pack {
+        Pack::Zip => {
+            let packed = zip(&[(&xml_name, xml.as_bytes())]);
+            attachment(by.content_type, &format!("{base}.zip"), &packed)
+        }
+        Pack::Gzip => {
+            let packed = gzip_named(&xml_name, xml.as_bytes());
+            attachment(by.content_type, &format!("{base}.xml.gz"), &packed)
+        }
+        Pack::Bare => attachment(by.content_type, &xml_name, xml.as_bytes()),
+    }
+}
+
 pub(super) fn dmarc_mail(rng: &mut Rng, n: usize, records: u64) -> Mail {
     let by = rng.weighted(REPORTERS);
     let domain = *rng.weighted(DOMAINS);
@@ -128,18 +148,7 @@ pub(super) fn dmarc_mail(rng: &mut Rng, n: usize, records: u64) -> Mail {
     };
     let (xml, report) = dmarc(rng, by, domain, report_id, records);
     let base = format!("{}!{domain}!{}!{}", by.domain, report.begin, report.begin + DAY - 1);
-    let xml_name = format!("{base}.xml");
-    let file = match by.pack {
-        Pack::Zip => {
-            let packed = zip(&[(&xml_name, xml.as_bytes())]);
-            attachment(by.content_type, &format!("{base}.zip"), &packed)
-        }
-        Pack::Gzip => {
-            let packed = gzip_named(&xml_name, xml.as_bytes());
-            attachment(by.content_type, &format!("{base}.xml.gz"), &packed)
-        }
-        Pack::Bare => attachment(by.content_type, &xml_name, xml.as_bytes()),
-    };
+    let file = packed(by, &base, &xml);
     let boundary = format!("----=_Part_{}_{n}", rng.below(1_000_000));
     let body = match by.letter {
         Letter::None => file,
@@ -148,21 +157,12 @@ pub(super) fn dmarc_mail(rng: &mut Rng, n: usize, records: u64) -> Mail {
                 "This is an aggregate report from {}.\n\nReport-ID: {}\n",
                 by.domain, report.report_id
             );
-            multipart(
-                "multipart/mixed",
-                &boundary,
-                &[part("text/plain; charset=utf-8", &letter), file],
-            )
+            let letter = part("text/plain; charset=utf-8", &letter);
+            multipart("multipart/mixed", &boundary, &[letter, file])
         }
         Letter::Html => {
-            let letter = "<div style =\"font-family:Segoe UI; font-size:14px;\">\
-                          This is a DMARC aggregate report.</ div ><br />\
-                          You're receiving this email because of the 'rua' tag of your DMARC record.";
-            multipart(
-                "multipart/mixed",
-                &boundary,
-                &[part("text/html; charset=us-ascii", letter), file],
-            )
+            let letter = part("text/html; charset=us-ascii", HTML_LETTER);
+            multipart("multipart/mixed", &boundary, &[letter, file])
         }
     };
     let subject = format!(

@@ -54,53 +54,49 @@ fn noise(rng: &mut Rng, bytes: usize) -> Vec<u8> {
     (0..bytes).map(|_| rng.next().to_le_bytes()[0]).collect()
 }
 
+fn newsletter(text: String, boundary: &str) -> String {
+    let html = "<!DOCTYPE html>\n<html><head><meta charset=utf-8>\
+                <title>News & more</title></head>\n\
+                <body><p>Prices <b>5 < 6<br>unsubscribe</body></html>\n";
+    let html = part("text/html; charset=utf-8", html);
+    multipart("multipart/alternative", boundary, &[text, html])
+}
+
+fn bounce(rng: &mut Rng, n: usize, text: String, boundary: &str) -> String {
+    let status = "Reporting-MTA: dns; mx.example.net\n\n\
+                  Final-Recipient: rfc822; user@example.net\n\
+                  Action: failed\nStatus: 5.1.1\n";
+    let returned = format!(
+        "From: someone@example.org\nSubject: hello\n\
+         Message-ID: <{n}.returned@example.org>\n\n"
+    );
+    let status = part("message/delivery-status", status);
+    let returned = part("message/rfc822", &(returned + &prose(rng)));
+    multipart("multipart/report; report-type=delivery-status", boundary, &[text, status, returned])
+}
+
+fn zip_of_an_invoice(rng: &mut Rng) -> String {
+    let spreadsheet = noise(rng, 2000);
+    let readme = prose(rng);
+    let files = [("readme.txt", readme.as_bytes()), ("invoice.xls", spreadsheet.as_slice())];
+    attachment("application/zip", "invoice.zip", &zip(&files))
+}
+
+fn picture(rng: &mut Rng) -> String {
+    let picture = [b"\x89PNG\r\n\x1A\n".as_slice(), &noise(rng, 3000)].concat();
+    attachment("image/png", "logo.png", &picture)
+}
+
 pub(super) fn junk_mail(rng: &mut Rng, n: usize) -> Mail {
     let boundary = format!("=_{:016x}", rng.next());
     let text = part("text/plain; charset=utf-8", &prose(rng));
     let what = *rng.of(&["letter", "newsletter", "bounce", "zip", "picture"]);
     let body = match what {
         "letter" => text,
-        "newsletter" => {
-            let html = "<!DOCTYPE html>\n<html><head><meta charset=utf-8>\
-                        <title>News & more</title></head>\n\
-                        <body><p>Prices <b>5 < 6<br>unsubscribe</body></html>\n";
-            let html = part("text/html; charset=utf-8", html);
-            multipart("multipart/alternative", &boundary, &[text, html])
-        }
-        "bounce" => {
-            let status = "Reporting-MTA: dns; mx.example.net\n\n\
-                          Final-Recipient: rfc822; user@example.net\n\
-                          Action: failed\nStatus: 5.1.1\n";
-            let returned = format!(
-                "From: someone@example.org\nSubject: hello\n\
-                     Message-ID: <{n}.returned@example.org>\n\n"
-            );
-            multipart(
-                "multipart/report; report-type=delivery-status",
-                &boundary,
-                &[
-                    text,
-                    part("message/delivery-status", status),
-                    part("message/rfc822", &(returned + &prose(rng))),
-                ],
-            )
-        }
-        "zip" => {
-            let spreadsheet = noise(rng, 2000);
-            let files = [("readme.txt", prose(rng).into_bytes()), ("invoice.xls", spreadsheet)];
-            let files: Vec<(&str, &[u8])> =
-                files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
-            let archive = attachment("application/zip", "invoice.zip", &zip(&files));
-            multipart("multipart/mixed", &boundary, &[text, archive])
-        }
-        _ => {
-            let picture = [b"\x89PNG\r\n\x1A\n".as_slice(), &noise(rng, 3000)].concat();
-            multipart(
-                "multipart/mixed",
-                &boundary,
-                &[text, attachment("image/png", "logo.png", &picture)],
-            )
-        }
+        "newsletter" => newsletter(text, &boundary),
+        "bounce" => bounce(rng, n, text, &boundary),
+        "zip" => multipart("multipart/mixed", &boundary, &[text, zip_of_an_invoice(rng)]),
+        _ => multipart("multipart/mixed", &boundary, &[text, picture(rng)]),
     };
     let time =
         START + DAY + i64::try_from(rng.below(DAYS * 86_400)).expect("within the corpus' days");

@@ -5,7 +5,12 @@ use std::collections::HashSet;
 use email_report_processor::{
     document::Documents,
     message::Received,
-    report::{Report, tls::PolicyResult},
+    report::{
+        Report,
+        aggregate::AggregateReport,
+        failure::FailureReport,
+        tls::{PolicyResult, TlsReport},
+    },
 };
 use serde_json::Value;
 
@@ -16,65 +21,65 @@ pub fn documents(bytes: &[u8]) {
     let (received, report) = any_report::report(bytes);
     let sources = check_documents(&report, &received, usize::MAX);
     for (n, document) in sources.iter().enumerate() {
-        let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
-        let number = |pointer: &str| document.pointer(pointer).and_then(Value::as_u64);
-        assert_eq!(text("/received/message_id"), received.message_id.as_deref());
-        assert_eq!(text("/received/from"), received.from.as_deref());
+        assert_eq!(text(document, "/received/message_id"), received.message_id.as_deref());
+        assert_eq!(text(document, "/received/from"), received.from.as_deref());
         match &report {
-            Report::Aggregate(report) => {
-                let (metadata, record) = (&report.metadata, &report.records[n]);
-                assert_eq!(
-                    text("/feedback/report_metadata/org_name"),
-                    metadata.org_name.as_deref()
-                );
-                assert_eq!(
-                    text("/feedback/report_metadata/report_id"),
-                    Some(metadata.report_id.as_str())
-                );
-                assert_eq!(
-                    text("/feedback/policy_published/domain"),
-                    report.policy_published.domain.as_deref()
-                );
-                let begin = document
-                    .pointer("/feedback/report_metadata/date_range/begin")
-                    .and_then(Value::as_i64);
-                assert_eq!(begin, Some(metadata.date_range.begin));
-                assert_eq!(number("/feedback/record/row/count"), Some(record.row.count));
-                assert_eq!(
-                    text("/feedback/record/identifiers/header_from"),
-                    record.identifiers.header_from.as_deref()
-                );
-                for (n, dkim) in record.auth_results.dkim.iter().enumerate() {
-                    let pointer = format!("/feedback/record/auth_results/dkim/{n}/selector");
-                    assert_eq!(text(&pointer), dkim.selector.as_deref());
-                }
-                let passed = document.pointer("/dmarc/pass").and_then(Value::as_bool);
-                assert_eq!(passed, record.row.policy_evaluated.pass());
-            }
-            Report::Tls(report) => {
-                let policy = &report.policies[n];
-                assert_eq!(text("/organization-name"), report.organization_name.as_deref());
-                assert_eq!(text("/report-id"), Some(report.report_id.as_str()));
-                assert_eq!(
-                    text("/policies/policy/policy-domain"),
-                    policy.policy.policy_domain.as_deref()
-                );
-                for (n, detail) in policy.failure_details.iter().enumerate() {
-                    let pointer = format!("/policies/failure-details/{n}/failed-session-count");
-                    assert_eq!(number(&pointer), Some(detail.failed_session_count));
-                }
-            }
-            Report::Failure(report) => {
-                assert_eq!(text("/failure/user_agent"), report.user_agent.as_deref());
-                let headers = report.message.as_ref().map(|message| message.headers.as_str());
-                assert_eq!(
-                    text("/failure/message/headers"),
-                    headers.filter(|headers| !headers.is_empty())
-                );
-            }
+            Report::Aggregate(report) => check_dmarc(document, report, n),
+            Report::Tls(report) => check_tls(document, report, n),
+            Report::Failure(report) => check_failure(document, report),
         }
     }
     check_key(&report);
+}
+
+fn text<'d>(document: &'d Value, pointer: &str) -> Option<&'d str> {
+    document.pointer(pointer).and_then(Value::as_str)
+}
+
+fn number(document: &Value, pointer: &str) -> Option<u64> {
+    document.pointer(pointer).and_then(Value::as_u64)
+}
+
+/// Document n is of record n.
+fn check_dmarc(document: &Value, report: &AggregateReport, n: usize) {
+    let text = |pointer: &str| text(document, pointer);
+    let (metadata, record) = (&report.metadata, &report.records[n]);
+    let of_metadata = "/feedback/report_metadata";
+    assert_eq!(text(&format!("{of_metadata}/org_name")), metadata.org_name.as_deref());
+    assert_eq!(text(&format!("{of_metadata}/report_id")), Some(metadata.report_id.as_str()));
+    let published = &report.policy_published;
+    assert_eq!(text("/feedback/policy_published/domain"), published.domain.as_deref());
+    let begin = document.pointer(&format!("{of_metadata}/date_range/begin"));
+    assert_eq!(begin.and_then(Value::as_i64), Some(metadata.date_range.begin));
+    assert_eq!(number(document, "/feedback/record/row/count"), Some(record.row.count));
+    let header_from = text("/feedback/record/identifiers/header_from");
+    assert_eq!(header_from, record.identifiers.header_from.as_deref());
+    for (n, dkim) in record.auth_results.dkim.iter().enumerate() {
+        let pointer = format!("/feedback/record/auth_results/dkim/{n}/selector");
+        assert_eq!(text(&pointer), dkim.selector.as_deref());
+    }
+    let passed = document.pointer("/dmarc/pass").and_then(Value::as_bool);
+    assert_eq!(passed, record.row.policy_evaluated.pass());
+}
+
+/// Document n is of policy n.
+fn check_tls(document: &Value, report: &TlsReport, n: usize) {
+    let policy = &report.policies[n];
+    assert_eq!(text(document, "/organization-name"), report.organization_name.as_deref());
+    assert_eq!(text(document, "/report-id"), Some(report.report_id.as_str()));
+    let domain = text(document, "/policies/policy/policy-domain");
+    assert_eq!(domain, policy.policy.policy_domain.as_deref());
+    for (n, detail) in policy.failure_details.iter().enumerate() {
+        let pointer = format!("/policies/failure-details/{n}/failed-session-count");
+        assert_eq!(number(document, &pointer), Some(detail.failed_session_count));
+    }
+}
+
+fn check_failure(document: &Value, report: &FailureReport) {
+    assert_eq!(text(document, "/failure/user_agent"), report.user_agent.as_deref());
+    let headers = report.message.as_ref().map(|message| message.headers.as_str());
+    let expected = headers.filter(|headers| !headers.is_empty());
+    assert_eq!(text(document, "/failure/message/headers"), expected);
 }
 
 /// Another id makes another report; capitals in names do not.
@@ -131,8 +136,7 @@ pub fn check_documents(report: &Report, received: &Received, value_bytes: usize)
         assert!(!source.iter().any(|byte| matches!(byte, b'\n' | b'\r')), "one line");
         let document: Value = serde_json::from_slice(&source).expect("a document is JSON");
         check_values(&document, value_bytes);
-        let number =
-            |pointer| document.pointer(pointer).and_then(Value::as_u64).map_or(0, u128::from);
+        let number = |pointer| number(&document, pointer).map_or(0, u128::from);
         mails += number("/feedback/record/row/count");
         sessions += number("/policies/summary/total-successful-session-count");
         sources.push(document);
