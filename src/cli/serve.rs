@@ -28,8 +28,8 @@ pub struct ServeFlags {
     pub hosts: Vec<String>,
     /// File of those who may log in
     ///
-    /// A line for each: name:reader:hash, or name:editor:hash for who may also say what is yours.
-    /// `email-report-processor generate user NAME` makes one.
+    /// A line for each: name:reader:hash, or name:editor:hash for who may also say what is yours. The
+    /// guide's page on the pages says how to make one.
     #[arg(long, value_name = "FILE", conflicts_with = "user_header")]
     pub users: Option<PathBuf>,
     /// Believe what proxies at this address or network say of who asks; may be repeated

@@ -149,10 +149,10 @@ fn words(bucket: Bucket) -> (&'static str, &'static str) {
     }
 }
 
-/// Of what is the domain's own by evidence nothing need be said.
+/// Of what is the domain's own by evidence, well or not, nothing need be said.
 fn button(claims: Claims, domain: &str, one: &Judged) -> Option<Claim> {
     let claim = claims.button(domain, &Whose::Sender(one.history.sender.name.clone()))?;
-    let is_plain = one.verdict.bucket == Bucket::Mine && claim.change == Change::Add;
+    let is_plain = is_own(one) && claim.change == Change::Add;
     (!is_plain).then_some(claim)
 }
 

@@ -188,7 +188,7 @@ fn user(line: &str) -> Result<User, String> {
         hash.algorithm.as_str().starts_with("argon2") && hash.hash.is_some() && hash.salt.is_some()
     });
     if !known {
-        return Err("expected a hash of Argon2, such as `generate user` makes".into());
+        return Err("expected a hash of Argon2 in PHC's form, such as `generate user` makes".into());
     }
     Ok(User { name: name.into(), role, hash: hash.into() })
 }
