@@ -1,5 +1,5 @@
-//! Sanitize: the one place through which text from mails goes on its way to a terminal, a log or a
-//! header.
+//! Sanitize: the one place through which text from mails goes on its way to a terminal, a log, a
+//! header, JSON or a spreadsheet. HTML is escaped where it is made.
 
 use std::{borrow::Cow, fmt::Write};
 

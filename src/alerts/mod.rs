@@ -9,6 +9,7 @@ mod message;
 
 use std::{
     fs::{self, File, TryLockError},
+    path::Path,
     time::Duration,
 };
 
@@ -16,7 +17,7 @@ pub(crate) use self::message::line;
 use crate::{
     answers::Answers,
     changes::{
-        self, DAY, Look, News,
+        self, DAY, Look, News, day_begin,
         situations::{Situation, SituationKey, SituationStep, Telling, step},
     },
     config::{self, Config},
@@ -25,7 +26,7 @@ use crate::{
     opensearch::ClusterAnswers,
     post,
     sink::Destination,
-    sqlite::{Store, query::Reader},
+    sqlite::{OpenError, Store, query::Reader},
     stop::Stop,
     verdict::Mine,
 };
@@ -99,15 +100,18 @@ pub(crate) fn tell(
     match &config.store {
         Destination::Sqlite(path) => {
             let error = |error| failed(config, &error);
-            let mut store = Store::open(path)?;
-            let told = store.situations().map_err(error)?;
-            let mut reader = Reader::open(path)?;
+            let mut reader = reader(path, dry_run)?;
+            let told = reader.situations().map_err(error)?;
             let news = {
                 let answers = reader.answers_by(&names).map_err(error)?;
                 found(&answers, &mine, now, &told).map_err(error)?
             };
             drop(reader);
-            finish(told, news, &mut |todo| store.keep_told(todo).map_err(error))
+            // Before anything is told: what can't be noted would be told time and again.
+            let mut store = if dry_run { None } else { Some(Store::open(path)?) };
+            finish(told, news, &mut |todo| {
+                store.as_mut().map_or(Ok(()), |store| store.keep_told(todo)).map_err(error)
+            })
         }
         Destination::OpenSearch(cluster) => {
             let cluster = ClusterAnswers::new(cluster.clone())?.with_names(names);
@@ -119,13 +123,25 @@ pub(crate) fn tell(
     }
 }
 
+/// Opens a store to be read; an older one is brought up to date by who writes to it anyway. One that
+/// is not there is not made: it would be silent for ever.
+fn reader(path: &Path, dry_run: bool) -> Result<Reader, OpenError> {
+    match Reader::open(path) {
+        Err(OpenError::Older(_)) if !dry_run => {
+            drop(Store::open(path)?);
+            Reader::open(path)
+        }
+        opened => opened,
+    }
+}
+
 fn found<A: Answers>(
     answers: &A,
     mine: &Mine,
     now: i64,
     told: &[Situation],
 ) -> Result<News, A::Error> {
-    let end = now.div_euclid(DAY) * DAY;
+    let end = day_begin(now);
     let look = Look { period: end - DAYS * DAY..end, mine, domain: None, volume: VOLUME };
     let open: Vec<SituationKey> = told.iter().map(|situation| situation.key.clone()).collect();
     changes::news(answers, &look, &open)

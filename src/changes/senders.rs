@@ -1,12 +1,18 @@
 //! Senders: how those of a domain fare in the period, beside what was usual.
 
-use std::{cmp::Reverse, collections::HashMap, ops::Range};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
-use super::{Change, ChangeKind, DAY, Look, MONTH, is_share, percent};
+use super::{
+    Change, ChangeKind, DAY, Look, MONTH, is_share, open, percent, rate, situations::SituationKey,
+};
 use crate::{
     answers::{Answers, Choice, Disposition, Evaluated, Filter, Histories, History, Network},
     senders::Basis,
-    verdict::{self, Bucket, Judged, Standing, counted, number, part},
+    verdict::{self, Bucket, Judged, Standing, Whose, counted, number, part},
 };
 
 /// Senders that are looked at: those with most messages.
@@ -16,17 +22,13 @@ const TOP: usize = 1000;
 const KNOWN: i64 = 14 * DAY;
 
 /// Days after which one who sent week by week is gone.
-const GONE: i64 = 10 * DAY;
+pub(super) const GONE: i64 = 10 * DAY;
 
 /// A sender fails where as many hundredths of its messages do, and is repaired where no more do.
 const FAILS: u64 = 20;
 
 /// So many hundredths pass where all is well.
 const PASSES: u64 = 80;
-
-/// A fall of the pass rate by so many hundredths is news, if there are as many messages.
-const FALL: u64 = 5;
-const RATE_MESSAGES: u64 = 50;
 
 /// Forged mail is news from so many delivered messages on, and so many times what is usual.
 const FORGED: u64 = 50;
@@ -37,13 +39,13 @@ const NETWORKS: usize = 10;
 
 /// Messages, and those that pass.
 #[derive(Clone, Copy, Default)]
-struct Sum {
-    messages: u64,
-    pass: u64,
+pub(super) struct Sum {
+    pub(super) messages: u64,
+    pub(super) pass: u64,
 }
 
 impl Sum {
-    fn add(&mut self, messages: u64, pass: u64) {
+    pub(super) fn add(&mut self, messages: u64, pass: u64) {
         self.messages = self.messages.saturating_add(messages);
         self.pass = self.pass.saturating_add(pass);
     }
@@ -55,19 +57,23 @@ impl Sum {
     fn passes(self) -> bool {
         is_share(self.pass, self.messages, PASSES)
     }
+
+    pub(super) fn fails(self) -> bool {
+        is_share(self.fail(), self.messages, FAILS)
+    }
 }
 
 /// A sender, in the period and before.
-struct Seen<'s> {
-    judged: &'s Judged,
-    now: Sum,
-    before: Sum,
+pub(super) struct Seen<'s> {
+    pub(super) judged: &'s Judged,
+    pub(super) now: Sum,
+    pub(super) before: Sum,
     /// Messages of the period that failed, and were neither refused nor put into quarantine.
     delivered: u64,
 }
 
 impl Seen<'_> {
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.judged.history.sender.name
     }
 
@@ -76,12 +82,13 @@ impl Seen<'_> {
         matches!(self.judged.history.sender.basis, Basis::Network | Basis::Nothing)
     }
 
-    fn bucket(&self) -> Bucket {
+    pub(super) fn bucket(&self) -> Bucket {
         self.judged.verdict.bucket
     }
 }
 
-/// How a domain stands over the month, and what is different with its senders in the period.
+/// How a domain stands over the month, and what is different with its senders in the period. `open`
+/// are the situations that were found before.
 ///
 /// # Errors
 /// The store can't be read.
@@ -89,6 +96,7 @@ pub fn of_domain<A: Answers>(
     answers: &A,
     look: &Look,
     domain: &str,
+    open: &[SituationKey],
 ) -> Result<(Standing, Vec<Change>), A::Error> {
     let month = Filter { domains: Choice::default(), ..look.filter(MONTH) };
     let standing = verdict::standing(answers, &month, domain, look.mine, look.period.end, TOP)?;
@@ -124,9 +132,20 @@ pub fn of_domain<A: Answers>(
             changes.push(change);
         }
     }
-    changes.extend(pass_rate(domain, &seen, &told));
+    changes.extend(rate::change(domain, &seen, &told));
     changes.extend(forged(look, domain, &seen, &told, &delivered));
+    once_each(&mut changes);
+    let still = open::of_domain(look, domain, &seen, &changes, open);
+    changes.extend(still);
     Ok((standing, changes))
+}
+
+/// A sender of whose networks the user said some are the domain's own is there twice: what is worse
+/// is told.
+fn once_each(changes: &mut Vec<Change>) {
+    changes.sort_by_key(|change| Reverse(change.grade));
+    let mut known = HashSet::new();
+    changes.retain(|change| known.insert(change.key()));
 }
 
 /// The messages of a time.
@@ -160,6 +179,8 @@ fn delivered<A: Answers>(
             only: Vec::new(),
             not: vec![Disposition::Quarantine, Disposition::Reject],
         },
+        // What the user said is the domain's own is no stranger's, whoever else is there.
+        networks: Choice { only: Vec::new(), not: own_networks(look, domain) },
         ..look.filter(MONTH)
     };
     let Histories { senders, .. } = answers.histories(&filter, TOP)?;
@@ -171,6 +192,14 @@ fn delivered<A: Answers>(
         (history.sender.name, Delivered { now, before })
     };
     Ok(senders.into_iter().map(of).collect())
+}
+
+fn own_networks(look: &Look, domain: &str) -> Vec<Network> {
+    let network = |whose: &Whose| match whose {
+        Whose::Network(network) => Some(*network),
+        _ => None,
+    };
+    look.mine.of(domain).filter_map(network).collect()
 }
 
 /// What is different with a sender, as far as it tells by itself.
@@ -186,11 +215,11 @@ fn one(look: &Look, domain: &str, seen: &Seen, is_known: bool) -> Option<Change>
     if !is_of_volume || seen.bucket() == Bucket::Forwarder {
         return None;
     }
-    let fails = now.fail() >= look.volume && is_share(now.fail(), now.messages, FAILS);
+    let fails = now.fail() >= look.volume && now.fails();
     let was_well = before.messages >= look.volume && before.passes();
     if fails && (seen.bucket() == Bucket::NeedsRepair || was_well) {
         let todo = if seen.bucket() == Bucket::NeedsRepair { &judged.verdict.todo } else { "" };
-        return Some(failing(domain, seen.name(), *now, *before, todo));
+        return Some(failing(look, domain, seen, *before, todo));
     }
     let failed = before.messages >= look.volume && !is_share(before.pass, before.messages, FAILS);
     // Told once: for the period in which it began to pass.
@@ -251,8 +280,16 @@ fn gone(look: &Look, domain: &str, seen: &Seen) -> Option<Change> {
     Some(Change::new(ChangeKind::SenderGone, domain, seen.name(), text))
 }
 
-fn failing(domain: &str, name: &str, now: Sum, before: Sum, todo: &str) -> Change {
-    let grades = [FAILS, 50, 90].iter().filter(|share| is_share(now.fail(), now.messages, **share));
+fn failing(look: &Look, domain: &str, seen: &Seen, before: Sum, todo: &str) -> Change {
+    let (now, name) = (seen.now, seen.name());
+    // Its worst day: what broke this morning is not worse tomorrow for being a larger part of the
+    // period.
+    let days = seen.judged.history.days.iter().filter(|day| look.period.contains(&day.begin));
+    let days = days.filter(|day| day.messages.saturating_mul(look.days()) >= look.volume);
+    let days = days.map(|day| Sum { messages: day.messages, pass: day.pass });
+    let all: Vec<Sum> = days.chain([now]).collect();
+    let is_bad = |share: &&u64| all.iter().any(|sum| is_share(sum.fail(), sum.messages, **share));
+    let grades = [FAILS, 50, 90].iter().filter(is_bad);
     let usual = match before.messages {
         0 => String::new(),
         _ => format!("; before, {} passed", percent(before.pass, before.messages)),
@@ -289,39 +326,7 @@ fn once_passing<A: Answers>(
     if before.messages < look.volume || !before.passes() {
         return Ok(None);
     }
-    Ok(Some(failing(domain, seen.name(), seen.now, before, &seen.judged.verdict.todo)))
-}
-
-/// The domain's own mail, without senders that were told of.
-fn pass_rate(domain: &str, seen: &[Seen], told: &[&str]) -> Option<Change> {
-    let own = seen.iter().filter(|seen| {
-        matches!(seen.bucket(), Bucket::Mine | Bucket::NeedsRepair) && !told.contains(&seen.name())
-    });
-    let (mut now, mut before) = (Sum::default(), Sum::default());
-    for seen in own {
-        now.add(seen.now.messages, seen.now.pass);
-        before.add(seen.before.messages, seen.before.pass);
-    }
-    let hundredths = |sum: Sum| {
-        u64::try_from(u128::from(sum.pass) * 10_000 / u128::from(sum.messages.max(1))).unwrap_or(0)
-    };
-    let fall = hundredths(before).saturating_sub(hundredths(now)) / 100;
-    let is_much = now.messages >= RATE_MESSAGES && before.messages >= RATE_MESSAGES;
-    (is_much && fall >= FALL).then(|| {
-        let text = format!(
-            "{} of your mail pass, {} messages of {}; before, {} did.",
-            percent(now.pass, now.messages),
-            number(now.pass),
-            number(now.messages),
-            percent(before.pass, before.messages),
-        );
-        let grades = [FALL, 20, 50].iter().filter(|step| fall >= **step);
-        Change {
-            grade: u32::try_from(grades.count()).unwrap_or(u32::MAX),
-            todo: "Look at the domain's senders: which of them fail?".into(),
-            ..Change::new(ChangeKind::PassRate, domain, "", text)
-        }
-    })
+    Ok(Some(failing(look, domain, seen, before, &seen.judged.verdict.todo)))
 }
 
 /// Mail of nameless strangers that was delivered.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::PeriodFlags;
+use super::{PeriodFlags, value};
 
 /// `export`.
 #[derive(Args, Debug)]
@@ -19,7 +19,7 @@ pub struct ExportFlags {
     #[command(flatten)]
     pub period: PeriodFlags,
     /// Only this domain and its subdomains
-    #[arg(long)]
+    #[arg(long, value_parser = value::domain)]
     pub domain: Option<String>,
     /// Write to this file, which appears when it is complete; - for standard output
     #[arg(short, long, value_name = "FILE")]

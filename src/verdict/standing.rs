@@ -51,45 +51,68 @@ pub fn standing<A: Answers>(
     let filter = Filter { domains: Choice::of(domain.to_owned()), exactly: true, ..filter.clone() };
     let said: Vec<&Whose> = mine.of(domain).collect();
     let policy = answers.policy(&filter)?;
-    let parts = parts(&filter, &said);
     let (mut found, mut omitted, mut rest) = (Vec::new(), 0, Messages::default());
-    for (filter, network) in &parts {
+    for (part, network) in parts(&filter, &said) {
+        let earlier = earlier(answers, &part, now, top)?;
         let Histories { senders, omitted: more, rest: messages, .. } =
-            answers.histories(filter, top)?;
-        found.extend(senders.into_iter().map(|history| (history, *network)));
+            answers.histories(&part, top)?;
+        found.extend(senders.into_iter().map(|history| {
+            let before = earlier.get(&history.sender.name).copied();
+            Found { history, before, network }
+        }));
         omitted += more;
         rest.merge(&messages);
     }
-    let before = filter.before(now);
-    let before = before.map(|filter| answers.histories(&filter, top)).transpose()?;
-    let earlier: HashMap<&str, &Messages> = before
-        .iter()
-        .flat_map(|before| &before.senders)
-        .map(|history| (&*history.sender.name, &history.tally.messages))
-        .collect();
-    let keys = Keys::of(found.iter().map(|(history, _)| history));
-    let judge = |(history, network): (History, Option<&Whose>)| {
+    let before = filter.before(now).map(|before| answers.totals(&before)).transpose()?;
+    let keys = Keys::of(found.iter().map(|found| &found.history));
+    let judge = |Found { history, before, network }: Found| {
         let said: Vec<&Whose> = said
             .iter()
             .copied()
             .filter(|whose| network == Some(*whose) || is_said(whose, &history))
             .collect();
-        let before = earlier.get(&*history.sender.name).copied();
-        let case =
-            Case { history: &history, before, said: &said, keys: &keys, policy: policy.as_ref() };
-        Judged { before: before.copied(), verdict: rules::verdict(&case), history }
+        let case = Case {
+            history: &history,
+            before: before.as_ref(),
+            said: &said,
+            keys: &keys,
+            policy: policy.as_ref(),
+        };
+        Judged { verdict: rules::verdict(&case), before, history }
     };
     let mut senders: Vec<Judged> = found.into_iter().map(judge).collect();
     senders.sort_by_key(|one| (one.verdict.bucket, Reverse(one.history.tally.messages.messages)));
     Ok(Standing {
         domain: domain.to_owned(),
         tally: answers.totals(&filter)?,
-        before: before.map(|before| before.total),
+        before,
         policy,
         senders,
         omitted,
         rest,
     })
+}
+
+/// A sender of one part.
+struct Found<'s> {
+    history: History,
+    /// Its messages in the period before, of the same part.
+    before: Option<Messages>,
+    /// The network that the user said is the domain's own.
+    network: Option<&'s Whose>,
+}
+
+/// Messages of senders in the period before.
+fn earlier<A: Answers>(
+    answers: &A,
+    part: &Filter,
+    now: i64,
+    top: usize,
+) -> Result<HashMap<String, Messages>, A::Error> {
+    let Some(before) = part.before(now) else { return Ok(HashMap::new()) };
+    let Histories { senders, .. } = answers.histories(&before, top)?;
+    let of = |history: History| (history.sender.name, history.tally.messages);
+    Ok(senders.into_iter().map(of).collect())
 }
 
 /// The filter in parts: for each network that the user said is the domain's own what comes from

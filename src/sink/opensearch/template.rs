@@ -1,5 +1,5 @@
-//! The index templates: installed where they are missing or of an older version of this program.
-//! What an administrator changed is never touched.
+//! The index templates: what they are, and whether one is due: where it is missing or of an older
+//! version of this program. What an administrator changed is never touched.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
