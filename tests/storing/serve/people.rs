@@ -44,6 +44,11 @@ impl Home {
         fs::read_to_string(self.path("mine.toml")).unwrap_or_default()
     }
 
+    /// What `mine list` tells of it.
+    pub fn list(&self) -> String {
+        run(["mine", "list", "--mine-file", Home::text(&self.path("mine.toml"))]).stdout
+    }
+
     fn text(path: &Path) -> &str {
         path.to_str().expect("UTF-8")
     }
@@ -176,9 +181,7 @@ fn who_uses_this_machine_says_what_is_his() {
     let page = client.get("/domain?since=1y&domain=example.org").body;
     assert!(page.contains("value=\"example.org 192.0.2.7\""), "{page}");
     assert!(page.contains("name=\"remove\""), "{page}");
-    let list =
-        run(["mine", "list", "--mine-file", home.path("mine.toml").to_str().expect("UTF-8")]);
-    assert!(list.stdout.contains("192.0.2.7"), "{}", list.stdout);
+    assert!(home.list().contains("192.0.2.7"), "{}", home.list());
     assert_eq!(client.say("remove", SAID).status, 303);
     assert!(!home.said().contains("192.0.2.7"), "{}", home.said());
     let log = served.stop().1;
@@ -250,7 +253,8 @@ fn forms_that_make_no_sense_are_told_so() {
     // A hostile name goes into the file as it is.
     let evil = "example.org sender:\u{202e}\"]\n[\"evil.example\"]\nsenders=[\"<b>";
     assert_eq!(client.post("/mine", &[("token", token), ("add", evil)]).status, 303);
-    assert!(home.said().lines().all(|line| line != "[\"evil.example\"]"), "{}", home.said());
+    let list = home.list();
+    assert!(list.contains("example.org  sender:") && !list.contains("\nevil.example"), "{list}");
     let page = client.get("/domain?since=1y&domain=example.org").body;
     assert!(!page.contains("<b>"), "{page}");
 }
