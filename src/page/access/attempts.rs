@@ -169,7 +169,7 @@ mod tests {
         for _ in 0..FROM_ONE {
             assert!(attempts.begin_at(address("192.0.2.1"), "first", start).is_ok());
         }
-        for n in 0..20_000_u32 {
+        for n in 0..5_100_u32 {
             let from = IpAddr::from((n + (10 << 24)).to_be_bytes());
             assert!(attempts.begin_at(from, &n.to_string(), start).is_ok());
         }

@@ -251,10 +251,10 @@ fn forms_that_make_no_sense_are_told_so() {
         assert_eq!((got.status, got.header("location")), (303, "/"), "{back}");
     }
     // A hostile name goes into the file as it is.
-    let evil = "example.org sender:\u{202e}\"]\n[\"evil.example\"]\nsenders=[\"<b>";
+    let evil = "example.org sender:\u{202e}\"]\n[\"evil.example\"]\nsenders=[\"<i>";
     assert_eq!(client.post("/mine", &[("token", token), ("add", evil)]).status, 303);
     let list = home.list();
     assert!(list.contains("example.org  sender:") && !list.contains("\nevil.example"), "{list}");
     let page = client.get("/domain?since=1y&domain=example.org").body;
-    assert!(!page.contains("<b>"), "{page}");
+    assert!(!page.contains("<i>"), "{page}");
 }
