@@ -25,4 +25,7 @@ pub struct ServeFlags {
     /// Without it they answer to localhost only, so that no other site can read them.
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
+    /// Show what failure reports know of persons: mailboxes and subjects of mails that failed
+    #[arg(long)]
+    pub show_persons: bool,
 }

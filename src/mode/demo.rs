@@ -37,6 +37,7 @@ pub(super) fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
         base: String::new(),
         names: Vec::new(),
         maildirs: Vec::new(),
+        shows_persons: false,
     };
     pages::serve(page, listener, &stop, |address| {
         // Whoever closed standard output has the address of the log.

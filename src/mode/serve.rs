@@ -33,6 +33,7 @@ pub(super) fn run(flags: &ServeFlags, store: Destination) -> Result<Exit, Failur
         base: flags.base_path.clone(),
         names: flags.hosts.clone(),
         maildirs: maildirs.collect::<Result<_, _>>()?,
+        shows_persons: flags.show_persons,
     };
     let stop = Arc::new(Stop::default());
     stop.on_signals(false)?;

@@ -1,9 +1,11 @@
 //! Groups: a table of records that have a value in common, each with links to keep or to leave out.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
-use super::{asked::Asked, frame::Place, view::View, words::Said};
-use crate::answers::{Groups, Key, Messages, Network};
+use super::{asked::Asked, frame::Place, host, view::View, words::Said};
+use crate::answers::{Answers, Groups, Key, Messages, Network};
 
 /// Rows of a table, where nothing is said.
 pub(super) const ROWS: usize = 25;
@@ -33,6 +35,8 @@ pub(super) struct GroupTable {
 #[derive(Debug, Serialize)]
 pub(super) struct GroupRow {
     pub(super) name: Said,
+    #[serde(skip)]
+    pub(super) address: Option<IpAddr>,
     /// What else is known of it.
     #[serde(skip_serializing_if = "Said::is_empty")]
     pub(super) about: Said,
@@ -85,6 +89,7 @@ impl GroupTable {
                 |is_not| choose(asked, &group.key, is_not).map(|asked| place.link(view, &asked));
             GroupRow {
                 name: name(&group.key),
+                address: if let Key::Address(address) = group.key { address } else { None },
                 about: Said::default(),
                 reports: group.tally.reports,
                 messages: group.tally.messages,
@@ -102,6 +107,33 @@ impl GroupTable {
             omitted: groups.omitted,
             more: more.unwrap_or_default(),
         }
+    }
+}
+
+impl GroupTable {
+    /// The same with what is known of its addresses.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub(super) fn with_hosts<A: Answers>(mut self, answers: &A) -> Result<GroupTable, A::Error> {
+        let addresses: Vec<IpAddr> = self.rows.iter().filter_map(|row| row.address).collect();
+        let hosts = answers.hosts(&addresses)?;
+        for row in &mut self.rows {
+            let host = row.address.and_then(|address| hosts.get(&address));
+            row.about = host.map(host::line).unwrap_or_default();
+        }
+        Ok(self)
+    }
+
+    /// The same for a page whose rows can't be chosen on it.
+    #[must_use]
+    pub(super) fn without_choice(mut self) -> GroupTable {
+        self.more.clear();
+        for row in &mut self.rows {
+            row.only.clear();
+            row.not.clear();
+        }
+        self
     }
 }
 

@@ -14,7 +14,10 @@ mod frame;
 mod groups;
 mod guard;
 mod home;
+mod host;
 mod incoming;
+mod news;
+mod policy;
 mod report;
 mod reports;
 mod source;
@@ -49,6 +52,7 @@ use self::{
     asked::Asked,
     content::Written,
     frame::Place,
+    news::KeptNews,
     store::Question,
     trouble::Trouble,
     view::{Form, View},
@@ -86,12 +90,15 @@ pub struct Page {
     pub names: Vec<String>,
     /// Whose failed mails are listed.
     pub maildirs: Vec<Arc<Maildir>>,
+    /// Whether it is shown what failure reports know of persons.
+    pub shows_persons: bool,
 }
 
 /// What answers share.
 struct Shared {
     page: Page,
     turns: Arc<Semaphore>,
+    news: KeptNews,
 }
 
 impl Page {
@@ -119,7 +126,8 @@ impl Page {
                 })
             })
         };
-        let shared = Arc::new(Shared { page: self, turns: Arc::new(Semaphore::new(AT_ONCE)) });
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        let shared = Arc::new(Shared { page: self, turns, news: KeptNews::default() });
         pages
             .fallback(|State(shared): State<Arc<Shared>>| async move {
                 refuse(&shared.page, &Trouble::NoPage)
@@ -168,8 +176,9 @@ async fn made(
     let work = spawn_blocking(move || {
         let _turn = turn;
         let place = Place { base: &of_thread.page.base, now: Timestamp::now().as_second() };
-        let maildirs = &of_thread.page.maildirs;
-        let question = Made { place, view, form, asked: &asked, maildirs };
+        let Shared { page: Page { maildirs, shows_persons, .. }, news, .. } = &*of_thread;
+        let shows_persons = *shows_persons;
+        let question = Made { place, view, form, asked: &asked, maildirs, news, shows_persons };
         of_thread.page.store.ask(&question, until)
     });
     let written = match timeout_at(until.into(), work).await {
@@ -188,6 +197,8 @@ struct Made<'a> {
     form: Form,
     asked: &'a Asked,
     maildirs: &'a [Arc<Maildir>],
+    news: &'a KeptNews,
+    shows_persons: bool,
 }
 
 impl Question for Made<'_> {
@@ -197,22 +208,25 @@ impl Question for Made<'_> {
     where
         Trouble: From<A::Error>,
     {
-        let Made { place, form, asked, .. } = *self;
+        let Made { place, form, asked, news, .. } = *self;
         let mine = &Mine::default();
         match self.view {
-            View::Home => content::write(&home::Home::ask(answers, place, asked, mine)?, form),
+            View::Home => {
+                content::write(&home::Home::ask(answers, place, asked, mine, news)?, form)
+            }
             View::Domain => {
                 content::write(&domain::DomainPage::ask(answers, place, asked, mine)?, form)
             }
             View::Sender | View::Address => {
                 let view = self.view;
-                content::write(&source::SourcePage::ask(answers, place, view, asked)?, form)
+                content::write(&source::SourcePage::ask(answers, place, view, asked, mine)?, form)
             }
             View::Report => content::write(&report::ReportPage::ask(answers, place, asked)?, form),
             View::Tls => content::write(&tls::TlsPage::ask(answers, place, asked)?, form),
-            View::Failures => {
-                content::write(&failures::FailuresPage::ask(answers, place, asked)?, form)
-            }
+            View::Failures => content::write(
+                &failures::FailuresPage::ask(answers, place, asked, self.shows_persons)?,
+                form,
+            ),
             View::Incoming => {
                 let maildirs = self.maildirs;
                 content::write(&incoming::Incoming::ask(answers, place, asked, maildirs)?, form)
