@@ -136,7 +136,7 @@ impl Answers for StoreAnswers<'_> {
     }
 
     fn hosts(&self, addresses: &[IpAddr]) -> Result<HashMap<IpAddr, Host>> {
-        let mut hosts = addresses::known(self.transaction(), addresses.iter().copied().collect())?;
+        let mut hosts = addresses::known(self.transaction(), &addresses.iter().copied().collect())?;
         hosts.retain(|_, host| !host.is_unknown());
         Ok(hosts)
     }

@@ -278,8 +278,8 @@ impl Column {
 
     fn add(&mut self, lane: &Lane, count: Count, place: &Placed) {
         let classes = lane.keys.map(|(class, _)| class);
-        let line = (place.drawn.base, place.room);
-        self.parts.extend(parts(lane.drawn(count), place.top, line, classes, SEEN));
+        let room = (place.drawn.base, place.room);
+        self.parts.extend(parts(lane.drawn(count), place.top, room, classes, SEEN));
         // Writing to a String can't fail.
         let _ = write!(
             self.title,

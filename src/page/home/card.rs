@@ -65,7 +65,7 @@ pub(super) struct Repair {
 /// TLS sessions to a domain.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Sessions {
-    pub(super) sessions: u64,
+    pub(super) all: u64,
     pub(super) successful: u64,
     /// The most frequent way to fail.
     pub(super) failure: Option<Said>,
@@ -80,7 +80,7 @@ impl Sessions {
         let mut ways: BTreeMap<&str, u64> = BTreeMap::new();
         for policy in tls.policies.iter().filter(|one| is_at_or_below(&one.policy_domain, domain)) {
             let all = policy.successful_sessions.saturating_add(policy.failed_sessions);
-            sum.sessions = sum.sessions.saturating_add(all);
+            sum.all = sum.all.saturating_add(all);
             sum.successful = sum.successful.saturating_add(policy.successful_sessions);
             for failure in &policy.failures {
                 let way = failure.result_type.as_deref().unwrap_or("no reason told");
@@ -94,7 +94,7 @@ impl Sessions {
 
     /// Those that did not reach TLS.
     pub(super) fn failed(&self) -> u64 {
-        self.sessions.saturating_sub(self.successful)
+        self.all.saturating_sub(self.successful)
     }
 }
 

@@ -135,11 +135,6 @@ impl Home {
     fn more_changes(&self) -> u64 {
         self.changes.len().saturating_sub(CHANGES) as u64
     }
-
-    /// Days that changes are of.
-    fn days(&self) -> i64 {
-        DAYS
-    }
 }
 
 /// A change, and the page that has more of it.
