@@ -82,5 +82,6 @@ fn without_a_day_there_is_no_picture() {
     assert!(chart(&[], (FIRST, FIRST + 30)).is_none());
     assert!(chart(&[(-5, Count { pass: 1, fail: 0 })], (-9, FIRST)).is_none());
     let days = [(FIRST * DAY, Count { pass: 1, fail: 0 })].into();
-    assert!(Spark::new((0, DAY), &days, ["pass", "fail"]).is_none());
+    let later = ((FIRST + 5) * DAY, (FIRST + 6) * DAY);
+    assert!(Spark::new(later, &days, ["pass", "fail"]).is_none());
 }
