@@ -5,6 +5,9 @@ use std::{fmt, str::FromStr};
 
 use jiff::{Span, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
+/// Seconds of a day.
+pub const DAY: i64 = 86_400;
+
 /// A day or month, a point in time, or how long ago.
 #[derive(Clone, Copy, Debug)]
 pub enum Moment {

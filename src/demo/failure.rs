@@ -11,8 +11,7 @@ use super::{
 /// The mails that tell of forged ones of a day.
 pub(super) fn mails(about: &About) -> Vec<DemoMail> {
     let mut chance = about.chance(3000);
-    let is_wave =
-        [WAVE, REFUSED_WAVE].iter().any(|(first, last)| (*first..=*last).contains(&about.day));
+    let is_wave = [WAVE, REFUSED_WAVE].iter().any(|days| days.contains(&about.day));
     let number = match about.domain {
         "example.com" if is_wave => 3 + chance.below(5),
         "example.com" => u64::from(chance.below(9) == 0),

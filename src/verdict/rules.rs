@@ -7,12 +7,13 @@
 
 use super::{
     Bucket, Mechanism, Verdict,
-    case::{Case, FEW_MESSAGES, FORWARDERS, NEARLY_ALL, bad_days, is_share},
+    case::{Case, FEW_MESSAGES, FORWARDERS, NEARLY_ALL, bad_days},
     mine,
     words::{counted, number, part, sentence},
 };
 use crate::{
     answers::{History, Messages},
+    figures::is_share,
     moment::day,
     senders::Basis,
 };

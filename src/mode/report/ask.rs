@@ -11,12 +11,10 @@ use crate::{
         overview::{Failures, Overview, Tls, TlsPolicy},
     },
     cli::ReportFormat,
-    moment::Moment,
+    moment::{DAY, Moment},
     senders::domain::organisational,
     verdict::{Standing, standing},
 };
-
-const DAY: i64 = 86_400;
 
 /// Days of the usual period before today.
 pub(super) const USUAL_DAYS: i64 = 30;

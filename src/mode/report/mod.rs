@@ -4,9 +4,9 @@
 mod again;
 mod ask;
 mod conditions;
+mod flags;
 mod html;
 mod json;
-mod own;
 mod rows;
 mod text;
 mod view;
@@ -23,6 +23,7 @@ use tracing::error;
 
 pub use self::again::Again;
 use self::ask::{Answer, ask};
+pub(super) use self::flags::show;
 use super::elsewhere::{self, Elsewhere};
 use crate::{
     answers::{By, Filter},

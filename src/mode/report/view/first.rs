@@ -188,8 +188,7 @@ fn if_yours(told: &Told) -> Option<String> {
 
 /// The largest sender of a bucket.
 fn first(standing: &Standing, bucket: Bucket) -> Option<&str> {
-    let mut all = standing.senders.iter().filter(|one| one.verdict.bucket == bucket);
-    all.next().map(|one| one.history.sender.name.as_str())
+    standing.of(bucket).next().map(|one| one.history.sender.name.as_str())
 }
 
 /// How a share changed: `▼3 on the 30 days before`.

@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use super::{Cell, Column, Mark, Row, Table, by, sentence, word};
 use crate::{
     figures::{things, thousands},
-    mode::report::own::Sums,
     moment::days,
-    verdict::{Bucket, Judged, Standing, Verdict},
+    verdict::{Bucket, Judged, SenderSums, Standing, Verdict},
 };
 
 /// So many senders of a bucket are explained.
@@ -30,8 +29,7 @@ pub(super) fn table(standing: &Standing, top: usize, is_alone: bool) -> Option<T
     let mut rows = Vec::new();
     let mut hidden = 0;
     for bucket in Bucket::ALL {
-        let all: Vec<&Judged> =
-            standing.senders.iter().filter(|one| one.verdict.bucket == bucket).collect();
+        let all: Vec<&Judged> = standing.of(bucket).collect();
         if all.is_empty() {
             continue;
         }
@@ -50,7 +48,7 @@ pub(super) fn table(standing: &Standing, top: usize, is_alone: bool) -> Option<T
 
 /// `yours, needs repair: 2 senders, 206 messages`.
 fn heading(bucket: Bucket, all: &[&Judged]) -> Cell {
-    let sums = Sums::of(all.iter().copied());
+    let sums = SenderSums::of(all.iter().copied());
     let mark = match bucket {
         Bucket::NeedsRepair => Mark::Warning,
         Bucket::Stranger => Mark::Bad,
