@@ -9,7 +9,7 @@ use super::{
     chance::Chance,
     company::{Flow, Sources, flows},
     events::policy,
-    mail::{Letter, file, packed, several, text},
+    mail::{ReportLetter, file, packed, several, text},
     receivers::{Form, Receiver},
 };
 use crate::{answers::is_at_or_below, moment::DAY};
@@ -81,7 +81,7 @@ pub(super) fn mail(about: &About) -> io::Result<Option<DemoMail>> {
             several("multipart/mixed", &format!("=_{id:016x}"), &[letter, file])
         }
     };
-    let letter = Letter {
+    let letter = ReportLetter {
         from: format!("dmarc-reports@{}", receiver.domain),
         host: receiver.domain,
         to: "dmarc@example.com",

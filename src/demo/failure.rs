@@ -5,7 +5,7 @@ use super::{
     chance::Chance,
     dmarc::About,
     events::{REFUSED_WAVE, WAVE, policy},
-    mail::{Letter, date, several, text},
+    mail::{ReportLetter, date, several, text},
 };
 
 /// The mails that tell of forged ones of a day.
@@ -51,7 +51,7 @@ fn mail(about: &About, is_wave: bool, chance: &mut Chance) -> DemoMail {
         text("message/feedback-report", &fields),
         text("text/rfc822-headers", &failed),
     ];
-    let letter = Letter {
+    let letter = ReportLetter {
         from: format!("dmarc-failures@{host}"),
         host,
         to: "dmarc@example.com",

@@ -9,7 +9,7 @@ use super::{
     company::Week,
     dmarc::About,
     events::TLS_FAILS,
-    mail::{Letter, file, gzip, several, text},
+    mail::{ReportLetter, file, gzip, several, text},
 };
 use crate::report::rfc3339;
 
@@ -78,7 +78,12 @@ fn mta_sts(domain: &str) -> Value {
     })
 }
 
-fn letter<'a>(about: &About<'a>, report: &Value, id: u64, received: i64) -> io::Result<Letter<'a>> {
+fn letter<'a>(
+    about: &About<'a>,
+    report: &Value,
+    id: u64,
+    received: i64,
+) -> io::Result<ReportLetter<'a>> {
     let About { receiver, domain, .. } = about;
     let (host, begin) = (receiver.domain, about.begin());
     let name = format!("{host}!{domain}!{begin}!{}.json", about.end());
@@ -89,7 +94,7 @@ fn letter<'a>(about: &About<'a>, report: &Value, id: u64, received: i64) -> io::
     ];
     let boundary = format!("=_{id:016x}");
     let body = several("multipart/report; report-type=tlsrpt", &boundary, &parts);
-    Ok(Letter {
+    Ok(ReportLetter {
         from: format!("tls-reports@{host}"),
         host,
         to: "tlsrpt@example.com",

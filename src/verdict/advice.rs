@@ -74,10 +74,10 @@ pub struct Step {
 }
 
 /// A tag, what it means, and which of a sender's messages it hits.
-type Tag = (&'static str, &'static str, fn(&Judged) -> u64);
+type PolicyTag = (&'static str, &'static str, fn(&Judged) -> u64);
 
 /// The tags that are looked at, and which of a sender's messages each hits.
-const TAGS: [Tag; 6] = [
+const TAGS: [PolicyTag; 6] = [
     ("p", "mail that fails, in the domain's own name", |one| {
         fail(one).saturating_sub(signs(one).below_fail)
     }),

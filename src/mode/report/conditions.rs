@@ -1,6 +1,6 @@
 //! Conditions: which of those that `--fail-on` names hold, and what is said of it.
 
-use super::ask::Answer;
+use super::ask::ReportAnswer;
 use crate::{
     cli::{Condition, ConditionLimit, ConditionOf},
     figures::{share, things},
@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What is said of a condition; nothing if it does not hold.
-pub(super) fn held(condition: &Condition, answer: &Answer) -> Option<String> {
+pub(super) fn held(condition: &Condition, answer: &ReportAnswer) -> Option<String> {
     let messages = &answer.dmarc.messages;
     let all = messages.messages;
     let (part, whole, what) = match condition.of {
@@ -42,7 +42,7 @@ pub(super) fn held(condition: &Condition, answer: &Answer) -> Option<String> {
 }
 
 /// Sums over the senders of a bucket, of all domains.
-fn of(answer: &Answer, bucket: Bucket) -> SenderSums {
+fn of(answer: &ReportAnswer, bucket: Bucket) -> SenderSums {
     let standings = answer.domains.iter().filter_map(|one| one.standing.as_ref());
     SenderSums::of(standings.flat_map(|standing| standing.of(bucket)))
 }

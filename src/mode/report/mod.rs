@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use tracing::error;
 
 pub use self::again::Again;
-use self::ask::{Answer, ask};
+use self::ask::{ReportAnswer, ask};
 pub(super) use self::flags::show;
 use super::elsewhere::{self, Elsewhere};
 use crate::{
@@ -155,7 +155,7 @@ struct Told {
     store: String,
     /// Another one that has reports, if this one has none.
     elsewhere: Option<Elsewhere>,
-    answer: Answer,
+    answer: ReportAnswer,
     again: Again,
     top: usize,
 }

@@ -1,12 +1,12 @@
 //! Domain: how one domain stands, as a block; or many of them, a row each.
 
 use super::{
-    Block, Cell, Column, Line, Mark, Row, Table, first::change, senders, tls::failure, word,
+    Block, Cell, Column, Line, Mark, Table, TableRow, first::change, senders, tls::failure, word,
 };
 use crate::{
     answers::{Groups, Key, Tally},
     figures::{self, things, thousands},
-    mode::report::ask::{Answer, AnsweredPeriod, DomainAnswer},
+    mode::report::ask::{AnsweredPeriod, DomainAnswer, ReportAnswer},
     moment::DAY,
     verdict::{Bucket, Judged, SenderSums, Standing},
 };
@@ -18,7 +18,7 @@ const MOST_DAYS: i64 = 3660;
 const NAMED: usize = 2;
 
 /// The block of a domain that has one.
-pub(super) fn block(one: &DomainAnswer, answer: &Answer, top: usize) -> Option<Block> {
+pub(super) fn block(one: &DomainAnswer, answer: &ReportAnswer, top: usize) -> Option<Block> {
     let is_alone = answer.domains.len() == 1;
     let details = one.details.as_ref()?;
     let mut heading = vec![word(Some(&one.domain), "(no domain)").into_owned()];
@@ -188,7 +188,7 @@ pub(super) fn others(domains: &[&DomainAnswer], top: usize) -> Table {
         let share = |tally: &Tally| (tally.messages.pass, tally.messages.messages);
         let (pass, all) = share(&one.tally);
         let before = one.before.as_ref().map(share);
-        Row::from(vec![
+        TableRow::from(vec![
             Cell::of(word(Some(&one.domain), "(no domain)")),
             Cell::of(thousands(all)),
             Cell::share(pass, all),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Cell, Column, Mark, Row, Table, by, sentence, word};
+use super::{Cell, Column, Mark, Table, TableRow, by, sentence, word};
 use crate::{
     figures::{things, thousands},
     moment::days,
@@ -33,7 +33,7 @@ pub(super) fn table(standing: &Standing, top: usize, is_alone: bool) -> Option<T
         if all.is_empty() {
             continue;
         }
-        rows.push(Row::from(vec![heading(bucket, &all)]));
+        rows.push(TableRow::from(vec![heading(bucket, &all)]));
         let explained = match bucket {
             Bucket::NeedsRepair => all.len(),
             Bucket::Stranger | Bucket::Unknown if is_alone => EXPLAINED,
@@ -60,7 +60,7 @@ fn heading(bucket: Bucket, all: &[&Judged]) -> Cell {
     Cell::marked(mark, format!("{}: {senders}, {messages}", bucket.title()))
 }
 
-fn row(one: &Judged, longest: u64, is_explained: bool) -> Row {
+fn row(one: &Judged, longest: u64, is_explained: bool) -> TableRow {
     let tally = &one.history.tally;
     let mut cells = vec![Cell::of(name(one))];
     cells.extend(by::numbers(&tally.messages, longest));
@@ -73,7 +73,7 @@ fn row(one: &Judged, longest: u64, is_explained: bool) -> Row {
     }));
     let Verdict { why, todo, .. } = &one.verdict;
     let sentences = is_explained.then(|| sentence(&format!("{why} {todo}"))).into_iter().collect();
-    Row { cells, details: Vec::new(), sentences }
+    TableRow { cells, details: Vec::new(), sentences }
 }
 
 /// What a sender is called.
