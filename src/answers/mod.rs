@@ -149,8 +149,8 @@ pub trait Answers {
     /// The store can't be read.
     fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>, Self::Error>;
 
-    /// The newest DMARC or TLS reports that have records or policies of a filter, `most` of them; of
-    /// TLS by its period, domains and reporters only.
+    /// The newest DMARC or TLS reports that have records or policies of a filter, `most` of them;
+    /// of TLS by its period, domains and reporters only.
     ///
     /// # Errors
     /// The store can't be read.

@@ -120,7 +120,7 @@ fn read(
             XmlStep::Open(Element::Version) => set(xml, &mut report.version)?,
             XmlStep::Open(Element::ReportMetadata) => metadata(xml, &mut report.metadata, period)?,
             XmlStep::Open(Element::PolicyPublished) => {
-                set_policy(xml, &mut report.policy_published)?
+                set_policy(xml, &mut report.policy_published)?;
             }
             XmlStep::Open(Element::Record) if met >= limits.records => {
                 return Err(limits.too_many_records().into());

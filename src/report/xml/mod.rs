@@ -271,8 +271,8 @@ impl<'x> Walker<'x> {
         self.value().map(|value| Some(value).filter(|value| !value.is_empty()))
     }
 
-    /// Passes over the rest of the element just opened, or up to an element of a kind in it, which is
-    /// then open: true.
+    /// Passes over the rest of the element just opened, or up to an element of a kind in it, which
+    /// is then open: true.
     pub(super) fn skip_to(&mut self, wanted: Option<Element>) -> Result<bool, Unreadable> {
         let depth = self.open.len();
         loop {
