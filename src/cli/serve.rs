@@ -47,6 +47,9 @@ pub struct ServeFlags {
     /// Nobody may say what is yours
     #[arg(long)]
     pub read_only: bool,
+    /// Show what failure reports know of persons: mailboxes and subjects of mails that failed
+    #[arg(long)]
+    pub show_persons: bool,
 }
 
 /// The name of a header field (RFC 9110 section 5.1).

@@ -41,6 +41,7 @@ pub(super) fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
         mine: Some(folder.path().join("mine.toml")),
         read_only: false,
         door: Door::new(Access::Anybody(Role::Editor), Vec::new(), ""),
+        shows_persons: false,
     };
     pages::serve(page, listener, &stop, |address| {
         // Whoever closed standard output has the address of the log.

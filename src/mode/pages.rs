@@ -1,5 +1,5 @@
-//! Pages: what `serve` and `demo` share: a socket of this machine, and pages on it until it is asked
-//! to end.
+//! Pages: what `serve` and `demo` share: a socket of this machine, and pages on it until it is
+//! asked to end.
 
 use std::{
     net::{SocketAddr, TcpListener},

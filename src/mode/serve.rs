@@ -40,6 +40,7 @@ pub(super) fn run(flags: &ServeFlags, config: Config) -> Result<Exit, Failure> {
         mine: mine_file,
         read_only: flags.read_only,
         door: Door::new(access(flags)?, flags.proxies.clone(), &flags.base_path),
+        shows_persons: flags.show_persons,
     };
     let stop = Arc::new(Stop::default());
     stop.on_signals(false)?;

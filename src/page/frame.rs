@@ -100,6 +100,8 @@ pub(super) struct TimeBar {
     pub(super) kept: Vec<Chosen>,
     pub(super) since: String,
     pub(super) until: String,
+    /// None of the presets.
+    pub(super) is_free: bool,
 }
 
 /// Pages that are one click away from everywhere.
@@ -171,6 +173,7 @@ impl TimeBar {
         let day = |second: Option<i64>| second.and_then(words::date).unwrap_or_default();
         TimeBar {
             words: time_words(&asked.filter(place.now), place.now),
+            is_free: !PRESETS.iter().any(|(text, _)| asked.period.is_preset(text)),
             presets: PRESETS.map(preset).into(),
             compare,
             action: place.link(view, &Asked::default()),

@@ -1,9 +1,11 @@
 //! Groups: a table of records that have a value in common, each with links to keep or to leave out.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
-use super::{asked::Asked, frame::Place, mine::Claim, view::View, words::Said};
-use crate::answers::{Groups, Key, Messages, Network};
+use super::{asked::Asked, frame::Place, host, mine::Claim, view::View, words::Said};
+use crate::answers::{Answers, Groups, Key, Messages, Network};
 
 /// Rows of a table, where nothing is said.
 pub(super) const ROWS: usize = 25;
@@ -38,6 +40,8 @@ pub(super) struct GroupRow {
     #[serde(skip)]
     pub(super) claim: Option<Claim>,
     pub(super) name: Said,
+    #[serde(skip)]
+    pub(super) address: Option<IpAddr>,
     /// What else is known of it.
     #[serde(skip_serializing_if = "Said::is_empty")]
     pub(super) about: Said,
@@ -91,6 +95,7 @@ impl GroupTable {
             GroupRow {
                 claim: None,
                 name: name(&group.key),
+                address: if let Key::Address(address) = group.key { address } else { None },
                 about: Said::default(),
                 reports: group.tally.reports,
                 messages: group.tally.messages,
@@ -109,6 +114,33 @@ impl GroupTable {
             omitted: groups.omitted,
             more: more.unwrap_or_default(),
         }
+    }
+}
+
+impl GroupTable {
+    /// The same with what is known of its addresses.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub(super) fn with_hosts<A: Answers>(mut self, answers: &A) -> Result<GroupTable, A::Error> {
+        let addresses: Vec<IpAddr> = self.rows.iter().filter_map(|row| row.address).collect();
+        let hosts = answers.hosts(&addresses)?;
+        for row in &mut self.rows {
+            let host = row.address.and_then(|address| hosts.get(&address));
+            row.about = host.map(host::line).unwrap_or_default();
+        }
+        Ok(self)
+    }
+
+    /// The same for a page whose rows can't be chosen on it.
+    #[must_use]
+    pub(super) fn without_choice(mut self) -> GroupTable {
+        self.more.clear();
+        for row in &mut self.rows {
+            row.only.clear();
+            row.not.clear();
+        }
+        self
     }
 }
 

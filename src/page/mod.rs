@@ -18,9 +18,12 @@ mod frame;
 mod groups;
 mod guard;
 mod home;
+mod host;
 mod incoming;
 mod log_in;
 mod mine;
+mod news;
+mod policy;
 mod report;
 mod reports;
 mod source;
@@ -60,6 +63,7 @@ use self::{
     frame::Place,
     log_in::Waiting,
     mine::Claims,
+    news::KeptNews,
     store::Question,
     trouble::Trouble,
     view::{Form, View},
@@ -104,6 +108,8 @@ pub struct Page {
     pub read_only: bool,
     /// Who is let in.
     pub door: Door,
+    /// Whether it is shown what failure reports know of persons.
+    pub shows_persons: bool,
 }
 
 /// What answers share.
@@ -111,6 +117,7 @@ struct Shared {
     page: Page,
     turns: Arc<Semaphore>,
     waiting: Waiting,
+    news: KeptNews,
 }
 
 impl Shared {
@@ -154,8 +161,9 @@ impl Page {
                 })
             })
         };
-        let (turns, waiting) = (Arc::new(Semaphore::new(AT_ONCE)), Waiting::new());
-        let shared = Arc::new(Shared { page: self, turns, waiting });
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        let (waiting, news) = (Waiting::new(), KeptNews::default());
+        let shared = Arc::new(Shared { page: self, turns, waiting, news });
         pages
             .fallback(|State(shared): State<Arc<Shared>>| async move {
                 refuse(&shared, &Trouble::NoPage)
@@ -203,9 +211,9 @@ async fn made(
     let work = spawn_blocking(move || {
         let _turn = turn;
         let place = of_thread.place(Some(&visitor));
-        let Page { store, maildirs, .. } = &of_thread.page;
-        let mine = &of_thread.page.mine()?;
-        store.ask(&Made { place, view, form, asked: &asked, maildirs, mine }, until)
+        let Shared { page, news, .. } = &*of_thread;
+        let (mine, asked) = (&page.mine()?, &asked);
+        page.store.ask(&Made { place, view, form, asked, page, mine, news }, until)
     });
     let written = match timeout_at(until.into(), work).await {
         Ok(Ok(written)) => written,
@@ -222,8 +230,9 @@ struct Made<'a> {
     view: View,
     form: Form,
     asked: &'a Asked,
-    maildirs: &'a [Arc<Maildir>],
+    page: &'a Page,
     mine: &'a Mine,
+    news: &'a KeptNews,
 }
 
 impl Question for Made<'_> {
@@ -233,10 +242,12 @@ impl Question for Made<'_> {
     where
         Trouble: From<A::Error>,
     {
-        let Made { place, form, asked, mine, .. } = *self;
+        let Made { place, form, asked, mine, news, page, .. } = *self;
         let claims = Claims { mine, may_edit: place.edits };
         match self.view {
-            View::Home => content::write(&home::Home::ask(answers, place, asked, mine)?, form),
+            View::Home => {
+                content::write(&home::Home::ask(answers, place, asked, mine, news)?, form)
+            }
             View::Domain => {
                 content::write(&domain::DomainPage::ask(answers, place, asked, claims)?, form)
             }
@@ -246,11 +257,12 @@ impl Question for Made<'_> {
             }
             View::Report => content::write(&report::ReportPage::ask(answers, place, asked)?, form),
             View::Tls => content::write(&tls::TlsPage::ask(answers, place, asked)?, form),
-            View::Failures => {
-                content::write(&failures::FailuresPage::ask(answers, place, asked)?, form)
-            }
+            View::Failures => content::write(
+                &failures::FailuresPage::ask(answers, place, asked, page.shows_persons)?,
+                form,
+            ),
             View::Incoming => {
-                let maildirs = self.maildirs;
+                let maildirs = &page.maildirs;
                 content::write(&incoming::Incoming::ask(answers, place, asked, maildirs)?, form)
             }
             View::Reports => {

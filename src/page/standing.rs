@@ -1,5 +1,7 @@
 //! Standing: what pages show of a domain's senders and of what is thought of them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{
@@ -40,6 +42,16 @@ impl Own {
         (sum.messages > 0).then_some(sum)
     }
 
+    /// Of the senders that are the domain's own, day by day.
+    pub(super) fn days(found: &Standing) -> BTreeMap<i64, Count> {
+        let mut days: BTreeMap<i64, Count> = BTreeMap::new();
+        let own = found.senders.iter().filter(|one| is_own(one));
+        for day in own.flat_map(|one| &one.history.days) {
+            days.entry(day.begin).or_default().add(day);
+        }
+        days
+    }
+
     fn and(self, messages: &Messages) -> Own {
         Own {
             messages: self.messages.saturating_add(messages.messages),
@@ -68,6 +80,29 @@ pub(super) struct BucketTable {
     /// Of all its senders.
     pub(super) messages: u64,
     pub(super) senders: Vec<SenderRow>,
+}
+
+/// Senders that are shown of those about whom nothing is to be done; the others are a click away.
+const FIRST: usize = 5;
+
+impl BucketTable {
+    fn split(&self) -> (&[SenderRow], &[SenderRow]) {
+        let is_own = ["needs_repair", "mine"].contains(&self.bucket);
+        let all = self.senders.len();
+        // One more would take no more room than the words that there is one.
+        let shown = if is_own || all <= FIRST + 1 { all } else { FIRST };
+        self.senders.split_at(shown)
+    }
+
+    /// Those that are shown at once.
+    pub(super) fn first(&self) -> &[SenderRow] {
+        self.split().0
+    }
+
+    /// The others.
+    pub(super) fn rest(&self) -> &[SenderRow] {
+        self.split().1
+    }
 }
 
 /// A sender.
@@ -183,7 +218,7 @@ fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow 
         kind: history.sender.kind.as_deref().unwrap_or_default().into(),
         addresses: history.addresses,
         messages: history.tally.messages,
-        before: *before,
+        before: before.filter(|_| asked.compares),
         why: verdict.why.as_str().into(),
         todo: verdict.todo.as_str().into(),
         repair: verdict.repair.iter().copied().map(Mechanism::name).collect(),
@@ -191,7 +226,11 @@ fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow 
         thin: verdict.thin,
         first: then(history.tally.first),
         last: then(history.tally.last),
-        spark: Spark::new(range, &days.collect()),
+        spark: Spark::new(
+            range,
+            &days.collect(),
+            if is_own(one) { ["pass", "fail"] } else { ["faint", "quiet"] },
+        ),
         href: choose(View::Sender, false),
         only: choose(View::Domain, false),
         not: choose(View::Domain, true),

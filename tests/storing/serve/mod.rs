@@ -1,5 +1,6 @@
 //! `serve`: the pages as a browser gets them, from the real program.
 
+mod accessible;
 mod accounts;
 mod browser;
 mod clicked;

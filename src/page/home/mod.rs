@@ -1,40 +1,55 @@
-//! Home: the domains, worst first: is my own mail safe, what is to be mended, who else sends?
+//! Home: the domains, worst first: is my own mail safe, what changed, may I tighten the policy, can
+//! mail reach me over TLS?
 
-use std::{cmp::Reverse, collections::BTreeMap};
+mod card;
+mod tiles;
+
+use std::cmp::Reverse;
 
 use askama::Template;
 use serde::Serialize;
 
+use self::{card::Card, tiles::Tile};
 use super::{
     asked::Asked,
-    chart::{Count, Spark},
     content::{Content, Table},
     frame::{Frame, Place},
     groups::{GroupTable, Named},
-    standing::{JUDGED, Own, policy_word},
+    news::{DAYS, KeptNews},
+    standing::JUDGED,
     trouble::Trouble,
     view::View,
     words::{self, Said, Then},
 };
 use crate::{
-    answers::{Answers, By, Filter, Groups, Key, Messages, overview::Tls},
-    verdict::{Bucket, Mine, Standing, standing},
+    answers::{Answers, By, Choice, Filter, Groups, Key, Messages, overview::Tls},
+    changes::{Change, ChangeKind},
+    verdict::{Mine, standing},
 };
 
 /// Domains whose senders are judged; of the others there are numbers only.
 const CARDS: usize = 12;
 
-/// Senders to be mended that a card names.
-const NAMED: usize = 3;
+/// Changes that are shown.
+const CHANGES: usize = 8;
+
+/// TLS policies that are looked at.
+const POLICIES: usize = 1000;
 
 /// All domains.
 #[derive(Debug, Template, Serialize)]
-#[template(path = "page/home.html")]
+#[template(path = "page/home/home.html")]
 pub(super) struct Home {
     #[serde(skip)]
     frame: Frame,
     #[serde(skip)]
     newest: Option<Then>,
+    /// Where all reports are shown.
+    #[serde(skip)]
+    all: String,
+    #[serde(skip)]
+    tiles: Vec<Tile>,
+    changes: Vec<ShownChange>,
     reports: u64,
     #[serde(flatten)]
     messages: Messages,
@@ -43,35 +58,15 @@ pub(super) struct Home {
     tls: Tls,
 }
 
-/// How a domain stands.
+/// What is different in the last days, whatever time is shown.
 #[derive(Debug, Serialize)]
-struct Card {
+struct ShownChange {
+    kind: ChangeKind,
     domain: Said,
     #[serde(skip)]
     href: String,
-    /// `p` of the newest report, if it is one that is known.
-    policy: Option<&'static str>,
-    #[serde(flatten)]
-    messages: Messages,
-    /// The domain's own mail.
-    own: Own,
-    /// The same of the time before, of the same senders.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    own_before: Option<Own>,
-    strangers: u64,
-    strangers_refused: u64,
-    forwarded: u64,
-    unknown: u64,
-    to_repair: Vec<Repair>,
-    #[serde(skip)]
-    spark: Option<Spark>,
-}
-
-/// A sender of the domain that fails.
-#[derive(Debug, Serialize)]
-struct Repair {
-    sender: Said,
-    failed: u64,
+    needs_attention: bool,
+    text: Said,
     todo: Said,
 }
 
@@ -85,6 +80,7 @@ impl Home {
         place: Place,
         asked: &Asked,
         mine: &Mine,
+        news: &KeptNews,
     ) -> Result<Home, Trouble>
     where
         Trouble: From<A::Error>,
@@ -94,12 +90,13 @@ impl Home {
         let newest = answers.newest(&Filter::default())?;
         let Groups { total, mut groups, omitted } =
             answers.groups(&filter, By::Domain, asked.rows.unwrap_or(200))?;
+        let tls = answers.tls(&filter, POLICIES)?;
         let others = groups.split_off(groups.len().min(CARDS));
         let mut domains = Vec::new();
         for group in &groups {
             let Key::Domain(domain) = &group.key else { continue };
             let found = standing(answers, &filter, domain, mine, ends, JUDGED)?;
-            domains.push(Card::new(place, asked, &filter, &found));
+            domains.push(Card::new(place, asked, &filter, &found, &tls));
         }
         domains.sort_by_key(|card| {
             let failed = card.own.messages.saturating_sub(card.own.pass);
@@ -111,77 +108,68 @@ impl Home {
             column: "Domain",
             empty: "There is no other domain.",
         };
+        let news = news.get(answers, place.now, mine)?;
+        let changes: Vec<_> = news.iter().map(|one| changed(place, asked, one)).collect();
         let others = Groups { total, groups: others, omitted };
+        let all = Asked::read("since=all").unwrap_or_default();
         Ok(Home {
             frame: Frame::new(place, View::Home, asked, "Domains"),
             newest: newest.map(|second| Then::new(second, place.now)),
+            all: place.link(View::Home, &all),
+            tiles: tiles::tiles(place, asked, &domains, &news, &tls),
+            changes,
             reports: total.reports,
             messages: total.messages,
             domains,
             others: GroupTable::new(place, View::Home, asked, named, others),
-            tls: answers.tls(&filter, 5)?,
+            tls,
         })
     }
+
+    /// The changes that are shown.
+    fn first_changes(&self) -> &[ShownChange] {
+        &self.changes[..self.changes.len().min(CHANGES)]
+    }
+
+    fn more_changes(&self) -> u64 {
+        self.changes.len().saturating_sub(CHANGES) as u64
+    }
 }
 
-impl Card {
-    fn new(place: Place, asked: &Asked, filter: &Filter, found: &Standing) -> Card {
-        let of_domain = asked.with(|asked| asked.filter.domains.only = vec![found.domain.clone()]);
-        let of = |bucket: Bucket| {
-            let all = found.senders.iter().filter(move |one| one.verdict.bucket == bucket);
-            all.map(|one| one.history.tally.messages)
-        };
-        let sum = |bucket| of(bucket).fold(0_u64, |sum, one| sum.saturating_add(one.messages));
-        let refused = of(Bucket::Stranger).fold(0_u64, |sum, one| {
-            sum.saturating_add(one.disposition.quarantine).saturating_add(one.disposition.reject)
-        });
-        let repairs = found.senders.iter().filter(|one| one.verdict.bucket == Bucket::NeedsRepair);
-        let range = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now));
-        Card {
-            domain: groups_name(&found.domain),
-            href: place.link(View::Domain, &of_domain),
-            policy: found.policy.as_ref().and_then(|policy| policy_word(policy.p.as_deref())),
-            messages: found.tally.messages,
-            own: Own::of(found),
-            own_before: Own::before(found),
-            strangers: sum(Bucket::Stranger),
-            strangers_refused: refused.min(sum(Bucket::Stranger)),
-            forwarded: sum(Bucket::Forwarder),
-            unknown: sum(Bucket::Unknown).saturating_add(found.rest.messages),
-            to_repair: repairs
-                .map(|one| {
-                    let messages = &one.history.tally.messages;
-                    Repair {
-                        sender: one.history.sender.name.as_str().into(),
-                        failed: messages.messages.saturating_sub(messages.pass),
-                        todo: one.verdict.todo.as_str().into(),
-                    }
-                })
-                .collect(),
-            spark: Spark::new(range, &days(found)),
+/// A change, and the page that has more of it.
+fn changed(place: Place, asked: &Asked, change: &Change) -> ShownChange {
+    let Change { kind, domain, who, .. } = change;
+    let mut about = asked.period_only();
+    if !domain.is_empty() {
+        about.filter.domains = Choice::of(domain.clone());
+    }
+    let view = match kind {
+        ChangeKind::SenderFails
+        | ChangeKind::NewSender
+        | ChangeKind::SenderRepaired
+        | ChangeKind::SenderGone
+            if !who.is_empty() =>
+        {
+            about.filter.senders = Choice::of(who.clone());
+            View::Sender
         }
+        ChangeKind::TlsFailures => View::Tls,
+        ChangeKind::ReporterSilent => {
+            if !who.is_empty() {
+                about.filter.organizations = Choice::of(who.clone());
+            }
+            View::Reports
+        }
+        _ => View::Domain,
+    };
+    ShownChange {
+        kind: *kind,
+        domain: if domain.is_empty() { who.as_str() } else { domain.as_str() }.into(),
+        href: place.link(view, &about),
+        needs_attention: change.needs_attention,
+        text: change.text.as_str().into(),
+        todo: change.todo.as_str().into(),
     }
-
-    fn named(&self) -> &[Repair] {
-        &self.to_repair[..self.to_repair.len().min(NAMED)]
-    }
-
-    fn unnamed(&self) -> u64 {
-        self.to_repair.len().saturating_sub(NAMED) as u64
-    }
-}
-
-fn groups_name(domain: &str) -> Said {
-    super::groups::name(&Key::Domain(domain.to_owned()))
-}
-
-/// What passed and failed day by day, of the senders that were judged.
-fn days(found: &Standing) -> BTreeMap<i64, Count> {
-    let mut days: BTreeMap<i64, Count> = BTreeMap::new();
-    for day in found.senders.iter().flat_map(|one| &one.history.days) {
-        days.entry(day.begin).or_default().add(day);
-    }
-    days
 }
 
 impl Content for Home {
