@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{maildirs, pages};
 use crate::{
@@ -11,12 +11,20 @@ use crate::{
     opensearch::ClusterAnswers,
     page::{Page, PageStore},
     sink::Destination,
+    sqlite::{OpenError, query::Reader},
     stop::Stop,
 };
 
 pub(super) fn run(flags: &ServeFlags, store: Destination) -> Result<Exit, Failure> {
     let store = match store {
-        Destination::Sqlite(file) => PageStore::File(file),
+        Destination::Sqlite(file) => {
+            // Pages don't wait until a store of an older version is up to date. What else is wrong
+            // with it they say themselves, for it may be mended meanwhile.
+            if let Err(error @ OpenError::NotRenewed { .. }) = Reader::open(&file) {
+                warn!("{error}");
+            }
+            PageStore::File(file)
+        }
         Destination::OpenSearch(config) => {
             PageStore::Cluster(Box::new(ClusterAnswers::new(config)?))
         }
