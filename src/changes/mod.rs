@@ -19,7 +19,6 @@ use std::{fmt, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::senders::of_domain;
 use self::situations::SituationKey;
 use crate::{
     answers::{Answers, By, Filter, Key},
@@ -180,13 +179,19 @@ pub fn news<A: Answers>(answers: &A, look: &Look, open: &[SituationKey]) -> Resu
     let mut news = News::default();
     let groups = answers.groups(&look.filter(MONTH), By::Domain, DOMAINS)?;
     news.omitted = groups.omitted;
-    for group in groups.groups {
-        let Key::Domain(domain) = group.key else { continue };
-        let (standing, changes) = of_domain(answers, look, &domain)?;
+    let domains: Vec<&str> = groups
+        .groups
+        .iter()
+        .filter_map(|group| match &group.key {
+            Key::Domain(domain) => Some(&**domain),
+            _ => None,
+        })
+        .collect();
+    for (standing, changes) in senders::of_domains(answers, look, &domains)? {
         news.standings.push(standing);
         news.changes.extend(changes);
-        news.changes.extend(policies::of_domain(answers, look, &domain)?);
     }
+    news.changes.extend(policies::of_domains(answers, look, &domains)?.into_iter().flatten());
     news.changes.extend(tls::changes(answers, look)?);
     if look.domain.is_none() {
         news.changes.extend(reporters::changes(answers, look, open)?);

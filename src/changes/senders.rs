@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::HashMap, ops::Range};
 
 use super::{Change, ChangeKind, DAY, Look, MONTH, is_share, percent};
 use crate::{
-    answers::{Answers, Choice, Disposition, Evaluated, Filter, Histories, History, Network},
+    answers::{Answers, Choice, Disposition, Evaluated, Filter, History, Network, Tally},
     senders::Basis,
     verdict::{self, Bucket, Judged, Standing, counted, number, part},
 };
@@ -66,8 +66,8 @@ struct Seen<'s> {
     delivered: u64,
 }
 
-impl Seen<'_> {
-    fn name(&self) -> &str {
+impl<'s> Seen<'s> {
+    fn name(&self) -> &'s str {
         &self.judged.history.sender.name
     }
 
@@ -81,54 +81,104 @@ impl Seen<'_> {
     }
 }
 
-/// How a domain stands over the month, and what is different with its senders in the period.
+/// How domains stand over the month, and what is different with their senders in the period.
 ///
 /// # Errors
 /// The store can't be read.
-pub fn of_domain<A: Answers>(
+pub(super) fn of_domains<A: Answers>(
     answers: &A,
     look: &Look,
-    domain: &str,
-) -> Result<(Standing, Vec<Change>), A::Error> {
+    domains: &[&str],
+) -> Result<Vec<(Standing, Vec<Change>)>, A::Error> {
     let month = Filter { domains: Choice::default(), ..look.filter(MONTH) };
-    let standing = verdict::standing(answers, &month, domain, look.mine, look.period.end, TOP)?;
-    let delivered = delivered(answers, look, domain)?;
-    let (now, before) = (look.period.clone(), look.before());
-    let seen: Vec<Seen> = standing
-        .senders
+    let standings =
+        verdict::standings(answers, &month, domains, look.mine, look.period.end, TOP)?;
+    let delivered = delivered(answers, look, domains)?;
+    let all: Vec<OfDomain> = standings
         .iter()
-        .map(|judged| {
-            let mut earlier = sum(&judged.history, &before);
-            if let Some(more) = judged.before {
-                earlier.add(more.messages, more.pass);
-            }
-            let delivered = delivered.get(&judged.history.sender.name).map_or(0, |days| days.now);
-            Seen { judged, now: sum(&judged.history, &now), before: earlier, delivered }
-        })
+        .zip(&delivered)
+        .map(|(standing, delivered)| OfDomain::new(look, standing, delivered))
         .collect();
-    let first = standing.before.and_then(|before| before.first).or(standing.tally.first);
-    let is_known = first.is_some_and(|first| first <= now.start - KNOWN);
-    let mut changes = Vec::new();
-    let mut told: Vec<&str> = Vec::new();
-    let mut asked = 0;
-    for seen in &seen {
-        let change = match one(look, domain, seen, is_known) {
-            None if seen.is_nameless() && seen.now.fail() >= look.volume && asked < NETWORKS => {
-                asked += 1;
-                once_passing(answers, look, domain, seen)?
-            }
-            change => change,
-        };
-        if let Some(change) = change {
-            told.push(seen.name());
-            changes.push(change);
-        }
-    }
-    changes.extend(pass_rate(domain, &seen, &told));
-    changes.extend(forged(look, domain, &seen, &told, &delivered));
-    Ok((standing, changes))
+    let asked: Vec<Filter> = all.iter().flat_map(|one| one.asked(look)).collect();
+    let mut earlier = answers.totals_each(&asked)?.into_iter();
+    let changes: Vec<_> = all.into_iter().map(|one| one.changes(look, &mut earlier)).collect();
+    Ok(standings.into_iter().zip(changes).collect())
 }
 
+/// The senders of a domain, and what is different with each as far as it tells by itself.
+struct OfDomain<'s> {
+    domain: &'s str,
+    senders: Vec<(Seen<'s>, Option<Change>)>,
+    delivered: &'s HashMap<String, Delivered>,
+}
+
+impl<'s> OfDomain<'s> {
+    fn new(
+        look: &Look,
+        standing: &'s Standing,
+        delivered: &'s HashMap<String, Delivered>,
+    ) -> OfDomain<'s> {
+        let domain = &standing.domain;
+        let first = standing.before.and_then(|before| before.first).or(standing.tally.first);
+        let is_known = first.is_some_and(|first| first <= look.period.start - KNOWN);
+        let sender = |judged: &'s Judged| {
+            let mut before = sum(&judged.history, &look.before());
+            if let Some(more) = judged.before {
+                before.add(more.messages, more.pass);
+            }
+            let now = sum(&judged.history, &look.period);
+            let delivered = delivered.get(&judged.history.sender.name).map_or(0, |days| days.now);
+            let seen = Seen { judged, now, before, delivered };
+            let change = one(look, domain, &seen, is_known);
+            (seen, change)
+        };
+        OfDomain { domain, senders: standing.senders.iter().map(sender).collect(), delivered }
+    }
+
+    /// What the networks sent before that have to be looked up.
+    fn asked(&self, look: &Look) -> Vec<Filter> {
+        let networks = self.senders.iter().filter_map(|sender| looked_up(look, sender));
+        networks
+            .take(NETWORKS)
+            .map(|network| Filter {
+                domains: Choice::of(self.domain.to_owned()),
+                exactly: true,
+                networks: Choice::of(network),
+                ..look.between(look.before())
+            })
+            .collect()
+    }
+
+    /// All that is different; `earlier` has what was asked.
+    fn changes(self, look: &Look, earlier: &mut impl Iterator<Item = Tally>) -> Vec<Change> {
+        let OfDomain { domain, senders, delivered } = self;
+        let (mut seen, mut changes, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let mut asked = 0;
+        for sender in senders {
+            let is_asked = asked < NETWORKS && looked_up(look, &sender).is_some();
+            let (sender, mut change) = sender;
+            if is_asked {
+                asked += 1;
+                change =
+                    earlier.next().and_then(|before| once_passing(look, domain, &sender, &before));
+            }
+            if let Some(change) = change {
+                told.push(sender.name());
+                changes.push(change);
+            }
+            seen.push(sender);
+        }
+        changes.extend(pass_rate(domain, &seen, &told));
+        changes.extend(forged(look, domain, &seen, &told, delivered));
+        changes
+    }
+}
+
+/// The network of a sender of which nothing else is known, and whose mail fails.
+fn looked_up(look: &Look, (seen, change): &(Seen, Option<Change>)) -> Option<Network> {
+    let is_meant = change.is_none() && seen.is_nameless() && seen.now.fail() >= look.volume;
+    if is_meant { seen.name().parse().ok() } else { None }
+}
 /// The messages of a time.
 fn sum(history: &History, time: &Range<i64>) -> Sum {
     let mut sum = Sum::default();
@@ -150,10 +200,10 @@ struct Delivered {
 fn delivered<A: Answers>(
     answers: &A,
     look: &Look,
-    domain: &str,
-) -> Result<HashMap<String, Delivered>, A::Error> {
-    let filter = Filter {
-        domains: Choice::of(domain.to_owned()),
+    domains: &[&str],
+) -> Result<Vec<HashMap<String, Delivered>>, A::Error> {
+    let filter = |domain: &&str| Filter {
+        domains: Choice::of((*domain).to_owned()),
         exactly: true,
         dmarc: Choice::of(Evaluated::Fail),
         dispositions: Choice {
@@ -162,7 +212,7 @@ fn delivered<A: Answers>(
         },
         ..look.filter(MONTH)
     };
-    let Histories { senders, .. } = answers.histories(&filter, TOP)?;
+    let filters: Vec<Filter> = domains.iter().map(filter).collect();
     let of = |history: History| {
         let before = look.before();
         let earlier = history.days.iter().filter(|day| before.contains(&day.begin));
@@ -170,7 +220,8 @@ fn delivered<A: Answers>(
         let now = sum(&history, &look.period).messages;
         (history.sender.name, Delivered { now, before })
     };
-    Ok(senders.into_iter().map(of).collect())
+    let found = answers.histories_each(&filters, TOP)?.into_iter();
+    Ok(found.map(|found| found.senders.into_iter().map(of).collect()).collect())
 }
 
 /// What is different with a sender, as far as it tells by itself.
@@ -271,25 +322,12 @@ fn failing(domain: &str, name: &str, now: Sum, before: Sum, todo: &str) -> Chang
 
 /// Nothing but a network is known of this mail, which fails: its signature may have told who sends
 /// from there, as long as it passed.
-fn once_passing<A: Answers>(
-    answers: &A,
-    look: &Look,
-    domain: &str,
-    seen: &Seen,
-) -> Result<Option<Change>, A::Error> {
-    let Ok(network) = seen.name().parse::<Network>() else { return Ok(None) };
-    let filter = Filter {
-        domains: Choice::of(domain.to_owned()),
-        exactly: true,
-        networks: Choice::of(network),
-        ..look.between(look.before())
-    };
-    let before = answers.totals(&filter)?.messages;
-    let before = Sum { messages: before.messages, pass: before.pass };
+fn once_passing(look: &Look, domain: &str, seen: &Seen, before: &Tally) -> Option<Change> {
+    let before = Sum { messages: before.messages.messages, pass: before.messages.pass };
     if before.messages < look.volume || !before.passes() {
-        return Ok(None);
+        return None;
     }
-    Ok(Some(failing(domain, seen.name(), seen.now, before, &seen.judged.verdict.todo)))
+    Some(failing(domain, seen.name(), seen.now, before, &seen.judged.verdict.todo))
 }
 
 /// The domain's own mail, without senders that were told of.

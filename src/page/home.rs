@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     answers::{Answers, By, Filter, Groups, Key, Messages, overview::Tls},
-    verdict::{Bucket, Mine, Standing, standing},
+    verdict::{Bucket, Mine, Standing, standings},
 };
 
 /// Domains whose senders are judged; of the others there are numbers only.
@@ -97,12 +97,14 @@ impl Home {
         let Groups { total, mut groups, omitted } =
             answers.groups(&filter, By::Domain, asked.rows.unwrap_or(200))?;
         let others = groups.split_off(groups.len().min(JUDGED));
-        let mut domains = Vec::new();
-        for group in &groups {
-            let Key::Domain(domain) = &group.key else { continue };
-            let found = standing(answers, &filter, domain, mine, place.now, SENDERS)?;
-            domains.push(Card::new(place, asked, &filter, &found));
-        }
+        let names = groups.iter().filter_map(|group| match &group.key {
+            Key::Domain(domain) => Some(&**domain),
+            _ => None,
+        });
+        let names: Vec<&str> = names.collect();
+        let found = standings(answers, &filter, &names, mine, place.now, SENDERS)?;
+        let mut domains: Vec<Card> =
+            found.iter().map(|found| Card::new(place, asked, &filter, found)).collect();
         domains.sort_by_key(|card| {
             let failed = card.own.messages.saturating_sub(card.own.pass);
             (Reverse(failed), Reverse(card.strangers - card.strangers_refused))

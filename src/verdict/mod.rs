@@ -18,7 +18,7 @@ pub(crate) use self::words::{counted, list, number, part};
 pub use self::{
     advice::{Advice, Hit, HitSender, Step, advice},
     mine::{Mine, MineError, ParseMineError, Whose},
-    standing::{Standing, standing},
+    standing::{Standing, standing, standings},
 };
 use crate::answers::{History, Messages};
 

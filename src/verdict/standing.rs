@@ -48,48 +48,113 @@ pub fn standing<A: Answers>(
     now: i64,
     top: usize,
 ) -> Result<Standing, A::Error> {
-    let filter = Filter { domains: Choice::of(domain.to_owned()), exactly: true, ..filter.clone() };
-    let said: Vec<&Whose> = mine.of(domain).collect();
-    let policy = answers.policy(&filter)?;
-    let parts = parts(&filter, &said);
-    let (mut found, mut omitted, mut rest) = (Vec::new(), 0, Messages::default());
-    for (filter, network) in &parts {
-        let Histories { senders, omitted: more, rest: messages, .. } =
-            answers.histories(filter, top)?;
-        found.extend(senders.into_iter().map(|history| (history, *network)));
-        omitted += more;
-        rest.merge(&messages);
-    }
-    let before = filter.before(now);
-    let before = before.map(|filter| answers.histories(&filter, top)).transpose()?;
-    let earlier: HashMap<&str, &Messages> = before
-        .iter()
-        .flat_map(|before| &before.senders)
-        .map(|history| (&*history.sender.name, &history.tally.messages))
-        .collect();
-    let keys = Keys::of(found.iter().map(|(history, _)| history));
-    let judge = |(history, network): (History, Option<&Whose>)| {
-        let said: Vec<&Whose> = said
-            .iter()
-            .copied()
-            .filter(|whose| network == Some(*whose) || is_said(whose, &history))
-            .collect();
-        let before = earlier.get(&*history.sender.name).copied();
-        let case =
-            Case { history: &history, before, said: &said, keys: &keys, policy: policy.as_ref() };
-        Judged { before: before.copied(), verdict: rules::verdict(&case), history }
+    let standings = standings(answers, filter, &[domain], mine, now, top)?;
+    Ok(standings.into_iter().next().expect("the standing of the domain"))
+}
+
+/// The same of several domains, asked all at once.
+///
+/// # Errors
+/// The store can't be read.
+pub fn standings<A: Answers>(
+    answers: &A,
+    filter: &Filter,
+    domains: &[&str],
+    mine: &Mine,
+    now: i64,
+    top: usize,
+) -> Result<Vec<Standing>, A::Error> {
+    let questions: Vec<Question> =
+        domains.iter().map(|domain| Question::new(filter, domain, mine, now)).collect();
+    let filters: Vec<Filter> = questions.iter().map(|one| one.filter.clone()).collect();
+    let asked: Vec<Filter> = questions.iter().flat_map(Question::asked).collect();
+    let split: Vec<Filter> = questions.iter().flat_map(Question::split).collect();
+    let mut policies = answers.policy_each(&filters)?.into_iter();
+    let mut histories = answers.histories_each(&asked, top)?.into_iter();
+    let mut totals = answers.totals_each(&split)?.into_iter();
+    let standing = |question: Question| {
+        let policy = policies.next().flatten();
+        let found: Vec<_> = histories.by_ref().take(question.parts.len()).collect();
+        let before = question.before.as_ref().and_then(|_| histories.next());
+        let total = if question.parts.len() > 1 { totals.next() } else { None };
+        question.judge(policy, found, before, total)
     };
-    let mut senders: Vec<Judged> = found.into_iter().map(judge).collect();
-    senders.sort_by_key(|one| (one.verdict.bucket, Reverse(one.history.tally.messages.messages)));
-    Ok(Standing {
-        domain: domain.to_owned(),
-        tally: answers.totals(&filter)?,
-        before: before.map(|before| before.total),
-        policy,
-        senders,
-        omitted,
-        rest,
-    })
+    Ok(questions.into_iter().map(standing).collect())
+}
+
+/// What is asked of a domain.
+struct Question<'q> {
+    domain: &'q str,
+    filter: Filter,
+    said: Vec<&'q Whose>,
+    parts: Vec<(Filter, Option<&'q Whose>)>,
+    /// Of the period before.
+    before: Option<Filter>,
+}
+
+impl<'q> Question<'q> {
+    fn new(filter: &Filter, domain: &'q str, mine: &'q Mine, now: i64) -> Question<'q> {
+        let domains = Choice::of(domain.to_owned());
+        let filter = Filter { domains, exactly: true, ..filter.clone() };
+        let said: Vec<&Whose> = mine.of(domain).collect();
+        let (parts, before) = (parts(&filter, &said), filter.before(now));
+        Question { domain, filter, said, parts, before }
+    }
+
+    /// Of which histories are asked for: those of the parts, then of the period before.
+    fn asked(&self) -> Vec<Filter> {
+        let parts = self.parts.iter().map(|(filter, _)| filter);
+        parts.chain(&self.before).cloned().collect()
+    }
+
+    /// All, where it is in parts, which may have reports in common.
+    fn split(&self) -> Vec<Filter> {
+        if self.parts.len() > 1 { vec![self.filter.clone()] } else { Vec::new() }
+    }
+
+    fn judge(
+        self,
+        policy: Option<PolicyPublished>,
+        of_parts: Vec<Histories>,
+        before: Option<Histories>,
+        total: Option<Tally>,
+    ) -> Standing {
+        let (mut found, mut omitted, mut rest) = (Vec::new(), 0, Messages::default());
+        let mut tally = total;
+        for (histories, (_, network)) in of_parts.into_iter().zip(&self.parts) {
+            found.extend(histories.senders.into_iter().map(|history| (history, *network)));
+            omitted += histories.omitted;
+            rest.merge(&histories.rest);
+            tally.get_or_insert(histories.total);
+        }
+        let earlier: HashMap<&str, &Messages> = before
+            .iter()
+            .flat_map(|before| &before.senders)
+            .map(|history| (&*history.sender.name, &history.tally.messages))
+            .collect();
+        let keys = Keys::of(found.iter().map(|(history, _)| history));
+        let judge = |(history, network): (History, Option<&Whose>)| {
+            let is_said = |whose: &Whose| network == Some(whose) || is_said(whose, &history);
+            let said: Vec<&Whose> =
+                self.said.iter().copied().filter(|whose| is_said(whose)).collect();
+            let before = earlier.get(&*history.sender.name).copied();
+            let policy = policy.as_ref();
+            let case = Case { history: &history, before, said: &said, keys: &keys, policy };
+            Judged { before: before.copied(), verdict: rules::verdict(&case), history }
+        };
+        let mut senders: Vec<Judged> = found.into_iter().map(judge).collect();
+        senders
+            .sort_by_key(|one| (one.verdict.bucket, Reverse(one.history.tally.messages.messages)));
+        Standing {
+            domain: self.domain.to_owned(),
+            tally: tally.unwrap_or_default(),
+            before: before.map(|before| before.total),
+            policy,
+            senders,
+            omitted,
+            rest,
+        }
+    }
 }
 
 /// The filter in parts: for each network that the user said is the domain's own what comes from

@@ -27,16 +27,24 @@ use crate::{
 const DAY: i64 = 86_400;
 
 impl Scan<'_> {
-    /// What is known of the senders with most messages.
-    pub(in crate::sqlite) fn histories(&mut self, top: usize) -> Result<Histories> {
-        let Senders { total, heaviest, omitted } = self.heaviest_senders(top)?;
+    /// For each filter what is known of the senders with most messages.
+    pub(in crate::sqlite) fn histories(&mut self, top: usize) -> Result<Vec<Histories>> {
+        let senders = self.heaviest_senders(top)?;
         let mut words = Words { pass: self.pass, forwarding: Vec::new() };
         for word in FORWARDING {
             words.forwarding.extend(find(self.connection, word)?.map(i64::cast_unsigned));
         }
         let asked = Asked { addresses: true, evidence: true, senders: true };
-        let gather = Gathered::new(words, places(&heaviest), heaviest.len());
-        let Gathered { found, rest, .. } = self.gather(asked, gather)?;
+        let gather = |Senders { heaviest, .. }: &Senders| {
+            Gathered::new(words.clone(), places(heaviest), heaviest.len())
+        };
+        let gather = senders.iter().map(gather).collect();
+        let found = self.gather(asked, gather)?;
+        senders.into_iter().zip(found).map(|(senders, found)| self.told(senders, found)).collect()
+    }
+
+    fn told(&self, senders: Senders, gathered: Gathered) -> Result<Histories> {
+        let Senders { total, heaviest, omitted } = senders;
         let history = |(sender, found): (_, Found)| {
             let selector = |(selector, [pass, fail, with_spf]): (u64, [u64; 3])| {
                 let selector = name(self.connection, selector)?;
@@ -54,9 +62,9 @@ impl Scan<'_> {
                 days: found.days.into_values().collect(),
             })
         };
-        let senders = heaviest.into_iter().map(|heavy| heavy.key).zip(found);
+        let senders = heaviest.into_iter().map(|heavy| heavy.key).zip(gathered.found);
         let senders = senders.map(history).collect::<Result<_>>()?;
-        Ok(Histories { total, senders, omitted, rest: rest.tally().messages })
+        Ok(Histories { total, senders, omitted, rest: gathered.rest.tally().messages })
     }
 }
 

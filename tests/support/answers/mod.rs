@@ -41,4 +41,32 @@ where
         let newest = answers.newest(&domains).expect("the newest");
         assert_eq!(newest, naive.newest(&domains), "seed {seed}, {n}: {domains:?}");
     }
+    compare_each(naive, answers, filters.min(TOGETHER), seed);
+}
+
+/// Filters that are asked at once.
+const TOGETHER: usize = 8;
+
+fn compare_each<A: Answers>(naive: &Naive, answers: &A, filters: usize, seed: u64)
+where
+    A::Error: std::fmt::Debug,
+{
+    let mut rng = Rng::new(seed, u64::MAX);
+    let filters: Vec<Filter> = (0..filters).map(|_| filter(&mut rng)).collect();
+    let top = *rng.of(&[0, 1, 3, 1000]);
+    let expected: Vec<_> = filters.iter().map(|filter| naive.totals(filter)).collect();
+    assert_eq!(answers.totals_each(&filters).expect("totals"), expected, "{seed}: {filters:?}");
+    for by in By::ALL {
+        let groups = answers.groups_each(&filters, by, top).expect("groups");
+        let expected: Vec<_> =
+            filters.iter().map(|filter| naive.groups(filter, by, top)).collect();
+        assert_eq!(groups, expected, "{seed}: {by:?}, {top} of {filters:?}");
+    }
+    let histories = answers.histories_each(&filters, top).expect("histories");
+    let expected: Vec<_> = filters.iter().map(|filter| naive.histories(filter, top)).collect();
+    assert_eq!(histories, expected, "{seed}: histories, {top} of {filters:?}");
+    let policies = answers.policy_each(&filters).expect("policies");
+    let expected: Result<Vec<_>, _> =
+        filters.iter().map(|filter| answers.policy(filter)).collect();
+    assert_eq!(policies, expected.expect("policies"), "{seed}: policies of {filters:?}");
 }
