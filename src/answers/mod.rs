@@ -128,10 +128,7 @@ pub trait Answers {
     ///
     /// # Errors
     /// The store can't be read.
-    fn policy_each(
-        &self,
-        filters: &[Filter],
-    ) -> Result<Vec<Option<PolicyPublished>>, Self::Error> {
+    fn policy_each(&self, filters: &[Filter]) -> Result<Vec<Option<PolicyPublished>>, Self::Error> {
         filters.iter().map(|filter| self.policy(filter)).collect()
     }
 

@@ -91,8 +91,7 @@ pub(super) fn of_domains<A: Answers>(
     domains: &[&str],
 ) -> Result<Vec<(Standing, Vec<Change>)>, A::Error> {
     let month = Filter { domains: Choice::default(), ..look.filter(MONTH) };
-    let standings =
-        verdict::standings(answers, &month, domains, look.mine, look.period.end, TOP)?;
+    let standings = verdict::standings(answers, &month, domains, look.mine, look.period.end, TOP)?;
     let delivered = delivered(answers, look, domains)?;
     let all: Vec<OfDomain> = standings
         .iter()

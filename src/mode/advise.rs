@@ -78,8 +78,7 @@ impl Asked<'_> {
         let domains: Vec<String> = domains.collect();
         let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
         let (filter, mine) = (&self.filter, self.mine);
-        let standings =
-            verdict::standings(answers, filter, &domains, mine, self.now, SENDERS)?;
+        let standings = verdict::standings(answers, filter, &domains, mine, self.now, SENDERS)?;
         Ok(standings.iter().map(advice).collect())
     }
 }

@@ -4,9 +4,7 @@ use std::{path::Path, time::Instant};
 
 use rusqlite::{Connection, Result, Transaction};
 
-use super::{
-    OpenError, answers::StoreAnswers, columns::Naming, open_to_read, renew::open_renewed,
-};
+use super::{OpenError, answers::StoreAnswers, columns::Naming, open_to_read, renew::open_renewed};
 use crate::{
     answers::{Answers, Filter},
     senders::Operators,

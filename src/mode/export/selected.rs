@@ -32,8 +32,8 @@ impl Selected<'_> {
             }
             Report::Tls(report) => {
                 let organization = report.organization_name.as_deref();
-                let is_meant = !self.filter.is_about_records()
-                    && self.filter.lets_organization(organization);
+                let is_meant =
+                    !self.filter.is_about_records() && self.filter.lets_organization(organization);
                 keep(&mut report.policies, &mut ids.parts, |one| {
                     is_meant && self.lets_domain(one.policy.policy_domain.as_ref())
                 });

@@ -116,11 +116,8 @@ impl Scan<'_> {
             .heaviest_senders(top)?
             .into_iter()
             .map(|Senders { total, heaviest, omitted }| {
-                let heavy = |Heavy { key, weight, whom }| Heavy {
-                    key: Key::Sender(key),
-                    weight,
-                    whom,
-                };
+                let heavy =
+                    |Heavy { key, weight, whom }| Heavy { key: Key::Sender(key), weight, whom };
                 ((total, omitted), heaviest.into_iter().map(heavy).collect())
             })
             .unzip();

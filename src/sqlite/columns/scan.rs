@@ -267,9 +267,8 @@ impl<'f> Scan<'f> {
             }
             let name = name(self.connection, *organization)?;
             let of_domain = self.domains[domain].iter().copied();
-            let meant: Vec<usize> = of_domain
-                .filter(|lens| filter(lens).lets_organization(name.as_deref()))
-                .collect();
+            let meant: Vec<usize> =
+                of_domain.filter(|lens| filter(lens).lets_organization(name.as_deref())).collect();
             is_meant |= !meant.is_empty();
             self.reporters.insert((*domain, *organization), meant);
         }

@@ -58,15 +58,13 @@ where
     assert_eq!(answers.totals_each(&filters).expect("totals"), expected, "{seed}: {filters:?}");
     for by in By::ALL {
         let groups = answers.groups_each(&filters, by, top).expect("groups");
-        let expected: Vec<_> =
-            filters.iter().map(|filter| naive.groups(filter, by, top)).collect();
+        let expected: Vec<_> = filters.iter().map(|filter| naive.groups(filter, by, top)).collect();
         assert_eq!(groups, expected, "{seed}: {by:?}, {top} of {filters:?}");
     }
     let histories = answers.histories_each(&filters, top).expect("histories");
     let expected: Vec<_> = filters.iter().map(|filter| naive.histories(filter, top)).collect();
     assert_eq!(histories, expected, "{seed}: histories, {top} of {filters:?}");
     let policies = answers.policy_each(&filters).expect("policies");
-    let expected: Result<Vec<_>, _> =
-        filters.iter().map(|filter| answers.policy(filter)).collect();
+    let expected: Result<Vec<_>, _> = filters.iter().map(|filter| answers.policy(filter)).collect();
     assert_eq!(policies, expected.expect("policies"), "{seed}: policies of {filters:?}");
 }
