@@ -256,7 +256,8 @@ fn joined(
         .collect()
 }
 
-/// Judges the senders of the first domains, or of all where a condition is about them.
+/// Judges the senders of the first domains, of more for programs, or of all where a condition is
+/// about them.
 fn judge<A: Answers>(
     answers: &A,
     filter: &Filter,
@@ -265,7 +266,13 @@ fn judge<A: Answers>(
     all: &mut [DomainAnswer],
 ) -> Result<(), A::Error> {
     let needs_all = options.fail_on.iter().any(|condition| condition.of.is_about_senders());
-    let judged = if needs_all { all.len() } else { BLOCKS.min(all.len()) };
+    let judged = match options.format {
+        _ if needs_all => usize::MAX,
+        // Who reads a screen reads the worst.
+        ReportFormat::Json => options.top,
+        _ => BLOCKS,
+    };
+    let judged = judged.min(all.len());
     let top = JUDGED.max(options.top);
     let domains: Vec<&str> = all[..judged].iter().map(|one| &*one.domain).collect();
     let (mine, ends) = (&options.mine, period.whole_end());
