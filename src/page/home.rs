@@ -97,12 +97,12 @@ impl Home {
         let Groups { total, mut groups, omitted } =
             answers.groups(&filter, By::Domain, asked.rows.unwrap_or(200))?;
         let others = groups.split_off(groups.len().min(JUDGED));
-        let names = groups.iter().filter_map(|group| match &group.key {
+        let judged = groups.iter().filter_map(|group| match &group.key {
             Key::Domain(domain) => Some(&**domain),
             _ => None,
         });
-        let names: Vec<&str> = names.collect();
-        let found = standings(answers, &filter, &names, mine, place.now, SENDERS)?;
+        let judged: Vec<&str> = judged.collect();
+        let found = standings(answers, &filter, &judged, mine, place.now, SENDERS)?;
         let mut domains: Vec<Card> =
             found.iter().map(|found| Card::new(place, asked, &filter, found)).collect();
         domains.sort_by_key(|card| {

@@ -48,8 +48,8 @@ pub fn standing<A: Answers>(
     now: i64,
     top: usize,
 ) -> Result<Standing, A::Error> {
-    let standings = standings(answers, filter, &[domain], mine, now, top)?;
-    Ok(standings.into_iter().next().expect("the standing of the domain"))
+    // One for each domain.
+    Ok(standings(answers, filter, &[domain], mine, now, top)?.swap_remove(0))
 }
 
 /// The same of several domains, asked all at once.

@@ -45,6 +45,9 @@ pub(super) struct Asked {
     pub(super) senders: bool,
 }
 
+/// When some reports begin, and their rows.
+pub(in crate::sqlite) type NewestReports = (i64, BTreeSet<i64>);
+
 /// The report that a record is of.
 #[derive(Clone, Copy)]
 pub(super) struct Of<'s> {
@@ -184,7 +187,7 @@ impl<'f> Scan<'f> {
 
     /// For each filter when the newest reports begin of those that it lets through by its period,
     /// domain and reporter, and which reports these are.
-    pub(in crate::sqlite) fn newest(&mut self) -> Result<Vec<Option<(i64, BTreeSet<i64>)>>> {
+    pub(in crate::sqlite) fn newest(&mut self) -> Result<Vec<Option<NewestReports>>> {
         let mut segments = self.connection.prepare_cached(
             "SELECT last, id FROM dmarc_columns
              WHERE (?1 IS NULL OR last >= ?1) AND (?2 IS NULL OR first < ?2)",
@@ -195,9 +198,9 @@ impl<'f> Scan<'f> {
         segments.sort_unstable();
         let mut runs =
             self.connection.prepare_cached("SELECT runs FROM dmarc_columns WHERE id = ?")?;
-        let mut newest: Vec<Option<(i64, BTreeSet<i64>)>> = vec![None; self.lenses.len()];
+        let mut newest: Vec<Option<NewestReports>> = vec![None; self.lenses.len()];
         for (last, id) in segments.into_iter().rev() {
-            let is_older = |newest: &Option<(i64, _)>| {
+            let is_older = |newest: &Option<NewestReports>| {
                 newest.as_ref().is_some_and(|(newest, _)| *newest > last)
             };
             if newest.iter().all(is_older) {

@@ -271,7 +271,8 @@ impl Records<'_> {
         skip(&mut self.v4, of_kind(V4));
         skip(&mut self.v6, of_kind(V6));
         let counts = &self.segment.counts[self.at - records..self.at];
-        skip(&mut self.large, counts.iter().filter(|count| **count == LARGE).count());
+        let large = counts.iter().map(|count| usize::from(*count == LARGE)).sum();
+        skip(&mut self.large, large);
     }
 
     /// The columns are as long as each other, which was looked at when they were read.

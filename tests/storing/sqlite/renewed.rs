@@ -98,8 +98,7 @@ fn another_process_that_is_at_it_is_waited_for() {
     let transaction = other
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .expect("the lock");
-    let mut waiting =
-        Running::start_command(command(&["report", "--json", "--all-time"], &path));
+    let mut waiting = Running::start_command(command(&["report", "--json", "--all-time"], &path));
     waiting.wait_for_log("waiting for another process");
     assert!(waiting.is_running());
     drop(transaction);
