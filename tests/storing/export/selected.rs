@@ -33,13 +33,14 @@ fn records_are_chosen_one_by_one() {
         let source = source(document);
         source.contains('.') && source.split('.').next() == one.split('.').next()
     };
-    let disposition = |document: &Value| record(document, "row/policy_evaluated/disposition");
+    let is_refused =
+        |document: &Value| record(document, "row/policy_evaluated/disposition") == "reject";
     let chosen: [(&[&str], &dyn Fn(&Value) -> bool); 6] = [
         (&["--source", &network], &is_in),
         (&["--except", &format!("source={network}")], &|document| !is_in(document)),
         (&["--only", "failing"], &|document| !passes(document)),
         (&["--only", "passing", "--source", &network], &|one| passes(one) && is_in(one)),
-        (&["--disposition", "reject"], &|document| disposition(document) == "reject"),
+        (&["--disposition", "reject"], &is_refused),
         (&["--organization", &reporter, "--only", "failing"], &|document| {
             organization(document) == reporter && !passes(document)
         }),
