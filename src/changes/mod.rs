@@ -9,6 +9,7 @@
 //! Texts in here name senders, domains and reporters as strangers' reports have them: who shows
 //! them makes them harmless.
 
+mod forged;
 mod policies;
 mod reporters;
 mod senders;

@@ -30,16 +30,7 @@ pub(super) fn changes<A: Answers>(
     look: &Look,
     open: &[SituationKey],
 ) -> Result<Vec<Change>, A::Error> {
-    let end = look.period.end;
-    // Reporters that fell silent in the period are silent since before its end by so much.
-    let length = look.period.end - look.period.start;
-    let week = |week: i64| {
-        let until = end - SILENT - length - week * 7 * DAY;
-        until - 7 * DAY..until
-    };
-    let times = [end - SILENT..end, end - SILENT - length..end - SILENT];
-    let times: Vec<Range<i64>> = times.into_iter().chain((0..WEEKS).map(week)).collect();
-    let mut found = reporters(answers, look, times)?.into_iter();
+    let mut found = reporters(answers, look, times(look))?.into_iter();
     let lately = found.next().unwrap_or_default();
     let latest = found.next().unwrap_or_default();
     let weekly = |weekly: Reporters| -> BTreeSet<String> {
@@ -76,6 +67,19 @@ pub(super) fn changes<A: Answers>(
         }
     }
     Ok(changes)
+}
+
+/// The last days, those before them, and weeks before these.
+fn times(look: &Look) -> Vec<Range<i64>> {
+    let end = look.period.end;
+    // Reporters that fell silent in the period are silent since before its end by so much.
+    let length = look.period.end - look.period.start;
+    let week = |week: i64| {
+        let until = end - SILENT - length - week * 7 * DAY;
+        until - 7 * DAY..until
+    };
+    let days = [end - SILENT..end, end - SILENT - length..end - SILENT];
+    days.into_iter().chain((0..WEEKS).map(week)).collect()
 }
 
 /// The reports of each reporter in each of these times, and when the last one begins.

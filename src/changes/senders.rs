@@ -1,16 +1,20 @@
 //! Senders: how those of a domain fare in the period, beside what was usual.
 
-use std::{cmp::Reverse, collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops::Range};
 
-use super::{Change, ChangeKind, DAY, Look, MONTH, is_share, percent};
+use super::{
+    Change, ChangeKind, DAY, Look, MONTH,
+    forged::{Delivered, delivered, forged},
+    is_share, percent,
+};
 use crate::{
-    answers::{Answers, Choice, Disposition, Evaluated, Filter, History, Network, Tally},
+    answers::{Answers, Choice, Filter, History, Network, Tally},
     senders::Basis,
     verdict::{self, Bucket, Judged, Standing, counted, number, part},
 };
 
 /// Senders that are looked at: those with most messages.
-const TOP: usize = 1000;
+pub(super) const TOP: usize = 1000;
 
 /// Domains with fewer days of reports before the period have no usual senders yet.
 const KNOWN: i64 = 14 * DAY;
@@ -28,17 +32,13 @@ const PASSES: u64 = 80;
 const FALL: u64 = 5;
 const RATE_MESSAGES: u64 = 50;
 
-/// Forged mail is news from so many delivered messages on, and so many times what is usual.
-const FORGED: u64 = 50;
-const TIMES: u64 = 3;
-
 /// Networks that are looked up one by one.
 const NETWORKS: usize = 10;
 
 /// Messages, and those that pass.
 #[derive(Clone, Copy, Default)]
-struct Sum {
-    messages: u64,
+pub(super) struct Sum {
+    pub(super) messages: u64,
     pass: u64,
 }
 
@@ -58,25 +58,25 @@ impl Sum {
 }
 
 /// A sender, in the period and before.
-struct Seen<'s> {
+pub(super) struct Seen<'s> {
     judged: &'s Judged,
     now: Sum,
     before: Sum,
     /// Messages of the period that failed, and were neither refused nor put into quarantine.
-    delivered: u64,
+    pub(super) delivered: u64,
 }
 
 impl<'s> Seen<'s> {
-    fn name(&self) -> &'s str {
+    pub(super) fn name(&self) -> &'s str {
         &self.judged.history.sender.name
     }
 
     /// Nothing but a network is known of it.
-    fn is_nameless(&self) -> bool {
+    pub(super) fn is_nameless(&self) -> bool {
         matches!(self.judged.history.sender.basis, Basis::Network | Basis::Nothing)
     }
 
-    fn bucket(&self) -> Bucket {
+    pub(super) fn bucket(&self) -> Bucket {
         self.judged.verdict.bucket
     }
 }
@@ -179,48 +179,12 @@ fn looked_up(look: &Look, (seen, change): &(Seen, Option<Change>)) -> Option<Net
     if is_meant { seen.name().parse().ok() } else { None }
 }
 /// The messages of a time.
-fn sum(history: &History, time: &Range<i64>) -> Sum {
+pub(super) fn sum(history: &History, time: &Range<i64>) -> Sum {
     let mut sum = Sum::default();
     for day in history.days.iter().filter(|day| time.contains(&day.begin)) {
         sum.add(day.messages, day.pass);
     }
     sum
-}
-
-/// Messages that failed and were delivered.
-#[derive(Clone, Default)]
-struct Delivered {
-    /// In the period.
-    now: u64,
-    /// On each day before it.
-    before: Vec<(i64, u64)>,
-}
-
-fn delivered<A: Answers>(
-    answers: &A,
-    look: &Look,
-    domains: &[&str],
-) -> Result<Vec<HashMap<String, Delivered>>, A::Error> {
-    let filter = |domain: &&str| Filter {
-        domains: Choice::of((*domain).to_owned()),
-        exactly: true,
-        dmarc: Choice::of(Evaluated::Fail),
-        dispositions: Choice {
-            only: Vec::new(),
-            not: vec![Disposition::Quarantine, Disposition::Reject],
-        },
-        ..look.filter(MONTH)
-    };
-    let filters: Vec<Filter> = domains.iter().map(filter).collect();
-    let of = |history: History| {
-        let before = look.before();
-        let earlier = history.days.iter().filter(|day| before.contains(&day.begin));
-        let before = earlier.map(|day| (day.begin, day.messages)).collect();
-        let now = sum(&history, &look.period).messages;
-        (history.sender.name, Delivered { now, before })
-    };
-    let found = answers.histories_each(&filters, TOP)?.into_iter();
-    Ok(found.map(|found| found.senders.into_iter().map(of).collect()).collect())
 }
 
 /// What is different with a sender, as far as it tells by itself.
@@ -358,54 +322,5 @@ fn pass_rate(domain: &str, seen: &[Seen], told: &[&str]) -> Option<Change> {
             todo: "Look at the domain's senders: which of them fail?".into(),
             ..Change::new(ChangeKind::PassRate, domain, "", text)
         }
-    })
-}
-
-/// Mail of nameless strangers that was delivered.
-fn forged(
-    look: &Look,
-    domain: &str,
-    seen: &[Seen],
-    told: &[&str],
-    delivered: &HashMap<String, Delivered>,
-) -> Option<Change> {
-    let mut strangers: Vec<&Seen> = seen
-        .iter()
-        .filter(|seen| matches!(seen.bucket(), Bucket::Stranger | Bucket::Unknown))
-        .filter(|seen| seen.is_nameless() && !told.contains(&seen.name()))
-        .collect();
-    let now = strangers.iter().fold(0_u64, |sum, seen| sum.saturating_add(seen.delivered));
-    let mut days: HashMap<i64, u64> = HashMap::new();
-    for one in strangers.iter().filter_map(|seen| delivered.get(seen.name())) {
-        for (day, messages) in &one.before {
-            let sum = days.entry(day / DAY).or_default();
-            *sum = sum.saturating_add(*messages);
-        }
-    }
-    // The day in the middle: a wave that has lasted for days is not usual yet.
-    let before = look.before();
-    let number_of_days = usize::try_from((before.end - before.start) / DAY).unwrap_or(0);
-    let mut usual: Vec<u64> = days.into_values().collect();
-    usual.resize(number_of_days.max(usual.len()), 0);
-    usual.sort_unstable();
-    let usual = usual.get(usual.len() / 2).copied().unwrap_or(0).saturating_mul(look.days());
-    if now < FORGED || now < usual.saturating_mul(TIMES) {
-        return None;
-    }
-    strangers.retain(|seen| seen.delivered > 0);
-    strangers.sort_by_key(|seen| Reverse(seen.delivered));
-    let largest = strangers.first().map(|seen| seen.name()).unwrap_or_default();
-    let text = format!(
-        "{} of strangers in this domain's name did not pass and {} delivered all the same, from {}, most \
-         of them from {largest}; usual are {}.",
-        counted(now, "message"),
-        if now == 1 { "was" } else { "were" },
-        counted(strangers.len() as u64, "network"),
-        number(usual),
-    );
-    Some(Change {
-        grade: now.ilog10(),
-        todo: "A policy of quarantine or reject has receivers refuse it.".into(),
-        ..Change::new(ChangeKind::ForgedMail, domain, "", text)
     })
 }

@@ -292,7 +292,10 @@ pub fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let found = match version(path, &connection) {
         Err(OpenError::Sqlite { error, .. })
-            if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) =>
+            if matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+            ) =>
         {
             connection = connect_without_log(path, error)?;
             version(path, &connection)?

@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 
 use self::{output::Output, selected::Selected, table::Table};
 use crate::{
+    answers::Filter,
     cli::{self, ExportFormat, ExportKind},
     config::{Config, Purpose, Typed},
     document::Portion,
@@ -149,16 +150,7 @@ pub(super) fn run(flags: &cli::ExportFlags, typed: &Typed, quiet: bool) -> Resul
         Some(path) => named(path, &source, &stop)?,
         None => Output::standard(),
     };
-    let now = Timestamp::now();
-    let store = source.at_this_moment(Selection {
-        since: flags.period.since.map(|since| since.begin(now)),
-        until: flags.period.until.map(|until| until.end(now)),
-        // What is not asked of the store is left out here.
-        domain: match &*filter.domains.only {
-            [one] => Some(one.clone()),
-            _ => None,
-        },
-    })?;
+    let store = source.at_this_moment(selection(&flags.period, &filter))?;
     let counts = kinds.iter().map(|kind| store.count(*kind));
     // Lines and a bar on one terminal would be a mess.
     let bar = if quiet || file.is_none() && io::stdout().is_terminal() {
@@ -186,6 +178,19 @@ pub(super) fn run(flags: &cli::ExportFlags, typed: &Typed, quiet: bool) -> Resul
             info!("stopped, as asked; nothing was exported");
             Ok(Exit::TryAgain)
         }
+    }
+}
+
+/// What is asked of the store; the rest of the filter is seen to here.
+fn selection(period: &cli::PeriodFlags, filter: &Filter) -> Selection {
+    let now = Timestamp::now();
+    Selection {
+        since: period.since.map(|since| since.begin(now)),
+        until: period.until.map(|until| until.end(now)),
+        domain: match &*filter.domains.only {
+            [one] => Some(one.clone()),
+            _ => None,
+        },
     }
 }
 

@@ -20,6 +20,9 @@ fn passes(document: &Value) -> bool {
         .any(|way| record(document, &format!("row/policy_evaluated/{way}")) == "pass")
 }
 
+/// Which documents are meant.
+type Wanted<'w> = &'w dyn Fn(&Value) -> bool;
+
 #[test]
 fn records_are_chosen_one_by_one() {
     let setup = Setup::new(&Corpus::new(400));
@@ -35,7 +38,7 @@ fn records_are_chosen_one_by_one() {
     };
     let is_refused =
         |document: &Value| record(document, "row/policy_evaluated/disposition") == "reject";
-    let chosen: [(&[&str], &dyn Fn(&Value) -> bool); 6] = [
+    let chosen: [(&[&str], Wanted); 6] = [
         (&["--source", &network], &is_in),
         (&["--except", &format!("source={network}")], &|document| !is_in(document)),
         (&["--only", "failing"], &|document| !passes(document)),

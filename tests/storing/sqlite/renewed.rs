@@ -126,34 +126,43 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("its mode");
 }
 
-#[test]
-fn who_may_not_change_it_is_told_so() {
-    let (folder, path) = older(5);
-    mode(&path, 0o444);
-    mode(folder.path(), 0o555);
+/// What `report` says to a stranger of a store in such a folder.
+fn refused(path: &Path, folder: u32) -> String {
     let bin = tempfile::tempdir().expect("a folder");
     mode(bin.path(), 0o755);
-    let ask = || {
-        let report = command(&["report", "--json", "--all-time"], &path);
-        run_command(as_a_stranger(bin.path(), &report))
-    };
-    let ended = ask();
-    assert_eq!((ended.code, version(&path)), (Some(75), 5), "{}", ended.log);
+    mode(path, 0o444);
+    let store = path.parent().expect("a folder");
+    mode(store, folder);
+    let ended =
+        run_command(as_a_stranger(bin.path(), &command(&["report", "--json", "--all-time"], path)));
+    mode(store, 0o755);
+    mode(path, 0o644);
+    assert_eq!(ended.code, Some(75), "{}", ended.log);
+    ended.log
+}
+
+#[test]
+fn who_may_not_change_it_is_told_so() {
+    let (_folder, path) = older(5);
+    let log = refused(&path, 0o777);
     for words in [
         "is of an older version and can't be brought up to date",
         "as the user who stores the reports, or copy the store",
     ] {
-        assert!(ended.log.contains(words), "{}", ended.log);
+        assert!(log.contains(words), "{log}");
     }
-    mode(folder.path(), 0o755);
-    mode(&path, 0o644);
-    drop(Store::open(&path).expect("opened"));
-    mode(&path, 0o444);
-    mode(folder.path(), 0o555);
-    let ended = ask();
-    assert_eq!(ended.code, Some(75), "{}", ended.log);
-    assert!(ended.log.contains("this user may not write to its folder"), "{}", ended.log);
-    mode(folder.path(), 0o755);
+    assert_eq!(version(&path), 5);
+}
+
+#[test]
+fn who_may_not_make_files_beside_it_is_told_so() {
+    let (_folder, path) = older(5);
+    let of_closed = |log: &str| log.contains("this user may not write to its folder");
+    let log = refused(&path, 0o555);
+    assert!(of_closed(&log), "{log}");
+    drop(Store::open(&path).expect("brought up to date"));
+    let log = refused(&path, 0o555);
+    assert!(of_closed(&log), "{log}");
 }
 
 #[test]
