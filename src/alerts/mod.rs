@@ -16,7 +16,7 @@ pub(crate) use self::message::line;
 use crate::{
     answers::Answers,
     changes::{
-        self, DAY, Look, News,
+        self, DAY, Look, News, day_begin,
         situations::{Situation, SituationKey, SituationStep, Telling, step},
     },
     config::{self, Config},
@@ -99,15 +99,19 @@ pub(crate) fn tell(
     match &config.store {
         Destination::Sqlite(path) => {
             let error = |error| failed(config, &error);
-            let mut store = Store::open(path)?;
-            let told = store.situations().map_err(error)?;
+            // One that is not there is not made: it would be silent for ever.
             let mut reader = Reader::open(path)?;
+            let told = reader.situations().map_err(error)?;
             let news = {
                 let answers = reader.answers_by(&names).map_err(error)?;
                 found(&answers, &mine, now, &told).map_err(error)?
             };
             drop(reader);
-            finish(told, news, &mut |todo| store.keep_told(todo).map_err(error))
+            // Before anything is told: what can't be noted would be told time and again.
+            let mut store = if dry_run { None } else { Some(Store::open(path)?) };
+            finish(told, news, &mut |todo| {
+                store.as_mut().map_or(Ok(()), |store| store.keep_told(todo)).map_err(error)
+            })
         }
         Destination::OpenSearch(cluster) => {
             let cluster = ClusterAnswers::new(cluster.clone())?.with_names(names);
@@ -125,7 +129,7 @@ fn found<A: Answers>(
     now: i64,
     told: &[Situation],
 ) -> Result<News, A::Error> {
-    let end = now.div_euclid(DAY) * DAY;
+    let end = day_begin(now);
     let look = Look { period: end - DAYS * DAY..end, mine, domain: None, volume: VOLUME };
     let open: Vec<SituationKey> = told.iter().map(|situation| situation.key.clone()).collect();
     changes::news(answers, &look, &open)

@@ -7,8 +7,8 @@ use super::{
     senders::{Seen, TOP, sum},
 };
 use crate::{
-    answers::{Answers, Choice, Disposition, Evaluated, Filter, History},
-    verdict::{Bucket, counted, number},
+    answers::{Answers, Choice, Disposition, Evaluated, Filter, History, Network},
+    verdict::{Bucket, Whose, counted, number},
 };
 
 /// Forged mail is news from so many delivered messages on, and so many times what is usual.
@@ -37,6 +37,8 @@ pub(super) fn delivered<A: Answers>(
             only: Vec::new(),
             not: vec![Disposition::Quarantine, Disposition::Reject],
         },
+        // What the user said is the domain's own is no stranger's, whoever else is there.
+        networks: Choice { only: Vec::new(), not: own_networks(look, domain) },
         ..look.filter(MONTH)
     };
     let filters: Vec<Filter> = domains.iter().map(filter).collect();
@@ -49,6 +51,14 @@ pub(super) fn delivered<A: Answers>(
     };
     let found = answers.histories_each(&filters, TOP)?.into_iter();
     Ok(found.map(|found| found.senders.into_iter().map(of).collect()).collect())
+}
+
+fn own_networks(look: &Look, domain: &str) -> Vec<Network> {
+    let network = |whose: &Whose| match whose {
+        Whose::Network(network) => Some(*network),
+        _ => None,
+    };
+    look.mine.of(domain).filter_map(network).collect()
 }
 
 /// Mail of nameless strangers that was delivered.

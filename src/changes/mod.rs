@@ -10,19 +10,21 @@
 //! them makes them harmless.
 
 mod forged;
+mod open;
 mod policies;
+mod rate;
 mod reporters;
 mod senders;
 pub mod situations;
 mod tls;
 
-use std::{fmt, ops::Range};
+use std::{collections::BTreeSet, fmt, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
 use self::situations::SituationKey;
 use crate::{
-    answers::{Answers, By, Filter, Key},
+    answers::{Answers, By, Filter, Key, folded, is_at_or_below},
     verdict::{Mine, Standing},
 };
 
@@ -180,20 +182,32 @@ pub fn news<A: Answers>(answers: &A, look: &Look, open: &[SituationKey]) -> Resu
     let mut news = News::default();
     let groups = answers.groups(&look.filter(MONTH), By::Domain, DOMAINS)?;
     news.omitted = groups.omitted;
-    let domains: Vec<&str> = groups
-        .groups
-        .iter()
-        .filter_map(|group| match &group.key {
-            Key::Domain(domain) => Some(&**domain),
-            _ => None,
-        })
-        .collect();
-    for (standing, changes) in senders::of_domains(answers, look, &domains)? {
-        news.standings.push(standing);
+    let largest = groups.groups.into_iter().filter_map(|group| match group.key {
+        Key::Domain(domain) => Some(domain),
+        _ => None,
+    });
+    let mut domains: Vec<String> = largest.collect();
+    let largest = domains.len();
+    let mut more = look.cared_for(open);
+    more.retain(|domain| !domains.contains(domain));
+    domains.extend(more);
+    let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
+    let mut shown = Vec::new();
+    for (n, (standing, changes)) in
+        senders::of_domains(answers, look, &domains, open)?.into_iter().enumerate()
+    {
         news.changes.extend(changes);
+        if n >= largest && standing.tally.reports == 0 {
+            continue;
+        }
+        if n >= largest {
+            news.omitted = news.omitted.saturating_sub(1);
+        }
+        shown.push(domains[n]);
+        news.standings.push(standing);
     }
-    news.changes.extend(policies::of_domains(answers, look, &domains)?.into_iter().flatten());
-    news.changes.extend(tls::changes(answers, look)?);
+    news.changes.extend(policies::of_domains(answers, look, &shown)?.into_iter().flatten());
+    news.changes.extend(tls::changes(answers, look, open)?);
     if look.domain.is_none() {
         news.changes.extend(reporters::changes(answers, look, open)?);
     }
@@ -225,6 +239,17 @@ impl Look<'_> {
         }
     }
 
+    /// The domains of which the user said something is theirs, and those of which something was told:
+    /// these are looked at however much mail strangers report of other ones.
+    fn cared_for(&self, open: &[SituationKey]) -> BTreeSet<String> {
+        let named = self.mine.iter().map(|(domain, _)| domain);
+        let open = open.iter().filter(|key| key.kind != ChangeKind::TlsFailures);
+        let open = open.map(|key| &*key.domain).filter(|domain| !domain.is_empty());
+        let is_meant =
+            |domain: &&str| self.domain.is_none_or(|top| is_at_or_below(domain, &folded(top)));
+        named.chain(open).filter(is_meant).map(str::to_owned).collect()
+    }
+
     /// What the month has before the period.
     fn before(&self) -> Range<i64> {
         self.period.end.saturating_sub(MONTH)..self.period.start
@@ -234,6 +259,13 @@ impl Look<'_> {
     fn days(&self) -> u64 {
         u64::try_from((self.period.end - self.period.start) / DAY).unwrap_or(0).max(1)
     }
+}
+
+/// The first second of the day of a moment, in seconds since 1970. There are no reports of years
+/// before that, nor of those that have five digits.
+pub(crate) fn day_begin(moment: i64) -> i64 {
+    const LAST: i64 = 253_402_300_799;
+    moment.clamp(0, LAST) / DAY * DAY
 }
 
 /// True if `some` are at least so many hundredths of `all`.

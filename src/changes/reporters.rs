@@ -45,11 +45,16 @@ pub(super) fn changes<A: Answers>(
         let is_open =
             open.iter().any(|key| key.kind == ChangeKind::ReporterSilent && key.who.is_empty());
         let last = latest.values().map(|(_, last)| *last).max();
-        return Ok(match last {
+        let mut changes = match last {
             Some(last) if !regular.is_empty() => vec![nothing(Some(last))],
             _ if is_open => vec![nothing(None)],
             _ => Vec::new(),
-        });
+        };
+        // That all are silent does not end that one is.
+        let ones =
+            open.iter().filter(|key| key.kind == ChangeKind::ReporterSilent && !key.who.is_empty());
+        changes.extend(ones.map(Change::still));
+        return Ok(changes);
     }
     let mut changes: Vec<Change> = regular
         .iter()

@@ -1,16 +1,21 @@
 //! Senders: how those of a domain fare in the period, beside what was usual.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use super::{
     Change, ChangeKind, DAY, Look, MONTH,
     forged::{Delivered, delivered, forged},
-    is_share, percent,
+    is_share, open, percent, rate,
+    situations::SituationKey,
 };
 use crate::{
     answers::{Answers, Choice, Filter, History, Network, Tally},
     senders::Basis,
-    verdict::{self, Bucket, Judged, Standing, counted, number, part},
+    verdict::{self, Bucket, Judged, Standing, counted, part},
 };
 
 /// Senders that are looked at: those with most messages.
@@ -20,17 +25,13 @@ pub(super) const TOP: usize = 1000;
 const KNOWN: i64 = 14 * DAY;
 
 /// Days after which one who sent week by week is gone.
-const GONE: i64 = 10 * DAY;
+pub(super) const GONE: i64 = 10 * DAY;
 
 /// A sender fails where as many hundredths of its messages do, and is repaired where no more do.
 const FAILS: u64 = 20;
 
 /// So many hundredths pass where all is well.
 const PASSES: u64 = 80;
-
-/// A fall of the pass rate by so many hundredths is news, if there are as many messages.
-const FALL: u64 = 5;
-const RATE_MESSAGES: u64 = 50;
 
 /// Networks that are looked up one by one.
 const NETWORKS: usize = 10;
@@ -39,11 +40,11 @@ const NETWORKS: usize = 10;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sum {
     pub(super) messages: u64,
-    pass: u64,
+    pub(super) pass: u64,
 }
 
 impl Sum {
-    fn add(&mut self, messages: u64, pass: u64) {
+    pub(super) fn add(&mut self, messages: u64, pass: u64) {
         self.messages = self.messages.saturating_add(messages);
         self.pass = self.pass.saturating_add(pass);
     }
@@ -55,13 +56,17 @@ impl Sum {
     fn passes(self) -> bool {
         is_share(self.pass, self.messages, PASSES)
     }
+
+    pub(super) fn fails(self) -> bool {
+        is_share(self.fail(), self.messages, FAILS)
+    }
 }
 
 /// A sender, in the period and before.
 pub(super) struct Seen<'s> {
-    judged: &'s Judged,
-    now: Sum,
-    before: Sum,
+    pub(super) judged: &'s Judged,
+    pub(super) now: Sum,
+    pub(super) before: Sum,
     /// Messages of the period that failed, and were neither refused nor put into quarantine.
     pub(super) delivered: u64,
 }
@@ -81,7 +86,8 @@ impl<'s> Seen<'s> {
     }
 }
 
-/// How domains stand over the month, and what is different with their senders in the period.
+/// How domains stand over the month, and what is different with their senders in the period. `open`
+/// are the situations that were found before.
 ///
 /// # Errors
 /// The store can't be read.
@@ -89,6 +95,7 @@ pub(super) fn of_domains<A: Answers>(
     answers: &A,
     look: &Look,
     domains: &[&str],
+    open: &[SituationKey],
 ) -> Result<Vec<(Standing, Vec<Change>)>, A::Error> {
     let month = Filter { domains: Choice::default(), ..look.filter(MONTH) };
     let standings = verdict::standings(answers, &month, domains, look.mine, look.period.end, TOP)?;
@@ -100,7 +107,8 @@ pub(super) fn of_domains<A: Answers>(
         .collect();
     let asked: Vec<Filter> = all.iter().flat_map(|one| one.asked(look)).collect();
     let mut earlier = answers.totals_each(&asked)?.into_iter();
-    let changes: Vec<_> = all.into_iter().map(|one| one.changes(look, &mut earlier)).collect();
+    let changes: Vec<_> =
+        all.into_iter().map(|one| one.changes(look, open, &mut earlier)).collect();
     Ok(standings.into_iter().zip(changes).collect())
 }
 
@@ -149,7 +157,12 @@ impl<'s> OfDomain<'s> {
     }
 
     /// All that is different; `earlier` has what was asked.
-    fn changes(self, look: &Look, earlier: &mut impl Iterator<Item = Tally>) -> Vec<Change> {
+    fn changes(
+        self,
+        look: &Look,
+        open: &[SituationKey],
+        earlier: &mut impl Iterator<Item = Tally>,
+    ) -> Vec<Change> {
         let OfDomain { domain, senders, delivered } = self;
         let (mut seen, mut changes, mut told) = (Vec::new(), Vec::new(), Vec::new());
         let mut asked = 0;
@@ -167,8 +180,11 @@ impl<'s> OfDomain<'s> {
             }
             seen.push(sender);
         }
-        changes.extend(pass_rate(domain, &seen, &told));
+        changes.extend(rate::change(domain, &seen, &told));
         changes.extend(forged(look, domain, &seen, &told, delivered));
+        once_each(&mut changes);
+        let still = open::of_domain(look, domain, &seen, &changes, open);
+        changes.extend(still);
         changes
     }
 }
@@ -178,6 +194,15 @@ fn looked_up(look: &Look, (seen, change): &(Seen, Option<Change>)) -> Option<Net
     let is_meant = change.is_none() && seen.is_nameless() && seen.now.fail() >= look.volume;
     if is_meant { seen.name().parse().ok() } else { None }
 }
+
+/// A sender of whose networks the user said some are the domain's own is there twice: what is worse
+/// is told.
+fn once_each(changes: &mut Vec<Change>) {
+    changes.sort_by_key(|change| Reverse(change.grade));
+    let mut known = HashSet::new();
+    changes.retain(|change| known.insert(change.key()));
+}
+
 /// The messages of a time.
 pub(super) fn sum(history: &History, time: &Range<i64>) -> Sum {
     let mut sum = Sum::default();
@@ -200,11 +225,11 @@ fn one(look: &Look, domain: &str, seen: &Seen, is_known: bool) -> Option<Change>
     if !is_of_volume || seen.bucket() == Bucket::Forwarder {
         return None;
     }
-    let fails = now.fail() >= look.volume && is_share(now.fail(), now.messages, FAILS);
+    let fails = now.fail() >= look.volume && now.fails();
     let was_well = before.messages >= look.volume && before.passes();
     if fails && (seen.bucket() == Bucket::NeedsRepair || was_well) {
         let todo = if seen.bucket() == Bucket::NeedsRepair { &judged.verdict.todo } else { "" };
-        return Some(failing(domain, seen.name(), *now, *before, todo));
+        return Some(failing(look, domain, seen, *before, todo));
     }
     let failed = before.messages >= look.volume && !is_share(before.pass, before.messages, FAILS);
     // Told once: for the period in which it began to pass.
@@ -265,8 +290,16 @@ fn gone(look: &Look, domain: &str, seen: &Seen) -> Option<Change> {
     Some(Change::new(ChangeKind::SenderGone, domain, seen.name(), text))
 }
 
-fn failing(domain: &str, name: &str, now: Sum, before: Sum, todo: &str) -> Change {
-    let grades = [FAILS, 50, 90].iter().filter(|share| is_share(now.fail(), now.messages, **share));
+fn failing(look: &Look, domain: &str, seen: &Seen, before: Sum, todo: &str) -> Change {
+    let (now, name) = (seen.now, seen.name());
+    // Its worst day: what broke this morning is not worse tomorrow for being a larger part of the
+    // period.
+    let days = seen.judged.history.days.iter().filter(|day| look.period.contains(&day.begin));
+    let days = days.filter(|day| day.messages.saturating_mul(look.days()) >= look.volume);
+    let days = days.map(|day| Sum { messages: day.messages, pass: day.pass });
+    let all: Vec<Sum> = days.chain([now]).collect();
+    let is_bad = |share: &&u64| all.iter().any(|sum| is_share(sum.fail(), sum.messages, **share));
+    let grades = [FAILS, 50, 90].iter().filter(is_bad);
     let usual = match before.messages {
         0 => String::new(),
         _ => format!("; before, {} passed", percent(before.pass, before.messages)),
@@ -290,37 +323,5 @@ fn once_passing(look: &Look, domain: &str, seen: &Seen, before: &Tally) -> Optio
     if before.messages < look.volume || !before.passes() {
         return None;
     }
-    Some(failing(domain, seen.name(), seen.now, before, &seen.judged.verdict.todo))
-}
-
-/// The domain's own mail, without senders that were told of.
-fn pass_rate(domain: &str, seen: &[Seen], told: &[&str]) -> Option<Change> {
-    let own = seen.iter().filter(|seen| {
-        matches!(seen.bucket(), Bucket::Mine | Bucket::NeedsRepair) && !told.contains(&seen.name())
-    });
-    let (mut now, mut before) = (Sum::default(), Sum::default());
-    for seen in own {
-        now.add(seen.now.messages, seen.now.pass);
-        before.add(seen.before.messages, seen.before.pass);
-    }
-    let hundredths = |sum: Sum| {
-        u64::try_from(u128::from(sum.pass) * 10_000 / u128::from(sum.messages.max(1))).unwrap_or(0)
-    };
-    let fall = hundredths(before).saturating_sub(hundredths(now)) / 100;
-    let is_much = now.messages >= RATE_MESSAGES && before.messages >= RATE_MESSAGES;
-    (is_much && fall >= FALL).then(|| {
-        let text = format!(
-            "{} of your mail pass, {} messages of {}; before, {} did.",
-            percent(now.pass, now.messages),
-            number(now.pass),
-            number(now.messages),
-            percent(before.pass, before.messages),
-        );
-        let grades = [FALL, 20, 50].iter().filter(|step| fall >= **step);
-        Change {
-            grade: u32::try_from(grades.count()).unwrap_or(u32::MAX),
-            todo: "Look at the domain's senders: which of them fail?".into(),
-            ..Change::new(ChangeKind::PassRate, domain, "", text)
-        }
-    })
+    Some(failing(look, domain, seen, before, &seen.judged.verdict.todo))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, ChangeKind, Look, is_share, percent};
+use super::{Change, ChangeKind, Look, is_share, percent, situations::SituationKey};
 use crate::{
     answers::{
         Answers,
@@ -30,17 +30,31 @@ struct Sessions {
     reasons: BTreeMap<String, u64>,
 }
 
-pub(super) fn changes<A: Answers>(answers: &A, look: &Look) -> Result<Vec<Change>, A::Error> {
+pub(super) fn changes<A: Answers>(
+    answers: &A,
+    look: &Look,
+    open: &[SituationKey],
+) -> Result<Vec<Change>, A::Error> {
     let now = by_domain(answers.tls(&look.between(look.period.clone()), POLICIES)?);
-    let bad = now.into_iter().filter(|(_, sessions)| {
-        sessions.failed >= SESSIONS && is_share(sessions.failed, sessions.all, PERCENT)
-    });
+    let is_bad = |sessions: &Sessions| {
+        sessions.failed > 0 && is_share(sessions.failed, sessions.all, PERCENT)
+    };
+    let bad = now.iter().filter(|(_, now)| now.failed >= SESSIONS && is_bad(now));
     let bad: Vec<_> = bad.collect();
-    if bad.is_empty() {
+    let open = open.iter().filter(|key| key.kind == ChangeKind::TlsFailures);
+    let open: Vec<_> =
+        open.filter(|key| !bad.iter().any(|(name, _)| **name == key.domain)).collect();
+    if bad.is_empty() && open.is_empty() {
         return Ok(Vec::new());
     }
     let before = by_domain(answers.tls(&look.between(look.before()), POLICIES)?);
-    Ok(bad.iter().map(|(domain, now)| change(domain, now, before.get(domain))).collect())
+    // It fails, be it in few sessions; or nobody reports on it, for now.
+    let is_open = |key: &&&SituationKey| {
+        now.get(&key.domain).map_or(before.contains_key(&key.domain), is_bad)
+    };
+    let still = open.iter().filter(is_open).map(|key| Change::still(key));
+    let found = bad.iter().map(|(domain, now)| change(domain, now, before.get(*domain)));
+    Ok(found.chain(still).collect())
 }
 
 fn by_domain(tls: Tls) -> BTreeMap<String, Sessions> {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::PeriodFlags;
+use super::{PeriodFlags, value};
 
 /// `advise`.
 #[derive(Args, Debug)]
@@ -11,7 +11,7 @@ pub struct AdviseFlags {
     #[command(flatten)]
     pub period: PeriodFlags,
     /// Only this domain [default: each with reports]
-    #[arg(long)]
+    #[arg(long, value_parser = value::domain)]
     pub domain: Option<String>,
     /// One JSON object instead of text
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::value;
 use crate::moment::Moment;
 
 /// `digest`.
@@ -16,7 +17,7 @@ pub struct DigestFlags {
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
     /// Only this domain and its subdomains
-    #[arg(long)]
+    #[arg(long, value_parser = value::domain)]
     pub domain: Option<String>,
     /// Show subject and text here, and send nothing
     #[arg(long)]

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use super::value;
 use crate::answers::{Choice, Disposition, Evaluated, Filter, Network};
 
 /// Which mail is meant: what every flag that is given lets through.
@@ -12,7 +13,7 @@ pub struct FilterFlags {
     /// Only this domain and its subdomains
     ///
     /// May be given several times, as the flags below: any of the values will do.
-    #[arg(long)]
+    #[arg(long, value_parser = value::domain)]
     pub domain: Vec<String>,
     /// Only mail from this address or network, such as 192.0.2.0/24
     #[arg(long, value_name = "ADDRESS")]
@@ -89,7 +90,7 @@ impl FromStr for Exception {
         match kind {
             "source" => value.parse().map(Exception::Source).map_err(|error| error.to_string()),
             "sender" => Ok(Exception::Sender(value.to_owned())),
-            "domain" => Ok(Exception::Domain(value.to_owned())),
+            "domain" => value::domain(value).map(Exception::Domain).map_err(|never| match never {}),
             "organization" | "organisation" => Ok(Exception::Organization(value.to_owned())),
             other => Err(format!("{other:?} is none of source, sender, domain and organization")),
         }

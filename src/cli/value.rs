@@ -2,6 +2,7 @@
 //! those that do not.
 
 use std::{
+    convert::Infallible,
     net::{IpAddr, SocketAddr},
     str::FromStr,
 };
@@ -9,6 +10,8 @@ use std::{
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de::Error};
+
+use crate::senders::domain::ascii;
 
 pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
     text.parse().map_err(|_| {
@@ -22,6 +25,12 @@ pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
 
 /// Said of what is no address.
 pub const ADDRESS_EXPECTED: &str = "expected an address with a port, such as 127.0.0.1:9187";
+
+/// A domain, as reports have it: people type those of other scripts as they read them.
+#[expect(clippy::unnecessary_wraps, reason = "as clap wants it")]
+pub(super) fn domain(text: &str) -> Result<String, Infallible> {
+    Ok(if text.is_ascii() { text.to_owned() } else { ascii(text).into_owned() })
+}
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| ADDRESS_EXPECTED.into())

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use crate::{
-    answers::folded,
     cli::{MineCommand, MineFlags},
     config::{Purpose, Typed},
     exit::{Exit, Failure},
     lookup, sanitize,
+    senders::domain::ascii,
     verdict::{self, Mine},
 };
 
@@ -55,7 +55,7 @@ fn change(path: &Path, flags: &MineFlags, change: Change) -> Result<Exit, Failur
 }
 
 fn list(mine: &Mine, domain: Option<&str>, path: &Path) -> Result<Exit, Failure> {
-    let domain = domain.map(folded);
+    let domain = domain.map(ascii);
     let holds = |of: &str| {
         domain.as_deref().is_none_or(|domain| crate::answers::is_at_or_below(domain, of))
     };

@@ -61,6 +61,16 @@ pub fn lower(domain: &str) -> Cow<'_, str> {
     }
 }
 
+/// A domain that a person typed, as the DNS and reports have it: small letters of ASCII (RFC 5890), as
+/// far as it can be written so.
+pub fn ascii(domain: &str) -> Cow<'_, str> {
+    let domain = lower(domain);
+    if domain.is_ascii() {
+        return domain;
+    }
+    idna::domain_to_ascii(&domain).map_or(domain, Cow::Owned)
+}
+
 /// True if a domain is another one or below it; both as [`lower`] gives them. Nothing is below the empty one.
 pub fn is_at_or_below(domain: &str, top: &str) -> bool {
     let top = top.trim_start_matches('.');
@@ -118,6 +128,22 @@ mod tests {
         ] {
             assert_eq!(organisational(name).as_deref(), Some(of_mail), "{name}");
             assert_eq!(operator(name).as_deref(), Some(of_hosts), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_people_type_is_written_as_in_the_dns() {
+        for (typed, expected) in [
+            ("Bücher.Example.", "xn--bcher-kva.example"),
+            ("BÜCHER.example", "xn--bcher-kva.example"),
+            ("xn--bcher-kva.Example", "xn--bcher-kva.example"),
+            ("straße.example", "xn--strae-oqa.example"),
+            ("_dmarc.Example.ORG", "_dmarc.example.org"),
+            ("", ""),
+            // Nothing that could be in the DNS.
+            ("xn--ü.example", "xn--ü.example"),
+        ] {
+            assert_eq!(ascii(typed), expected, "{typed}");
         }
     }
 

@@ -80,11 +80,16 @@ impl FromStr for Network {
         let (address, length) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
         let address: IpAddr = address.parse().map_err(|_| ParseNetworkError)?;
         let most = if address.is_ipv4() { 32 } else { 128 };
-        match length.map(str::parse) {
-            None => Ok(Network::one(address)),
-            Some(Ok(length)) if length <= most => Ok(Network::of(address, length)),
-            Some(_) => Err(ParseNetworkError),
-        }
+        let length = match length.map(str::parse) {
+            None => most,
+            Some(Ok(length)) if length <= most => length,
+            Some(_) => return Err(ParseNetworkError),
+        };
+        // As in reports, whose addresses are read so.
+        Ok(match address.to_canonical() {
+            v4 @ IpAddr::V4(_) if most == 128 && length >= 96 => Network::of(v4, length - 96),
+            _ => Network::of(address, length),
+        })
     }
 }
 
@@ -115,6 +120,10 @@ mod tests {
             ("0.0.0.0/0", "203.0.113.1", true),
             ("0.0.0.0/0", "2001:db8::1", false),
             ("::/0", "2001:db8::1", true),
+            ("::ffff:192.0.2.0/120", "192.0.2.1", true),
+            ("::ffff:192.0.2.7", "192.0.2.7", true),
+            ("::ffff:192.0.2.7", "192.0.2.8", false),
+            ("::ffff:0:0/96", "203.0.113.1", true),
             ("2001:db8:1::/48", "2001:db8:1:ffff::1", true),
             ("2001:db8:1::/48", "2001:db8:2::1", false),
         ] {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Result, Row, TransactionBehavior, params};
 
-use super::Store;
+use super::{Store, query::Reader};
 use crate::changes::{
     ChangeKind,
     situations::{Situation, SituationKey, SituationStep},
@@ -13,7 +13,7 @@ const KEEP: &str =
     VALUES (?, ?, ?, ?, ?, ?, ?)";
 const DROP: &str = "DELETE FROM situations WHERE kind = ? AND domain = ? AND who = ?";
 
-impl Store {
+impl Reader {
     /// The situations that were told. Those of a kind that only a later version knows are not seen.
     ///
     /// # Errors
@@ -24,7 +24,9 @@ impl Store {
         let all = statement.query_map((), situation)?.collect::<Result<Vec<_>>>()?;
         Ok(all.into_iter().flatten().collect())
     }
+}
 
+impl Store {
     /// Keeps what was told, on the disk when this returns.
     ///
     /// # Errors

@@ -21,8 +21,8 @@ use toml_edit::{Array, DocumentMut, Item};
 
 use super::words;
 use crate::{
-    answers::{Network, folded, is_at_or_below},
-    senders::domain,
+    answers::{Network, is_at_or_below},
+    senders::domain::{self, ascii},
 };
 
 /// What the user said is the own of domains.
@@ -68,11 +68,10 @@ impl Mine {
     /// # Errors
     /// It is not in this form, or names something that is none.
     pub fn read(text: &str) -> Result<Mine, MineError> {
-        let tables: BTreeMap<DomainName, MineTable> =
-            toml::from_str(text).map_err(|error: toml::de::Error| {
-                let line = line_of(text, error.span());
-                MineError { line, reason: error.message().replace('\n', "; ") }
-            })?;
+        let MineTables(tables) = toml::from_str(text).map_err(|error: toml::de::Error| {
+            let line = line_of(text, error.span());
+            MineError { line, reason: error.message().replace('\n', "; ") }
+        })?;
         let mut mine = Mine::default();
         for (DomainName(domain), table) in tables {
             let MineTable { networks, selectors, senders, domains } = table;
@@ -92,10 +91,10 @@ impl Mine {
     /// The text is not in this form.
     pub fn with(text: &str, domain: &str, whose: &Whose) -> Result<Option<String>, MineError> {
         let (said, mut document) = (Mine::read(text)?, document(text)?);
-        if said.domains.get(domain).is_some_and(|all| all.contains(whose)) {
+        if said.domains.get(domain).is_some_and(|all| all.iter().any(|one| whose.is_same(one))) {
             return Ok(None);
         }
-        let key = key_of(&document, domain).unwrap_or_else(|| domain.to_owned());
+        let key = keys_of(&document, domain).next().unwrap_or_else(|| domain.to_owned());
         let table = document.entry(&key).or_insert_with(toml_edit::table);
         let list = table[whose.list()].or_insert(toml_edit::value(Array::new()));
         // It was read as a list.
@@ -110,20 +109,24 @@ impl Mine {
     /// The text is not in this form.
     pub fn without(text: &str, domain: &str, whose: &Whose) -> Result<Option<String>, MineError> {
         let (said, mut document) = (Mine::read(text)?, document(text)?);
-        if !said.domains.get(domain).is_some_and(|all| all.contains(whose)) {
+        if !said.domains.get(domain).is_some_and(|all| all.iter().any(|one| whose.is_same(one))) {
             return Ok(None);
         }
-        let key = key_of(&document, domain).unwrap_or_default();
-        if let Some(table) = document.get_mut(&key).and_then(Item::as_table_like_mut) {
+        let keys: Vec<String> = keys_of(&document, domain).collect();
+        for key in keys {
+            let Some(table) = document.get_mut(&key).and_then(Item::as_table_like_mut) else {
+                continue;
+            };
             let list = table.get_mut(whose.list()).and_then(Item::as_array_mut);
             let is_empty = list.is_some_and(|list| {
+                let before = list.len();
                 list.retain(|value| value.as_str().is_none_or(|value| !whose.is_value(value)));
-                list.is_empty()
+                list.is_empty() && before > 0
             });
             if is_empty {
                 table.remove(whose.list());
             }
-            if table.is_empty() {
+            if is_empty && table.is_empty() {
                 document.remove(&key);
             }
         }
@@ -137,7 +140,7 @@ impl Mine {
 
     /// What is the own of a domain: also what was said of one above it.
     pub fn of<'m>(&'m self, domain: &str) -> impl Iterator<Item = &'m Whose> {
-        let domain = folded(domain).into_owned();
+        let domain = ascii(domain).into_owned();
         self.iter().filter(move |(top, _)| is_at_or_below(&domain, top)).map(|(_, whose)| whose)
     }
 }
@@ -160,14 +163,38 @@ fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
     before.unwrap_or_default().matches('\n').count() + 1
 }
 
-/// How a document spells a domain.
-fn key_of(document: &DocumentMut, domain: &str) -> Option<String> {
-    let mut keys = document.iter().map(|(key, _)| key);
-    keys.find(|key| folded(key) == domain).map(str::to_owned)
+/// How a document spells a domain; there may be a table for each spelling.
+fn keys_of(document: &DocumentMut, domain: &str) -> impl Iterator<Item = String> {
+    let keys = document.iter().map(|(key, _)| key);
+    keys.filter(move |key| ascii(key) == domain).map(str::to_owned)
 }
 
-/// A domain name, in small letters.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// The tables of a file, in its order: none is passed over for another of the same domain.
+struct MineTables(Vec<(DomainName, MineTable)>);
+
+impl<'de> Deserialize<'de> for MineTables {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MineTables, D::Error> {
+        struct Tables;
+        impl<'de> de::Visitor<'de> for Tables {
+            type Value = MineTables;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a table for each domain")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<MineTables, A::Error> {
+                let mut tables = Vec::new();
+                while let Some(table) = map.next_entry()? {
+                    tables.push(table);
+                }
+                Ok(MineTables(tables))
+            }
+        }
+        deserializer.deserialize_map(Tables)
+    }
+}
+
+/// A domain name, as [`ascii`] gives it.
 struct DomainName(String);
 
 impl<'de> Deserialize<'de> for DomainName {
@@ -200,7 +227,7 @@ struct MineTable {
 /// A domain name as it is compared; nothing if the text is none.
 pub(crate) fn domain_name(text: &str) -> Option<String> {
     domain::organisational(text)?;
-    Some(folded(text).into_owned())
+    Some(ascii(text).into_owned())
 }
 
 impl Whose {
@@ -214,12 +241,17 @@ impl Whose {
         }
     }
 
+    /// True if both mean the same.
+    fn is_same(&self, other: &Whose) -> bool {
+        self.list() == other.list() && self.is_value(&other.value())
+    }
+
     /// True if a value of its list means the same.
     fn is_value(&self, value: &str) -> bool {
         match self {
             Whose::Network(network) => value.parse() == Ok(*network),
-            Whose::Domain(domain) => folded(value) == *domain,
-            Whose::Selector(name) | Whose::Sender(name) => value == name,
+            Whose::Domain(domain) => ascii(value) == *domain,
+            Whose::Selector(name) | Whose::Sender(name) => value.eq_ignore_ascii_case(name),
         }
     }
 
@@ -269,90 +301,4 @@ pub(super) fn list(said: &[&Whose]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILE: &str = "\
-# ours
-[\"Example.org\"]  # the company
-networks = [
-    \"192.0.2.77/24\", # the office
-    \"2001:db8::25\",
-]
-senders = [\"Amazon SES\"]
-
-[\"shop.example.net\"]
-selectors = [\"s1\"]
-";
-
-    fn whose(text: &str) -> Whose {
-        text.parse().expect(text)
-    }
-
-    #[test]
-    fn what_was_said_holds_for_domains_below() {
-        let mine = Mine::read(FILE).expect("a file");
-        let of = |domain| mine.of(domain).map(ToString::to_string).collect::<Vec<_>>();
-        let all = ["192.0.2.0/24", "2001:db8::25", "sender:Amazon SES"];
-        assert_eq!(of("example.org"), all);
-        assert_eq!(of("News.Example.ORG."), all);
-        assert_eq!(of("shop.example.net"), ["selector:s1"]);
-        assert_eq!(of("example.net"), [""; 0]);
-    }
-
-    #[test]
-    fn what_is_typed_is_told_apart() {
-        for (text, expected) in [
-            ("192.0.2.7", Whose::Network("192.0.2.7".parse().expect("an address"))),
-            ("2001:db8::/32", Whose::Network("2001:db8::/32".parse().expect("a network"))),
-            ("Service.Example.", Whose::Domain("service.example".into())),
-            ("selector:2026a", Whose::Selector("2026a".into())),
-            ("sender: Amazon SES", Whose::Sender("Amazon SES".into())),
-        ] {
-            assert_eq!(text.parse(), Ok(expected), "{text}");
-        }
-        for text in ["", "selector:", "sender: ", "192.0.2.0/33", "s1", "a b.example", "<b>.org"] {
-            assert_eq!(text.parse::<Whose>(), Err(ParseMineError), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_change_leaves_all_else_as_it_was() {
-        let more = Mine::with(FILE, "example.org", &whose("service.example")).expect("a file");
-        let more = more.expect("new");
-        assert!(more.contains("\"192.0.2.77/24\", # the office"), "{more}");
-        assert!(more.contains("[\"Example.org\"]  # the company"), "{more}");
-        assert_eq!(Mine::read(&more).expect("a file").iter().count(), 5);
-        assert_eq!(Mine::with(&more, "example.org", &whose("192.0.2.0/24")), Ok(None));
-        let less = Mine::without(&more, "example.org", &whose("service.example"));
-        assert_eq!(less, Ok(Some(FILE.into())));
-        let less = Mine::without(FILE, "shop.example.net", &whose("selector:s1"));
-        let less = less.expect("a file").expect("it was said");
-        assert!(!less.contains("shop"), "{less}");
-        assert_eq!(Mine::without(FILE, "example.net", &whose("selector:s1")), Ok(None));
-
-        let first = Mine::with("", "example.org", &whose("sender:\"\n[x]")).expect("a file");
-        let first = first.expect("new");
-        assert!(first.starts_with("# What is yours"), "{first}");
-        let read: Vec<_> =
-            Mine::read(&first).expect(&first).iter().map(|(_, one)| one.clone()).collect();
-        assert_eq!(read, [Whose::Sender("\"\n[x]".into())]);
-    }
-
-    #[test]
-    fn a_broken_file_is_told_with_its_line() {
-        for (text, line, reason) in [
-            ("[\"example.org\"]\nnetworks = [\"192.0.2.0/33\"]", 2, "192.0.2.0/33"),
-            ("\n[\"example.org\"]\nnetwork = []", 3, "unknown field `network`"),
-            ("[\"example.org\"]\ndomains = [\"a b\"]", 2, "\"a b\" is no domain"),
-            ("[\"example.org\"]\nsenders = \"x\"", 2, "expected a sequence"),
-            ("[\"example.org\"\n", 1, ""),
-            ("\n\n[\"a b\"]\nsenders = []", 3, "is no domain"),
-        ] {
-            let error = Mine::read(text).expect_err(text);
-            assert_eq!(error.line, line, "{text}: {error}");
-            assert!(error.reason.contains(reason), "{text}: {error}");
-            assert_eq!(Mine::with(text, "example.org", &whose("192.0.2.7")), Err(error));
-        }
-    }
-}
+mod tests;

@@ -74,10 +74,7 @@ pub fn standings<A: Answers>(
     let mut totals = answers.totals_each(&split)?.into_iter();
     let standing = |question: Question| {
         let policy = policies.next().flatten();
-        let found: Vec<_> = histories.by_ref().take(question.parts.len()).collect();
-        let before = question.before.as_ref().and_then(|_| histories.next());
-        let total = if question.parts.len() > 1 { totals.next() } else { None };
-        question.judge(policy, found, before, total)
+        question.judge(policy, &mut histories, &mut totals)
     };
     Ok(questions.into_iter().map(standing).collect())
 }
@@ -87,9 +84,24 @@ struct Question<'q> {
     domain: &'q str,
     filter: Filter,
     said: Vec<&'q Whose>,
-    parts: Vec<(Filter, Option<&'q Whose>)>,
-    /// Of the period before.
+    parts: Vec<Part<'q>>,
+}
+
+/// Some of a domain's mail.
+struct Part<'q> {
+    filter: Filter,
+    /// The same of the period before.
     before: Option<Filter>,
+    /// The network that the user said is the domain's own.
+    network: Option<&'q Whose>,
+}
+
+/// A sender of one part.
+struct Found<'s> {
+    history: History,
+    /// Its messages in the period before, of the same part.
+    before: Option<Messages>,
+    network: Option<&'s Whose>,
 }
 
 impl<'q> Question<'q> {
@@ -97,64 +109,80 @@ impl<'q> Question<'q> {
         let domains = Choice::of(domain.to_owned());
         let filter = Filter { domains, exactly: true, ..filter.clone() };
         let said: Vec<&Whose> = mine.of(domain).collect();
-        let (parts, before) = (parts(&filter, &said), filter.before(now));
-        Question { domain, filter, said, parts, before }
+        let part = |(filter, network): (Filter, _)| {
+            let before = filter.before(now);
+            Part { filter, before, network }
+        };
+        let parts = parts(&filter, &said).into_iter().map(part).collect();
+        Question { domain, filter, said, parts }
     }
 
-    /// Of which histories are asked for: those of the parts, then of the period before.
+    /// Of which histories are asked for: of each part those of the period, then of the one before.
     fn asked(&self) -> Vec<Filter> {
-        let parts = self.parts.iter().map(|(filter, _)| filter);
-        parts.chain(&self.before).cloned().collect()
+        let each = self.parts.iter();
+        each.flat_map(|part| [&part.filter].into_iter().chain(&part.before)).cloned().collect()
     }
 
-    /// All, where it is in parts, which may have reports in common.
+    /// All of the period and of the one before, where it is in parts, which may have reports in
+    /// common.
     fn split(&self) -> Vec<Filter> {
-        if self.parts.len() > 1 { vec![self.filter.clone()] } else { Vec::new() }
+        match self.parts.first() {
+            Some(part) if self.parts.len() > 1 => {
+                let networks = &self.filter.networks;
+                let before = part.before.clone();
+                let before = before.map(|before| Filter { networks: networks.clone(), ..before });
+                [self.filter.clone()].into_iter().chain(before).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn judge(
         self,
         policy: Option<PolicyPublished>,
-        of_parts: Vec<Histories>,
-        before: Option<Histories>,
-        total: Option<Tally>,
+        histories: &mut impl Iterator<Item = Histories>,
+        totals: &mut impl Iterator<Item = Tally>,
     ) -> Standing {
+        let split = self.split().len();
+        let mut whole = totals.take(split);
+        let (mut tally, mut before) = (whole.next(), whole.next());
         let (mut found, mut omitted, mut rest) = (Vec::new(), 0, Messages::default());
-        let mut tally = total;
-        for (histories, (_, network)) in of_parts.into_iter().zip(&self.parts) {
-            found.extend(histories.senders.into_iter().map(|history| (history, *network)));
-            omitted += histories.omitted;
-            rest.merge(&histories.rest);
-            tally.get_or_insert(histories.total);
+        for part in &self.parts {
+            let of_part = histories.next().unwrap_or_default();
+            let earlier = part.before.as_ref().and_then(|_| histories.next());
+            tally.get_or_insert(of_part.total);
+            before = before.or(earlier.as_ref().map(|earlier| earlier.total));
+            let earlier: HashMap<String, Messages> = earlier
+                .into_iter()
+                .flat_map(|earlier| earlier.senders)
+                .map(|history| (history.sender.name, history.tally.messages))
+                .collect();
+            found.extend(of_part.senders.into_iter().map(|history| {
+                let before = earlier.get(&history.sender.name).copied();
+                Found { history, before, network: part.network }
+            }));
+            omitted += of_part.omitted;
+            rest.merge(&of_part.rest);
         }
-        let earlier: HashMap<&str, &Messages> = before
-            .iter()
-            .flat_map(|before| &before.senders)
-            .map(|history| (&*history.sender.name, &history.tally.messages))
-            .collect();
-        let keys = Keys::of(found.iter().map(|(history, _)| history));
-        let judge = |(history, network): (History, Option<&Whose>)| {
-            let is_said = |whose: &Whose| network == Some(whose) || is_said(whose, &history);
-            let said: Vec<&Whose> =
-                self.said.iter().copied().filter(|whose| is_said(whose)).collect();
-            let before = earlier.get(&*history.sender.name).copied();
-            let policy = policy.as_ref();
-            let case = Case { history: &history, before, said: &said, keys: &keys, policy };
-            Judged { before: before.copied(), verdict: rules::verdict(&case), history }
-        };
-        let mut senders: Vec<Judged> = found.into_iter().map(judge).collect();
-        senders
-            .sort_by_key(|one| (one.verdict.bucket, Reverse(one.history.tally.messages.messages)));
-        Standing {
-            domain: self.domain.to_owned(),
-            tally: tally.unwrap_or_default(),
-            before: before.map(|before| before.total),
-            policy,
-            senders,
-            omitted,
-            rest,
-        }
+        let senders = judged(found, &self.said, policy.as_ref());
+        let (domain, tally) = (self.domain.to_owned(), tally.unwrap_or_default());
+        Standing { domain, tally, before, policy, senders, omitted, rest }
     }
+}
+
+/// By bucket, and within one those with most messages first.
+fn judged(found: Vec<Found>, said: &[&Whose], policy: Option<&PolicyPublished>) -> Vec<Judged> {
+    let keys = Keys::of(found.iter().map(|found| &found.history));
+    let judge = |Found { history, before, network }: Found| {
+        let is_said = |whose: &Whose| network == Some(whose) || is_said(whose, &history);
+        let said: Vec<&Whose> = said.iter().copied().filter(|whose| is_said(whose)).collect();
+        let before_sum = before.as_ref();
+        let case = Case { history: &history, before: before_sum, said: &said, keys: &keys, policy };
+        Judged { verdict: rules::verdict(&case), before, history }
+    };
+    let mut senders: Vec<Judged> = found.into_iter().map(judge).collect();
+    senders.sort_by_key(|one| (one.verdict.bucket, Reverse(one.history.tally.messages.messages)));
+    senders
 }
 
 /// The filter in parts: for each network that the user said is the domain's own what comes from

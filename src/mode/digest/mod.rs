@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::print;
 use crate::{
     answers::{Answers, Choice, Filter, overview::Overview},
-    changes::{self, DAY, Look, News},
+    changes::{self, DAY, Look, News, day_begin},
     cli::{DigestFlags, Every},
     config::{Config, Purpose, Typed},
     exit::{Exit, Failure},
@@ -51,8 +51,9 @@ pub(super) fn run(flags: &DigestFlags, typed: &Typed) -> Result<Exit, Failure> {
     let now = Timestamp::now();
     // Reports come a day late: those of yesterday are on their way.
     let end = match flags.until {
-        Some(until) => until.end(now),
-        None => (now.as_second() / DAY - 1) * DAY,
+        // Whole days, of which reports are counted.
+        Some(until) => day_begin(until.end(now)),
+        None => day_begin(now.as_second() - DAY),
     };
     let length = match flags.every {
         Every::Week => 7 * DAY,

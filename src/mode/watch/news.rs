@@ -30,6 +30,9 @@ use crate::{
 /// That nothing came is news, too: so often it is looked in any case.
 const IDLE: Duration = Duration::from_hours(6);
 
+/// And so often, as long as it fails: the mail server may be back.
+const AGAIN: Duration = Duration::from_mins(5);
+
 /// While mail comes without a pause it is looked after so many times what is waited for.
 const AT_MOST: u32 = 10;
 
@@ -62,8 +65,9 @@ pub(super) fn start(config: &Config, stop: &Arc<Stop>, metrics: &Metrics) -> io:
     let (poke, poked) = sync_channel(1);
     let (config, stop, metrics) = (config.clone(), Arc::clone(stop), metrics.clone());
     thread::Builder::new().name("news".into()).spawn(move || {
-        while wait(&poked, config.alert_after) {
-            look(&config, &stop, &metrics);
+        let mut idle = IDLE;
+        while wait(&poked, config.alert_after, idle) {
+            idle = if look(&config, &stop, &metrics) { IDLE } else { AGAIN };
         }
     })?;
     let poke = Poke(Some(poke));
@@ -73,8 +77,8 @@ pub(super) fn start(config: &Config, stop: &Arc<Stop>, metrics: &Metrics) -> io:
 }
 
 /// Waits until something was stored and nothing more came for a while; false at the end.
-fn wait(poked: &Receiver<()>, pause: Duration) -> bool {
-    match poked.recv_timeout(IDLE) {
+fn wait(poked: &Receiver<()>, pause: Duration, idle: Duration) -> bool {
+    match poked.recv_timeout(idle) {
         Ok(()) => {}
         Err(RecvTimeoutError::Timeout) => return true,
         Err(RecvTimeoutError::Disconnected) => return false,
@@ -90,9 +94,10 @@ fn wait(poked: &Receiver<()>, pause: Duration) -> bool {
     true
 }
 
-fn look(config: &Config, stop: &Stop, metrics: &Metrics) {
+/// False if it could not be looked, or not be told.
+fn look(config: &Config, stop: &Stop, metrics: &Metrics) -> bool {
     if stop.is_asked() {
-        return;
+        return true;
     }
     let now = Timestamp::now().as_second();
     let found = if alerts::is_wanted(config) {
@@ -107,9 +112,15 @@ fn look(config: &Config, stop: &Stop, metrics: &Metrics) {
         alerts::look(config, now)
     };
     match found {
-        Ok(news) => metrics.set_standings(&standings(&news)),
+        Ok(news) => {
+            metrics.set_standings(&standings(&news));
+            true
+        }
         // What was not told is tried again.
-        Err(error) => tell_trouble(&error, stop),
+        Err(error) => {
+            tell_trouble(&error, stop);
+            false
+        }
     }
 }
 
@@ -146,8 +157,9 @@ mod tests {
         let (poke, poked) = sync_channel(1);
         let poke = Poke(Some(poke));
         (0..100).for_each(|_| poke.stored());
-        assert!(wait(&poked, Duration::from_millis(5)));
+        let [pause, idle] = [Duration::from_millis(5), Duration::from_hours(1)];
+        assert!(wait(&poked, pause, idle));
         drop(poke);
-        assert!(!wait(&poked, Duration::from_millis(5)), "all was heard");
+        assert!(!wait(&poked, pause, idle), "all was heard");
     }
 }

@@ -1,6 +1,7 @@
 //! `digest` and `alert`: what changed, told once, to real programs and servers.
 
 mod hostile;
+mod open;
 mod postfix;
 mod telling;
 mod year;

@@ -2,6 +2,7 @@
 
 mod mine;
 mod names;
+mod parts;
 
 use std::{
     fs,
