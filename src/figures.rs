@@ -29,6 +29,11 @@ pub fn thousandths(part: u64, whole: u64) -> Option<u64> {
     Some(u64::try_from(share).unwrap_or(u64::MAX))
 }
 
+/// True if a part is at least so many hundredths of the whole.
+pub fn is_share(part: u64, whole: u64, percent: u64) -> bool {
+    u128::from(part) * 100 >= u128::from(whole) * u128::from(percent)
+}
+
 /// A part of a whole in per cent: `91 %`. Only all is `100 %` and only none is `0 %`; close to
 /// either, tenths are told.
 pub fn share(part: u64, whole: u64) -> String {

@@ -5,6 +5,9 @@ use std::{fmt, str::FromStr};
 
 use jiff::{Span, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
+/// Seconds of a day.
+pub const DAY: i64 = 86_400;
+
 /// A day or month, a point in time, or how long ago.
 #[derive(Clone, Copy, Debug)]
 pub enum Moment {
@@ -27,8 +30,8 @@ pub struct ParseMomentError;
 impl fmt::Display for ParseMomentError {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str(
-            "expected a day (2024-01-31, yesterday), a month (2024-01), a time (2024-01-31T12:00:00Z) or an age \
-             (12h, 30d, 4w, 6mo, 1y)",
+            "expected a day (2024-01-31, yesterday), a month (2024-01), a time \
+             (2024-01-31T12:00:00Z) or an age (12h, 30d, 4w, 6mo, 1y)",
         )
     }
 }

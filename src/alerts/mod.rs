@@ -2,8 +2,8 @@
 //! and what is new is told; only once it was taken, it is noted as told.
 //!
 //! So what can't be handed over is tried again the next time, and a crash between handing over and
-//! noting tells twice, never not at all. One process at a time does it, as far as they have the same
-//! state folder.
+//! noting tells twice, never not at all. One process at a time does it, as far as they have the
+//! same state folder.
 
 mod message;
 

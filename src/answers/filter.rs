@@ -4,6 +4,9 @@ use std::net::IpAddr;
 
 use super::{Disposition, Evaluated, Network, folded, is_at_or_below};
 
+/// In seconds.
+const DAY: i64 = 86_400;
+
 /// Which records are meant: those that every property lets through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -76,6 +79,18 @@ impl Filter {
         let length = self.until.unwrap_or(now).saturating_sub(since).max(0);
         let (since, until) = (Some(since.saturating_sub(length)), Some(since));
         Some(Filter { since, until, ..self.clone() })
+    }
+
+    /// The first second after the period, but a whole number of days after its beginning if it
+    /// lasts that long: so the period before a running one is of whole days, too. A period that
+    /// lasts ends now, in seconds since 1970.
+    pub fn whole_end(&self, now: i64) -> i64 {
+        let end = self.until.unwrap_or(now);
+        let length = self.since.and_then(|since| Some((since, end.checked_sub(since)?)));
+        match length {
+            Some((since, length)) if length >= DAY => since + length / DAY * DAY,
+            _ => end,
+        }
     }
 
     /// Whether a policy's domain is meant, given as [`folded`] gives it.

@@ -12,6 +12,7 @@ mod history;
 mod listed;
 pub mod overview;
 mod published;
+mod sessions;
 mod sums;
 mod tally;
 
@@ -21,12 +22,14 @@ pub use self::{
     history::{Day, Histories, History, Selector, Signs},
     listed::ListedReport,
     published::Published,
+    sessions::TlsDay,
     tally::{Disposition, Dispositions, Evaluated, Messages, Outcome, Tally},
 };
 pub(crate) use self::{
     history::Sign,
     listed::ListedReports,
     published::PublishedDays,
+    sessions::TlsDays,
     sums::{FailureRow, FailureSums, TlsRow, TlsSums},
     tally::capped_sum,
 };
@@ -36,10 +39,15 @@ pub use crate::senders::{
     domain::{is_at_or_below, lower as folded},
 };
 
+use std::{collections::HashMap, net::IpAddr};
+
 use serde_json::Value;
 
 use self::overview::{Dmarc, Domain, Failures, Overview, SendingServer, Tls};
-use crate::report::{Kind, aggregate::PolicyPublished};
+use crate::{
+    report::{Kind, aggregate::PolicyPublished},
+    senders::Host,
+};
 
 /// How many raw results or ways to fail are told of one source or policy: the most frequent ones. A
 /// stranger's report may name any number.
@@ -151,6 +159,30 @@ pub trait Answers {
     /// The store can't be read.
     fn failures(&self, filter: &Filter, top: usize) -> Result<Failures, Self::Error>;
 
+    /// TLS sessions of the period, domains and reporters of a filter, day by day; days without a
+    /// report are left out.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn tls_days(&self, filter: &Filter) -> Result<Vec<TlsDay>, Self::Error>;
+
+    /// The newest failure reports of the period, domains and sources of a filter, `most` of them,
+    /// newest first, as documents. They name persons.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn failure_reports(
+        &self,
+        filter: &Filter,
+        most: usize,
+    ) -> Result<Vec<StoredDocument>, Self::Error>;
+
+    /// What is known of addresses; those of which nothing is are left out. Nothing is looked up.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn hosts(&self, addresses: &[IpAddr]) -> Result<HashMap<IpAddr, Host>, Self::Error>;
+
     /// The records or policies of the reports of this name, in the order of their ids; no more than
     /// `most`.
     ///
@@ -158,8 +190,8 @@ pub trait Answers {
     /// The store can't be read.
     fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>, Self::Error>;
 
-    /// The newest DMARC or TLS reports that have records or policies of a filter, `most` of them; of
-    /// TLS by its period, domains and reporters only.
+    /// The newest DMARC or TLS reports that have records or policies of a filter, `most` of them;
+    /// of TLS by its period, domains and reporters only.
     ///
     /// # Errors
     /// The store can't be read.

@@ -5,8 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-/// Seconds of a day.
-const DAY: i64 = 86_400;
+use crate::moment::DAY;
 
 /// A policy, from a day on.
 #[derive(Clone, Debug, PartialEq, Eq)]

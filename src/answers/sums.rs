@@ -124,6 +124,28 @@ pub(crate) struct FailureRow {
     pub(crate) incidents: Option<u64>,
 }
 
+impl FailureRow {
+    /// The domains that are meant of those it names, in small letters, an empty one if it names
+    /// none; nothing if the report is not meant.
+    fn meant(&self, filter: &Filter) -> BTreeSet<String> {
+        if !filter.lets_address(self.source) {
+            return BTreeSet::new();
+        }
+        let named = self.domains.iter().map(|domain| folded(domain).into_owned());
+        let mut domains: BTreeSet<String> = named.collect();
+        if domains.is_empty() {
+            domains.insert(String::new());
+        }
+        domains.retain(|domain| filter.lets_domain(domain));
+        domains
+    }
+
+    /// True if one of its domains and its source are meant.
+    pub(crate) fn is_meant(&self, filter: &Filter) -> bool {
+        !self.meant(filter).is_empty()
+    }
+}
+
 /// Failure reports, summed up.
 pub(crate) struct FailureSums<'f> {
     filter: &'f Filter,
@@ -148,13 +170,8 @@ impl<'f> FailureSums<'f> {
 
     /// Counts a report, once for each domain that it names.
     pub(crate) fn add(&mut self, row: &FailureRow) {
-        let named = row.domains.iter().map(|domain| folded(domain).into_owned());
-        let mut domains: BTreeSet<String> = named.collect();
+        let domains = row.meant(self.filter);
         if domains.is_empty() {
-            domains.insert(String::new());
-        }
-        domains.retain(|domain| self.filter.lets_domain(domain));
-        if domains.is_empty() || !self.filter.lets_address(row.source) {
             return;
         }
         let lower = |text: &Text| String::from(text.to_ascii_lowercase());

@@ -23,13 +23,12 @@ use std::{collections::BTreeSet, fmt, ops::Range};
 use serde::{Deserialize, Serialize};
 
 use self::situations::SituationKey;
+pub(crate) use crate::moment::DAY;
 use crate::{
     answers::{Answers, By, Filter, Key, folded, is_at_or_below},
+    figures::is_share,
     verdict::{Mine, Standing},
 };
-
-/// Seconds of a day.
-pub(crate) const DAY: i64 = 86_400;
 
 /// Days of reports that are looked at, the period's among them.
 const MONTH: i64 = 30 * DAY;
@@ -266,11 +265,6 @@ impl Look<'_> {
 pub(crate) fn day_begin(moment: i64) -> i64 {
     const LAST: i64 = 253_402_300_799;
     moment.clamp(0, LAST) / DAY * DAY
-}
-
-/// True if `some` are at least so many hundredths of `all`.
-fn is_share(some: u64, all: u64, percent: u64) -> bool {
-    u128::from(some) * 100 >= u128::from(all) * u128::from(percent)
 }
 
 /// Hundredths, for a sentence.

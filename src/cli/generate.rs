@@ -23,6 +23,15 @@ pub enum GenerateCommand {
     },
     /// All settings as a configuration file, in comments
     Settings,
+    /// A line for the file of `serve --users`; the password is asked for, or read from standard input
+    User {
+        /// The person's name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What the person may do: reader, or editor who may also say what is yours
+        #[arg(long, default_value = "reader", value_parser = ["reader", "editor"])]
+        role: String,
+    },
     /// A year of a made-up company's reports, as mails in a new Maildir; prints what happens in it
     Year {
         /// Folder to make

@@ -9,8 +9,9 @@ use super::PeriodFlags;
 /// `import`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Exit codes: 0 all stored; 64 usage; 65 something can't be read, or nothing was found; 75 stopped, or the \
-                  store or a file could not be reached: the same command goes on from there; 78 configuration."
+    after_help = "Exit codes: 0 all stored; 64 usage; 65 something can't be read, or nothing was \
+                  found; 75 stopped, or the store or a file could not be reached: the same command \
+                  goes on from there; 78 configuration."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct ImportFlags {

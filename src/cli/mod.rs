@@ -61,12 +61,14 @@ pub use self::{
 };
 
 /// What a mail server and a person read at the end of the help.
-const EXIT_CODES: &str = "Exit codes: 0 all stored; 64 usage; 65 not all of it is a report that can be read; \
-                          75 store unreachable or work interrupted, try again; 78 configuration.";
+const EXIT_CODES: &str = "\
+    Exit codes: 0 all stored; 64 usage; 65 not all of it is a report that can be read; 75 store \
+    unreachable or work interrupted, try again; 78 configuration.";
 
 /// The same for `digest`.
-const DIGEST_CODES: &str = "Exit codes: 0 sent, nothing needs attention; 1 sent, something does; 64 usage; 75 not sent, try \
-                            again; 78 configuration.";
+const DIGEST_CODES: &str = "\
+    Exit codes: 0 sent, nothing needs attention; 1 sent, something does; 64 usage; 75 not sent, \
+    try again; 78 configuration.";
 
 /// The same for `report`.
 const REPORT_CODES: &str = "Exit codes: 0 told; 1 a condition of --fail-on holds; 64 usage; \
@@ -127,8 +129,8 @@ pub enum Mode {
     Report(ReportFlags),
     /// Say whether a domain may have a stricter policy, and what that would have hit
     ///
-    /// What p=quarantine and p=reject, strict alignment (adkim=s, aspf=s), sp and np would have done
-    /// to the mail of the period, and whose it was.
+    /// What p=quarantine and p=reject, strict alignment (adkim=s, aspf=s), sp and np would have
+    /// done to the mail of the period, and whose it was.
     Advise(AdviseFlags),
     /// Say what is yours: networks, senders, DKIM selectors, domains of services
     ///
@@ -146,9 +148,9 @@ pub enum Mode {
     Demo(DemoFlags),
     /// Write out what the store holds, as lines of JSON or CSV
     ///
-    /// A line or row for each record, policy and failure, in the order in which the reports' periods
-    /// begin; of those that begin together, an SQLite file gives those stored first, OpenSearch goes
-    /// by the reports' ids.
+    /// A line or row for each record, policy and failure, in the order in which the reports'
+    /// periods begin; of those that begin together, an SQLite file gives those stored first,
+    /// OpenSearch goes by the reports' ids.
     Export(ExportFlags),
     /// Delete old reports from the store
     Prune(PruneFlags),

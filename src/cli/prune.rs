@@ -7,8 +7,9 @@ use crate::moment::Moment;
 /// `prune`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Exit codes: 0 done; 64 usage; 75 stopped, the store can't be reached, or there is too little room to \
-                  write the file anew: the same command goes on; 78 configuration."
+    after_help = "Exit codes: 0 done; 64 usage; 75 stopped, the store can't be reached, or there is \
+                  too little room to write the file anew: the same command goes on; 78 \
+                  configuration."
 )]
 pub struct PruneFlags {
     /// Delete reports that begin before this: an age (30d, 6mo, 2y), a day (2024-01-31), a month

@@ -81,8 +81,8 @@ settings! {
     #[arg(short = 'k', long, global = true, value_name = "BOOL", env = "ERP_INSECURE", help_heading = "OpenSearch",
           num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     insecure: bool,
-    /// Index of DMARC records; {yyyy} and {MM} in its name are year and month of the report's period
-    /// [default: dmarc-reports]
+    /// Index of DMARC records; {yyyy} and {MM} in its name are year and month of the report's
+    /// period [default: dmarc-reports]
     #[arg(long, global = true, value_name = "NAME", env = "ERP_DMARC_INDEX", help_heading = "OpenSearch")]
     dmarc_index: String,
     /// Ingest pipeline for DMARC records

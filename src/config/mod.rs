@@ -23,13 +23,16 @@ use std::{
 use clap::ArgMatches;
 
 pub(crate) use self::from::FromIndices;
-pub use self::store::{state_folder, well_known_stores};
 use self::{
     file::read_file,
     from::from,
     layers::{choose_store, layer},
     reading::reading,
     store::{dashboards, indices, mine_file, store},
+};
+pub use self::{
+    secret::typed_password,
+    store::{state_folder, well_known_stores},
 };
 use crate::{
     cli::{self, Settings},

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     env, fs,
-    io::{self, IsTerminal, Write},
+    io::{self, BufRead, IsTerminal, Read, Write},
     path::PathBuf,
 };
 
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use super::{ConfigError, value};
-use crate::{sanitize, sink::opensearch::config::Auth};
+use crate::{exit::Failure, sanitize, sink::opensearch::config::Auth};
 
 /// Where the user, password and key of a cluster come from.
 pub(super) struct SecretNames {
@@ -93,8 +93,7 @@ fn ask(user: &str, names: &SecretNames) -> Result<String, ConfigError> {
     if let Some(password) = answers.get(names.user) {
         return Ok(password.clone());
     }
-    let (terminal, mut shown) = (io::stdin(), io::stderr());
-    if !terminal.is_terminal() || !shown.is_terminal() {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(value(
             names.user,
             format!(
@@ -103,19 +102,45 @@ fn ask(user: &str, names: &SecretNames) -> Result<String, ConfigError> {
             ),
         ));
     }
-    let failed = |error: io::Error| value(names.user, format!("no password: {error}"));
-    let before = tcgetattr(&terminal).map_err(|error| failed(error.into()))?;
+    let read = read_silently(&format!("Password of {}: ", sanitize::line(user)));
+    let password = read.map_err(|error| value(names.user, format!("no password: {error}")))?;
+    let password = sendable(&password, "the password")?;
+    Ok(answers.entry(names.user).or_insert(password).clone())
+}
+
+/// A line that is typed at the terminal and not shown there.
+fn read_silently(prompt: &str) -> io::Result<String> {
+    let (terminal, mut shown) = (io::stdin(), io::stderr());
+    let before = tcgetattr(&terminal)?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&terminal, OptionalActions::Now, &silent).map_err(|error| failed(error.into()))?;
-    let _ = write!(shown, "Password of {}: ", sanitize::line(user));
-    let mut password = String::new();
-    let read = terminal.read_line(&mut password);
+    tcsetattr(&terminal, OptionalActions::Now, &silent)?;
+    let _ = write!(shown, "{prompt}");
+    let mut line = String::new();
+    let read = terminal.read_line(&mut line);
     let _ = tcsetattr(&terminal, OptionalActions::Now, &before);
     let _ = writeln!(shown);
-    read.map_err(failed)?;
-    let password = sendable(password.trim_end_matches(['\r', '\n']), "the password")?;
-    Ok(answers.entry(names.user).or_insert(password).clone())
+    read.map(|_| line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// A new password for a person: asked for twice at a terminal, else the first line of standard
+/// input.
+///
+/// # Errors
+/// It can't be read, or the second one is another.
+pub fn typed_password(name: &str) -> Result<String, Failure> {
+    let input = io::stdin();
+    if !input.is_terminal() {
+        let mut line = String::new();
+        // Longer passwords nobody has; input without end is not read for ever.
+        input.lock().take(4096).read_line(&mut line)?;
+        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+    }
+    let first = read_silently(&format!("Password for {}: ", sanitize::line(name)))?;
+    if read_silently("Again: ")? != first {
+        return Err(Failure::usage("the second one is another"));
+    }
+    Ok(first)
 }
 
 /// A secret from the file that was named, from the environment, or from systemd's credentials.

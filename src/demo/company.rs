@@ -128,10 +128,10 @@ fn mail(day: i64) -> Vec<Flow> {
         let servers = &["198.51.100.140", "198.51.100.141"];
         flows.push(service("bounce.leadpipe.example", signatures, servers, 45));
     }
-    if (WAVE.0..=WAVE.1).contains(&day) {
+    if WAVE.contains(&day) {
         flows.push(forged("example.com", 1900, BOTNET));
     }
-    if (REFUSED_WAVE.0..=REFUSED_WAVE.1).contains(&day) {
+    if REFUSED_WAVE.contains(&day) {
         flows.push(forged("example.com", 1300, BOTNET));
     }
     flows
@@ -168,7 +168,7 @@ fn news(day: i64) -> Flow {
 /// The envelope names another domain, which has no SPF record, so that all depends on the
 /// signature.
 fn invoices(day: i64) -> Vec<Flow> {
-    let dkim: &[_] = if (KEY_IS_BROKEN.0..=KEY_IS_BROKEN.1).contains(&day) {
+    let dkim: &[_] = if KEY_IS_BROKEN.contains(&day) {
         &[("example.net", "bill", "permerror")]
     } else {
         &[("example.net", "bill", "pass")]

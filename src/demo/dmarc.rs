@@ -5,14 +5,14 @@ use std::{fmt::Write as _, io};
 use quick_xml::escape::escape;
 
 use super::{
-    DemoMail, SECONDS,
+    DemoMail,
     chance::Chance,
     company::{Flow, Sources, flows},
     events::policy,
-    mail::{Letter, file, packed, several, text},
+    mail::{ReportLetter, file, packed, several, text},
     receivers::{Form, Receiver},
 };
-use crate::answers::is_at_or_below;
+use crate::{answers::is_at_or_below, moment::DAY};
 
 /// Of which day, by whom, about whom.
 pub(super) struct About<'a> {
@@ -29,7 +29,17 @@ pub(super) struct About<'a> {
 
 impl About<'_> {
     pub(super) fn begin(&self) -> i64 {
-        (self.first_day + self.day) * SECONDS
+        (self.first_day + self.day) * DAY
+    }
+
+    /// The last second of the day.
+    pub(super) fn end(&self) -> i64 {
+        self.begin() + DAY - 1
+    }
+
+    /// When a report on the whole day comes: in the night.
+    pub(super) fn comes(&self, chance: &mut Chance) -> i64 {
+        self.end() + 3600 + chance.below(10 * 3600).cast_signed()
     }
 
     /// Numbers of the place that this is.
@@ -57,7 +67,7 @@ pub(super) fn mail(about: &About) -> io::Result<Option<DemoMail>> {
     let About { receiver, domain, .. } = about;
     let (begin, mut chance) = (about.begin(), about.chance(1000));
     let id = chance.next();
-    let end = begin + SECONDS - 1;
+    let end = about.end();
     let name = format!("{}!{domain}!{begin}!{end}.xml", receiver.domain);
     let report_id = format!("{begin}.{id:016x}");
     let xml = xml(about, &report_id, &records);
@@ -71,7 +81,7 @@ pub(super) fn mail(about: &About) -> io::Result<Option<DemoMail>> {
             several("multipart/mixed", &format!("=_{id:016x}"), &[letter, file])
         }
     };
-    let letter = Letter {
+    let letter = ReportLetter {
         from: format!("dmarc-reports@{}", receiver.domain),
         host: receiver.domain,
         to: "dmarc@example.com",
@@ -79,7 +89,7 @@ pub(super) fn mail(about: &About) -> io::Result<Option<DemoMail>> {
             "Report Domain: {domain} Submitter: {}\n Report-ID: <{report_id}>",
             receiver.domain
         ),
-        received: end + 3600 + chance.below(10 * 3600).cast_signed(),
+        received: about.comes(&mut chance),
         id,
         body,
     };
@@ -141,7 +151,7 @@ fn xml(about: &About, report_id: &str, records: &[Sent]) -> String {
          <p>{policy}</p><sp>{policy}</sp>{more}</policy_published>\n",
         escape(receiver.name),
         receiver.domain,
-        begin + SECONDS - 1,
+        about.end(),
     );
     records.iter().for_each(|record| record.write(receiver, policy, &mut xml));
     xml.push_str("</feedback>\n");

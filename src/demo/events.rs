@@ -1,6 +1,6 @@
 //! Events: what happens in the year, so that whoever looks at its reports can be held to it.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use jiff::civil::Date;
 
@@ -48,31 +48,31 @@ pub enum What {
 pub(super) const NEWS_BEGINS: i64 = 70;
 pub(super) const NEWS_IS_REPAIRED: i64 = 118;
 const QUARANTINE: i64 = 135;
-pub(super) const WAVE: (i64, i64) = (96, 104);
+pub(super) const WAVE: RangeInclusive<i64> = 96..=104;
 const INVOICES_QUARANTINE: i64 = 180;
 pub(super) const OLD_FAX_ENDS: i64 = 195;
 const REJECT: i64 = 210;
-pub(super) const KEY_IS_BROKEN: (i64, i64) = (230, 231);
-pub(super) const TLS_FAILS: (i64, i64) = (258, 264);
+pub(super) const KEY_IS_BROKEN: RangeInclusive<i64> = 230..=231;
+pub(super) const TLS_FAILS: RangeInclusive<i64> = 258..=264;
 const INVOICES_REJECT: i64 = 285;
 pub(super) const SILENT_FROM: i64 = 300;
-pub(super) const REFUSED_WAVE: (i64, i64) = (320, 326);
+pub(super) const REFUSED_WAVE: RangeInclusive<i64> = 320..=326;
 pub(super) const CRM_BEGINS: i64 = 353;
 const LAST: i64 = Year::DAYS - 1;
 
-const EVENTS: [(What, (i64, i64), &str, &str); 12] = [
-    (What::NewSender, (NEWS_BEGINS, LAST), "example.com", "postwing.example"),
-    (What::SenderRepaired, (NEWS_IS_REPAIRED, LAST), "example.com", "postwing.example"),
-    (What::PolicyChanged, (QUARANTINE, LAST), "example.com", "quarantine"),
+const EVENTS: [(What, RangeInclusive<i64>, &str, &str); 12] = [
+    (What::NewSender, NEWS_BEGINS..=LAST, "example.com", "postwing.example"),
+    (What::SenderRepaired, NEWS_IS_REPAIRED..=LAST, "example.com", "postwing.example"),
+    (What::PolicyChanged, QUARANTINE..=LAST, "example.com", "quarantine"),
     (What::ForgedMail, WAVE, "example.com", "198.18.0.0/15"),
-    (What::PolicyChanged, (INVOICES_QUARANTINE, LAST), "example.net", "quarantine"),
-    (What::SenderGone, (OLD_FAX_ENDS, LAST), "example.com", "faxport.example"),
-    (What::PolicyChanged, (REJECT, LAST), "example.com", "reject"),
+    (What::PolicyChanged, INVOICES_QUARANTINE..=LAST, "example.net", "quarantine"),
+    (What::SenderGone, OLD_FAX_ENDS..=LAST, "example.com", "faxport.example"),
+    (What::PolicyChanged, REJECT..=LAST, "example.com", "reject"),
     (What::KeyBroken, KEY_IS_BROKEN, "example.net", "192.0.2.0/24"),
     (What::TlsFailures, TLS_FAILS, "example.com", "certificate-expired"),
-    (What::PolicyChanged, (INVOICES_REJECT, LAST), "example.net", "reject"),
+    (What::PolicyChanged, INVOICES_REJECT..=LAST, "example.net", "reject"),
     (What::ForgedMailRefused, REFUSED_WAVE, "example.com", "198.18.0.0/15"),
-    (What::NewSender, (CRM_BEGINS, LAST), "example.com", "leadpipe.example"),
+    (What::NewSender, CRM_BEGINS..=LAST, "example.com", "leadpipe.example"),
 ];
 
 /// The policy of a domain on a day of the year.
@@ -93,9 +93,9 @@ pub(super) fn policy(domain: &str, day: i64) -> &'static str {
 pub(super) fn events(first_day: i64) -> Vec<Event> {
     let day = |day| date(first_day + day);
     let mut events: Vec<Event> = EVENTS
-        .iter()
-        .map(|&(what, (first, last), domain, who)| {
-            let (first, last) = (day(first), day(last));
+        .into_iter()
+        .map(|(what, days, domain, who)| {
+            let (first, last) = (day(*days.start()), day(*days.end()));
             Event { first, last, what, domain, who }
         })
         .collect();

@@ -5,14 +5,13 @@ use super::{
     chance::Chance,
     dmarc::About,
     events::{REFUSED_WAVE, WAVE, policy},
-    mail::{Letter, date, several, text},
+    mail::{ReportLetter, date, several, text},
 };
 
 /// The mails that tell of forged ones of a day.
 pub(super) fn mails(about: &About) -> Vec<DemoMail> {
     let mut chance = about.chance(3000);
-    let is_wave =
-        [WAVE, REFUSED_WAVE].iter().any(|(first, last)| (*first..=*last).contains(&about.day));
+    let is_wave = [WAVE, REFUSED_WAVE].iter().any(|days| days.contains(&about.day));
     let number = match about.domain {
         "example.com" if is_wave => 3 + chance.below(5),
         "example.com" => u64::from(chance.below(9) == 0),
@@ -52,7 +51,7 @@ fn mail(about: &About, is_wave: bool, chance: &mut Chance) -> DemoMail {
         text("message/feedback-report", &fields),
         text("text/rfc822-headers", &failed),
     ];
-    let letter = Letter {
+    let letter = ReportLetter {
         from: format!("dmarc-failures@{host}"),
         host,
         to: "dmarc@example.com",

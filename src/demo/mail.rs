@@ -13,7 +13,7 @@ use super::{DemoMail, receivers::Form};
 const LINE: usize = 76;
 
 /// What is to be in a mail.
-pub(super) struct Letter<'l> {
+pub(super) struct ReportLetter<'l> {
     pub(super) from: String,
     /// The domain of the server that sends it.
     pub(super) host: &'l str,
@@ -27,9 +27,9 @@ pub(super) struct Letter<'l> {
     pub(super) body: String,
 }
 
-impl Letter<'_> {
+impl ReportLetter<'_> {
     pub(super) fn mail(self) -> DemoMail {
-        let Letter { from, host, to, subject, received, id, body } = self;
+        let ReportLetter { from, host, to, subject, received, id, body } = self;
         let date = date(received);
         let text = format!(
             "Return-Path: <{from}>\n\

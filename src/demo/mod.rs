@@ -35,9 +35,6 @@ use self::{company::DOMAINS, dmarc::About, receivers::RECEIVERS};
 
 pub use self::events::{Event, What};
 
-/// Seconds of a day.
-const SECONDS: i64 = 86_400;
-
 /// The year; see the module.
 #[derive(Clone, Copy, Debug)]
 pub struct Year {
@@ -119,6 +116,7 @@ mod tests {
     use super::*;
     use crate::{
         message,
+        moment::DAY,
         report::{Kind, Repairs},
     };
 
@@ -150,10 +148,10 @@ mod tests {
                 assert!(ids.insert(key), "another mail has this report");
                 assert_eq!(*report.repairs(), Repairs::default());
                 kinds.insert(report.kind());
-                let begin = (year.first_day + day) * SECONDS;
-                let lasts = if report.kind() == Kind::Failure { SECONDS } else { 1 };
+                let begin = (year.first_day + day) * DAY;
+                let lasts = if report.kind() == Kind::Failure { DAY } else { 1 };
                 assert!((begin..begin + lasts).contains(&report.period().begin));
-                assert!((begin..begin + 3 * SECONDS).contains(&mail.received));
+                assert!((begin..begin + 3 * DAY).contains(&mail.received));
             }
         }
         assert_eq!(kinds.len(), 3);

@@ -5,11 +5,11 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::{
-    DemoMail, SECONDS,
+    DemoMail,
     company::Week,
     dmarc::About,
     events::TLS_FAILS,
-    mail::{Letter, file, gzip, several, text},
+    mail::{ReportLetter, file, gzip, several, text},
 };
 use crate::report::rfc3339;
 
@@ -30,7 +30,7 @@ pub(super) fn mail(about: &About) -> io::Result<Option<DemoMail>> {
         }
         _ => return Ok(None),
     };
-    let is_expired = *domain == "example.com" && (TLS_FAILS.0..=TLS_FAILS.1).contains(&about.day);
+    let is_expired = *domain == "example.com" && TLS_FAILS.contains(&about.day);
     // Now and then a single session fails: that is no news.
     let stray = u64::from(chance.below(25) == 0).min(sessions);
     let (reason, failed) = if is_expired {
@@ -56,7 +56,7 @@ pub(super) fn mail(about: &About) -> io::Result<Option<DemoMail>> {
     }
     let id = chance.next();
     let report_id = format!("{begin}.{id:016x}@{}", receiver.domain);
-    let end = begin + SECONDS - 1;
+    let end = about.end();
     let report = json!({
         "organization-name": receiver.name,
         "date-range": {"start-datetime": rfc3339(begin), "end-datetime": rfc3339(end)},
@@ -64,7 +64,7 @@ pub(super) fn mail(about: &About) -> io::Result<Option<DemoMail>> {
         "report-id": report_id,
         "policies": [result],
     });
-    let received = end + 3600 + chance.below(10 * 3600).cast_signed();
+    let received = about.comes(&mut chance);
     letter(about, &report, id, received).map(|letter| Some(letter.mail()))
 }
 
@@ -78,10 +78,15 @@ fn mta_sts(domain: &str) -> Value {
     })
 }
 
-fn letter<'a>(about: &About<'a>, report: &Value, id: u64, received: i64) -> io::Result<Letter<'a>> {
+fn letter<'a>(
+    about: &About<'a>,
+    report: &Value,
+    id: u64,
+    received: i64,
+) -> io::Result<ReportLetter<'a>> {
     let About { receiver, domain, .. } = about;
     let (host, begin) = (receiver.domain, about.begin());
-    let name = format!("{host}!{domain}!{begin}!{}.json", begin + SECONDS - 1);
+    let name = format!("{host}!{domain}!{begin}!{}.json", about.end());
     let bytes = gzip(&name, report.to_string().as_bytes())?;
     let parts = [
         text("text/plain; charset=us-ascii", &format!("SMTP TLS report from {host}")),
@@ -89,7 +94,7 @@ fn letter<'a>(about: &About<'a>, report: &Value, id: u64, received: i64) -> io::
     ];
     let boundary = format!("=_{id:016x}");
     let body = several("multipart/report; report-type=tlsrpt", &boundary, &parts);
-    Ok(Letter {
+    Ok(ReportLetter {
         from: format!("tls-reports@{host}"),
         host,
         to: "tlsrpt@example.com",

@@ -5,12 +5,12 @@ mod patience;
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Router, extract::connect_info::Connected, serve::IncomingStream};
 use tokio::{sync::oneshot, time::sleep};
 
 use self::patience::Patient;
@@ -26,6 +26,23 @@ pub struct Bounds {
     pub workers: usize,
     /// How long an answer that was begun is waited for at the end.
     pub farewell: Duration,
+}
+
+/// Who connected, as a handler finds it in the request's `ConnectInfo`.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(SocketAddr);
+
+impl Peer {
+    /// Its address; one of IPv4 is told as such.
+    pub fn address(self) -> IpAddr {
+        self.0.ip().to_canonical()
+    }
+}
+
+impl Connected<IncomingStream<'_, Patient>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Patient>) -> Peer {
+        Peer(*stream.remote_addr())
+    }
 }
 
 /// A running server; it ends when this is dropped.
@@ -57,6 +74,7 @@ impl Server {
             runtime.block_on(async {
                 let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
                 let (begin_end, end) = oneshot::channel::<()>();
+                let routes = routes.into_make_service_with_connect_info::<Peer>();
                 let serve = axum::serve(Patient::new(listener, bounds), routes)
                     .with_graceful_shutdown(async {
                         let _ = end.await;

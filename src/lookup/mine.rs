@@ -58,6 +58,10 @@ pub fn change(
     if after == before {
         return Ok(false);
     }
+    if after.len() as u64 > LIMIT {
+        // It could not be read again.
+        return Err(failure(path, Exit::Configuration, "it would be larger than 1 MiB"));
+    }
     replace(path, &folder, &after).map_err(|error| fault(&error))?;
     Ok(true)
 }

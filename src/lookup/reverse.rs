@@ -1,5 +1,6 @@
-//! Reverse: names of addresses, from the DNS (RFC 1035 section 3.5), believed only if the name's own
-//! addresses have the one that was asked about: anybody may give his addresses the names of others.
+//! Reverse: names of addresses, from the DNS (RFC 1035 section 3.5), believed only if the name's
+//! own addresses have the one that was asked about: anybody may give his addresses the names of
+//! others.
 
 use std::{
     collections::HashSet,

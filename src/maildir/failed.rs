@@ -1,5 +1,5 @@
-//! Failed: mails that can't be used are delivered to the folder `.failed`, each with the reason in a
-//! header on top.
+//! Failed: mails that can't be used are delivered to the folder `.failed`, each with the reason in
+//! a header on top.
 
 use std::{
     collections::{BTreeMap, HashSet},

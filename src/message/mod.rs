@@ -128,8 +128,8 @@ pub enum Unusable {
     NotAuthenticated,
     /// The same, though a field that would say so lies where it is not believed.
     #[error(
-        "the sender is not authenticated (--require-authenticated): the results of your server lie below its Received, \
-         where they are believed only with --authserv-below-received"
+        "the sender is not authenticated (--require-authenticated): the results of your server lie \
+         below its Received, where they are believed only with --authserv-below-received"
     )]
     NotAuthenticatedAbove,
     /// This program is at fault.

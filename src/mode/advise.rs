@@ -9,7 +9,7 @@ use crate::{
     cli::{AdviseFlags, PeriodFlags},
     config::{Purpose, Typed},
     exit::{Exit, Failure},
-    moment::day,
+    moment::{DAY, day},
     opensearch::ClusterAnswers,
     sanitize,
     sink::Destination,
@@ -31,7 +31,7 @@ pub(super) fn run(flags: &AdviseFlags, typed: &Typed) -> Result<Exit, Failure> {
     let AdviseFlags { period: PeriodFlags { since, until }, domain, json } = flags;
     let since = since.map(|since| since.begin(now));
     let until = until.map(|until| until.end(now));
-    let first = until.unwrap_or(now.as_second()).saturating_sub(DAYS * 86_400);
+    let first = until.unwrap_or(now.as_second()).saturating_sub(DAYS * DAY);
     let filter = Filter { since: since.or(Some(first)), until, ..Filter::default() };
     let asked = Asked { filter, domain: domain.as_deref(), mine: &mine, now: now.as_second() };
     let advices = match config.store {

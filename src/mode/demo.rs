@@ -14,8 +14,9 @@ use crate::{
     exit::{Exit, Failure},
     file::Bytes,
     ingest::{self, Finished, Ingest},
+    lookup,
     metrics::Metrics,
-    page::{Page, PageStore},
+    page::{Access, Door, Page, PageStore, Role},
     pipeline::Mail,
     settle::Origin,
     stop::Stop,
@@ -25,7 +26,7 @@ pub(super) fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
     let stop = Arc::new(Stop::default());
     stop.on_signals(false)?;
     // A port that is taken is told before the work.
-    let listener = pages::listen(flags.listen)?;
+    let listener = pages::listen(flags.listen, false)?;
     let folder = tempfile::tempdir()?;
     let store = folder.path().join("reports.sqlite");
     info!("storing a year of a made-up company's reports");
@@ -33,10 +34,14 @@ pub(super) fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
         return Ok(Exit::TryAgain);
     }
     let page = Page {
-        store: PageStore::File(store),
+        store: PageStore::File { path: store, names: Arc::new(lookup::names(None)?) },
         base: String::new(),
         names: Vec::new(),
         maildirs: Vec::new(),
+        mine: Some(folder.path().join("mine.toml")),
+        read_only: false,
+        door: Door::new(Access::Anybody(Role::Editor), Vec::new(), ""),
+        shows_persons: false,
     };
     pages::serve(page, listener, &stop, |address| {
         // Whoever closed standard output has the address of the log.

@@ -1,5 +1,6 @@
 //! `generate`: man pages, completions and a reference of the settings, made from the definition of
-//! the flags; and mails to try the program with. It reads nothing.
+//! the flags; a user's line for `serve`; and mails to try the program with. It reads nothing but a
+//! password.
 
 use std::{fs, io, iter, path::Path};
 
@@ -10,8 +11,10 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use super::print;
 use crate::{
     cli::{self, GenerateCommand},
+    config,
     demo::Year,
     exit::{Exit, Failure},
+    page::{Role, password_line},
 };
 
 /// What a page says of its origin.
@@ -29,6 +32,7 @@ pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
         }
         GenerateCommand::Completions { shell } => completions(*shell).into_bytes(),
         GenerateCommand::Settings => cli::settings_reference().into_bytes(),
+        GenerateCommand::User { name, role } => user_line(name, role)?.into_bytes(),
         GenerateCommand::Year { maildir, seed, end } => {
             let end = end.unwrap_or_else(|| {
                 TimeZone::UTC.to_datetime(Timestamp::now()).date().saturating_sub(2.days())
@@ -39,6 +43,13 @@ pub(super) fn run(what: &GenerateCommand) -> Result<Exit, Failure> {
         }
     };
     print(&text)
+}
+
+/// A line for the file of those who may log in.
+fn user_line(name: &str, role: &str) -> Result<String, Failure> {
+    let password = config::typed_password(name)?;
+    let role: Role = role.parse().map_err(Failure::usage)?;
+    password_line(name, role, &password).map_err(Failure::usage)
 }
 
 /// Bash's come with two spellings of a name that has hyphens (clap issue 6421, open at

@@ -104,9 +104,9 @@ fn look(maildir: &Arc<Maildir>, reading: &message::ReadOptions) -> Result<(), Fa
     let example =
         others.iter().find_map(|mail| mail.about()).map(|about| format!(", such as {about}"));
     Err(Failure::usage(format!(
-        "{} looks like an inbox: {} of the {} mails looked at are no reports{}. Nothing was moved. Give the folder that the \
-         reports are filed into; or say what is to become of other mails: --unrecognized keep leaves them, \
-         --unrecognized fail moves them to .failed",
+        "{} looks like an inbox: {} of the {} mails looked at are no reports{}. Nothing was moved. \
+         Give the folder that the reports are filed into; or say what is to become of other mails: \
+         --unrecognized keep leaves them, --unrecognized fail moves them to .failed",
         maildir.path().display(),
         others.len(),
         mails.len(),

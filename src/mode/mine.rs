@@ -17,19 +17,19 @@ pub(super) fn run(command: &MineCommand, typed: &Typed) -> Result<Exit, Failure>
         Failure::usage("no data folder is known for this user; say where with --mine-file FILE")
     })?;
     match command {
-        MineCommand::Add(flags) => change(&path, flags, Change::Add),
-        MineCommand::Remove(flags) => change(&path, flags, Change::Remove),
+        MineCommand::Add(flags) => change(&path, flags, MineChange::Add),
+        MineCommand::Remove(flags) => change(&path, flags, MineChange::Remove),
         MineCommand::List { domain } => list(&lookup::mine(&path)?, domain.as_deref(), &path),
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
+enum MineChange {
     Add,
     Remove,
 }
 
-fn change(path: &Path, flags: &MineFlags, change: Change) -> Result<Exit, Failure> {
+fn change(path: &Path, flags: &MineFlags, change: MineChange) -> Result<Exit, Failure> {
     let MineFlags { what, domain } = flags;
     let Some(domain) = verdict::domain_name(domain) else {
         return Err(Failure::usage(format_args!("{domain:?} is no domain")));
@@ -39,8 +39,10 @@ fn change(path: &Path, flags: &MineFlags, change: Change) -> Result<Exit, Failur
         let mut text = text.to_owned();
         for whose in what {
             let (changed, done, not) = match change {
-                Change::Add => (Mine::with(&text, &domain, whose)?, "is yours now", "was yours"),
-                Change::Remove => {
+                MineChange::Add => {
+                    (Mine::with(&text, &domain, whose)?, "is yours now", "was yours")
+                }
+                MineChange::Remove => {
                     (Mine::without(&text, &domain, whose)?, "is not yours any more", "was not")
                 }
             };

@@ -25,22 +25,15 @@ mod watch;
 use std::{
     io::{self, Write},
     path::Path,
-    sync::Arc,
 };
 
 use clap::ArgMatches;
 use tracing::info;
 
-use self::report::{Again, AskedPeriod, ReportError, ReportOptions, Source};
 use crate::{
-    answers::By,
-    cli::{self, Cli, Mode, ReportFormat},
-    config::{self, Config, Purpose, Typed},
+    cli::{self, Cli, Mode},
+    config::{Purpose, Typed},
     exit::{Exit, Failure},
-    lookup,
-    sink::Destination,
-    terminal::Terminal,
-    verdict::Mine,
 };
 
 /// Does what the command line says. `matches` are what `cli` was made from.
@@ -92,55 +85,10 @@ pub fn run(
         Some(Mode::Import(import)) => import::run(&import, &typed, quiet),
         Some(Mode::Mine(command)) => mine::run(&command, &typed),
         Some(Mode::Prune(flags)) => prune::run(&flags, &typed),
-        Some(Mode::Report(flags)) => {
-            let config = typed.config(&Purpose::default())?;
-            show_report(flags, config, Again::typed(matches), quiet)
-        }
-        Some(Mode::Serve(flags)) => serve::run(&flags, typed.config(&Purpose::default())?.store),
+        Some(Mode::Report(flags)) => report::show(flags, &typed, quiet),
+        Some(Mode::Serve(flags)) => serve::run(&flags, typed.config(&Purpose::default())?),
         Some(Mode::Retry { maildirs }) => retry::run(&maildirs),
         Some(Mode::Watch(watch)) => watch::run(&watch, &typed),
-    }
-}
-
-fn show_report(
-    flags: cli::ReportFlags,
-    config: Config,
-    again: Again,
-    is_quiet: bool,
-) -> Result<Exit, Failure> {
-    let Config { store, source_names, mine_file, .. } = config;
-    let store = match store {
-        Destination::Sqlite(store) => Source::File(store),
-        Destination::OpenSearch(config) => Source::Cluster(Box::new(config)),
-        Destination::NdJson(_) | Destination::Nothing => {
-            return Err(Failure::usage(
-                "report reads an SQLite store or OpenSearch; name it with --store FILE or \
-                 --opensearch URL",
-            ));
-        }
-    };
-    let cli::ReportFlags { period, all_time, filter, by, format, json, top, fail_on } = flags;
-    let cli::PeriodFlags { since, until } = period;
-    let is_usual = since.is_none() && until.is_none() && !all_time;
-    let options = ReportOptions {
-        store,
-        period: if is_usual { AskedPeriod::Usual } else { AskedPeriod::Given { since, until } },
-        filter: filter.filter(),
-        by: by.map(By::from),
-        format: if json { ReportFormat::Json } else { format },
-        top,
-        places: config::well_known_stores(),
-        terminal: Terminal::of_stdout(),
-        operators: Arc::new(lookup::names(source_names.as_deref())?),
-        mine: mine_file.as_deref().map_or_else(|| Ok(Mine::default()), lookup::mine)?,
-        again,
-        fail_on,
-        is_quiet,
-    };
-    match report::run(&options, &mut io::BufWriter::new(io::stdout().lock())) {
-        // Whoever reads it has seen enough.
-        Err(ReportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
-        result => Ok(result?),
     }
 }
 

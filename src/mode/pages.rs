@@ -1,5 +1,5 @@
-//! Pages: what `serve` and `demo` share: a socket of this machine, and pages on it until it is asked
-//! to end.
+//! Pages: what `serve` and `demo` share: a socket of this machine, and pages on it until it is
+//! asked to end.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -20,8 +20,9 @@ use crate::{
 /// Nothing ends this wait but the end.
 const FOR_EVER: Duration = Duration::from_hours(24);
 
-/// The socket that systemd handed over, or one of our own; of this machine only.
-pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+/// The socket that systemd handed over, or one of our own; of this machine only, unless it is asked
+/// who somebody is.
+pub(super) fn listen(address: SocketAddr, asks_who: bool) -> Result<TcpListener, Failure> {
     let fault = |address: SocketAddr, error: &dyn std::fmt::Display| {
         Failure::new(Exit::Configuration, format_args!("listening at {address}: {error}"))
     };
@@ -32,10 +33,9 @@ pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
         Some(listener) => listener.local_addr()?,
         None => address,
     };
-    if !asked.ip().is_loopback() {
-        let why = "these pages have no log-in, so they are served on this machine only, such as at \
-                   127.0.0.1:8080; a web server with a log-in can make them known to others, by \
-                   --host";
+    if !asked.ip().is_loopback() && !asks_who {
+        let why = "without --users or --user-header these pages are served on this machine only, \
+                   such as at 127.0.0.1:8080: everybody could read them";
         return Err(fault(asked, &why));
     }
     match handed_over {

@@ -19,7 +19,7 @@ pub(super) fn records(filter: &Filter) -> Value {
             &filter.organizations,
             |name| json!({ "term": { "feedback.report_metadata.org_name.keyword": name } }),
         ),
-        choice(&filter.networks, network),
+        choice(&filter.networks, |wanted| network(wanted, ADDRESS)),
         choice(&filter.dispositions, |wanted| disposition(*wanted)),
         choice(&filter.dmarc, |wanted| dmarc(*wanted)),
         choice(&filter.spf, |wanted| spf(*wanted)),
@@ -59,6 +59,21 @@ pub(super) fn period(filter: &Filter, field: &str) -> Value {
 pub(super) fn arrival(filter: &Filter) -> Value {
     let within = range(filter, "@timestamp");
     if filter.lets_begin(0) { any_of(&[within, none_of(&exists("@timestamp"))]) } else { within }
+}
+
+/// Failure reports of the period, domains and sources of a filter.
+pub(super) fn failures(filter: &Filter) -> Value {
+    all_of(&[
+        arrival(filter),
+        domains(filter, "failure.reported_domain.keyword"),
+        choice(&filter.networks, |wanted| network(wanted, "failure.source_ip")),
+    ])
+}
+
+/// DMARC records with one of these sources, of which something is known.
+pub(super) fn hosts(addresses: &[String]) -> Value {
+    let known = ["ip2geo.asn", "ip2geo.organization_name", "source.country", "source.reverse_dns"];
+    all_of(&[json!({ "terms": { ADDRESS: addresses } }), any_of(&known.map(exists))])
 }
 
 /// Documents of the reports of a name.
@@ -117,15 +132,14 @@ fn range(filter: &Filter, field: &str) -> Value {
     json!({ "range": { field: limits } })
 }
 
-fn network(network: &Network) -> Value {
-    let wanted =
-        json!({ "term": { ADDRESS: format!("{}/{}", network.first(), network.length()) } });
+fn network(network: &Network, field: &str) -> Value {
+    let wanted = json!({ "term": { field: format!("{}/{}", network.first(), network.length()) } });
     if let IpAddr::V6(first) = network.first() {
         // IPv4 is a part of IPv6 to OpenSearch, which takes no such network either.
         if first.to_ipv4_mapped().is_some() && network.length() >= 96 {
             return json!({ "match_none": {} });
         }
-        let v4 = json!({ "term": { ADDRESS: "0.0.0.0/0" } });
+        let v4 = json!({ "term": { field: "0.0.0.0/0" } });
         return all_of(&[wanted, none_of(&v4)]);
     }
     wanted

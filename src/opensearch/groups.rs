@@ -1,6 +1,6 @@
 //! Groups: aggregations by a property of the records.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     answers::{By, Filter, Group, Groups, Key, Outcome, RawResult, Tally, folded},
     report::Kind,
+    senders::Host,
 };
 
 /// More groups than this are never asked for at once: the cluster's own limit is 65,535 buckets.
@@ -44,6 +45,27 @@ pub(super) fn groups(
         By::Address => addresses(cluster, filter, top),
         By::Sender => senders(cluster, filter, top),
     }
+}
+
+/// What the newest records of addresses tell of them.
+pub(super) fn hosts(
+    cluster: &ClusterAnswers,
+    addresses: &[IpAddr],
+) -> Result<HashMap<IpAddr, Host>, AskError> {
+    let addresses: Vec<String> = addresses.iter().take(MOST).map(IpAddr::to_string).collect();
+    let newest = json!({ "top_hits": {
+        "size": 1, "sort": [{ BEGIN: "desc" }], "_source": ["ip2geo", "source"],
+    } });
+    let asked = json!({ "addresses": {
+        "terms": { "field": ADDRESS, "size": MOST, "include": &addresses },
+        "aggs": { "newest": newest },
+    } });
+    let found = cluster.search(Kind::Dmarc, &filter::hosts(&addresses), &asked)?;
+    let host = |bucket: &Value| {
+        let address = bucket["key"].as_str()?.parse().ok()?;
+        Some((address, Host::from_members(&bucket["newest"]["hits"]["hits"][0]["_source"])?))
+    };
+    Ok(buckets(&found["addresses"]).filter_map(host).collect())
 }
 
 fn days(cluster: &ClusterAnswers, filter: &Filter) -> Result<Groups, AskError> {

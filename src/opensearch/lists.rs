@@ -16,6 +16,9 @@ use crate::{
 
 const PAGE: usize = 1000;
 
+/// `index.max_result_window`: more sorted documents a cluster does not hand out at once.
+const WINDOW: usize = 10_000;
+
 /// How long the cluster keeps the moment for the next page.
 const KEPT: &str = "1m";
 
@@ -65,22 +68,22 @@ pub(super) fn each(
     }
 }
 
-/// `_id` and `_source` of the newest document, by a date; of those as new the first in an order.
-pub(super) fn first(
+/// `_id` and `_source` of the newest documents, by a date; of those as new the first in an order.
+pub(super) fn newest(
     cluster: &ClusterAnswers,
     kind: Kind,
     query: &Value,
-    date: &str,
-    order: &[Value],
-) -> Result<Option<(String, Value)>, AskError> {
+    (date, order): (&str, &[Value]),
+    most: usize,
+) -> Result<Vec<(String, Value)>, AskError> {
     let path = format!("/{}/_search?{WHOLE}", cluster.index(kind));
     let newest = json!({ date: { "order": "desc", "unmapped_type": "date" } });
     let sort: Vec<&Value> = std::iter::once(&newest).chain(order).collect();
-    let body = json!({ "size": 1, "query": query, "sort": sort });
+    let body = json!({ "size": most.min(WINDOW), "query": query, "sort": sort });
     let mut found = useful(&cluster.client.post(&path, &body)?)?;
-    let mut hit = found["hits"]["hits"][0].take();
-    let id = hit["_id"].as_str().map(str::to_owned);
-    Ok(id.map(|id| (id, hit["_source"].take())))
+    let hits = found["hits"]["hits"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    let document = |mut hit: Value| Some((hit["_id"].as_str()?.to_owned(), hit["_source"].take()));
+    Ok(hits.into_iter().filter_map(document).collect())
 }
 
 /// Counts the policy of a document.

@@ -17,7 +17,7 @@ mod senders;
 mod situations;
 mod tally;
 
-use std::sync::Arc;
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Instant};
 
 use serde_json::{Value, json};
 use ureq::http::Method;
@@ -25,13 +25,13 @@ use ureq::http::Method;
 use crate::{
     answers::{
         Answers, By, FailureSums, Filter, Groups, Histories, ListedReport, Published, ReportName,
-        StoredDocument, Tally, TlsSums,
+        StoredDocument, Tally, TlsDay, TlsSums,
         overview::{Failures, Tls},
     },
     document,
     exit::{Exit, Failure},
     report::{Kind, Report, aggregate::PolicyPublished},
-    senders::Operators,
+    senders::{Host, Operators},
     sink::opensearch::{
         certificates::CertificateError,
         client::{Answer, Client, Unavailable},
@@ -86,7 +86,7 @@ impl From<AskError> for Failure {
 }
 
 /// A cluster that is asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ClusterAnswers {
     client: Client,
     config: OpenSearchConfig,
@@ -107,6 +107,12 @@ impl ClusterAnswers {
     #[must_use]
     pub fn with_names(self, operators: Arc<Operators>) -> ClusterAnswers {
         ClusterAnswers { operators: Some(operators), ..self }
+    }
+
+    /// Gives up at this moment, whatever is asked.
+    #[must_use]
+    pub fn until(self, end: Instant) -> ClusterAnswers {
+        ClusterAnswers { client: self.client.until(end), ..self }
     }
 
     fn operators(&self) -> &Operators {
@@ -185,8 +191,8 @@ impl Answers for ClusterAnswers {
         let order = ["org_name.keyword", "report_id.keyword"]
             .map(|name| json!({ format!("feedback.report_metadata.{name}"): "asc" }));
         let query = filter::reports(filter);
-        let found = lists::first(self, Kind::Dmarc, &query, BEGIN, &order)?;
-        let Some((id, source)) = found else { return Ok(None) };
+        let found = lists::newest(self, Kind::Dmarc, &query, (BEGIN, &order), 1)?;
+        let Some((id, source)) = found.into_iter().next() else { return Ok(None) };
         let report = document::read::read(&id, source, usize::MAX)
             .map_err(|_| AskError::Senseless("no report"))?
             .report;
@@ -212,6 +218,24 @@ impl Answers for ClusterAnswers {
             sums.add(&lists::failure_row(source));
         })?;
         Ok(sums.finish(top))
+    }
+
+    fn tls_days(&self, filter: &Filter) -> Result<Vec<TlsDay>, AskError> {
+        reports::tls_days(self, filter)
+    }
+
+    fn failure_reports(
+        &self,
+        filter: &Filter,
+        most: usize,
+    ) -> Result<Vec<StoredDocument>, AskError> {
+        let query = filter::failures(filter);
+        let found = lists::newest(self, Kind::Failure, &query, ("@timestamp", &[]), most)?;
+        Ok(found.into_iter().map(|(id, source)| StoredDocument { id, source }).collect())
+    }
+
+    fn hosts(&self, addresses: &[IpAddr]) -> Result<HashMap<IpAddr, Host>, AskError> {
+        groups::hosts(self, addresses)
     }
 
     fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>, AskError> {

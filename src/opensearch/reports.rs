@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::{AskError, BEGIN, ClusterAnswers, filter, lists, scripts, tally};
 use crate::{
-    answers::{Filter, ListedReport, ListedReports, Published, PublishedDays, ReportName},
+    answers::{
+        Filter, ListedReport, ListedReports, Published, PublishedDays, ReportName, TlsDay, TlsDays,
+    },
     report::Kind,
 };
 
@@ -89,6 +91,27 @@ fn tls(
         reports.add(name, domain, all, good);
     })?;
     Ok(reports.finish(most))
+}
+
+/// Sessions day by day.
+pub(super) fn tls_days(cluster: &ClusterAnswers, filter: &Filter) -> Result<Vec<TlsDay>, AskError> {
+    const FIELDS: [&str; 4] = [
+        "organization-name",
+        "date-range.start-datetime",
+        "policies.policy.policy-domain",
+        "policies.summary",
+    ];
+    let mut days = TlsDays::new(filter);
+    let query = filter::period(filter, "date-range.start-datetime");
+    lists::each(cluster, Kind::Tls, &query, &FIELDS, |_, source| {
+        let Some(begin) = begin(&source["date-range"]["start-datetime"]) else { return };
+        let sessions = ["successful", "failure"].map(|what| {
+            tally::whole(&source["policies"]["summary"][format!("total-{what}-session-count")])
+        });
+        let domain = source["policies"]["policy"]["policy-domain"].as_str();
+        days.add(begin, source["organization-name"].as_str(), domain, sessions);
+    })?;
+    Ok(days.finish())
 }
 
 /// How the policy changed.

@@ -49,9 +49,9 @@ String envelope(def doc) {
 ";
 
 /// Makes `sender`, a word for the best evidence of who sent a record: `a` and who signed, `e` and
-/// whom SPF passed for, `h` and lines with the host's name, the number of its network and its owner,
-/// `b` and three decimal numbers of three digits of an address, `c` and three hexadecimal ones of
-/// four, `o` and who signed by a key of the policy's own domain, or `d`.
+/// whom SPF passed for, `h` and lines with the host's name, the number of its network and its
+/// owner, `b` and three decimal numbers of three digits of an address, `c` and three hexadecimal
+/// ones of four, `o` and who signed by a key of the policy's own domain, or `d`.
 const SENDER: &str = "\
 String sender(def doc) {
   String policy = policy(doc);
@@ -145,7 +145,8 @@ pub(super) fn named(word: &str, operators: &Operators) -> Option<Sender> {
 
 /// What tells one kind of sender from another, a letter each, as
 /// [`crate::answers::Signs`] counts it: `b`roken signature, `e`lsewhere, `f`orwarded, lost by adkim
-/// (`k`), by aspf (`s`), by both (`x`), from `u`nder the policy's domain, and the same failing (`v`).
+/// (`k`), by aspf (`s`), by both (`x`), from `u`nder the policy's domain, and the same failing
+/// (`v`).
 pub(super) fn signs() -> String {
     format!("{COMMON}{SIGNS}")
 }

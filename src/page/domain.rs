@@ -5,20 +5,22 @@ use askama::Template;
 use serde::Serialize;
 
 use super::{
-    asked::Asked,
-    chart::{self, Chart},
+    asked::{Asked, Period},
+    chart::{self, Chart, Lane},
     content::{Content, Table},
     frame::{Frame, Place},
     groups::{self, GroupTable, Named, ROWS},
-    standing::{BucketTable, Own, buckets, policy_word},
+    mine::{Claims, SaidOwn},
+    policy::NextStep,
+    standing::{BucketTable, JUDGED, Own, buckets, policy_word},
     trouble::Trouble,
     view::View,
-    words::{self, Said},
+    words::{self, Said, Then},
 };
 use crate::{
-    answers::{Answers, By, Filter, Key, Messages, overview::Tls},
+    answers::{Answers, By, Filter, Groups, Key, Messages, TlsDay},
     report::aggregate::PolicyPublished,
-    verdict::{Mine, standing},
+    verdict::{Standing, standing},
 };
 
 /// One domain, or all that a filter leaves.
@@ -41,21 +43,31 @@ pub(super) struct DomainPage {
     /// Tags of the policy that the newest report found.
     #[serde(skip)]
     tags: Said,
+    /// What another policy would have hit.
+    next: Option<NextStep>,
     #[serde(skip)]
     chart: Option<Chart>,
     /// Of one domain: its senders by what is thought of them.
     buckets: Vec<BucketTable>,
     /// Senders that are not judged, with fewer messages.
     omitted: u64,
+    /// Of one domain: what the user said is its own.
+    said: Vec<SaidOwn>,
     /// Of several domains: their senders.
     senders: Option<GroupTable>,
     addresses: GroupTable,
-    tls: Tls,
+    tls: TlsSum,
     /// TLS of this domain.
     #[serde(skip)]
     tls_href: String,
     #[serde(skip)]
     reports_href: String,
+    /// The same of all time.
+    #[serde(skip)]
+    all_href: String,
+    /// When the newest report on it begins.
+    #[serde(skip)]
+    newest: Option<Then>,
 }
 
 const EMPTY: &str = "No mail in its name, in the reports of this time.";
@@ -74,68 +86,114 @@ impl DomainPage {
         answers: &A,
         place: Place,
         asked: &Asked,
-        mine: &Mine,
+        claims: Claims,
     ) -> Result<DomainPage, Trouble>
     where
         Trouble: From<A::Error>,
     {
-        let filter = asked.filter(place.now);
-        let rows = asked.rows.unwrap_or(ROWS);
         let one = match asked.filter.domains.only.as_slice() {
             [domain] => Some(domain),
+            _ => None,
+        };
+        // One domain is told of by itself: those below it that have policies have their own pages.
+        let of_domain = |filter| Filter { exactly: one.is_some(), ..filter };
+        let filter = of_domain(asked.filter(place.now));
+        let (rows, ends) = (asked.rows.unwrap_or(ROWS), filter.whole_end(place.now));
+        let found = one
+            .map(|domain| standing(answers, &filter, domain, claims.mine, ends, rows.max(JUDGED)))
+            .transpose()?;
+        let found = found.as_ref();
+        let days = answers.groups(&filter, By::Day, 0)?;
+        let before = asked.filter_before(place.now).map(of_domain);
+        let before = before.map(|filter| answers.totals(&filter)).transpose()?;
+        let tls = answers.tls_days(&asked.filter(place.now))?;
+        let table = |groups, named| GroupTable::new(place, View::Domain, asked, named, groups);
+        let senders = match found {
+            None => Some(table(answers.groups(&filter, By::Sender, rows)?, SENDERS)),
+            Some(_) => None,
+        };
+        let newest = match days.total.messages.messages {
+            0 => answers.newest(&Filter { since: None, until: None, ..filter.clone() })?,
             _ => None,
         };
         let domain = one.map_or_else(
             || "All domains".into(),
             |domain| groups::name(&Key::Domain(domain.clone())),
         );
-        let found = one
-            .map(|domain| standing(answers, &filter, domain, mine, place.now, rows))
-            .transpose()?;
-        let days = answers.groups(&filter, By::Day, 0)?;
-        let before = asked.filter_before(place.now);
-        let before = before.map(|filter| answers.totals(&filter)).transpose()?;
-        let table = |groups, named| GroupTable::new(place, View::Domain, asked, named, groups);
-        let senders = match found {
-            None => Some(table(answers.groups(&filter, By::Sender, rows)?, SENDERS)),
-            Some(_) => None,
-        };
-        let policy = found.as_ref().and_then(|found| found.policy.as_ref());
-        let mut reports = asked.clone();
-        reports.rows = None;
+        let policy = found.and_then(|found| found.policy.as_ref());
+        let of_all = asked.with(|asked| asked.period = Period::preset("all"));
         Ok(DomainPage {
             frame: Frame::new(place, View::Domain, asked, domain.to_string()),
             domain,
             reports: days.total.reports,
             messages: days.total.messages,
             before: before.map(|tally| tally.messages),
-            own: found.as_ref().map(Own::of),
-            own_before: found.as_ref().filter(|_| asked.compares).and_then(Own::before),
+            own: found.map(Own::of),
+            own_before: found.filter(|_| asked.compares).and_then(Own::before),
             policy: policy.and_then(|policy| policy_word(policy.p.as_deref())),
             tags: policy.map(tags).unwrap_or_default(),
-            chart: Chart::new(&chart::Shown {
+            next: found.and_then(|found| NextStep::of(found, &filter, place.now)),
+            chart: Chart::new(chart::Shown {
                 id: "days",
-                noun: "messages",
                 range: (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now)),
-                days: &chart::days(&days),
+                lanes: lanes(found, &days, &tls),
                 policies: &policies(one.is_some(), answers, &filter)?,
             }),
-            buckets: found
-                .as_ref()
-                .map_or_else(Vec::new, |found| buckets(place, asked, &filter, found)),
-            omitted: found.as_ref().map_or(0, |found| found.omitted),
+            buckets: found.map_or_else(Vec::new, |found| buckets(place, asked, claims, found)),
+            omitted: found.map_or(0, |found| found.omitted),
+            said: one.map_or_else(Vec::new, |domain| claims.of(domain)),
             senders,
-            addresses: table(answers.groups(&filter, By::Address, rows)?, ADDRESSES),
-            tls: answers.tls(&filter, 5)?,
+            addresses: table(answers.groups(&filter, By::Address, rows)?, ADDRESSES)
+                .with_hosts(answers)?
+                .claimed(|key| claims.of_address(one?, key)),
+            tls: TlsSum::of(&tls),
             tls_href: place.link(View::Tls, &asked.domain_only()),
-            reports_href: place.link(View::Reports, &reports),
+            reports_href: place.link(View::Reports, &asked.with(|asked| asked.rows = None)),
+            all_href: place.link(View::Domain, &of_all),
+            newest: newest.map(|second| Then::new(second, place.now)),
+        })
+    }
+}
+
+/// Sessions of a time.
+#[derive(Debug, Default, Serialize)]
+struct TlsSum {
+    successful_sessions: u64,
+    failed_sessions: u64,
+}
+
+impl TlsSum {
+    fn of(days: &[TlsDay]) -> TlsSum {
+        days.iter().fold(TlsSum::default(), |sum, day| TlsSum {
+            successful_sessions: sum.successful_sessions.saturating_add(day.successful),
+            failed_sessions: sum.failed_sessions.saturating_add(day.failed),
         })
     }
 
-    /// Sessions of its TLS reports.
-    fn sessions(&self) -> u64 {
-        self.tls.successful_sessions.saturating_add(self.tls.failed_sessions)
+    fn all(&self) -> u64 {
+        self.successful_sessions.saturating_add(self.failed_sessions)
     }
+}
+
+/// The domain's own mail, that of others, and TLS; of several domains all mail.
+fn lanes(found: Option<&Standing>, days: &Groups, tls: &[TlsDay]) -> Vec<Lane> {
+    let all = chart::days(days);
+    let mut lanes = match found {
+        None => vec![Lane::of_messages("Messages", all)],
+        Some(found) => {
+            let own = Own::days(found);
+            let others = all.into_iter().map(|(day, count)| {
+                (day, count.without(own.get(&day).copied().unwrap_or_default()))
+            });
+            let others = others.filter(|(_, count)| count.all() > 0).collect();
+            vec![
+                Lane::of_messages("Your mail", own),
+                Lane::of_others("Mail of others in your name", others),
+            ]
+        }
+    };
+    lanes.push(Lane::of_tls("TLS sessions that failed", tls));
+    lanes
 }
 
 /// The policies of one domain, each from a day on.

@@ -1,6 +1,7 @@
 //! Frame: what stands around every page: where one is, which time is shown, what was chosen.
 
 use super::{
+    access::Visitor,
     asked::{Asked, Chosen, PRESETS, Period},
     view::{Form, View},
     words::{self, Said},
@@ -14,6 +15,10 @@ pub(super) struct Place<'p> {
     pub(super) base: &'p str,
     /// Seconds since 1970.
     pub(super) now: i64,
+    /// Who asks, if it is known.
+    pub(super) visitor: Option<&'p Visitor>,
+    /// That person may say what is the user's own.
+    pub(super) edits: bool,
 }
 
 impl Place<'_> {
@@ -60,6 +65,27 @@ pub(super) struct Frame {
     pub(super) chips: Vec<Chip>,
     pub(super) csv: String,
     pub(super) json: String,
+    /// If that is known.
+    pub(super) person: Option<PersonBar>,
+    /// If something can be said here.
+    pub(super) says: Option<SayForm>,
+}
+
+/// Who looks at the page.
+#[derive(Clone, Debug)]
+pub(super) struct PersonBar {
+    pub(super) name: Said,
+    /// What a form carries that ends the log-in; nothing where there is none to be ended.
+    pub(super) token: Option<String>,
+}
+
+/// The form that all buttons of a page belong to by which something is said.
+#[derive(Clone, Debug)]
+pub(super) struct SayForm {
+    pub(super) action: String,
+    pub(super) token: String,
+    /// The page itself.
+    pub(super) back: String,
 }
 
 /// Which time is shown, and how to choose another.
@@ -74,6 +100,8 @@ pub(super) struct TimeBar {
     pub(super) kept: Vec<Chosen>,
     pub(super) since: String,
     pub(super) until: String,
+    /// None of the presets.
+    pub(super) is_free: bool,
 }
 
 /// Pages that are one click away from everywhere.
@@ -102,16 +130,29 @@ impl Frame {
             chips: chips(place, view, asked),
             csv: place.file(view, Form::Csv, asked),
             json: place.file(view, Form::Json, asked),
+            person: place.visitor.and_then(PersonBar::of),
+            says: place.visitor.filter(|_| place.edits).map(|visitor| SayForm {
+                action: format!("{}{}", place.base, super::mine::PATH),
+                token: visitor.token.clone(),
+                back: place.link(view, asked),
+            }),
         }
     }
 
     /// Around a page that nobody can be led to: what was asked for is not there.
-    pub(super) fn bare(base: &str, title: &str) -> Frame {
-        let place = Place { base, now: 0 };
+    pub(super) fn bare(place: Place, title: &str) -> Frame {
+        let place = Place { edits: false, ..place };
         let mut frame = Frame::new(place, View::Incoming, &Asked::default(), title);
         frame.places.iter_mut().for_each(|link| link.is_current = false);
         frame.csv.clear();
         frame
+    }
+}
+
+impl PersonBar {
+    fn of(visitor: &Visitor) -> Option<PersonBar> {
+        let name = visitor.person.as_ref()?.name.clone()?;
+        Some(PersonBar { name, token: visitor.session().map(|_| visitor.token.clone()) })
     }
 }
 
@@ -132,6 +173,7 @@ impl TimeBar {
         let day = |second: Option<i64>| second.and_then(words::date).unwrap_or_default();
         TimeBar {
             words: time_words(&asked.filter(place.now), place.now),
+            is_free: !PRESETS.iter().any(|(text, _)| asked.period.is_preset(text)),
             presets: PRESETS.map(preset).into(),
             compare,
             action: place.link(view, &Asked::default()),

@@ -1,9 +1,11 @@
 //! Groups: a table of records that have a value in common, each with links to keep or to leave out.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
-use super::{asked::Asked, frame::Place, view::View, words::Said};
-use crate::answers::{Groups, Key, Messages, Network};
+use super::{asked::Asked, frame::Place, host, mine::Claim, view::View, words::Said};
+use crate::answers::{Answers, Groups, Key, Messages, Network};
 
 /// Rows of a table, where nothing is said.
 pub(super) const ROWS: usize = 25;
@@ -32,7 +34,14 @@ pub(super) struct GroupTable {
 /// A group.
 #[derive(Debug, Serialize)]
 pub(super) struct GroupRow {
+    #[serde(skip)]
+    key: Key,
+    /// The button by which it is said to be the user's own.
+    #[serde(skip)]
+    pub(super) claim: Option<Claim>,
     pub(super) name: Said,
+    #[serde(skip)]
+    pub(super) address: Option<IpAddr>,
     /// What else is known of it.
     #[serde(skip_serializing_if = "Said::is_empty")]
     pub(super) about: Said,
@@ -84,13 +93,16 @@ impl GroupTable {
             let link =
                 |is_not| choose(asked, &group.key, is_not).map(|asked| place.link(view, &asked));
             GroupRow {
+                claim: None,
                 name: name(&group.key),
+                address: if let Key::Address(address) = group.key { address } else { None },
                 about: Said::default(),
                 reports: group.tally.reports,
                 messages: group.tally.messages,
                 href: own_page(place, asked, &group.key).unwrap_or_default(),
                 only: link(false).unwrap_or_default(),
                 not: link(true).unwrap_or_default(),
+                key: group.key,
             }
         };
         GroupTable {
@@ -102,6 +114,33 @@ impl GroupTable {
             omitted: groups.omitted,
             more: more.unwrap_or_default(),
         }
+    }
+}
+
+impl GroupTable {
+    /// The same with what is known of its addresses.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub(super) fn with_hosts<A: Answers>(mut self, answers: &A) -> Result<GroupTable, A::Error> {
+        let addresses: Vec<IpAddr> = self.rows.iter().filter_map(|row| row.address).collect();
+        let hosts = answers.hosts(&addresses)?;
+        for row in &mut self.rows {
+            let host = row.address.and_then(|address| hosts.get(&address));
+            row.about = host.map(host::line).unwrap_or_default();
+        }
+        Ok(self)
+    }
+
+    /// The same for a page whose rows can't be chosen on it.
+    #[must_use]
+    pub(super) fn without_choice(mut self) -> GroupTable {
+        self.more.clear();
+        for row in &mut self.rows {
+            row.only.clear();
+            row.not.clear();
+        }
+        self
     }
 }
 
@@ -160,6 +199,15 @@ fn own_page(place: Place, asked: &Asked, key: &Key) -> Option<String> {
 }
 
 impl GroupTable {
+    /// The same with buttons, where there is one for a value.
+    #[must_use]
+    pub(super) fn claimed(mut self, claim: impl Fn(&Key) -> Option<Claim>) -> GroupTable {
+        for row in &mut self.rows {
+            row.claim = claim(&row.key);
+        }
+        self
+    }
+
     /// For a spreadsheet; the first column has this name.
     pub(super) fn csv(&self, first: &'static str) -> super::content::Table {
         let row = |row: &GroupRow| {

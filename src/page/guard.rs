@@ -6,11 +6,11 @@ use std::net::IpAddr;
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 
-use super::trouble::Trouble;
+use super::{denial::Denial, trouble::Trouble};
 
 /// Longer addresses no page gives: a report's values are 4 KiB each.
 const MOST_ADDRESS: usize = 48 << 10;
@@ -37,10 +37,15 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// Lets a request through.
 ///
 /// # Errors
-/// It asks for another name, or another site began it.
+/// It asks for another name, another site began it, or it is not as browsers send it.
 pub(super) fn check(request: &Request, names: &[String]) -> Result<(), Trouble> {
     if request.uri().to_string().len() > MOST_ADDRESS {
         return Err(Trouble::Forbidden("The address is too long."));
+    }
+    // No browser's form has a body of unsaid length, and whoever says the length twice means two
+    // readers to see two things.
+    if request.headers().contains_key(header::TRANSFER_ENCODING) {
+        return Err(Denial::Other(StatusCode::LENGTH_REQUIRED).into());
     }
     let host = host(request).ok_or(Trouble::OtherHost)?;
     if !is_ours(&host, names) {
@@ -66,8 +71,11 @@ fn host(request: &Request) -> Option<String> {
     if all.next().is_some() {
         return None;
     }
-    let of_address = request.uri().authority().map(ToString::to_string);
-    Some(of_address.or_else(|| named.map(str::to_owned))?.to_ascii_lowercase())
+    let named = named?.to_ascii_lowercase();
+    // A request line may name a host, too: another one is nobody's who means well.
+    let of_address = request.uri().authority();
+    let is_one = of_address.is_none_or(|name| name.as_str().eq_ignore_ascii_case(&named));
+    is_one.then_some(named)
 }
 
 /// True for this machine's own names, whatever the port, and for those that were given.
@@ -87,15 +95,16 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Adds what every answer says.
-pub(super) fn protect(mut response: Response) -> Response {
+/// Adds what every answer says. What only some may see, no browser keeps.
+pub(super) fn protect(mut response: Response, is_private: bool) -> Response {
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     // What is in the store changes, and is nobody else's matter.
     if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        let kept = if is_private { "no-store" } else { "private, no-cache" };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
     }
     response
 }
@@ -148,5 +157,16 @@ mod tests {
         assert!(!ask("POST", &[host, ("origin", "http://localhost:9090")]));
         assert!(!ask("POST", &[host, ("origin", "null")]));
         assert!(!ask("GET", &[host, ("origin", "https://evil.example")]));
+    }
+
+    #[test]
+    fn a_request_line_may_name_no_other_host() {
+        let ask = |uri: &str, host: &str| {
+            let request = Request::builder().uri(uri).header("host", host).body(Body::empty());
+            check(&request.expect("a request"), &[]).is_ok()
+        };
+        assert!(ask("http://LOCALHOST:8080/", "localhost:8080"));
+        assert!(!ask("http://localhost:8080/", "evil.example"));
+        assert!(!ask("http://evil.example/", "localhost:8080"));
     }
 }

@@ -5,16 +5,25 @@
 //! each in a file of its own with its template beside it. Texts out of reports are [`words::Said`],
 //! which shows them harmlessly; the templates escape.
 
+mod access;
 mod asked;
 mod chart;
 mod content;
+mod denial;
 mod domain;
+mod entrance;
 mod failures;
+mod form;
 mod frame;
 mod groups;
 mod guard;
 mod home;
+mod host;
 mod incoming;
+mod log_in;
+mod mine;
+mod news;
+mod policy;
 mod report;
 mod reports;
 mod source;
@@ -27,6 +36,7 @@ mod view;
 mod words;
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,9 +44,9 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
-    middleware::{self, Next},
+    middleware,
     response::Response,
     routing::get,
 };
@@ -44,16 +54,25 @@ use jiff::Timestamp;
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout_at};
 use tracing::{debug, error};
 
-pub use self::store::PageStore;
 use self::{
+    access::Visitor,
     asked::Asked,
     content::Written,
+    denial::Denial,
+    entrance::{HasForm, visitor},
     frame::Place,
+    log_in::Waiting,
+    mine::Claims,
+    news::KeptNews,
     store::Question,
     trouble::Trouble,
     view::{Form, View},
 };
-use crate::{answers::Answers, http::Bounds, maildir::Maildir, verdict::Mine};
+pub use self::{
+    access::{Access, Door, Role, Users, password_line},
+    store::PageStore,
+};
+use crate::{answers::Answers, http::Bounds, lookup, maildir::Maildir, verdict::Mine};
 
 /// How long a page may take to make.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -70,9 +89,6 @@ pub const BOUNDS: Bounds = Bounds {
     farewell: Duration::from_secs(5),
 };
 
-/// The largest form that is sent here.
-const MOST_BODY: usize = 16 << 10;
-
 const ICON: &str = include_str!("icon.svg");
 
 /// What the pages are made from.
@@ -86,71 +102,97 @@ pub struct Page {
     pub names: Vec<String>,
     /// Whose failed mails are listed.
     pub maildirs: Vec<Arc<Maildir>>,
+    /// The file with what the user said is his.
+    pub mine: Option<PathBuf>,
+    /// Nobody may change it.
+    pub read_only: bool,
+    /// Who is let in.
+    pub door: Door,
+    /// Whether it is shown what failure reports know of persons.
+    pub shows_persons: bool,
 }
 
 /// What answers share.
 struct Shared {
     page: Page,
     turns: Arc<Semaphore>,
+    waiting: Waiting,
+    news: KeptNews,
+}
+
+impl Shared {
+    /// Where the pages are, for who asks.
+    fn place<'s>(&'s self, visitor: Option<&'s Visitor>) -> Place<'s> {
+        let may_edit = visitor.is_some_and(Visitor::may_edit);
+        let edits = may_edit && self.page.mine.is_some() && !self.page.read_only;
+        Place { base: &self.page.base, now: Timestamp::now().as_second(), visitor, edits }
+    }
 }
 
 impl Page {
+    /// What the user said is his, as it is now. As on the terminal, a file with a mistake in it is
+    /// never passed over.
+    fn mine(&self) -> Result<Mine, Trouble> {
+        let read = self.mine.as_deref().map_or_else(|| Ok(Mine::default()), lookup::mine);
+        read.map_err(|failure| Trouble::Mine(failure.to_string()))
+    }
+
     /// Everything that can be asked for.
     pub fn routes(self) -> Router {
         let base = self.base.clone();
         let mut pages = Router::new();
         for (view, form) in View::all() {
             let answer = move |State(shared): State<Arc<Shared>>, request: Request| async move {
-                answer(&shared, view, form, request.uri().query().unwrap_or_default()).await
+                answer(&shared, view, form, request).await
             };
             pages = pages.route(&view.path(form), get(answer));
         }
         let style = format!("/{}", *style::NAME);
         pages = pages
             .route(&style, get(|| async { file(style::SHEET, "text/css; charset=utf-8") }))
-            .route("/icon.svg", get(|| async { file(ICON, "image/svg+xml") }));
+            .route("/icon.svg", get(|| async { file(ICON, "image/svg+xml") }))
+            .merge(entrance::forms());
         let pages = if base.is_empty() {
             pages
         } else {
             Router::new().nest(&base, pages.clone()).route(&format!("{base}/"), {
                 get(move |State(shared): State<Arc<Shared>>, request: Request| async move {
-                    let query = request.uri().query().unwrap_or_default();
-                    answer(&shared, View::Home, Form::Page, query).await
+                    answer(&shared, View::Home, Form::Page, request).await
                 })
             })
         };
-        let shared = Arc::new(Shared { page: self, turns: Arc::new(Semaphore::new(AT_ONCE)) });
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        let (waiting, news) = (Waiting::new(), KeptNews::default());
+        let shared = Arc::new(Shared { page: self, turns, waiting, news });
         pages
             .fallback(|State(shared): State<Arc<Shared>>| async move {
-                refuse(&shared.page, &Trouble::NoPage)
+                refuse(&shared, &Trouble::NoPage)
             })
             .method_not_allowed_fallback(|State(shared): State<Arc<Shared>>| async move {
-                refuse(&shared.page, &Trouble::NoMethod)
+                refuse(&shared, &Trouble::NoMethod)
             })
-            .layer(DefaultBodyLimit::max(MOST_BODY))
-            .layer(middleware::from_fn_with_state(Arc::clone(&shared), guarded))
+            .layer(middleware::from_fn_with_state(Arc::clone(&shared), entrance::guarded))
             .with_state(shared)
     }
 }
 
-/// Before and after every answer.
-async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let answer = match guard::check(&request, &shared.page.names) {
-        Ok(()) => next.run(request).await,
-        Err(trouble) => refuse(&shared.page, &trouble),
-    };
-    guard::protect(answer)
-}
-
 /// Makes a page on a thread that may wait for the store.
-async fn answer(shared: &Arc<Shared>, view: View, form: Form, query: &str) -> Response {
-    let asked = match Asked::read(query) {
+async fn answer(shared: &Arc<Shared>, view: View, form: Form, request: Request) -> Response {
+    let asked = match Asked::read(request.uri().query().unwrap_or_default()) {
         Ok(asked) => asked,
-        Err(mistake) => return refuse(&shared.page, &mistake.into()),
+        Err(mistake) => return refuse(shared, &mistake.into()),
     };
-    match made(shared, view, form, asked).await {
-        Ok(written) => respond(StatusCode::OK, written),
-        Err(trouble) => refuse(&shared.page, &trouble),
+    let visitor = visitor(&request);
+    let edits = shared.place(Some(&visitor)).edits;
+    match made(shared, view, form, asked, visitor).await {
+        Ok(written) => {
+            let mut response = respond(StatusCode::OK, written);
+            if edits && form == Form::Page {
+                response.extensions_mut().insert(HasForm);
+            }
+            response
+        }
+        Err(trouble) => refuse(shared, &trouble),
     }
 }
 
@@ -159,6 +201,7 @@ async fn made(
     view: View,
     form: Form,
     asked: Asked,
+    visitor: Visitor,
 ) -> Result<Written, Trouble> {
     let until = Instant::now() + LIMIT;
     let turn = timeout_at(until.into(), Arc::clone(&shared.turns).acquire_owned());
@@ -167,10 +210,10 @@ async fn made(
     let of_thread = Arc::clone(shared);
     let work = spawn_blocking(move || {
         let _turn = turn;
-        let place = Place { base: &of_thread.page.base, now: Timestamp::now().as_second() };
-        let maildirs = &of_thread.page.maildirs;
-        let question = Made { place, view, form, asked: &asked, maildirs };
-        of_thread.page.store.ask(&question, until)
+        let place = of_thread.place(Some(&visitor));
+        let Shared { page, news, .. } = &*of_thread;
+        let (mine, asked) = (&page.mine()?, &asked);
+        page.store.ask(&Made { place, view, form, asked, page, mine, news }, until)
     });
     let written = match timeout_at(until.into(), work).await {
         Ok(Ok(written)) => written,
@@ -187,7 +230,9 @@ struct Made<'a> {
     view: View,
     form: Form,
     asked: &'a Asked,
-    maildirs: &'a [Arc<Maildir>],
+    page: &'a Page,
+    mine: &'a Mine,
+    news: &'a KeptNews,
 }
 
 impl Question for Made<'_> {
@@ -197,24 +242,27 @@ impl Question for Made<'_> {
     where
         Trouble: From<A::Error>,
     {
-        let Made { place, form, asked, .. } = *self;
-        let mine = &Mine::default();
+        let Made { place, form, asked, mine, news, page, .. } = *self;
+        let claims = Claims { mine, may_edit: place.edits };
         match self.view {
-            View::Home => content::write(&home::Home::ask(answers, place, asked, mine)?, form),
+            View::Home => {
+                content::write(&home::Home::ask(answers, place, asked, mine, news)?, form)
+            }
             View::Domain => {
-                content::write(&domain::DomainPage::ask(answers, place, asked, mine)?, form)
+                content::write(&domain::DomainPage::ask(answers, place, asked, claims)?, form)
             }
             View::Sender | View::Address => {
                 let view = self.view;
-                content::write(&source::SourcePage::ask(answers, place, view, asked)?, form)
+                content::write(&source::SourcePage::ask(answers, place, view, asked, claims)?, form)
             }
             View::Report => content::write(&report::ReportPage::ask(answers, place, asked)?, form),
             View::Tls => content::write(&tls::TlsPage::ask(answers, place, asked)?, form),
-            View::Failures => {
-                content::write(&failures::FailuresPage::ask(answers, place, asked)?, form)
-            }
+            View::Failures => content::write(
+                &failures::FailuresPage::ask(answers, place, asked, page.shows_persons)?,
+                form,
+            ),
             View::Incoming => {
-                let maildirs = self.maildirs;
+                let maildirs = &page.maildirs;
                 content::write(&incoming::Incoming::ask(answers, place, asked, maildirs)?, form)
             }
             View::Reports => {
@@ -231,15 +279,27 @@ fn respond(status: StatusCode, written: Written) -> Response {
     response
 }
 
-fn refuse(page: &Page, trouble: &Trouble) -> Response {
+/// Goes on elsewhere, by GET.
+fn see_other(address: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    // Addresses of pages are written in letters that a header takes.
+    if let Ok(address) = HeaderValue::from_str(address) {
+        response.headers_mut().insert(header::LOCATION, address);
+    }
+    response
+}
+
+fn refuse(shared: &Shared, trouble: &Trouble) -> Response {
     if let Some(reason) = trouble.reason() {
         error!("a page could not be made: {reason}");
     }
     let content_type = HeaderValue::from_static("text/html; charset=utf-8");
-    let mut response =
-        respond(trouble.status(), Written { text: trouble.page(&page.base), content_type });
-    if matches!(trouble, Trouble::NoMethod) {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    let text = trouble.page(shared.place(None));
+    let mut response = respond(trouble.status(), Written { text, content_type });
+    if matches!(trouble, Trouble::Denied(Denial::Other(_))) {
+        // What follows on this connection may be part of it.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let cache = HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, cache);

@@ -1,18 +1,25 @@
 //! Standing: what pages show of a domain's senders and of what is thought of them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{
     asked::Asked,
     chart::{Count, Spark},
     frame::Place,
+    mine::{Change, Claim, Claims},
     view::View,
     words::{Said, Then},
 };
 use crate::{
     answers::{Choice, Filter, Messages},
-    verdict::{Bucket, Judged, Mechanism, Standing},
+    verdict::{Bucket, Judged, Mechanism, Standing, Whose},
 };
+
+/// At least so many senders of a domain are judged, as by `report`: whose key signs depends on who
+/// is looked at.
+pub(super) const JUDGED: usize = 50;
 
 /// A domain's own mail, as far as it is known which is.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -33,6 +40,16 @@ impl Own {
         let own = found.senders.iter().filter(|one| is_own(one));
         let sum = own.filter_map(|one| one.before.as_ref()).fold(Own::default(), Own::and);
         (sum.messages > 0).then_some(sum)
+    }
+
+    /// Of the senders that are the domain's own, day by day.
+    pub(super) fn days(found: &Standing) -> BTreeMap<i64, Count> {
+        let mut days: BTreeMap<i64, Count> = BTreeMap::new();
+        let own = found.senders.iter().filter(|one| is_own(one));
+        for day in own.flat_map(|one| &one.history.days) {
+            days.entry(day.begin).or_default().add(day);
+        }
+        days
     }
 
     fn and(self, messages: &Messages) -> Own {
@@ -65,6 +82,29 @@ pub(super) struct BucketTable {
     pub(super) senders: Vec<SenderRow>,
 }
 
+/// Senders that are shown of those about whom nothing is to be done; the others are a click away.
+const FIRST: usize = 5;
+
+impl BucketTable {
+    fn split(&self) -> (&[SenderRow], &[SenderRow]) {
+        let is_own = ["needs_repair", "mine"].contains(&self.bucket);
+        let all = self.senders.len();
+        // One more would take no more room than the words that there is one.
+        let shown = if is_own || all <= FIRST + 1 { all } else { FIRST };
+        self.senders.split_at(shown)
+    }
+
+    /// Those that are shown at once.
+    pub(super) fn first(&self) -> &[SenderRow] {
+        self.split().0
+    }
+
+    /// The others.
+    pub(super) fn rest(&self) -> &[SenderRow] {
+        self.split().1
+    }
+}
+
 /// A sender.
 #[derive(Debug, Serialize)]
 pub(super) struct SenderRow {
@@ -94,21 +134,28 @@ pub(super) struct SenderRow {
     pub(super) only: String,
     #[serde(skip)]
     pub(super) not: String,
+    /// The button by which it is said to be the user's own.
+    #[serde(skip)]
+    pub(super) claim: Option<Claim>,
 }
 
 /// The senders of a domain, bucket by bucket.
 pub(super) fn buckets(
     place: Place,
     asked: &Asked,
-    filter: &Filter,
+    claims: Claims,
     found: &Standing,
 ) -> Vec<BucketTable> {
+    let filter = asked.filter(place.now);
     let table = |bucket: Bucket| {
         let senders: Vec<SenderRow> = found
             .senders
             .iter()
             .filter(|one| one.verdict.bucket == bucket)
-            .map(|one| row(place, asked, filter, one))
+            .map(|one| SenderRow {
+                claim: button(claims, &found.domain, one),
+                ..row(place, asked, &filter, one)
+            })
             .collect();
         let messages =
             senders.iter().fold(0_u64, |sum, row| sum.saturating_add(row.messages.messages));
@@ -135,6 +182,13 @@ fn words(bucket: Bucket) -> (&'static str, &'static str) {
         ),
         Bucket::Mine => ("Yours", "Your own mail, and it passes."),
     }
+}
+
+/// Of what is the domain's own by evidence, well or not, nothing need be said.
+fn button(claims: Claims, domain: &str, one: &Judged) -> Option<Claim> {
+    let claim = claims.button(domain, &Whose::Sender(one.history.sender.name.clone()))?;
+    let is_plain = is_own(one) && claim.change == Change::Add;
+    (!is_plain).then_some(claim)
 }
 
 fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow {
@@ -164,7 +218,7 @@ fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow 
         kind: history.sender.kind.as_deref().unwrap_or_default().into(),
         addresses: history.addresses,
         messages: history.tally.messages,
-        before: *before,
+        before: before.filter(|_| asked.compares),
         why: verdict.why.as_str().into(),
         todo: verdict.todo.as_str().into(),
         repair: verdict.repair.iter().copied().map(Mechanism::name).collect(),
@@ -172,9 +226,14 @@ fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow 
         thin: verdict.thin,
         first: then(history.tally.first),
         last: then(history.tally.last),
-        spark: Spark::new(range, &days.collect()),
+        spark: Spark::new(
+            range,
+            &days.collect(),
+            if is_own(one) { ["pass", "fail"] } else { ["faint", "quiet"] },
+        ),
         href: choose(View::Sender, false),
         only: choose(View::Domain, false),
         not: choose(View::Domain, true),
+        claim: None,
     }
 }

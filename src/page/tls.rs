@@ -4,15 +4,19 @@ use askama::Template;
 use serde::Serialize;
 
 use super::{
-    asked::Asked,
+    asked::{Asked, Period},
+    chart::{self, Chart, Lane},
     content::{Content, Table},
     frame::{Frame, Place},
     groups::ROWS,
     trouble::Trouble,
     view::View,
-    words::{self, Said},
+    words::{self, Said, Then},
 };
-use crate::answers::{Answers, overview::Tls};
+use crate::{
+    answers::{Answers, Filter, overview::Tls},
+    report::Kind,
+};
 
 /// What TLS reports say.
 #[derive(Debug, Template, Serialize)]
@@ -23,7 +27,16 @@ pub(super) struct TlsPage {
     #[serde(flatten)]
     sums: Tls,
     #[serde(skip)]
+    chart: Option<Chart>,
+    #[serde(skip)]
     policies: Vec<Policy>,
+    #[serde(skip)]
+    reports_href: String,
+    /// When the newest TLS report begins, if none is of this time.
+    #[serde(skip)]
+    newest: Option<Then>,
+    #[serde(skip)]
+    all_href: String,
 }
 
 /// Sessions under one kind of policy of one domain.
@@ -60,7 +73,16 @@ impl TlsPage {
     where
         Trouble: From<A::Error>,
     {
-        let sums = answers.tls(&asked.filter(place.now), asked.rows.unwrap_or(ROWS))?;
+        let filter = asked.filter(place.now);
+        let sums = answers.tls(&filter, asked.rows.unwrap_or(ROWS))?;
+        let days = answers.tls_days(&filter)?;
+        let newest = match sums.reports {
+            0 => {
+                let of_all = Filter { since: None, until: None, ..filter.clone() };
+                answers.tls_days(&of_all)?.last().map(|day| Then::new(day.begin, place.now))
+            }
+            _ => None,
+        };
         let policies = sums.policies.iter().map(|policy| {
             let of_domain = asked.with(|asked| {
                 asked.filter.domains.only = vec![policy.policy_domain.clone()];
@@ -68,18 +90,47 @@ impl TlsPage {
             Policy {
                 domain: policy.policy_domain.as_str().into(),
                 href: place.link(View::Tls, &of_domain),
-                kind: words::said(&policy.policy_type),
+                kind: kind(policy.policy_type.as_deref()),
                 successful: policy.successful_sessions,
                 all: policy.successful_sessions.saturating_add(policy.failed_sessions),
                 failures: policy.failures.iter().map(failure).collect(),
             }
         });
         let policies = policies.collect();
-        Ok(TlsPage { frame: Frame::new(place, View::Tls, asked, "TLS"), policies, sums })
+        let mut reports = asked.clone();
+        (reports.rows, reports.report.kind) = (None, Some(Kind::Tls));
+        let of_all = asked.with(|asked| asked.period = Period::preset("all"));
+        Ok(TlsPage {
+            frame: Frame::new(place, View::Tls, asked, "TLS"),
+            chart: Chart::new(chart::Shown {
+                id: "days",
+                range: (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now)),
+                lanes: vec![
+                    Lane::of_sessions("Sessions", &days),
+                    Lane::of_tls("Those that failed", &days),
+                ],
+                policies: &[],
+            }),
+            policies,
+            sums,
+            reports_href: place.link(View::Reports, &reports),
+            newest,
+            all_href: place.link(View::Tls, &of_all),
+        })
     }
 
     fn sessions(&self) -> u64 {
         self.sums.successful_sessions.saturating_add(self.sums.failed_sessions)
+    }
+}
+
+/// A policy's type (RFC 8460 section 4.4) as people call it.
+fn kind(policy_type: Option<&str>) -> Said {
+    match policy_type {
+        Some("sts") => "MTA-STS".into(),
+        Some("tlsa") => "DANE".into(),
+        Some("no-policy-found") => "none found".into(),
+        other => other.unwrap_or("–").into(),
     }
 }
 

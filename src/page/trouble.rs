@@ -5,7 +5,11 @@ use askama::Template;
 use axum::http::StatusCode;
 use rusqlite::ErrorCode;
 
-use super::{asked::Mistake, frame::Frame};
+use super::{
+    asked::Mistake,
+    denial::Denial,
+    frame::{Frame, Place},
+};
 use crate::{opensearch::AskError, sqlite::OpenError};
 
 /// Why there is no page.
@@ -23,8 +27,12 @@ pub(super) enum Trouble {
     Forbidden(&'static str),
     /// The name that was asked for is none of ours.
     OtherHost,
+    /// Something that was sent is not done.
+    Denied(Denial),
     /// There is no store, or it can't be read now.
     Store(String),
+    /// What the user said is his can't be read.
+    Mine(String),
     /// The answer took too long.
     TooLate,
     /// A mistake in this program.
@@ -39,8 +47,11 @@ impl Trouble {
             Trouble::NoPage | Trouble::NotFound(_) => StatusCode::NOT_FOUND,
             Trouble::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Trouble::Forbidden(_) => StatusCode::FORBIDDEN,
+            Trouble::Denied(denial) => denial.status(),
             Trouble::OtherHost => StatusCode::MISDIRECTED_REQUEST,
-            Trouble::Store(_) | Trouble::TooLate => StatusCode::SERVICE_UNAVAILABLE,
+            Trouble::Store(_) | Trouble::Mine(_) | Trouble::TooLate => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Trouble::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -62,9 +73,16 @@ impl Trouble {
                 "These pages have another name",
                 "They answer to localhost, and to names given with --host.".into(),
             ),
+            Trouble::Denied(denial) => denial.words(),
             Trouble::Store(_) => (
                 "The store can't be read now",
                 "The log of email-report-processor serve says why.".into(),
+            ),
+            Trouble::Mine(_) => (
+                "What is said to be yours can't be read",
+                "The file of email-report-processor mine has a mistake in it, or can't be read; the \
+                 log of email-report-processor serve says where."
+                    .into(),
             ),
             Trouble::TooLate => (
                 "The answer took too long",
@@ -80,15 +98,17 @@ impl Trouble {
     /// For the log; nothing if it is only the asker's matter.
     pub(super) fn reason(&self) -> Option<&str> {
         match self {
-            Trouble::Store(reason) | Trouble::Broken(reason) => Some(reason),
+            Trouble::Store(reason) | Trouble::Mine(reason) | Trouble::Broken(reason) => {
+                Some(reason)
+            }
             _ => None,
         }
     }
 
     /// As a page.
-    pub(super) fn page(&self, base: &str) -> String {
+    pub(super) fn page(&self, place: Place) -> String {
         let (title, words) = self.words();
-        let page = TroublePage { frame: Frame::bare(base, title), words };
+        let page = TroublePage { frame: Frame::bare(place, title), words };
         page.render().unwrap_or_else(|_| title.to_owned())
     }
 }
@@ -103,6 +123,12 @@ struct TroublePage {
 impl From<Mistake> for Trouble {
     fn from(mistake: Mistake) -> Trouble {
         Trouble::Mistake(mistake)
+    }
+}
+
+impl From<Denial> for Trouble {
+    fn from(denial: Denial) -> Trouble {
+        Trouble::Denied(denial)
     }
 }
 

@@ -72,6 +72,11 @@ impl View {
         }
     }
 
+    /// The page that has this path below the base.
+    pub(super) fn at(path: &str) -> Option<View> {
+        View::ALL.into_iter().find(|view| view.path(Form::Page) == path)
+    }
+
     /// Every path that there is.
     pub(super) fn all() -> impl Iterator<Item = (View, Form)> {
         let forms = [Form::Page, Form::Csv, Form::Json];

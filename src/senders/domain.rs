@@ -20,8 +20,8 @@ pub fn organisational(name: &str) -> Option<Cow<'_, str>> {
 
 /// The domain of who operates a host, in small letters; nothing if it is no domain name.
 ///
-/// Only the list's part of registries counts: a machine that is rented under `compute.amazonaws.com`
-/// is operated by `amazonaws.com`.
+/// Only the list's part of registries counts: a machine that is rented under
+/// `compute.amazonaws.com` is operated by `amazonaws.com`.
 pub fn operator(host: &str) -> Option<Cow<'_, str>> {
     let host = folded(host)?;
     Some(from_suffix(host, |host| {
@@ -61,8 +61,8 @@ pub fn lower(domain: &str) -> Cow<'_, str> {
     }
 }
 
-/// A domain that a person typed, as the DNS and reports have it: small letters of ASCII (RFC 5890), as
-/// far as it can be written so.
+/// A domain that a person typed, as the DNS and reports have it: small letters of ASCII (RFC 5890),
+/// as far as it can be written so.
 pub fn ascii(domain: &str) -> Cow<'_, str> {
     let domain = lower(domain);
     if domain.is_ascii() {
@@ -71,7 +71,8 @@ pub fn ascii(domain: &str) -> Cow<'_, str> {
     idna::domain_to_ascii(&domain).map_or(domain, Cow::Owned)
 }
 
-/// True if a domain is another one or below it; both as [`lower`] gives them. Nothing is below the empty one.
+/// True if a domain is another one or below it; both as [`lower`] gives them. Nothing is below the
+/// empty one.
 pub fn is_at_or_below(domain: &str, top: &str) -> bool {
     let top = top.trim_start_matches('.');
     if top.is_empty() {

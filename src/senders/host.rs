@@ -66,7 +66,7 @@ impl Host {
             #[serde(skip_serializing_if = "Option::is_none")]
             ip2geo: Option<Ip2Geo<'h>>,
             #[serde(skip_serializing_if = "Option::is_none")]
-            source: Option<Source<'h>>,
+            source: Option<SourceObject<'h>>,
         }
         #[derive(Serialize)]
         struct Ip2Geo<'h> {
@@ -78,7 +78,7 @@ impl Host {
             organization_name: Option<&'h str>,
         }
         #[derive(Serialize)]
-        struct Source<'h> {
+        struct SourceObject<'h> {
             #[serde(skip_serializing_if = "Option::is_none")]
             country: Option<&'h str>,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,8 +92,10 @@ impl Host {
                 network: network.as_deref(),
                 organization_name: organisation.as_deref(),
             }),
-            source: (country.is_some() || name.is_some())
-                .then_some(Source { country: country.as_deref(), reverse_dns: name.as_deref() }),
+            source: (country.is_some() || name.is_some()).then_some(SourceObject {
+                country: country.as_deref(),
+                reverse_dns: name.as_deref(),
+            }),
         }
     }
 }

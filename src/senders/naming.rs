@@ -1,6 +1,6 @@
-//! Who sent some mails, by the best evidence that there is, and what that sender is called. There is
-//! no other place that decides it: stores group records by their [`Evidence`], and [`sender`] names
-//! each group.
+//! Who sent some mails, by the best evidence that there is, and what that sender is called. There
+//! is no other place that decides it: stores group records by their [`Evidence`], and [`sender`]
+//! names each group.
 
 use std::{cmp::Ordering, fmt, net::IpAddr};
 

@@ -142,8 +142,8 @@ impl Operators {
     }
 }
 
-/// The line in which a row begins, from 1. To the reader of CSV, `\n` behind `\r` belongs to the row
-/// behind it.
+/// The line in which a row begins, from 1. To the reader of CSV, `\n` behind `\r` belongs to the
+/// row behind it.
 fn line_of(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
     let start = position.map_or(0, csv::Position::byte);
     let ends = bytes.iter().zip(0..).filter(|(byte, _)| **byte == b'\n');

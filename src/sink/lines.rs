@@ -17,9 +17,9 @@ pub(super) struct Chunk<P> {
     pub(super) ends: Vec<usize>,
 }
 
-/// Writes the documents of a mail, with what the databases know of its addresses, in chunks of about
-/// this many bytes, each for the `place` to which its reports go. `write` appends document `n`,
-/// `push` takes a chunk. A mail without documents is one empty chunk, since it travels, too:
+/// Writes the documents of a mail, with what the databases know of its addresses, in chunks of
+/// about this many bytes, each for the `place` to which its reports go. `write` appends document
+/// `n`, `push` takes a chunk. A mail without documents is one empty chunk, since it travels, too:
 /// nothing is settled while the store is away.
 ///
 /// # Errors

@@ -151,7 +151,7 @@ struct Writer {
 
 /// Why a batch could not be stored for now.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum StoreTrouble {
     #[error(transparent)]
     Open(#[from] sqlite::OpenError),
     #[error(transparent)]
@@ -198,7 +198,7 @@ impl Writer {
                 Err(trouble) => {
                     // Opened anew for the next attempt: a connection remembers that a file system
                     // was read-only. A file that was moved is let go by the next attempt.
-                    if !matches!(trouble, Trouble::Moved | Trouble::Held) {
+                    if !matches!(trouble, StoreTrouble::Moved | StoreTrouble::Held) {
                         self.store = None;
                     }
                     self.backoff.pause(&trouble)?;
@@ -219,9 +219,9 @@ impl Writer {
 
     /// One transaction. It can be repeated even if its COMMIT succeeded unnoticed: what is stored
     /// counts as a duplicate.
-    fn attempt(&mut self, batch: &[ParsedMail]) -> Result<Vec<Acknowledgement>, Trouble> {
+    fn attempt(&mut self, batch: &[ParsedMail]) -> Result<Vec<Acknowledgement>, StoreTrouble> {
         if !self.let_moved_go() {
-            return Err(Trouble::Held);
+            return Err(StoreTrouble::Held);
         }
         let store = match &mut self.store {
             Some(store) => store,
@@ -247,6 +247,6 @@ impl Writer {
         transaction.commit()?;
         store.names.committed();
         self.session.committed(session);
-        if store.is_in_place() { Ok(answers) } else { Err(Trouble::Moved) }
+        if store.is_in_place() { Ok(answers) } else { Err(StoreTrouble::Moved) }
     }
 }

@@ -48,7 +48,14 @@ pub(crate) fn keep<'m>(
 
 /// What is known of the addresses in a report.
 pub(super) fn hosts(connection: &Connection, report: &Report) -> Result<HashMap<IpAddr, Host>> {
-    let all: BTreeSet<IpAddr> = report.addresses().collect();
+    known(connection, &report.addresses().collect())
+}
+
+/// What is known of addresses.
+pub(super) fn known(
+    connection: &Connection,
+    all: &BTreeSet<IpAddr>,
+) -> Result<HashMap<IpAddr, Host>> {
     if all.is_empty() {
         return Ok(HashMap::new());
     }

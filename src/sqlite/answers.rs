@@ -1,23 +1,29 @@
 //! Answers: what an SQLite store says to the questions of [`crate::answers`]: of DMARC records from
 //! its columns, of all else from its tables.
 
-use std::{collections::BTreeSet, slice};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    slice,
+};
 
 use rusqlite::{Connection, Result, Row, named_params};
 
 use super::{
+    addresses,
     columns::{Naming, Scan, Summed},
     read::{self, Reports, count},
 };
 use crate::{
     answers::{
         Answers, By, FailureRow, FailureSums, Filter, Groups, Histories, ListedReport,
-        ListedReports, Published, PublishedDays, ReportName, StoredDocument, Tally, TlsRow,
-        TlsSums, folded,
+        ListedReports, Published, PublishedDays, ReportName, StoredDocument, Tally, TlsDay,
+        TlsDays, TlsRow, TlsSums, folded,
         overview::{Failures, Tls},
     },
     document::Portion,
     report::{AggregateReport, Kind, Text, aggregate::PolicyPublished},
+    senders::Host,
 };
 
 /// One moment of a store.
@@ -44,7 +50,7 @@ WHERE (:since IS NULL OR period_begin >= :since) AND (:until IS NULL OR period_b
 
 /// One without a date is counted to 1970, as everywhere.
 const FAILURES: &str = "\
-SELECT coalesce(arrival_date, 0) AS arrival, reported_domain, source_ip, auth_failure, delivery_result, incidents
+SELECT coalesce(arrival_date, 0) AS arrival, reported_domain, source_ip, auth_failure, delivery_result, incidents, id
 FROM dmarc_failures
 WHERE (:since IS NULL OR arrival >= :since) AND (:until IS NULL OR arrival < :until)";
 
@@ -104,6 +110,41 @@ impl Answers for StoreAnswers<'_> {
             Ok(())
         })?;
         Ok(sums.finish(top))
+    }
+
+    fn tls_days(&self, filter: &Filter) -> Result<Vec<TlsDay>> {
+        let mut days = TlsDays::new(filter);
+        self.each(TLS_POLICIES, filter, |row| {
+            let TlsRow { organization, domain, .. } = tls_row(row)?;
+            days.add(row.get(7)?, organization, domain, [count(row, 4)?, count(row, 5)?]);
+            Ok(())
+        })?;
+        Ok(days.finish())
+    }
+
+    fn failure_reports(&self, filter: &Filter, most: usize) -> Result<Vec<StoredDocument>> {
+        let mut newest: Vec<(i64, i64)> = Vec::new();
+        self.each(FAILURES, filter, |row| {
+            if failure_row(row)?.is_meant(filter) {
+                newest.push((row.get("arrival")?, row.get("id")?));
+            }
+            Ok(())
+        })?;
+        newest.sort_unstable_by(|one, other| other.cmp(one));
+        let mut found = Vec::new();
+        for (_, id) in newest.into_iter().take(most) {
+            self.reports.one(Kind::Failure, id, &mut |portion| {
+                found.extend(documents(&portion));
+                Ok::<_, rusqlite::Error>(())
+            })?;
+        }
+        Ok(found)
+    }
+
+    fn hosts(&self, addresses: &[IpAddr]) -> Result<HashMap<IpAddr, Host>> {
+        let mut hosts = addresses::known(self.transaction(), &addresses.iter().copied().collect())?;
+        hosts.retain(|_, host| !host.is_unknown());
+        Ok(hosts)
     }
 
     fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>> {

@@ -48,8 +48,9 @@ pub(crate) enum Room {
     TooLittle { folder: PathBuf, needed: u64, free: u64 },
 }
 
-/// For each kind: its reports as `r` with when they begin and a number of parts each, of which those before `?1` are
-/// old. A failure report without a date is as old as the mail that brought it.
+/// For each kind: its reports as `r` with when they begin and a number of parts each, of which
+/// those before `?1` are old. A failure report without a date is as old as the mail that brought
+/// it.
 fn old(kind: Kind) -> &'static str {
     match kind {
         Kind::Dmarc => {

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Found, pages::Hit};
+use super::{Found, pages::SearchHit};
 use crate::{
     document::{
         Portion,
@@ -77,10 +77,10 @@ impl<'l> Backlog<'l> {
     pub(super) fn add<E>(
         &mut self,
         begin: i64,
-        hit: Hit,
+        hit: SearchHit,
         take: &mut impl FnMut(Found) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Hit { index, id, source, sort: [_, report, _] } = hit;
+        let SearchHit { index, id, source, sort: [_, report, _] } = hit;
         if self.at.as_ref().is_none_or(|at| (at.0, &at.1) != (begin, &report)) {
             self.end(take)?;
             self.at = Some((begin, report));

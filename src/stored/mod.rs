@@ -1,8 +1,8 @@
 //! Stored: what a store holds, handed out as reports again, for another store or a file. A store is
 //! only read.
 //!
-//! [`ReadableStore`] is any such store. The tables of an SQLite file are read by [`crate::sqlite::read`],
-//! the indices of OpenSearch, those of the Ruby tool included, here.
+//! [`ReadableStore`] is any such store. The tables of an SQLite file are read by
+//! [`crate::sqlite::read`], the indices of OpenSearch, those of the Ruby tool included, here.
 
 mod error;
 mod group;

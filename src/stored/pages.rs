@@ -28,7 +28,7 @@ const KEEP_ALIVE: &str = "15m";
 
 /// A document.
 #[derive(Debug, Deserialize)]
-pub(super) struct Hit {
+pub(super) struct SearchHit {
     #[serde(rename = "_index")]
     pub(super) index: String,
     #[serde(rename = "_id")]
@@ -40,7 +40,7 @@ pub(super) struct Hit {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct HitPage {
     pit_id: Option<String>,
     timed_out: bool,
     #[serde(rename = "_shards")]
@@ -61,7 +61,7 @@ struct Total {
 #[derive(Deserialize)]
 struct Hits {
     total: Option<Total>,
-    hits: Vec<Hit>,
+    hits: Vec<SearchHit>,
 }
 
 /// The walk; see the module.
@@ -98,7 +98,7 @@ impl<'i> Pages<'i> {
     }
 
     /// The next page; nothing at the end, once as many were handed out as there were.
-    pub(super) fn next(&mut self) -> Result<Option<Vec<Hit>>, ReadError> {
+    pub(super) fn next(&mut self) -> Result<Option<Vec<SearchHit>>, ReadError> {
         while !self.is_over {
             let Some(page) = self.ask()? else { continue };
             self.moment = page.pit_id.or(self.moment.take());
@@ -119,7 +119,7 @@ impl<'i> Pages<'i> {
 
     /// Asks for a page once; nothing if it is to be asked for again: a smaller one, in another
     /// point in time, or a second later.
-    fn ask(&mut self) -> Result<Option<Page>, ReadError> {
+    fn ask(&mut self) -> Result<Option<HitPage>, ReadError> {
         let moment = match self.moment.take() {
             Some(moment) => moment,
             None => self.index.open_moment(KEEP_ALIVE)?,
@@ -156,7 +156,7 @@ impl<'i> Pages<'i> {
             }
             _ => return Err(self.index.refused(&answer)),
         }
-        let page: Page = self.index.parsed(&answer)?;
+        let page: HitPage = self.index.parsed(&answer)?;
         if page.timed_out || page.shards.failed > 0 {
             self.index.stop.sleep(Duration::from_secs(1))?;
             return Ok(None);
@@ -165,7 +165,7 @@ impl<'i> Pages<'i> {
     }
 
     /// Takes off those at the end of which there may be more on the next page.
-    fn cut(&mut self, mut hits: Vec<Hit>) -> Vec<Hit> {
+    fn cut(&mut self, mut hits: Vec<SearchHit>) -> Vec<SearchHit> {
         self.is_over = hits.len() < self.size;
         if !self.is_over
             && let Some(last) = hits.last().map(|hit| hit.sort.clone())

@@ -1,5 +1,5 @@
-//! [`ReadableStore`]: a store that is read, be it an SQLite file or indices, and what it holds at one
-//! moment.
+//! [`ReadableStore`]: a store that is read, be it an SQLite file or indices, and what it holds at
+//! one moment.
 
 use std::path::{Path, PathBuf};
 

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{
-    Bucket, Judged, Standing,
+    Bucket, Judged, SenderSums, Standing,
     words::{counted, list, number},
 };
-use crate::{answers::Signs, report::aggregate::PolicyPublished};
+use crate::{answers::Signs, moment::DAY, report::aggregate::PolicyPublished};
 
 /// Reports of fewer days than this say too little for a stricter policy: some senders work once a
 /// month, and RFC 9989 asks for a month of watching.
@@ -15,8 +15,6 @@ const DAYS: u64 = 28;
 const MESSAGES: u64 = 30;
 /// Senders that are named.
 const NAMED: usize = 5;
-
-const DAY: i64 = 86_400;
 
 /// What reports say of another policy for a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -76,10 +74,10 @@ pub struct Step {
 }
 
 /// A tag, what it means, and which of a sender's messages it hits.
-type Tag = (&'static str, &'static str, fn(&Judged) -> u64);
+type PolicyTag = (&'static str, &'static str, fn(&Judged) -> u64);
 
 /// The tags that are looked at, and which of a sender's messages each hits.
-const TAGS: [Tag; 6] = [
+const TAGS: [PolicyTag; 6] = [
     ("p", "mail that fails, in the domain's own name", |one| {
         fail(one).saturating_sub(signs(one).below_fail)
     }),
@@ -129,15 +127,16 @@ fn hit(
     meaning: &'static str,
     of: fn(&Judged) -> u64,
 ) -> Hit {
-    let sum = |buckets: &[Bucket]| {
-        let all = standing.senders.iter().filter(|one| buckets.contains(&one.verdict.bucket));
-        all.map(of).fold(0, u64::saturating_add)
+    let sum = |bucket: Bucket| standing.of(bucket).map(of).fold(0, u64::saturating_add);
+    let sums = Bucket::ALL.map(|bucket| (bucket, sum(bucket)));
+    let all = |is_meant: fn(Bucket) -> bool| {
+        let meant = sums.into_iter().filter(|(bucket, _)| is_meant(*bucket));
+        meant.map(|(_, sum)| sum).fold(0, u64::saturating_add)
     };
-    let own = [Bucket::Mine, Bucket::NeedsRepair];
     let mut senders: Vec<HitSender> = standing
         .senders
         .iter()
-        .filter(|one| own.contains(&one.verdict.bucket) && of(one) > 0)
+        .filter(|one| one.verdict.bucket.is_own() && of(one) > 0)
         .map(|one| HitSender { name: one.history.sender.name.clone(), messages: of(one) })
         .collect();
     senders.sort_by_key(|sender| std::cmp::Reverse(sender.messages));
@@ -145,11 +144,11 @@ fn hit(
     Hit {
         tag,
         meaning,
-        messages: sum(&Bucket::ALL),
-        yours: sum(&own),
-        forwarded: sum(&[Bucket::Forwarder]),
-        unknown: sum(&[Bucket::Unknown]),
-        strangers: sum(&[Bucket::Stranger]),
+        messages: all(|_| true),
+        yours: all(Bucket::is_own),
+        forwarded: sum(Bucket::Forwarder),
+        unknown: sum(Bucket::Unknown),
+        strangers: sum(Bucket::Stranger),
         senders,
     }
 }
@@ -218,9 +217,7 @@ fn next(standing: &Standing, p: &Hit, sp: &Hit) -> Step {
 
 /// Why a stricter policy would do harm, or might.
 fn obstacle(standing: &Standing, p: &Hit, sp: &Hit) -> Option<String> {
-    let own = |one: &&Judged| matches!(one.verdict.bucket, Bucket::Mine | Bucket::NeedsRepair);
-    let own = standing.senders.iter().filter(own);
-    let own = own.map(|one| one.history.tally.messages.messages).fold(0, u64::saturating_add);
+    let own = SenderSums::own(standing).now.messages;
     let days = match (standing.tally.first, standing.tally.last) {
         (Some(first), Some(last)) => last.saturating_sub(first).div_euclid(DAY).unsigned_abs() + 1,
         _ => 0,
@@ -237,46 +234,45 @@ fn obstacle(standing: &Standing, p: &Hit, sp: &Hit) -> Option<String> {
             counted(own, "message")
         ));
     }
-    let repair = standing.senders.iter().filter(|one| one.verdict.bucket == Bucket::NeedsRepair);
-    let repair: Vec<String> = repair
-        .filter(|one| fail(one) > 0)
-        .take(NAMED)
-        .map(|one| format!("{} ({})", one.history.sender.name, number(fail(one))))
-        .collect();
+    let failing = |bucket: Bucket| {
+        let all = standing.of(bucket).map(|one| (&*one.history.sender.name, fail(one)));
+        named(all.filter(|(_, messages)| *messages > 0))
+    };
+    let repair = failing(Bucket::NeedsRepair);
     if !repair.is_empty() {
         return Some(format!(
             "{} of yours would be hit. Repair {} first.",
             counted(p.yours.saturating_add(sp.yours), "message"),
-            list(&repair)
+            repair
         ));
     }
     let unknown = p.unknown.saturating_add(sp.unknown);
     // A hundredth of what is one's own.
     if u128::from(unknown) * 100 > u128::from(own) {
-        let names = standing.senders.iter().filter(|one| one.verdict.bucket == Bucket::Unknown);
-        let names = names.filter(|one| fail(one) > 0).take(NAMED);
-        let names: Vec<String> = names
-            .map(|one| format!("{} ({})", one.history.sender.name, number(fail(one))))
-            .collect();
         return Some(format!(
             "{} of senders that may be yours would be hit. Find out whose {} are.",
             counted(unknown, "message"),
-            list(&names)
+            failing(Bucket::Unknown)
         ));
     }
     None
 }
 
+/// `Amazon SES (12) and 192.0.2.0/24 (3)`: the first of these senders, with their messages.
+fn named<'s>(senders: impl Iterator<Item = (&'s str, u64)>) -> String {
+    let named =
+        senders.take(NAMED).map(|(name, messages)| format!("{name} ({})", number(messages)));
+    list(&named.collect::<Vec<_>>())
+}
+
 fn at_the_end(policy: &PolicyPublished, p: &Hit, sp: &Hit) -> Step {
     let yours = p.yours.saturating_add(sp.yours);
     if yours > 0 {
-        let all = p.senders.iter().chain(&sp.senders).take(NAMED);
-        let names: Vec<String> =
-            all.map(|one| format!("{} ({})", one.name, number(one.messages))).collect();
+        let all = p.senders.iter().chain(&sp.senders);
         let why = format!(
             "p=reject is in force, and hits {} of yours: {}.",
             counted(yours, "message"),
-            list(&names)
+            named(all.map(|one| (&*one.name, one.messages)))
         );
         return step(None, why);
     }

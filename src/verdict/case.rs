@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     answers::{Day, History, Messages, Selector},
+    figures::is_share,
     report::aggregate::PolicyPublished,
 };
 
@@ -47,10 +48,6 @@ pub(super) struct Case<'c> {
     pub(super) said: &'c [&'c Whose],
     pub(super) keys: &'c Keys,
     pub(super) policy: Option<&'c PolicyPublished>,
-}
-
-pub(super) fn is_share(some: u64, all: u64, percent: u64) -> bool {
-    u128::from(some) * 100 >= u128::from(all) * u128::from(percent)
 }
 
 impl Case<'_> {

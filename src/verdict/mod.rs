@@ -9,16 +9,20 @@ mod case;
 mod mine;
 mod rules;
 mod standing;
+mod sums;
 mod words;
 
 use serde::Serialize;
 
-pub(crate) use self::mine::domain_name;
-pub(crate) use self::words::{counted, list, number, part};
 pub use self::{
     advice::{Advice, Hit, HitSender, Step, advice},
     mine::{Mine, MineError, ParseMineError, Whose},
     standing::{Standing, standing, standings},
+};
+pub(crate) use self::{
+    mine::domain_name,
+    sums::SenderSums,
+    words::{counted, list, number, part},
 };
 use crate::answers::{History, Messages};
 
@@ -80,6 +84,11 @@ impl Bucket {
     /// All of them, in their order.
     pub const ALL: [Bucket; 5] =
         [Bucket::NeedsRepair, Bucket::Stranger, Bucket::Unknown, Bucket::Forwarder, Bucket::Mine];
+
+    /// The domain's own, all well or not.
+    pub fn is_own(self) -> bool {
+        matches!(self, Bucket::Mine | Bucket::NeedsRepair)
+    }
 
     /// What a person calls it.
     pub fn title(self) -> &'static str {

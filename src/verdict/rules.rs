@@ -7,12 +7,13 @@
 
 use super::{
     Bucket, Mechanism, Verdict,
-    case::{Case, FEW_MESSAGES, FORWARDERS, NEARLY_ALL, bad_days, is_share},
+    case::{Case, FEW_MESSAGES, FORWARDERS, NEARLY_ALL, bad_days},
     mine,
     words::{counted, number, part, sentence},
 };
 use crate::{
     answers::{History, Messages},
+    figures::is_share,
     moment::day,
     senders::Basis,
 };
@@ -245,8 +246,8 @@ fn signed_in_vain(case: &Case) -> Option<Verdict> {
         return None;
     }
     let why = format!(
-        "{} came with a signature of yours that failed, and SPF did not pass: a server of yours with a \
-         wrong key, a forwarder that changes mails, or a copy of your signature.",
+        "{} came with a signature of yours that failed, and SPF did not pass: a server of yours \
+         with a wrong key, a forwarder that changes mails, or a copy of your signature.",
         sentence(&case.part(broken))
     );
     Some(case.is(Bucket::Unknown, why, "Look whether the address is yours; if so, say so."))

@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::HashMap};
 
 use super::{
-    Judged, Mine, Whose,
+    Bucket, Judged, Mine, Whose,
     case::{Case, Keys},
     rules,
 };
@@ -32,6 +32,13 @@ pub struct Standing {
     pub omitted: u64,
     /// The messages of these.
     pub rest: Messages,
+}
+
+impl Standing {
+    /// The senders of a bucket, those with most messages first.
+    pub(crate) fn of(&self, bucket: Bucket) -> impl Iterator<Item = &Judged> {
+        self.senders.iter().filter(move |one| one.verdict.bucket == bucket)
+    }
 }
 
 /// Asks a store how a domain stands: the mail of the filter, whose domains are not looked at, in

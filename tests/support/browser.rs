@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -13,7 +13,27 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::server::skip;
+use super::server::{skip, tests_folder};
+
+/// `EX_UNAVAILABLE`, by which the harnesses say that something can't be had.
+const UNAVAILABLE: i32 = 69;
+
+/// The script of axe-core; nothing, and the test is skipped, if it can't be had.
+pub fn axe() -> Option<String> {
+    let found = Command::new(tests_folder().join("axe")).output().expect("tests/axe");
+    if found.status.code() == Some(UNAVAILABLE) {
+        skip("axe-core can't be had here");
+        return None;
+    }
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    let jar = String::from_utf8(found.stdout).expect("UTF-8");
+    let jar = fs::File::open(jar.trim_end()).expect("a jar");
+    let mut jar = zip::ZipArchive::new(jar).expect("a jar is a zip file");
+    let mut script = String::new();
+    let mut file = jar.by_name("axe.min.js").expect("the script");
+    file.read_to_string(&mut script).expect("UTF-8");
+    Some(script)
+}
 
 /// By this name WebDriver's answers give an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -119,6 +139,22 @@ impl Browser {
         self.post(&format!("/element/{element}/click"), &json!({}));
     }
 
+    /// Types into the first element of a CSS selector.
+    pub fn type_into(&self, selector: &str, text: &str) {
+        let element = self.find("css selector", selector);
+        self.post(&format!("/element/{element}/value"), &json!({ "text": text }));
+    }
+
+    /// Goes back by one page.
+    pub fn back(&self) {
+        self.post("/back", &json!({}));
+    }
+
+    /// Its cookies, as it keeps them.
+    pub fn cookies(&self) -> Value {
+        self.send("GET", "/cookie", None)
+    }
+
     /// What is to be read in the first element of a CSS selector.
     pub fn text(&self, selector: &str) -> String {
         let element = self.find("css selector", selector);
@@ -141,6 +177,19 @@ impl Browser {
     pub fn value(&self, expression: &str) -> Value {
         let script = format!("return {expression};");
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// What axe-core finds on the page, with all of it unfolded: a line for each rule and element.
+    pub fn complaints(&self, axe: &str) -> Vec<String> {
+        self.value("document.querySelectorAll('details').forEach(one => one.open = true)");
+        // The browser's own way in: a page's security policy does not count for it.
+        self.value(&format!("(() => {{ {axe}\n; return axe.version; }})()"));
+        let found = self.value(
+            "axe.run(document, { resultTypes: ['violations'] }).then(found => found.violations\
+             .flatMap(one => one.nodes.map(node => `${one.id}: ${node.html}`)))",
+        );
+        let lines = found.as_array().expect("a list").iter();
+        lines.map(|line| line.as_str().expect("text").to_owned()).collect()
     }
 
     /// A window of this size, in light or dark.

@@ -105,6 +105,11 @@ impl Certificates {
         Ok(certificates)
     }
 
+    /// Certificate and key of a server.
+    pub fn of(&self, name: &str) -> [PathBuf; 2] {
+        ["pem", "key"].map(|kind| self.file(&format!("{name}.{kind}")))
+    }
+
     fn openssl(&self, name: &str, extensions: &str, more: &[&str]) {
         let output = Command::new("openssl")
             .current_dir(self.folder.path())
@@ -139,6 +144,12 @@ impl Nginx {
         access: Access,
         backend: &str,
     ) -> Option<Nginx> {
+        let tls = certificates.of(certificate);
+        Nginx::of_config(|folder, port| config(folder, port, &tls, access, backend))
+    }
+
+    /// Starts nginx with a configuration, which is written for a folder and a port.
+    pub fn of_config(config: impl Fn(&Path, u16) -> String) -> Option<Nginx> {
         // Debian keeps it where only root's PATH leads to.
         let programs = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
         let Some(program) = programs.into_iter().find(|program| Path::new(program).exists()) else {
@@ -146,18 +157,10 @@ impl Nginx {
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");
-        let tls = [
-            certificates.file(&format!("{certificate}.pem")),
-            certificates.file(&format!("{certificate}.key")),
-        ];
         // The port that was free a moment ago may be taken by another test.
         for _ in 0..5 {
             let port = free_port();
-            fs::write(
-                folder.path().join("conf"),
-                config(folder.path(), port, &tls, access, backend),
-            )
-            .expect("written");
+            fs::write(folder.path().join("conf"), config(folder.path(), port)).expect("written");
             // setpriv becomes nginx; what is left of a killed test must not stay behind.
             let mut child = Command::new("setpriv")
                 .args(["--pdeathsig", "KILL", program, "-e", "log", "-c", "conf", "-p"])
@@ -257,12 +260,7 @@ fn checks(folder: &Path, certificate: &Path, access: Access) -> (String, String)
             (String::new(), check)
         }
         Access::User(user, password) => {
-            let output = Command::new("openssl")
-                .args(["passwd", "-apr1", password])
-                .output()
-                .expect("openssl runs");
-            let hash = String::from_utf8(output.stdout).expect("UTF-8");
-            fs::write(folder.join("htpasswd"), format!("{user}:{hash}")).expect("written");
+            write_password(folder, user, password);
             let check = "auth_basic OpenSearch; auth_basic_user_file htpasswd;";
             (String::new(), check.into())
         }
@@ -287,18 +285,8 @@ fn config(
         "if (-f {}) {{ return 403 '{{\"error\":{{\"reason\":\"no permissions for $right\"}}}}'; }}",
         forbidden_file(folder, "$right").display()
     );
-    // Configuration files are looked for beside the configuration, the others below the prefix:
-    // both are the folder. One process alone, so that the end of it is the end of all.
-    let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
-    format!(
-        "daemon off; master_process off; {user} pid pid; error_log log;
-        events {{}}
-        http {{
-            log_format short '$request_method $uri $status';
-            access_log access short;
-            client_body_temp_path body; proxy_temp_path proxy;
-            fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-            client_max_body_size 0;
+    whole(&format!(
+        "client_max_body_size 0;
             default_type text/html;
             {allowed}
             map '$request_method $uri' $right {{
@@ -315,9 +303,34 @@ fn config(
                 location = /_bulk {{ {faults_of_bulk} proxy_pass http://{backend}; }}
                 location @impatient {{ proxy_read_timeout 2s; proxy_pass http://{backend}; }}
                 location /elsewhere/ {{ proxy_pass http://{backend}/; }}
-            }}
-        }}",
+            }}",
         certificate = certificate.display(),
         key = key.display(),
+    ))
+}
+
+/// Writes `htpasswd` with one user.
+pub fn write_password(folder: &Path, user: &str, password: &str) {
+    let output =
+        Command::new("openssl").args(["passwd", "-apr1", password]).output().expect("openssl runs");
+    let hash = String::from_utf8(output.stdout).expect("UTF-8");
+    fs::write(folder.join("htpasswd"), format!("{user}:{hash}")).expect("written");
+}
+
+/// A configuration around what is to stand within `http`.
+pub fn whole(http: &str) -> String {
+    // Configuration files are looked for beside the configuration, the others below the prefix:
+    // both are the folder. One process alone, so that the end of it is the end of all.
+    let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
+    format!(
+        "daemon off; master_process off; {user} pid pid; error_log log;
+        events {{}}
+        http {{
+            log_format short '$request_method $uri $status';
+            access_log access short;
+            client_body_temp_path body; proxy_temp_path proxy;
+            fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+            {http}
+        }}"
     )
 }

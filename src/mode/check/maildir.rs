@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     maildir::{Folder, LockState, Maildir},
     mode::{elsewhere::quoted, maildirs},
+    moment::DAY,
 };
 
 /// Mails in `new/` of which is seen whether they can be read.
@@ -27,7 +28,7 @@ const LOOKED_AT: usize = 1000;
 const LONG: i64 = 15 * 60;
 
 /// So long no mail means that somebody should look: seconds. Most reporters send daily.
-const SILENCE: i64 = 7 * 86_400;
+const SILENCE: i64 = 7 * DAY;
 
 const FOLDER_RIGHTS: Access = Access::READ_OK.union(Access::WRITE_OK).union(Access::EXEC_OK);
 

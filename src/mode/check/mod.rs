@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use self::{
     finding::{Finding, Findings, Status},
-    text::Look,
+    text::Looks,
 };
 use super::print;
 use crate::{
@@ -73,7 +73,7 @@ fn show(findings: &Findings, json: bool, quiet: bool) -> Result<(), Failure> {
         writeln!(text, "{}", sanitize::json(&json))?;
     } else {
         let Terminal { width, colours, .. } = Terminal::of_stdout();
-        text::write(findings, Look { width, colours, quiet }, &mut text)?;
+        text::write(findings, Looks { width, colours, quiet }, &mut text)?;
     }
     print(&text)?;
     Ok(())

@@ -10,7 +10,7 @@ use super::{age, counted, finding::Findings, space};
 use crate::{
     config,
     mode::elsewhere,
-    moment::day,
+    moment::{DAY, day},
     sqlite::{
         OpenError,
         look::{StoreState, look},
@@ -111,7 +111,7 @@ pub(super) fn newest(
     findings: &mut Findings,
 ) {
     /// Most reporters send daily, for the day before.
-    const OLD: i64 = 7 * 86_400;
+    const OLD: i64 = 7 * DAY;
     let now = Timestamp::now();
     let Some(newest) = newest else {
         return findings.ok(check, about, "no report is stored yet");

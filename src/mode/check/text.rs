@@ -16,7 +16,7 @@ const NARROWEST: usize = 40;
 
 /// How lines are shown.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Look {
+pub(super) struct Looks {
     /// Columns of the terminal; nothing where lines are not broken.
     pub(super) width: Option<usize>,
     pub(super) colours: bool,
@@ -25,7 +25,7 @@ pub(super) struct Look {
 }
 
 /// Writes everything, with the numbers at the end.
-pub(super) fn write(findings: &Findings, look: Look, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(findings: &Findings, look: Looks, out: &mut impl Write) -> io::Result<()> {
     let is_shown = |finding: &&Finding| !look.quiet || finding.status != Status::Ok;
     for finding in findings.all().iter().filter(is_shown) {
         let word = word(finding.status);
@@ -52,7 +52,7 @@ fn word(status: Status) -> &'static str {
     }
 }
 
-fn painted(status: Status, look: Look) -> String {
+fn painted(status: Status, look: Looks) -> String {
     let style = Style::new().force_styling(look.colours);
     let style = match status {
         Status::Ok => style.green(),
@@ -98,7 +98,7 @@ fn broken(text: &str, width: Option<usize>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn shown(look: Look) -> String {
+    fn shown(look: Looks) -> String {
         let mut findings = Findings::default();
         findings.ok(
             "store.version",
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn lines_fit_into_80_columns_and_200() {
-        insta::assert_snapshot!(shown(Look { width: Some(80), ..Look::default() }), @r#"
+        insta::assert_snapshot!(shown(Looks { width: Some(80), ..Looks::default() }), @r#"
         ok       /var/lib/reports.sqlite: it is of the version of this program
         warning  example.org: the record is �[31m"v=DMARC1" and says�nothing of where
                  reports are to go, so none of them will ever come. Add a tag rua= with
@@ -132,17 +132,17 @@ mod tests {
         1 ok, 1 warning, 1 wrong
         "#);
         for width in [10, 80, 120, 200] {
-            let text = shown(Look { width: Some(width), ..Look::default() });
+            let text = shown(Looks { width: Some(width), ..Looks::default() });
             let columns = text.lines().map(measure_text_width).max();
             assert!(columns <= Some(width.max(80)), "{text}");
             let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-            assert_eq!(words(&text), words(&shown(Look::default())));
+            assert_eq!(words(&text), words(&shown(Looks::default())));
         }
     }
 
     #[test]
     fn a_finding_is_one_harmless_line_where_it_is_piped() {
-        let text = shown(Look::default());
+        let text = shown(Looks::default());
         assert_eq!(text.lines().count(), 3 + 2, "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
         assert!(text.ends_with("\n1 ok, 1 warning, 1 wrong\n"), "{text}");
@@ -150,14 +150,14 @@ mod tests {
 
     #[test]
     fn quiet_leaves_out_what_is_well() {
-        let text = shown(Look { quiet: true, ..Look::default() });
+        let text = shown(Looks { quiet: true, ..Looks::default() });
         let words: Vec<_> = text.lines().map(|line| line.split(' ').next()).collect();
         assert_eq!(words, [Some("warning"), Some("wrong")]);
     }
 
     #[test]
     fn colours_are_in_the_words_in_front_only() {
-        let text = shown(Look { colours: true, ..Look::default() });
+        let text = shown(Looks { colours: true, ..Looks::default() });
         assert_eq!(text.matches('\u{1b}').count(), 2 * 3 + 1, "{text:?}");
         assert!(text.contains("\u{1b}[33mwarning\u{1b}[0m"), "{text:?}");
     }

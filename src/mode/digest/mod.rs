@@ -22,7 +22,7 @@ use crate::{
     sink::Destination,
     sqlite::query::Reader,
     stop::Stop,
-    verdict::{Bucket, Mine, Standing, counted, number},
+    verdict::{Bucket, Mine, SenderSums, Standing, counted, number},
 };
 
 /// Domains, and TLS policies, of which totals are told.
@@ -150,14 +150,10 @@ fn ask<A: Answers>(answers: &A, look: &Look) -> Result<(News, Overview), A::Erro
 fn buckets(standing: &Standing) -> Vec<String> {
     let mut lines = Vec::new();
     for bucket in Bucket::ALL {
-        let of = standing.senders.iter().filter(|judged| judged.verdict.bucket == bucket);
-        let (mut senders, mut messages) = (0, 0_u64);
-        for judged in of {
-            senders += 1;
-            messages = messages.saturating_add(judged.history.tally.messages.messages);
-        }
-        if senders > 0 {
-            let (senders, messages) = (counted(senders, "sender"), counted(messages, "message"));
+        let sums = SenderSums::of(standing.of(bucket));
+        if sums.senders > 0 {
+            let senders = counted(sums.senders, "sender");
+            let messages = counted(sums.now.messages, "message");
             lines.push(format!("{}: {senders}, {messages}", bucket.title()));
         }
     }

@@ -51,8 +51,8 @@ impl Again {
         Some(command(shared.chain(["report"]).chain(asked).chain(more.iter().copied())))
     }
 
-    /// The command by which a sender is said to be a domain's own; nothing if one of the names can't
-    /// be typed.
+    /// The command by which a sender is said to be a domain's own; nothing if one of the names
+    /// can't be typed.
     pub(super) fn mine(&self, sender: &str, domain: &str) -> Option<String> {
         let shared = self.shared.iter().map(String::as_str);
         let is_used = |word: &&str| {

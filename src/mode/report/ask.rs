@@ -11,12 +11,10 @@ use crate::{
         overview::{Failures, Overview, Tls, TlsPolicy},
     },
     cli::ReportFormat,
-    moment::Moment,
+    moment::{DAY, Moment},
     senders::domain::organisational,
     verdict::{Standing, standings},
 };
-
-const DAY: i64 = 86_400;
 
 /// Days of the usual period before today.
 pub(super) const USUAL_DAYS: i64 = 30;
@@ -29,7 +27,7 @@ const JUDGED: usize = 50;
 
 /// What the store says.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ReportAnswer {
     pub(super) period: AnsweredPeriod,
     pub(super) filter: Filter,
     /// Of all that the filter lets through.
@@ -90,7 +88,7 @@ pub(super) fn ask<A: Answers>(
     answers: &A,
     options: &ReportOptions,
     now: Timestamp,
-) -> Result<Answer, A::Error> {
+) -> Result<ReportAnswer, A::Error> {
     let newest_of_all = answers.newest(&Filter::default())?;
     let newest = if options.filter.domains.is_any() {
         newest_of_all
@@ -114,7 +112,7 @@ pub(super) fn ask<A: Answers>(
     if by.is_none() || options.fail_on.iter().any(|condition| condition.of.is_about_senders()) {
         domains = all_domains(answers, &filter, &period, options, (&tls, &failures))?;
     }
-    Ok(Answer {
+    Ok(ReportAnswer {
         dmarc: answers.totals(&filter)?,
         tls,
         failures,
@@ -128,7 +126,7 @@ pub(super) fn ask<A: Answers>(
     })
 }
 
-impl Answer {
+impl ReportAnswer {
     /// True if there is nothing to tell of.
     pub(super) fn is_empty(&self) -> bool {
         self.dmarc.reports == 0 && self.tls.reports == 0 && self.failures.reports == 0
@@ -182,13 +180,6 @@ impl AnsweredPeriod {
     pub(super) fn days(&self) -> Option<i64> {
         let days = self.end().checked_sub(self.since?)? / DAY;
         (days > 0).then_some(days)
-    }
-
-    /// The same, and a whole number of days after its beginning, if it lasts that long: the period
-    /// before is as long.
-    fn whole_end(&self) -> i64 {
-        let end = self.since.zip(self.days()).map(|(since, days)| since + days * DAY);
-        end.unwrap_or_else(|| self.end())
     }
 
     /// As long before.
@@ -275,7 +266,7 @@ fn judge<A: Answers>(
     let judged = judged.min(all.len());
     let top = JUDGED.max(options.top);
     let domains: Vec<&str> = all[..judged].iter().map(|one| &*one.domain).collect();
-    let (mine, ends) = (&options.mine, period.whole_end());
+    let (mine, ends) = (&options.mine, filter.whole_end(period.now));
     let standings = standings(answers, filter, &domains, mine, ends, top)?;
     let of_blocks: Vec<Filter> = domains
         .iter()

@@ -1,14 +1,14 @@
 //! Conditions: which of those that `--fail-on` names hold, and what is said of it.
 
-use super::{ask::Answer, own::Sums};
+use super::ask::ReportAnswer;
 use crate::{
     cli::{Condition, ConditionLimit, ConditionOf},
     figures::{share, things},
-    verdict::{Bucket, Judged},
+    verdict::{Bucket, SenderSums},
 };
 
 /// What is said of a condition; nothing if it does not hold.
-pub(super) fn held(condition: &Condition, answer: &Answer) -> Option<String> {
+pub(super) fn held(condition: &Condition, answer: &ReportAnswer) -> Option<String> {
     let messages = &answer.dmarc.messages;
     let all = messages.messages;
     let (part, whole, what) = match condition.of {
@@ -42,8 +42,7 @@ pub(super) fn held(condition: &Condition, answer: &Answer) -> Option<String> {
 }
 
 /// Sums over the senders of a bucket, of all domains.
-fn of(answer: &Answer, bucket: Bucket) -> Sums {
+fn of(answer: &ReportAnswer, bucket: Bucket) -> SenderSums {
     let standings = answer.domains.iter().filter_map(|one| one.standing.as_ref());
-    let is_of = |one: &&Judged| one.verdict.bucket == bucket;
-    Sums::of(standings.flat_map(|standing| &standing.senders).filter(is_of))
+    SenderSums::of(standings.flat_map(|standing| standing.of(bucket)))
 }

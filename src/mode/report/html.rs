@@ -9,10 +9,10 @@ use super::view::View;
 
 #[derive(Template)]
 #[template(path = "mode/report/page.html")]
-struct Page<'v> {
+struct ReportPage<'v> {
     view: &'v View,
 }
 
 pub(super) fn write(view: &View, out: &mut impl Write) -> io::Result<()> {
-    Page { view }.write_into(out)
+    ReportPage { view }.write_into(out)
 }

@@ -4,9 +4,9 @@
 mod again;
 mod ask;
 mod conditions;
+mod flags;
 mod html;
 mod json;
-mod own;
 mod rows;
 mod text;
 mod view;
@@ -22,7 +22,8 @@ use jiff::Timestamp;
 use tracing::error;
 
 pub use self::again::Again;
-use self::ask::{Answer, ask};
+use self::ask::{ReportAnswer, ask};
+pub(super) use self::flags::show;
 use super::elsewhere::{self, Elsewhere};
 use crate::{
     answers::{By, Filter},
@@ -154,7 +155,7 @@ struct Told {
     store: String,
     /// Another one that has reports, if this one has none.
     elsewhere: Option<Elsewhere>,
-    answer: Answer,
+    answer: ReportAnswer,
     again: Again,
     top: usize,
 }

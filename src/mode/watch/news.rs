@@ -24,7 +24,7 @@ use crate::{
     metrics::{BucketMessages, Metrics},
     sink::Destination,
     stop::Stop,
-    verdict::Bucket,
+    verdict::{Bucket, SenderSums},
 };
 
 /// That nothing came is news, too: so often it is looked in any case.
@@ -134,15 +134,9 @@ fn standings(news: &News) -> Vec<BucketMessages> {
     let mut all = Vec::new();
     for standing in news.standings.iter().take(DOMAINS) {
         for bucket in Bucket::ALL {
-            let of = standing.senders.iter().filter(|one| one.verdict.bucket == bucket);
-            let (mut pass, mut messages) = (0_u64, 0_u64);
-            for judged in of {
-                let sum = judged.history.tally.messages;
-                pass = pass.saturating_add(sum.pass);
-                messages = messages.saturating_add(sum.messages);
-            }
+            let sum = SenderSums::of(standing.of(bucket)).now;
             let (domain, bucket) = (standing.domain.clone(), bucket.word());
-            all.push(BucketMessages { domain, bucket, pass, fail: messages.saturating_sub(pass) });
+            all.push(BucketMessages { domain, bucket, pass: sum.pass, fail: sum.failing() });
         }
     }
     all

@@ -9,8 +9,9 @@ use crate::moment::Moment;
 pub(in crate::page) const PRESETS: [(&str, &str); 5] =
     [("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("1y", "a year"), (ALL, "all")];
 
-/// What is shown where nothing is said.
+/// What is shown where nothing is said, as by `report`.
 const USUAL: &str = "30d";
+const USUAL_DAYS: i64 = 30;
 
 /// All time.
 const ALL: &str = "all";
@@ -76,6 +77,8 @@ impl Period {
         let since = match (&self.since, &self.until) {
             // All that is older.
             (None, Some(_)) => None,
+            // Whole days.
+            (None, None) => Some(Moment::DaysAgo(USUAL_DAYS).begin(now)),
             _ => begin(self.since_text()),
         };
         (since, self.until.as_ref().and_then(end))

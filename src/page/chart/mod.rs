@@ -1,5 +1,6 @@
 //! Chart: what passed and what failed over time, as a picture in SVG whose colours the style sheet
-//! gives, so that it is right in dark, on paper, and without any.
+//! gives, so that it is right in dark, on paper, and without any. Its width is that of the window:
+//! places are told in per cent, so that words keep their size.
 
 mod scale;
 
@@ -8,54 +9,103 @@ use std::{collections::BTreeMap, fmt::Write};
 use askama::Template;
 
 pub(super) use self::scale::Count;
-use self::scale::{Axis, Bar, DAY, Scale, bar, sums};
-use super::words::{self, number, share};
-use crate::answers::{Groups, Key};
+use self::scale::{Axis, DAY, Part, Percent, height, parts};
+use super::words;
+use crate::{
+    answers::{Groups, Key, TlsDay},
+    figures::{share, things, thousands},
+};
 
 /// Bars at most; with more days each stands for several.
 const BARS: i64 = 100;
-
-/// The large picture: numbers stand on the left, days below.
-const LARGE: Scale = Scale { left: 64, width: 896, height: 220, above: 12 };
-
-/// Room for the days, and below them for policies.
+/// Room for the words above a lane, and below the last one for days and policies.
+const WORDS: i64 = 30;
 const BELOW: i64 = 24;
-const POLICIES: i64 = 22;
+const BAND: i64 = 20;
+/// Days that are named.
+const NAMED: i64 = 6;
+/// What failed is at least so high.
+const SEEN: i64 = 2;
 
 /// The small picture.
-const SMALL: Scale = Scale { left: 0, width: 120, height: 24, above: 1 };
 const SMALL_BARS: i64 = 40;
+const SMALL_WIDTH: i64 = 120;
+const SMALL_HEIGHT: i64 = 24;
 
-/// A picture of what passed and failed.
+/// A picture of what passed and failed: lanes, one below the other, with the same days.
 #[derive(Debug, Template)]
 #[template(path = "page/chart/chart.html")]
 pub(super) struct Chart {
     id: &'static str,
-    /// What is counted, such as messages.
-    noun: &'static str,
     /// The same in words.
     summary: String,
-    bars: Vec<Bar>,
-    marks: Vec<Mark>,
+    lanes: Vec<Drawn>,
+    columns: Vec<Column>,
     days: Vec<Mark>,
     bands: Vec<Band>,
     height: i64,
 }
 
+/// What a lane shows, by the first second of each day.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) label: &'static str,
+    pub(super) noun: &'static str,
+    /// Classes of the style sheet for what passed and what failed, and what to call it.
+    pub(super) keys: [(&'static str, &'static str); 2],
+    pub(super) days: BTreeMap<i64, Count>,
+    /// What passed is told in words only.
+    pub(super) only_fails: bool,
+    pub(super) height: i64,
+}
+
+/// A lane on the picture.
+#[derive(Debug)]
+struct Drawn {
+    label: &'static str,
+    keys: Vec<(&'static str, &'static str)>,
+    /// The line that the bars stand on.
+    base: i64,
+    /// Where the words are.
+    words: i64,
+    /// The height of the highest bar.
+    most: i64,
+    top: String,
+}
+
+/// The bars of some days.
+#[derive(Debug)]
+struct Column {
+    x: Percent,
+    slot: Percent,
+    width: Percent,
+    title: String,
+    parts: Vec<Part>,
+}
+
 /// A word beside an axis.
 #[derive(Debug)]
 struct Mark {
-    at: i64,
+    at: Percent,
     words: String,
 }
 
 /// A time in which a policy was published.
 #[derive(Debug)]
 struct Band {
-    x: i64,
-    width: i64,
+    x: Percent,
+    width: Percent,
     policy: &'static str,
     title: String,
+    words: Words,
+}
+
+/// Whether there is room for words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Words {
+    Always,
+    OnDesktop,
+    Never,
 }
 
 /// A small picture of the same, for a row of a table.
@@ -63,16 +113,38 @@ struct Band {
 #[template(path = "page/chart/spark.html")]
 pub(super) struct Spark {
     words: String,
-    bars: Vec<Bar>,
+    bars: Vec<SmallBar>,
+}
+
+#[derive(Debug)]
+struct SmallBar {
+    x: i64,
+    width: i64,
+    parts: Vec<Part>,
 }
 
 impl Spark {
     /// Nothing where there is no day.
-    pub(super) fn new(range: (i64, i64), days: &BTreeMap<i64, Count>) -> Option<Spark> {
-        let (axis, sums) = sums(range, days, SMALL_BARS)?;
-        let top = sums.values().map(Count::all).max()?;
-        let bars = sums.iter().map(|(n, count)| bar(&axis, &SMALL, *n, *count, top, "messages"));
-        Some(Spark { words: summary("messages", &axis, &sums), bars: bars.collect() })
+    pub(super) fn new(
+        range: (i64, i64),
+        days: &BTreeMap<i64, Count>,
+        classes: [&'static str; 2],
+    ) -> Option<Spark> {
+        let axis = Axis::new(range, *days.keys().next()?, SMALL_BARS);
+        let sums = axis.sums(days);
+        let top = sums.values().map(|count| count.all()).max()?;
+        let bar = |(n, count): (&i64, &Count)| {
+            let (x, next) = (n * SMALL_WIDTH / axis.bars, (n + 1) * SMALL_WIDTH / axis.bars);
+            SmallBar {
+                x,
+                width: (next - x - i64::from(next - x > 2)).max(1),
+                parts: parts(*count, top, (SMALL_HEIGHT, SMALL_HEIGHT - 1), classes, 1).collect(),
+            }
+        };
+        Some(Spark {
+            words: summary("message", &axis, &sums),
+            bars: sums.iter().map(bar).collect(),
+        })
     }
 }
 
@@ -80,67 +152,179 @@ impl Spark {
 #[derive(Debug)]
 pub(super) struct Shown<'s> {
     pub(super) id: &'static str,
-    pub(super) noun: &'static str,
     /// First day and the one after the last, in seconds since 1970.
     pub(super) range: (i64, i64),
-    /// By the first second of each day.
-    pub(super) days: &'s BTreeMap<i64, Count>,
+    /// From above; those without a day are left out.
+    pub(super) lanes: Vec<Lane>,
     /// The policies that were published, each from this day on.
     pub(super) policies: &'s [(i64, &'static str)],
 }
 
 impl Chart {
     /// Nothing where there is no day.
-    pub(super) fn new(shown: &Shown) -> Option<Chart> {
-        let Shown { id, noun, range, days, policies } = *shown;
-        let (axis, sums) = sums(range, days, BARS)?;
-        let top = rounded_up(sums.values().map(Count::all).max()?);
+    pub(super) fn new(shown: Shown) -> Option<Chart> {
+        let Shown { id, range, mut lanes, policies } = shown;
+        lanes.retain(|lane| !lane.days.is_empty());
+        let first = lanes.iter().filter_map(|lane| lane.days.keys().next()).min()?;
+        let axis = Axis::new(range, *first, BARS);
+        let sums: Vec<_> = lanes.iter().map(|lane| axis.sums(&lane.days)).collect();
+        if sums.iter().all(BTreeMap::is_empty) {
+            return None;
+        }
+        let mut columns: Vec<Column> = (0..axis.bars).map(|n| Column::new(&axis, n)).collect();
+        let (mut drawn, mut words, mut y) = (Vec::new(), Vec::new(), 0);
+        for (lane, sums) in lanes.iter().zip(&sums) {
+            let base = y + WORDS + lane.height;
+            let place = lane.place(sums, base);
+            for (column, n) in columns.iter_mut().zip(0..) {
+                let count = sums.get(&n).copied().unwrap_or_default();
+                column.add(lane, count, &place);
+            }
+            words.push(format!("{}: {}", lane.label, summary(lane.noun, &axis, sums)));
+            drawn.push(Drawn { words: y + 20, ..place.drawn });
+            y = base;
+        }
+        words.extend(policy_words(policies));
+        let bands = bands(&axis, policies);
         Some(Chart {
             id,
-            noun,
-            summary: summary(noun, &axis, &sums),
-            bars: (0..axis.bars)
-                .map(|n| {
-                    bar(&axis, &LARGE, n, sums.get(&n).copied().unwrap_or_default(), top, noun)
-                })
-                .collect(),
-            marks: [top, top / 2]
-                .into_iter()
-                .filter(|value| *value > 0)
-                .map(|value| Mark { at: LARGE.y(value, top), words: number(value) })
-                .collect(),
+            summary: words.join(" "),
+            lanes: drawn,
+            columns,
             days: named_days(&axis),
-            bands: bands(&axis, policies),
-            height: LARGE.height + BELOW + if policies.is_empty() { 0 } else { POLICIES },
+            height: y + BELOW + if bands.is_empty() { 0 } else { BAND },
+            bands,
         })
+    }
+
+    /// Where the days are named.
+    fn days_at(&self) -> i64 {
+        self.lanes.last().map_or(0, |lane| lane.base) + 16
+    }
+
+    /// Where the bands begin.
+    fn bands_at(&self) -> i64 {
+        self.days_at() + 8
     }
 }
 
-/// About six days with their names.
+/// Where a lane is, and how much its highest bar is.
+struct Placed {
+    drawn: Drawn,
+    top: u64,
+    room: i64,
+}
+
+impl Lane {
+    /// Of messages: the only lane, or the first one.
+    pub(super) fn of_messages(label: &'static str, days: BTreeMap<i64, Count>) -> Lane {
+        let keys = [("pass", "passed"), ("fail", "failed")];
+        Lane { label, noun: "message", keys, days, only_fails: false, height: 170 }
+    }
+
+    /// Of mail that is not one's own, about which nothing is to be done.
+    pub(super) fn of_others(label: &'static str, days: BTreeMap<i64, Count>) -> Lane {
+        let keys = [("faint", "passed"), ("quiet", "failed")];
+        Lane { keys, height: 64, ..Lane::of_messages(label, days) }
+    }
+
+    /// Of all TLS sessions.
+    pub(super) fn of_sessions(label: &'static str, days: &[TlsDay]) -> Lane {
+        let keys = [("pass", "over TLS"), ("fail", "failed")];
+        Lane { keys, only_fails: false, height: 120, ..Lane::of_tls(label, days) }
+    }
+
+    /// Of TLS sessions that failed, whose number is small beside all.
+    pub(super) fn of_tls(label: &'static str, days: &[TlsDay]) -> Lane {
+        let count = |day: &TlsDay| Count { pass: day.successful, fail: day.failed };
+        let days = days.iter().map(|day| (day.begin, count(day))).collect();
+        let keys = [("", ""), ("fail", "failed")];
+        Lane { label, noun: "session", keys, days, only_fails: true, height: 40 }
+    }
+
+    /// What is drawn of a number.
+    fn drawn(&self, count: Count) -> Count {
+        if self.only_fails { Count { pass: 0, ..count } } else { count }
+    }
+
+    fn place(&self, sums: &BTreeMap<i64, Count>, base: i64) -> Placed {
+        let most = sums.values().map(|count| self.drawn(*count).all()).max().unwrap_or(0);
+        let (top, room) = (rounded_up(most), self.height);
+        let keys = self.keys.into_iter().filter(|(class, _)| !class.is_empty()).collect();
+        let words = match most {
+            0 => "none".into(),
+            _ => thousands(top),
+        };
+        let drawn = Drawn {
+            label: self.label,
+            keys,
+            base,
+            words: 0,
+            most: if most == 0 { base } else { base - height(top, top, room) },
+            top: words,
+        };
+        Placed { drawn, top, room }
+    }
+}
+
+impl Column {
+    fn new(axis: &Axis, n: i64) -> Column {
+        let at = |n: i64| axis.x(axis.begin + n * axis.each);
+        let (x, next) = (at(n), at(n + 1));
+        let slot = Percent(next.0 - x.0);
+        // A fifth is left free between bars.
+        Column { x, slot, width: Percent(slot.0 * 4 / 5), title: axis.words(n), parts: Vec::new() }
+    }
+
+    fn add(&mut self, lane: &Lane, count: Count, place: &Placed) {
+        let classes = lane.keys.map(|(class, _)| class);
+        let room = (place.drawn.base, place.room);
+        self.parts.extend(parts(lane.drawn(count), place.top, room, classes, SEEN));
+        // Writing to a String can't fail.
+        let _ = write!(
+            self.title,
+            "\n{}: {} of {} failed",
+            lane.label,
+            thousands(count.fail),
+            things(count.all(), lane.noun)
+        );
+    }
+}
+
+/// Days with their names, at equal distances.
 fn named_days(axis: &Axis) -> Vec<Mark> {
-    let step = (axis.bars / 6).max(1);
-    let named = (0..axis.bars).step_by(usize::try_from(step).unwrap_or(1)).map(|n| {
-        let day = axis.begin + n * axis.each;
-        Mark { at: LARGE.x(axis, day), words: words::day(day * DAY) }
-    });
-    // Its words need room on the right.
-    named.filter(|mark| mark.at < LARGE.left + LARGE.width - 60).collect()
+    let named = NAMED.min(axis.days());
+    (0..named)
+        .map(|n| {
+            let day = axis.begin + axis.days() * n / named;
+            Mark { at: axis.x(day), words: words::day(day * DAY) }
+        })
+        .collect()
 }
 
 fn bands(axis: &Axis, policies: &[(i64, &'static str)]) -> Vec<Band> {
     let ends = policies.iter().skip(1).map(|(day, _)| Some(*day)).chain([None]);
-    let end = (axis.begin + axis.each * axis.bars) * DAY;
-    policies
-        .iter()
-        .zip(ends)
-        .map(|((from, policy), until)| {
-            let until = until.unwrap_or(end);
-            let (x, right) =
-                (LARGE.x(axis, from.div_euclid(DAY)), LARGE.x(axis, until.div_euclid(DAY)));
-            let title = format!("p={policy} from {}", words::day(*from));
-            Band { x, width: (right - x).max(2), policy, title }
-        })
-        .collect()
+    let end = (axis.begin + axis.days()) * DAY;
+    let band = |((from, policy), until): (&(i64, &'static str), Option<i64>)| {
+        let until = until.unwrap_or(end);
+        let (x, right) = (axis.x(from.div_euclid(DAY)), axis.x(until.div_euclid(DAY)));
+        let width = Percent((right.0 - x.0).max(300));
+        let words = match width.0 {
+            30_000.. => Words::Always,
+            10_000.. => Words::OnDesktop,
+            _ => Words::Never,
+        };
+        Band { x, width, policy, title: format!("p={policy} from {}", words::day(*from)), words }
+    };
+    policies.iter().zip(ends).map(band).collect()
+}
+
+/// How the policy changed, in a sentence.
+fn policy_words(policies: &[(i64, &'static str)]) -> Option<String> {
+    let ((_, first), rest) = policies.split_first()?;
+    let then: Vec<String> =
+        rest.iter().map(|(from, p)| format!(", p={p} from {} on", words::day(*from))).collect();
+    Some(format!("The policy: p={first}{}.", then.concat()))
 }
 
 /// The next round number.
@@ -155,21 +339,20 @@ fn rounded_up(most: u64) -> u64 {
 }
 
 fn summary(noun: &str, axis: &Axis, sums: &BTreeMap<i64, Count>) -> String {
-    let add = |sum: u64, more: u64| sum.saturating_add(more);
-    let pass = sums.values().map(|sum| sum.pass).fold(0, add);
-    let fail = sums.values().map(|sum| sum.fail).fold(0, add);
+    let mut all = Count::default();
+    sums.values().for_each(|sum| all.sum(*sum));
     let mut words = format!(
-        "{} of {} {noun} passed ({}), {} failed.",
-        number(pass),
-        number(pass.saturating_add(fail)),
-        share(pass, pass.saturating_add(fail)),
-        number(fail)
+        "{} of {} passed ({}), {} failed.",
+        thousands(all.pass),
+        things(all.all(), noun),
+        share(all.pass, all.all()),
+        thousands(all.fail)
     );
     if let Some((n, worst)) =
         sums.iter().max_by_key(|(_, sum)| sum.fail).filter(|one| one.1.fail > 0)
     {
         // Writing to a String can't fail.
-        let _ = write!(words, " Most failed: {}, on {}.", number(worst.fail), axis.words(*n));
+        let _ = write!(words, " Most failed: {}, on {}.", thousands(worst.fail), axis.words(*n));
     }
     words
 }
@@ -188,54 +371,4 @@ pub(super) fn days(groups: &Groups) -> BTreeMap<i64, Count> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chart(days: &[(i64, Count)], range: (i64, i64)) -> Option<Chart> {
-        let days = days.iter().map(|(day, count)| (day * DAY, *count)).collect();
-        let range = (range.0 * DAY, range.1 * DAY);
-        Chart::new(&Shown { id: "c", noun: "messages", range, days: &days, policies: &[] })
-    }
-
-    /// A day of 2024.
-    const FIRST: i64 = 19_723;
-
-    #[test]
-    fn a_year_has_a_hundred_bars_at_most_and_all_messages() {
-        let days: Vec<_> = (0..365).map(|day| (FIRST + day, Count { pass: 3, fail: 1 })).collect();
-        let chart = chart(&days, (FIRST, FIRST + 365)).expect("a picture");
-        assert!(chart.bars.len() <= 100, "{}", chart.bars.len());
-        assert!(chart.summary.starts_with("1,095 of 1,460 messages passed (75 %), 365 failed."));
-    }
-
-    #[test]
-    fn numbers_beyond_sense_give_a_picture_all_the_same() {
-        let huge = Count { pass: u64::MAX, fail: u64::MAX };
-        let chart =
-            chart(&[(-1_000_000, huge), (20_000, Count { pass: 0, fail: 1 })], (0, 1 << 40))
-                .expect("a picture");
-        assert!(chart.bars.len() <= 100);
-        let picture = chart.render().expect("rendered");
-        assert!(picture.contains("<svg"));
-    }
-
-    #[test]
-    fn the_highest_number_is_round() {
-        let rounded = [0, 1, 3, 10, 11, 99, 101, 1501, 81_000].map(rounded_up);
-        assert_eq!(rounded, [2, 2, 4, 10, 12, 100, 120, 2000, 100_000]);
-        assert_eq!(rounded_up(u64::MAX), u64::MAX);
-    }
-
-    #[test]
-    fn one_failure_among_many_is_seen() {
-        let chart = chart(&[(FIRST, Count { pass: 1_000_000, fail: 1 })], (FIRST, FIRST + 1))
-            .expect("a picture");
-        assert!(chart.bars[0].fail.height > 0);
-    }
-
-    #[test]
-    fn without_a_day_there_is_no_picture() {
-        assert!(chart(&[], (FIRST, FIRST + 30)).is_none());
-        assert!(chart(&[(-5, Count { pass: 1, fail: 0 })], (-9, FIRST)).is_none());
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@ use super::{
     Period, Repairs, Text, Unreadable,
     aggregate::{AggregateReport, Metadata, PolicyPublished},
     date, number,
-    xml::{Element, Pieces, Step, Walker},
+    xml::{Element, Pieces, Walker, XmlStep},
 };
 use crate::limits::Limits;
 
@@ -115,41 +115,43 @@ fn read(
     let mut end_of_last = xml.offset();
     loop {
         let ends_at = |at| Ok(ReportEnd { at, is_root: false });
-        let step = child.take().map_or_else(|| xml.step(), |met| Ok(Step::Open(met)))?;
+        let step = child.take().map_or_else(|| xml.step(), |met| Ok(XmlStep::Open(met)))?;
         match step {
-            Step::Open(Element::Version) => set(xml, &mut report.version)?,
-            Step::Open(Element::ReportMetadata) => metadata(xml, &mut report.metadata, period)?,
-            Step::Open(Element::PolicyPublished) => set_policy(xml, &mut report.policy_published)?,
-            Step::Open(Element::Record) if met >= limits.records => {
+            XmlStep::Open(Element::Version) => set(xml, &mut report.version)?,
+            XmlStep::Open(Element::ReportMetadata) => metadata(xml, &mut report.metadata, period)?,
+            XmlStep::Open(Element::PolicyPublished) => {
+                set_policy(xml, &mut report.policy_published)?;
+            }
+            XmlStep::Open(Element::Record) if met >= limits.records => {
                 return Err(limits.too_many_records().into());
             }
-            Step::Open(Element::Record) => {
+            XmlStep::Open(Element::Record) => {
                 report.records.extend(record(xml, &mut report.lost)?);
                 met += 1;
             }
             // What stands around the records: its children are those of the report.
-            Step::Open(Element::Records) => xml.repairs.note("records-in-a-list"),
-            Step::Open(Element::Schema) => xml.repairs.note("schema-inside"),
-            Step::Open(Element::Feedback) => {
+            XmlStep::Open(Element::Records) => xml.repairs.note("records-in-a-list"),
+            XmlStep::Open(Element::Schema) => xml.repairs.note("schema-inside"),
+            XmlStep::Open(Element::Feedback) => {
                 xml.repairs.note("missing-root-end-tag");
                 return Ok(ReportEnd { at: xml.last_offset(), is_root: true });
             }
-            Step::Open(Element::Row) => lost_record(xml, &mut report.lost)?,
+            XmlStep::Open(Element::Row) => lost_record(xml, &mut report.lost)?,
             // Whatever stands there, records in it are not passed over.
-            Step::Open(_) if xml.skip_to(Some(Element::Record))? => {
+            XmlStep::Open(_) if xml.skip_to(Some(Element::Record))? => {
                 xml.repairs.note("records-in-a-list");
                 child = Some(Element::Record);
             }
-            Step::Close if xml.open().len() < inside => return ends_at(xml.offset()),
-            Step::Text(_) => continue,
-            Step::Open(_) | Step::Close => {}
-            Step::End if inside == 0 => return ends_at(end_of_last),
+            XmlStep::Close if xml.open().len() < inside => return ends_at(xml.offset()),
+            XmlStep::Text(_) => continue,
+            XmlStep::Open(_) | XmlStep::Close => {}
+            XmlStep::End if inside == 0 => return ends_at(end_of_last),
             // Only the end tags around the records are missing: nothing is lost.
-            Step::End if xml.open().len() >= inside && met > 0 => {
+            XmlStep::End if xml.open().len() >= inside && met > 0 => {
                 xml.repairs.note("missing-root-end-tag");
                 return ends_at(end_of_last);
             }
-            Step::End => return Err(xml.cut_off()),
+            XmlStep::End => return Err(xml.cut_off()),
         }
         end_of_last = xml.offset();
     }
@@ -177,13 +179,13 @@ fn set_policy(xml: &mut Walker, kept: &mut PolicyPublished) -> Result<(), Unread
 fn find_root(xml: &mut Walker) -> Result<Option<Element>, Unreadable> {
     loop {
         match xml.step()? {
-            Step::Open(Element::Feedback) => return Ok(None),
-            Step::Open(tag @ (Element::ReportMetadata | Element::PolicyPublished)) => {
+            XmlStep::Open(Element::Feedback) => return Ok(None),
+            XmlStep::Open(tag @ (Element::ReportMetadata | Element::PolicyPublished)) => {
                 xml.repairs.note("missing-root");
                 return Ok(Some(tag));
             }
-            Step::End => return Err(not_a_report()),
-            Step::Open(_) | Step::Text(_) | Step::Close => {}
+            XmlStep::End => return Err(not_a_report()),
+            XmlStep::Open(_) | XmlStep::Text(_) | XmlStep::Close => {}
         }
     }
 }

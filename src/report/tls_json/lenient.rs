@@ -134,8 +134,8 @@ pub(super) struct FoldedName {
 
 impl<'de> Deserialize<'de> for FoldedName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Name;
-        impl Visitor<'_> for Name {
+        struct MemberName;
+        impl Visitor<'_> for MemberName {
             type Value = FoldedName;
             fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
                 formatter.write_str("a member name")
@@ -156,7 +156,7 @@ impl<'de> Deserialize<'de> for FoldedName {
                 })
             }
         }
-        deserializer.deserialize_str(Name)
+        deserializer.deserialize_str(MemberName)
     }
 }
 

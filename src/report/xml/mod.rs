@@ -24,7 +24,7 @@ use crate::limits::{LimitExceeded, Limits};
 const FORMAT: &str = "DMARC report";
 
 /// What comes next in the text.
-pub(super) enum Step<'x> {
+pub(super) enum XmlStep<'x> {
     /// An element begins.
     Open(Element),
     /// Character data, entities resolved.
@@ -125,15 +125,15 @@ impl<'x> Walker<'x> {
     ///
     /// # Errors
     /// The text is broken beyond repair, or nests deeper than allowed.
-    pub(super) fn step(&mut self) -> Result<Step<'x>, Unreadable> {
+    pub(super) fn step(&mut self) -> Result<XmlStep<'x>, Unreadable> {
         loop {
             if let Some(text) = self.pending.take() {
-                return Ok(Step::Text(Cow::Owned(text.into())));
+                return Ok(XmlStep::Text(Cow::Owned(text.into())));
             }
             if self.closing > 0 {
                 self.closing -= 1;
                 self.open.pop();
-                return Ok(Step::Close);
+                return Ok(XmlStep::Close);
             }
             if let Some(tag) = self.reopen.take() {
                 return self.enter(tag);
@@ -154,11 +154,11 @@ impl<'x> Walker<'x> {
                     if text.contains('&') {
                         self.repairs.note("unescaped-amp");
                     }
-                    return Ok(Step::Text(text));
+                    return Ok(XmlStep::Text(text));
                 }
-                Event::CData(data) => return Ok(Step::Text(data.into_inner())),
-                Event::GeneralRef(reference) => return Ok(Step::Text(self.resolve(&reference))),
-                Event::Eof => return Ok(Step::End),
+                Event::CData(data) => return Ok(XmlStep::Text(data.into_inner())),
+                Event::GeneralRef(reference) => return Ok(XmlStep::Text(self.resolve(&reference))),
+                Event::Eof => return Ok(XmlStep::End),
                 Event::Empty(_)
                 | Event::Comment(_)
                 | Event::Decl(_)
@@ -188,7 +188,7 @@ impl<'x> Walker<'x> {
     }
 
     /// What a start tag means; nothing if a `<` that was not escaped swallowed an end tag.
-    fn start_tag(&mut self, start: &BytesStart) -> Result<Option<Step<'x>>, Unreadable> {
+    fn start_tag(&mut self, start: &BytesStart) -> Result<Option<XmlStep<'x>>, Unreadable> {
         // Nothing to mend, and no attribute.
         if let Some(tag) = Element::exact(start) {
             self.note_prefix(tag, "");
@@ -199,7 +199,7 @@ impl<'x> Walker<'x> {
             None if start.contains('@') && start.name().as_ref().contains('@') => {
                 self.repairs.note("unescaped-lt");
                 self.pieces.keep();
-                Ok(Some(Step::Text(Cow::Owned(format!("<{}>", &**start)))))
+                Ok(Some(XmlStep::Text(Cow::Owned(format!("<{}>", &**start)))))
             }
             None => {
                 let tag = self.tag(start.name().as_ref());
@@ -233,7 +233,7 @@ impl<'x> Walker<'x> {
         let mut cut = false;
         loop {
             match self.step()? {
-                Step::Text(text)
+                XmlStep::Text(text)
                     if self.open[depth..].iter().all(|open| *open == Element::Other) =>
                 {
                     if self.open.len() > depth && !text.trim_ascii().is_empty() {
@@ -247,15 +247,15 @@ impl<'x> Walker<'x> {
                         if value.is_empty() { text[..end].trim_start() } else { &text[..end] };
                     value.push_str(piece);
                 }
-                Step::Close if self.open.len() < depth => break,
-                Step::Open(tag) if tag != Element::Other && self.open.len() == depth + 1 => {
+                XmlStep::Close if self.open.len() < depth => break,
+                XmlStep::Open(tag) if tag != Element::Other && self.open.len() == depth + 1 => {
                     self.repairs.note("missing-end-tag");
                     self.open.truncate(depth - 1);
                     self.reopen = Some(tag);
                     break;
                 }
-                Step::Text(_) | Step::Open(_) | Step::Close => {}
-                Step::End => return Err(self.cut_off()),
+                XmlStep::Text(_) | XmlStep::Open(_) | XmlStep::Close => {}
+                XmlStep::End => return Err(self.cut_off()),
             }
         }
         if cut {
@@ -271,15 +271,15 @@ impl<'x> Walker<'x> {
         self.value().map(|value| Some(value).filter(|value| !value.is_empty()))
     }
 
-    /// Passes over the rest of the element just opened, or up to an element of a kind in it, which is
-    /// then open: true.
+    /// Passes over the rest of the element just opened, or up to an element of a kind in it, which
+    /// is then open: true.
     pub(super) fn skip_to(&mut self, wanted: Option<Element>) -> Result<bool, Unreadable> {
         let depth = self.open.len();
         loop {
             match self.step()? {
-                Step::Close if self.open.len() < depth => return Ok(false),
-                Step::Open(tag) if Some(tag) == wanted => return Ok(true),
-                Step::End => return Err(self.cut_off()),
+                XmlStep::Close if self.open.len() < depth => return Ok(false),
+                XmlStep::Open(tag) if Some(tag) == wanted => return Ok(true),
+                XmlStep::End => return Err(self.cut_off()),
                 _ => {}
             }
         }
@@ -299,10 +299,10 @@ impl<'x> Walker<'x> {
         let depth = self.open.len();
         loop {
             match self.step()? {
-                Step::Open(tag) => child(self, tag)?,
-                Step::Close if self.open.len() < depth => return Ok(()),
-                Step::Close | Step::Text(_) => {}
-                Step::End => return Err(self.cut_off()),
+                XmlStep::Open(tag) => child(self, tag)?,
+                XmlStep::Close if self.open.len() < depth => return Ok(()),
+                XmlStep::Close | XmlStep::Text(_) => {}
+                XmlStep::End => return Err(self.cut_off()),
             }
         }
     }
@@ -317,13 +317,13 @@ impl<'x> Walker<'x> {
         let (mut is_behind_child, mut cut) = (false, false);
         loop {
             match self.step()? {
-                Step::Open(tag) => {
+                XmlStep::Open(tag) => {
                     child(self, tag)?;
                     is_behind_child = true;
                 }
-                Step::Close if self.open.len() < depth => break,
-                Step::Text(text) if is_behind_child && text.trim_ascii().is_empty() => {}
-                Step::Text(text) => {
+                XmlStep::Close if self.open.len() < depth => break,
+                XmlStep::Text(text) if is_behind_child && text.trim_ascii().is_empty() => {}
+                XmlStep::Text(text) => {
                     if is_behind_child && !all.is_empty() {
                         all.truncate(all.trim_end().len());
                         all.push(' ');
@@ -336,8 +336,8 @@ impl<'x> Walker<'x> {
                     cut |= !piece[end..].trim().is_empty();
                     all.push_str(&piece[..end]);
                 }
-                Step::Close => {}
-                Step::End => return Err(self.cut_off()),
+                XmlStep::Close => {}
+                XmlStep::End => return Err(self.cut_off()),
             }
         }
         if cut {

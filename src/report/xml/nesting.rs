@@ -1,6 +1,6 @@
 //! Which element ends where: end tags that are missing, do not match, or are one too many.
 
-use super::{Element, Step, Walker};
+use super::{Element, Walker, XmlStep};
 use crate::report::Unreadable;
 
 /// How many of the open elements stay open where this one begins, if others should have ended: a
@@ -24,7 +24,7 @@ fn kept_open(open: &[Element], tag: Element) -> Option<usize> {
 
 impl<'x> Walker<'x> {
     /// A start tag was met; nothing if other elements end in front of it.
-    pub(super) fn begin(&mut self, tag: Element) -> Result<Option<Step<'x>>, Unreadable> {
+    pub(super) fn begin(&mut self, tag: Element) -> Result<Option<XmlStep<'x>>, Unreadable> {
         let Some(kept) = kept_open(&self.open, tag) else { return self.enter(tag).map(Some) };
         self.repairs.note("missing-end-tag");
         self.closing = self.open.len() - kept;
@@ -32,12 +32,12 @@ impl<'x> Walker<'x> {
         Ok(None)
     }
 
-    pub(super) fn enter(&mut self, tag: Element) -> Result<Step<'x>, Unreadable> {
+    pub(super) fn enter(&mut self, tag: Element) -> Result<XmlStep<'x>, Unreadable> {
         if self.open.len() >= self.limits.xml_depth {
             return Err(self.limits.xml_too_deep().into());
         }
         self.open.push(tag);
-        Ok(Step::Open(tag))
+        Ok(XmlStep::Open(tag))
     }
 
     /// An end tag: closes the innermost open element of that name and all within it; ignored where

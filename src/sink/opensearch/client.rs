@@ -2,8 +2,11 @@
 
 use std::{
     io::{self, Write},
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -91,8 +94,8 @@ impl Answer {
     }
 }
 
-/// The client; see the module.
-#[derive(Debug)]
+/// The client; see the module. Its clones share connections and what is known of nodes.
+#[derive(Clone, Debug)]
 pub struct Client {
     agent: Agent,
     nodes: Vec<String>,
@@ -100,7 +103,9 @@ pub struct Client {
     /// Headers that each request has, apart from those.
     more: Vec<(&'static str, String)>,
     gzip: bool,
-    next: AtomicUsize,
+    next: Arc<AtomicUsize>,
+    /// When all requests are given up.
+    until: Option<Instant>,
 }
 
 impl Client {
@@ -126,8 +131,9 @@ impl Client {
             Auth::ApiKey(key) => format!("ApiKey {key}"),
         });
         let nodes = config.nodes.clone();
-        let (more, next) = (Vec::new(), AtomicUsize::new(0));
-        Ok(Client { agent, nodes, authorization, more, gzip: config.gzip, next })
+        let (more, next) = (Vec::new(), Arc::default());
+        let gzip = config.gzip;
+        Ok(Client { agent, nodes, authorization, more, gzip, next, until: None })
     }
 
     /// The same, with a header that each request is to have.
@@ -135,6 +141,12 @@ impl Client {
     pub fn with_header(mut self, name: &'static str, value: String) -> Client {
         self.more.push((name, value));
         self
+    }
+
+    /// The same, which gives up at this moment.
+    #[must_use]
+    pub fn until(self, end: Instant) -> Client {
+        Client { until: Some(end), ..self }
     }
 
     /// Sends a request to one node, or, where it can't be reached, to the others in turn.
@@ -223,14 +235,21 @@ impl Client {
         for (name, value) in &self.more {
             request = request.header(*name, value);
         }
+        let timeout = self.until.map_or(REQUEST_TIMEOUT, |end| {
+            // A limit of nothing would be none.
+            let left = end.saturating_duration_since(Instant::now());
+            left.clamp(Duration::from_millis(1), REQUEST_TIMEOUT)
+        });
         let response = if body.is_empty() {
-            self.agent.run(request.body(())?)
+            let request = self.agent.configure_request(request.body(())?);
+            self.agent.run(request.timeout_global(Some(timeout)).build())
         } else {
             request = request.header("content-type", content_type);
             if self.gzip {
                 request = request.header("content-encoding", "gzip");
             }
-            self.agent.run(request.body(body)?)
+            let request = self.agent.configure_request(request.body(body)?);
+            self.agent.run(request.timeout_global(Some(timeout)).build())
         };
         let mut response = response?;
         let status = response.status().as_u16();

@@ -8,6 +8,8 @@ use std::fmt;
 
 use jiff::{Timestamp, ToSpan, civil::date, tz::TimeZone};
 
+use crate::moment::DAY;
+
 const YEAR: &str = "{yyyy}";
 const MONTH: &str = "{MM}";
 
@@ -15,7 +17,7 @@ const MONTH: &str = "{MM}";
 const FIRST: i64 = 1_325_376_000;
 
 /// Clocks that are wrong by less are honest ones, in seconds.
-const AHEAD: i64 = 7 * 86_400;
+const AHEAD: i64 = 7 * DAY;
 
 /// The name of an index, in which `{yyyy}` and `{MM}` may stand for year and month (UTC).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -191,8 +191,8 @@ impl Shared {
         Ok(false)
     }
 
-    /// At the end of an import. Where that fails, the next run does it: a node that is away would be
-    /// waited for once an index.
+    /// At the end of an import. Where that fails, the next run does it: a node that is away would
+    /// be waited for once an index.
     pub(super) fn restore_refresh(&self) {
         let mut relaxed = mem::take(&mut *self.relaxed.lock()).into_iter();
         while let Some((index, before)) = relaxed.next() {

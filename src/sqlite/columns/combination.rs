@@ -1,6 +1,6 @@
-//! Combination: the raw results of a record, its From and the reasons for what was done with it, which
-//! many records of a segment have in common: From, then lists of numbers, each with its length in
-//! front.
+//! Combination: the raw results of a record, its From and the reasons for what was done with it,
+//! which many records of a segment have in common: From, then lists of numbers, each with its
+//! length in front.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -54,8 +54,8 @@ impl Combination {
     }
 }
 
-/// What a combination tells of who sent a record, as [`crate::senders::evidence()`] says: numbers of
-/// names, 0 for none.
+/// What a combination tells of who sent a record, as [`crate::senders::evidence()`] says: numbers
+/// of names, 0 for none.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told {
     /// The first signature of another organisation that passed.

@@ -72,7 +72,7 @@ pub(super) fn blocks_of(kind: &str) -> Vec<Block> {
 fn arguments(line: &str) -> Option<Vec<String>> {
     let mut words = line.split_whitespace();
     words.find(|word| word.rsplit('/').next() == Some(PROGRAM))?;
-    let ends = |word: &&str| ["|", ">", "&&", ";", "#"].contains(word);
+    let ends = |word: &&str| ["|", ">", ">>", "&&", ";", "#"].contains(word);
     Some(words.take_while(|word| !ends(word)).map(|word| word.replace('\'', "")).collect())
 }
 

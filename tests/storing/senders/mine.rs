@@ -1,4 +1,5 @@
-//! What the user says is his: kept in a file beside the store, which all that shows senders goes by.
+//! What the user says is his: kept in a file beside the store, which all that shows senders goes
+//! by.
 
 use std::{
     fs,

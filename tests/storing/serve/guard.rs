@@ -69,7 +69,7 @@ fn what_is_not_there_or_makes_no_sense_is_told_without_secrets() {
     }
     assert_eq!(
         served.ask("POST", "/", &[("sec-fetch-site", "same-origin")]).header("allow"),
-        "GET, HEAD"
+        "GET,HEAD"
     );
     // A store that went away: its name is for the log.
     std::fs::remove_file(&store).expect("removed");
@@ -127,7 +127,7 @@ fn only_this_machine_can_be_listened_on() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080"] {
         let ended = run(["serve", "--listen", address, "--store", "/nowhere/x.sqlite"]);
         assert_eq!(ended.code, Some(78), "{}", ended.log);
-        assert!(ended.log.contains("these pages have no log-in"), "{}", ended.log);
+        assert!(ended.log.contains("without --users or --user-header"), "{}", ended.log);
     }
 }
 

@@ -1,8 +1,16 @@
 //! `serve`: the pages as a browser gets them, from the real program.
 
+mod accessible;
+mod accounts;
 mod browser;
+mod clicked;
 mod guard;
+mod limits;
 mod pages;
+mod people;
+mod proxied;
+mod strangers;
+mod verdicts;
 
 use std::{path::Path, time::Duration};
 
@@ -57,8 +65,28 @@ impl Served {
     }
 
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Got {
+        match method {
+            // Without a body no length is said.
+            "POST" => self.send(path, headers, String::new()),
+            _ => self.run(method, path, headers, ()),
+        }
+    }
+
+    /// Sends a body by POST.
+    pub fn send(&self, path: &str, headers: &[(&str, &str)], body: String) -> Got {
+        self.run("POST", path, headers, body)
+    }
+
+    fn run(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl ureq::AsSendBody,
+    ) -> Got {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .max_redirects(0)
             .timeout_global(Some(Duration::from_mins(1)))
             .build()
             .into();
@@ -67,7 +95,7 @@ impl Served {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut answer = agent.run(request.body(()).expect("a request")).expect("an answer");
+        let mut answer = agent.run(request.body(body).expect("a request")).expect("an answer");
         let body = answer.body_mut().read_to_string().expect("UTF-8");
         Got { status: answer.status().as_u16(), headers: answer.headers().clone(), body }
     }

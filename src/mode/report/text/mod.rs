@@ -22,15 +22,15 @@ const MARGIN: usize = 2 + 13;
 
 /// Writes everything.
 pub(super) fn write(view: &View, terminal: Terminal, out: &mut impl Write) -> io::Result<()> {
-    Text { terminal, out }.view(view)
+    Lines { terminal, out }.view(view)
 }
 
-struct Text<'o, W: Write> {
+struct Lines<'o, W: Write> {
     terminal: Terminal,
     out: &'o mut W,
 }
 
-impl<W: Write> Text<'_, W> {
+impl<W: Write> Lines<'_, W> {
     fn view(&mut self, view: &View) -> io::Result<()> {
         self.heading(&view.title, &Style::new())?;
         for block in &view.blocks {

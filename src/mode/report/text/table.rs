@@ -6,7 +6,7 @@ use console::{Style, measure_text_width};
 use super::{drawn::bar, filled, mark, paint, style};
 use crate::{
     figures::thousands,
-    mode::report::view::{Cell, Mark, Row, Table},
+    mode::report::view::{Cell, Mark, Table, TableRow},
     terminal::Terminal,
 };
 
@@ -56,7 +56,7 @@ fn heading(cell: &Cell, terminal: Terminal) -> String {
     paint(style(cell.mark).bold(), &format!("{sign}{}", cell.text), terminal)
 }
 
-fn details(row: &Row, width: usize, terminal: Terminal) -> Vec<String> {
+fn details(row: &TableRow, width: usize, terminal: Terminal) -> Vec<String> {
     let width = width.saturating_sub(INDENT);
     let mut lines = Vec::new();
     if !row.details.is_empty() {

@@ -1,6 +1,6 @@
 //! By: a table of groups.
 
-use super::{Cell, Column, Row, Table, word};
+use super::{Cell, Column, Table, TableRow, word};
 use crate::{
     answers::{By, Group, Groups, Key, Messages, Outcome, RawResult},
     figures::{self, thousands},
@@ -27,7 +27,7 @@ pub(in crate::mode::report) fn table(by: By, groups: &Groups) -> Table {
         let mut cells = vec![Cell::of(name(&group.key))];
         cells.extend(numbers(&group.tally.messages, longest.unwrap_or(0)));
         cells.push(Cell::number(group.tally.reports));
-        Row { cells, details: details(group), ..Row::default() }
+        TableRow { cells, details: details(group), ..TableRow::default() }
     };
     let rows = groups.groups.iter().map(row).collect();
     let has_total = groups.groups.len() > 1 || groups.omitted > 0;

@@ -1,19 +1,15 @@
 //! Domain: how one domain stands, as a block; or many of them, a row each.
 
 use super::{
-    Block, Cell, Column, Line, Mark, Row, Table, first::change, senders, tls::failure, word,
+    Block, Cell, Column, Line, Mark, Table, TableRow, first::change, senders, tls::failure, word,
 };
 use crate::{
     answers::{Groups, Key, Tally},
     figures::{self, things, thousands},
-    mode::report::{
-        ask::{Answer, AnsweredPeriod, DomainAnswer},
-        own::Sums,
-    },
-    verdict::{Bucket, Judged, Standing},
+    mode::report::ask::{AnsweredPeriod, DomainAnswer, ReportAnswer},
+    moment::DAY,
+    verdict::{Bucket, Judged, SenderSums, Standing},
 };
-
-const DAY: i64 = 86_400;
 
 /// More days than this are not drawn one by one.
 const MOST_DAYS: i64 = 3660;
@@ -22,7 +18,7 @@ const MOST_DAYS: i64 = 3660;
 const NAMED: usize = 2;
 
 /// The block of a domain that has one.
-pub(super) fn block(one: &DomainAnswer, answer: &Answer, top: usize) -> Option<Block> {
+pub(super) fn block(one: &DomainAnswer, answer: &ReportAnswer, top: usize) -> Option<Block> {
     let is_alone = answer.domains.len() == 1;
     let details = one.details.as_ref()?;
     let mut heading = vec![word(Some(&one.domain), "(no domain)").into_owned()];
@@ -51,7 +47,7 @@ pub(super) fn block(one: &DomainAnswer, answer: &Answer, top: usize) -> Option<B
 /// `2,104 of 2,310 messages pass (91 %, ▼3 on the 30 days before)`: of the domain's own senders, as
 /// far as they are known, or of all.
 fn mail(standing: &Standing, days: &Groups, period: &AnsweredPeriod) -> Line {
-    let own = Sums::own(standing);
+    let own = SenderSums::own(standing);
     let sum = |tally: &Tally| (tally.messages.pass, tally.messages.messages);
     let (about, (pass, all), before) = if own.now.messages > 0 {
         let before = (own.before.pass, own.before.messages);
@@ -64,7 +60,7 @@ fn mail(standing: &Standing, days: &Groups, period: &AnsweredPeriod) -> Line {
     let change = change.map(|change| format!(", {change}")).unwrap_or_default();
     let text = format!("{} of {} pass ({share}{change})", thousands(pass), things(all, "message"));
     // A domain that nobody sends for is well if all strangers are refused.
-    let forged = Sums::of(of(standing, Bucket::Stranger));
+    let forged = SenderSums::of(standing.of(Bucket::Stranger));
     let is_refused = forged.now.messages == all && forged.delivered() == 0;
     let mark = if is_refused { Mark::Good } else { mark(pass, all) };
     Line { days: each_day(days, period), ..Line::new(mark, about, text) }
@@ -81,7 +77,7 @@ fn mark(good: u64, all: u64) -> Mark {
 
 /// `206 messages from sendgrid.example (12 addresses): DKIM fails; 3 more senders`.
 fn to_fix(standing: &Standing) -> Option<Line> {
-    let all: Vec<&Judged> = of(standing, Bucket::NeedsRepair).collect();
+    let all: Vec<&Judged> = standing.of(Bucket::NeedsRepair).collect();
     if all.is_empty() {
         return None;
     }
@@ -105,7 +101,7 @@ fn to_fix(standing: &Standing) -> Option<Line> {
 
 /// `118 messages from 3 senders; 96 delivered, policy is p=none`.
 fn forged(standing: &Standing) -> Option<Line> {
-    let sums = Sums::of(of(standing, Bucket::Stranger));
+    let sums = SenderSums::of(standing.of(Bucket::Stranger));
     if sums.now.messages == 0 {
         return None;
     }
@@ -123,7 +119,7 @@ fn forged(standing: &Standing) -> Option<Line> {
 
 /// `17 messages from 5 senders, of which too little is known`.
 fn unknown(standing: &Standing) -> Option<Line> {
-    let sums = Sums::of(of(standing, Bucket::Unknown));
+    let sums = SenderSums::of(standing.of(Bucket::Unknown));
     if sums.now.messages == 0 {
         return None;
     }
@@ -131,10 +127,6 @@ fn unknown(standing: &Standing) -> Option<Line> {
     let senders = things(sums.senders, "sender");
     let text = format!("{messages} from {senders}, of which too little is known");
     Some(Line::new(Mark::Plain, "unknown", text))
-}
-
-fn of(standing: &Standing, bucket: Bucket) -> impl Iterator<Item = &Judged> {
-    standing.senders.iter().filter(move |one| one.verdict.bucket == bucket)
 }
 
 /// `99.4 % of 1,234 sessions; shop.example.com: certificate-host-mismatch 1`.
@@ -196,7 +188,7 @@ pub(super) fn others(domains: &[&DomainAnswer], top: usize) -> Table {
         let share = |tally: &Tally| (tally.messages.pass, tally.messages.messages);
         let (pass, all) = share(&one.tally);
         let before = one.before.as_ref().map(share);
-        Row::from(vec![
+        TableRow::from(vec![
             Cell::of(word(Some(&one.domain), "(no domain)")),
             Cell::of(thousands(all)),
             Cell::share(pass, all),

@@ -1,6 +1,6 @@
 //! Failures: a table of the domains that failure reports are about.
 
-use super::{Cell, Column, Row, Table, word};
+use super::{Cell, Column, Table, TableRow, word};
 use crate::{
     answers::overview::{Counted, FailureDomain, Failures},
     figures::thousands,
@@ -28,14 +28,14 @@ pub(super) fn table(failures: &Failures, top: usize) -> Table {
                 format!("{kind} {value} {}", thousands(*messages))
             })
         });
-        Row {
+        TableRow {
             cells: cells(
                 &word(Some(&domain.domain), "(no domain)"),
                 domain.messages,
                 domain.reports,
             ),
             details: details.collect(),
-            ..Row::default()
+            ..TableRow::default()
         }
     };
     let rows = failures.domains.iter().take(top).map(row).collect();

@@ -9,7 +9,7 @@ use crate::{
         elsewhere::Elsewhere,
         report::{
             Again, Told,
-            ask::{Answer, AnsweredPeriod, USUAL_DAYS},
+            ask::{AnsweredPeriod, ReportAnswer, USUAL_DAYS},
         },
     },
     moment::{day, days},
@@ -49,7 +49,7 @@ pub(in crate::mode::report) fn view(told: &Told) -> View {
 }
 
 /// TLS and failure reports.
-fn rest(answer: &Answer, top: usize) -> Option<Block> {
+fn rest(answer: &ReportAnswer, top: usize) -> Option<Block> {
     let mut tables: Vec<Table> = Vec::new();
     if answer.has_tls() && answer.tls.reports > 0 {
         let is_alone = answer.domains.len() == 1;
@@ -62,7 +62,7 @@ fn rest(answer: &Answer, top: usize) -> Option<Block> {
 }
 
 /// `27 Oct – 26 Nov 2026 (the last 30 days; --all-time shows all)`.
-fn period(answer: &Answer) -> String {
+fn period(answer: &ReportAnswer) -> String {
     let period = &answer.period;
     let known = [answer.dmarc.first, answer.dmarc.last];
     let shown = match (period.since, period.until, known) {
@@ -85,7 +85,7 @@ fn period(answer: &Answer) -> String {
 }
 
 /// What was asked for of all mail.
-fn filter(answer: &Answer) -> Vec<String> {
+fn filter(answer: &ReportAnswer) -> Vec<String> {
     fn choice<T>(
         shown: &mut Vec<String>,
         what: &str,
@@ -116,7 +116,7 @@ fn filter(answer: &Answer) -> Vec<String> {
 
 /// Where some are.
 fn nothing(told: &Told) -> String {
-    let Answer { newest, newest_of_all, filter, .. } = &told.answer;
+    let ReportAnswer { newest, newest_of_all, filter, .. } = &told.answer;
     match (newest, newest_of_all, &told.elsewhere) {
         (Some(newest), _, _) if filter.is_about_records() => {
             format!("No mail of this kind; newest report here: {}", day(*newest))
@@ -188,8 +188,7 @@ fn if_yours(told: &Told) -> Option<String> {
 
 /// The largest sender of a bucket.
 fn first(standing: &Standing, bucket: Bucket) -> Option<&str> {
-    let mut all = standing.senders.iter().filter(|one| one.verdict.bucket == bucket);
-    all.next().map(|one| one.history.sender.name.as_str())
+    standing.of(bucket).next().map(|one| one.history.sender.name.as_str())
 }
 
 /// How a share changed: `▼3 on the 30 days before`.

@@ -60,11 +60,11 @@ pub(super) enum Mark {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<TableRow>,
     /// Rows that are left out.
     pub(super) omitted: u64,
     /// Of all rows.
-    pub(super) total: Option<Row>,
+    pub(super) total: Option<TableRow>,
 }
 
 /// A column. The first one has names, the others numbers or words.
@@ -77,7 +77,7 @@ pub(super) struct Column {
 
 /// A row.
 #[derive(Debug, Default)]
-pub(super) struct Row {
+pub(super) struct TableRow {
     /// As many as there are columns; one in a row that is a heading for those below.
     pub(super) cells: Vec<Cell>,
     /// Facts below the name, one after the other.
@@ -116,7 +116,7 @@ impl Mark {
     }
 }
 
-impl Row {
+impl TableRow {
     /// True if it stands above others.
     pub(super) fn is_heading(&self, table: &Table) -> bool {
         self.cells.len() == 1 && table.columns.len() > 1
@@ -133,7 +133,7 @@ impl Table {
     pub(super) fn says(&self, n: usize) -> bool {
         let is_something =
             |cell: &Cell| cell.bar.is_some() || !matches!(cell.text.as_str(), "" | "-");
-        let has = |row: &Row| row.cells.get(n).is_some_and(is_something);
+        let has = |row: &TableRow| row.cells.get(n).is_some_and(is_something);
         self.columns.get(n).is_some_and(|column| column.rank == 0) || self.all_rows().any(has)
     }
 
@@ -144,7 +144,7 @@ impl Table {
     }
 
     /// The rows and the one of all.
-    pub(super) fn all_rows(&self) -> impl Iterator<Item = &Row> {
+    pub(super) fn all_rows(&self) -> impl Iterator<Item = &TableRow> {
         self.rows.iter().chain(&self.total)
     }
 }
@@ -207,9 +207,9 @@ impl Cell {
     }
 }
 
-impl From<Vec<Cell>> for Row {
-    fn from(cells: Vec<Cell>) -> Row {
-        Row { cells, ..Row::default() }
+impl From<Vec<Cell>> for TableRow {
+    fn from(cells: Vec<Cell>) -> TableRow {
+        TableRow { cells, ..TableRow::default() }
     }
 }
 

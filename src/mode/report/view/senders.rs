@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{Cell, Column, Mark, Row, Table, by, sentence, word};
+use super::{Cell, Column, Mark, Table, TableRow, by, sentence, word};
 use crate::{
     figures::{things, thousands},
-    mode::report::own::Sums,
     moment::days,
-    verdict::{Bucket, Judged, Standing, Verdict},
+    verdict::{Bucket, Judged, SenderSums, Standing, Verdict},
 };
 
 /// So many senders of a bucket are explained.
@@ -30,12 +29,11 @@ pub(super) fn table(standing: &Standing, top: usize, is_alone: bool) -> Option<T
     let mut rows = Vec::new();
     let mut hidden = 0;
     for bucket in Bucket::ALL {
-        let all: Vec<&Judged> =
-            standing.senders.iter().filter(|one| one.verdict.bucket == bucket).collect();
+        let all: Vec<&Judged> = standing.of(bucket).collect();
         if all.is_empty() {
             continue;
         }
-        rows.push(Row::from(vec![heading(bucket, &all)]));
+        rows.push(TableRow::from(vec![heading(bucket, &all)]));
         let explained = match bucket {
             Bucket::NeedsRepair => all.len(),
             Bucket::Stranger | Bucket::Unknown if is_alone => EXPLAINED,
@@ -50,7 +48,7 @@ pub(super) fn table(standing: &Standing, top: usize, is_alone: bool) -> Option<T
 
 /// `yours, needs repair: 2 senders, 206 messages`.
 fn heading(bucket: Bucket, all: &[&Judged]) -> Cell {
-    let sums = Sums::of(all.iter().copied());
+    let sums = SenderSums::of(all.iter().copied());
     let mark = match bucket {
         Bucket::NeedsRepair => Mark::Warning,
         Bucket::Stranger => Mark::Bad,
@@ -62,7 +60,7 @@ fn heading(bucket: Bucket, all: &[&Judged]) -> Cell {
     Cell::marked(mark, format!("{}: {senders}, {messages}", bucket.title()))
 }
 
-fn row(one: &Judged, longest: u64, is_explained: bool) -> Row {
+fn row(one: &Judged, longest: u64, is_explained: bool) -> TableRow {
     let tally = &one.history.tally;
     let mut cells = vec![Cell::of(name(one))];
     cells.extend(by::numbers(&tally.messages, longest));
@@ -75,7 +73,7 @@ fn row(one: &Judged, longest: u64, is_explained: bool) -> Row {
     }));
     let Verdict { why, todo, .. } = &one.verdict;
     let sentences = is_explained.then(|| sentence(&format!("{why} {todo}"))).into_iter().collect();
-    Row { cells, details: Vec::new(), sentences }
+    TableRow { cells, details: Vec::new(), sentences }
 }
 
 /// What a sender is called.

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Cell, Column, Row, Table, word};
+use super::{Cell, Column, Table, TableRow, word};
 use crate::{
     answers::overview::{Tls, TlsFailure, TlsPolicy},
     figures::thousands,
@@ -32,10 +32,10 @@ pub(super) fn table(tls: &Tls, is_alone: bool, top: usize) -> Option<Table> {
         let TlsPolicy { successful_sessions, failed_sessions, reports, .. } = *policy;
         let mut cells = vec![Cell::of(name)];
         cells.extend(numbers(successful_sessions, failed_sessions, reports));
-        Row {
+        TableRow {
             cells,
             details: policy.failures.iter().take(DETAILS).map(failure).collect(),
-            ..Row::default()
+            ..TableRow::default()
         }
     };
     let mut policies: Vec<&TlsPolicy> = tls.policies.iter().collect();

@@ -1,8 +1,12 @@
-//! Failures: what failure reports say, summed up. What they know of persons is not shown.
+//! Failures: what failure reports say, summed up, and the newest of them one by one. What they know
+//! of persons is not shown unless that was configured.
+
+mod mails;
 
 use askama::Template;
 use serde::Serialize;
 
+use self::mails::FailedMail;
 use super::{
     asked::Asked,
     content::{Content, Table},
@@ -19,7 +23,7 @@ use crate::answers::{
 
 /// What failure reports say.
 #[derive(Debug, Template, Serialize)]
-#[template(path = "page/failures.html")]
+#[template(path = "page/failures/failures.html")]
 pub(super) struct FailuresPage {
     #[serde(skip)]
     frame: Frame,
@@ -27,6 +31,15 @@ pub(super) struct FailuresPage {
     sums: Failures,
     #[serde(skip)]
     domains: Vec<Domain>,
+    /// The newest reports.
+    newest: Vec<FailedMail>,
+    #[serde(skip)]
+    shows_persons: bool,
+    /// How many more there are, and where they are shown.
+    #[serde(skip)]
+    omitted: u64,
+    #[serde(skip)]
+    more: String,
 }
 
 /// Failures in the name of a domain.
@@ -34,7 +47,6 @@ pub(super) struct FailuresPage {
 struct Domain {
     name: Said,
     href: String,
-    reports: u64,
     messages: u64,
     sources: Vec<Item>,
     failures: Vec<Item>,
@@ -50,6 +62,13 @@ struct Item {
     messages: u64,
 }
 
+impl Domain {
+    /// Those from which most came.
+    fn first_sources(&self) -> &[Item] {
+        &self.sources[..self.sources.len().min(3)]
+    }
+}
+
 impl FailuresPage {
     /// Asks for the numbers.
     ///
@@ -59,11 +78,19 @@ impl FailuresPage {
         answers: &A,
         place: Place,
         asked: &Asked,
+        shows_persons: bool,
     ) -> Result<FailuresPage, Trouble>
     where
         Trouble: From<A::Error>,
     {
-        let sums = answers.failures(&asked.filter(place.now), asked.rows.unwrap_or(ROWS))?;
+        let (filter, rows) = (asked.filter(place.now), asked.rows.unwrap_or(ROWS));
+        let sums = answers.failures(&filter, rows)?;
+        let newest = answers.failure_reports(&filter, rows)?;
+        let newest: Vec<_> = newest
+            .iter()
+            .map(|document| FailedMail::of(place, asked, document, shows_persons))
+            .collect();
+        let omitted = sums.reports.saturating_sub(newest.len() as u64);
         let plain = |counted: &Counted| Item {
             words: words::said(&counted.value),
             href: String::new(),
@@ -84,7 +111,6 @@ impl FailuresPage {
             Domain {
                 name: domain.domain.as_str().into(),
                 href: place.link(View::Failures, &of_domain),
-                reports: domain.reports,
                 messages: domain.messages,
                 sources: domain.sources.iter().map(source).collect(),
                 failures: domain.auth_failures.iter().map(plain).collect(),
@@ -93,39 +119,50 @@ impl FailuresPage {
         });
         let domains = domains.collect();
         let frame = Frame::new(place, View::Failures, asked, "Failures");
-        Ok(FailuresPage { frame, sums, domains })
+        let more = (omitted > 0 && rows < 1000).then(|| {
+            let more = asked.with(|asked| asked.rows = Some((rows * 4).min(1000)));
+            place.link(View::Failures, &more)
+        });
+        let more = more.unwrap_or_default();
+        Ok(FailuresPage { frame, sums, domains, newest, shows_persons, omitted, more })
     }
 }
 
 impl Content for FailuresPage {
     fn table(&self) -> Table {
-        let list = |values: &[Item]| {
-            let all: Vec<String> = values
-                .iter()
-                .map(|one| format!("{} {}", one.words.whole(), one.messages))
-                .collect();
-            all.join("; ")
+        let list = |values: &[Said]| values.iter().map(Said::whole).collect::<Vec<_>>().join("; ");
+        let one = |value: &Option<Said>| {
+            value.as_ref().map(|value| value.whole().to_owned()).unwrap_or_default()
         };
-        let row = |domain: &Domain| {
-            vec![
-                domain.name.whole().to_owned(),
-                domain.reports.to_string(),
-                domain.messages.to_string(),
-                list(&domain.sources),
-                list(&domain.failures),
-                list(&domain.results),
-            ]
+        let row = |mail: &FailedMail| {
+            let mut row = vec![
+                mail.then.map(words::Then::exactly).unwrap_or_default(),
+                list(&mail.domains),
+                one(&mail.source),
+                list(&mail.failed),
+                one(&mail.result),
+                one(&mail.signature),
+                one(&mail.reporter),
+                mail.mails.to_string(),
+            ];
+            if let Some(persons) = &mail.persons {
+                row.extend([one(&persons.from), list(&persons.to), one(&persons.subject)]);
+            }
+            row
         };
-        Table {
-            columns: vec![
-                "domain",
-                "reports",
-                "messages",
-                "sources",
-                "auth_failures",
-                "delivery_results",
-            ],
-            rows: self.domains.iter().map(row).collect(),
+        let mut columns = vec![
+            "arrived",
+            "domains",
+            "source",
+            "failed",
+            "result",
+            "signature",
+            "reporter",
+            "messages",
+        ];
+        if self.shows_persons {
+            columns.extend(["from", "to", "subject"]);
         }
+        Table { columns, rows: self.newest.iter().map(row).collect() }
     }
 }

@@ -1,0 +1,212 @@
+//! Home: the domains, worst first: is my own mail safe, what changed, may I tighten the policy, can
+//! mail reach me over TLS?
+
+mod card;
+mod tiles;
+
+use std::cmp::Reverse;
+
+use askama::Template;
+use serde::Serialize;
+
+use self::{card::Card, tiles::Tile};
+use super::{
+    asked::Asked,
+    content::{Content, Table},
+    frame::{Frame, Place},
+    groups::{GroupTable, Named},
+    news::{DAYS, KeptNews},
+    standing::JUDGED,
+    trouble::Trouble,
+    view::View,
+    words::{self, Said, Then},
+};
+use crate::{
+    answers::{Answers, By, Choice, Filter, Groups, Key, Messages, overview::Tls},
+    changes::{Change, ChangeKind},
+    verdict::{Mine, standing},
+};
+
+/// Domains whose senders are judged; of the others there are numbers only.
+const CARDS: usize = 12;
+
+/// Changes that are shown.
+const CHANGES: usize = 8;
+
+/// TLS policies that are looked at.
+const POLICIES: usize = 1000;
+
+/// All domains.
+#[derive(Debug, Template, Serialize)]
+#[template(path = "page/home/home.html")]
+pub(super) struct Home {
+    #[serde(skip)]
+    frame: Frame,
+    #[serde(skip)]
+    newest: Option<Then>,
+    /// Where all reports are shown.
+    #[serde(skip)]
+    all: String,
+    #[serde(skip)]
+    tiles: Vec<Tile>,
+    changes: Vec<ShownChange>,
+    reports: u64,
+    #[serde(flatten)]
+    messages: Messages,
+    domains: Vec<Card>,
+    others: GroupTable,
+    tls: Tls,
+}
+
+/// What is different in the last days, whatever time is shown.
+#[derive(Debug, Serialize)]
+struct ShownChange {
+    kind: ChangeKind,
+    domain: Said,
+    #[serde(skip)]
+    href: String,
+    needs_attention: bool,
+    text: Said,
+    todo: Said,
+}
+
+impl Home {
+    /// Asks for the numbers.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub(super) fn ask<A: Answers>(
+        answers: &A,
+        place: Place,
+        asked: &Asked,
+        mine: &Mine,
+        news: &KeptNews,
+    ) -> Result<Home, Trouble>
+    where
+        Trouble: From<A::Error>,
+    {
+        let filter = asked.filter(place.now);
+        let ends = filter.whole_end(place.now);
+        let newest = answers.newest(&Filter::default())?;
+        let Groups { total, mut groups, omitted } =
+            answers.groups(&filter, By::Domain, asked.rows.unwrap_or(200))?;
+        let tls = answers.tls(&filter, POLICIES)?;
+        let others = groups.split_off(groups.len().min(CARDS));
+        let mut domains = Vec::new();
+        for group in &groups {
+            let Key::Domain(domain) = &group.key else { continue };
+            let found = standing(answers, &filter, domain, mine, ends, JUDGED)?;
+            domains.push(Card::new(place, asked, &filter, &found, &tls));
+        }
+        domains.sort_by_key(|card| {
+            let failed = card.own.messages.saturating_sub(card.own.pass);
+            (Reverse(failed), Reverse(card.strangers - card.strangers_refused))
+        });
+        let named = Named {
+            id: "others",
+            title: "More domains",
+            column: "Domain",
+            empty: "There is no other domain.",
+        };
+        let news = news.get(answers, place.now, mine)?;
+        let changes: Vec<_> = news.iter().map(|one| changed(place, asked, one)).collect();
+        let others = Groups { total, groups: others, omitted };
+        let all = Asked::read("since=all").unwrap_or_default();
+        Ok(Home {
+            frame: Frame::new(place, View::Home, asked, "Domains"),
+            newest: newest.map(|second| Then::new(second, place.now)),
+            all: place.link(View::Home, &all),
+            tiles: tiles::tiles(place, asked, &domains, &news, &tls),
+            changes,
+            reports: total.reports,
+            messages: total.messages,
+            domains,
+            others: GroupTable::new(place, View::Home, asked, named, others),
+            tls,
+        })
+    }
+
+    /// The changes that are shown.
+    fn first_changes(&self) -> &[ShownChange] {
+        &self.changes[..self.changes.len().min(CHANGES)]
+    }
+
+    fn more_changes(&self) -> u64 {
+        self.changes.len().saturating_sub(CHANGES) as u64
+    }
+}
+
+/// A change, and the page that has more of it.
+fn changed(place: Place, asked: &Asked, change: &Change) -> ShownChange {
+    let Change { kind, domain, who, .. } = change;
+    let mut about = asked.period_only();
+    if !domain.is_empty() {
+        about.filter.domains = Choice::of(domain.clone());
+    }
+    let view = match kind {
+        ChangeKind::SenderFails
+        | ChangeKind::NewSender
+        | ChangeKind::SenderRepaired
+        | ChangeKind::SenderGone
+            if !who.is_empty() =>
+        {
+            about.filter.senders = Choice::of(who.clone());
+            View::Sender
+        }
+        ChangeKind::TlsFailures => View::Tls,
+        ChangeKind::ReporterSilent => {
+            if !who.is_empty() {
+                about.filter.organizations = Choice::of(who.clone());
+            }
+            View::Reports
+        }
+        _ => View::Domain,
+    };
+    ShownChange {
+        kind: *kind,
+        domain: if domain.is_empty() { who.as_str() } else { domain.as_str() }.into(),
+        href: place.link(view, &about),
+        needs_attention: change.needs_attention,
+        text: change.text.as_str().into(),
+        todo: change.todo.as_str().into(),
+    }
+}
+
+impl Content for Home {
+    fn table(&self) -> Table {
+        let row = |card: &Card| {
+            let numbers = [
+                card.messages.messages,
+                card.messages.pass,
+                card.own.messages,
+                card.own.pass,
+                card.strangers,
+                card.strangers_refused,
+                card.forwarded,
+                card.unknown,
+            ];
+            std::iter::once(card.domain.whole().to_owned())
+                .chain(numbers.map(|number| number.to_string()))
+                .collect()
+        };
+        let other = |row: &super::groups::GroupRow| {
+            let numbers = [row.messages.messages, row.messages.pass].map(|n| n.to_string());
+            let none = std::iter::repeat_n(String::new(), 6);
+            std::iter::once(row.name.whole().to_owned()).chain(numbers).chain(none).collect()
+        };
+        Table {
+            columns: vec![
+                "domain",
+                "messages",
+                "pass",
+                "own_messages",
+                "own_pass",
+                "strangers",
+                "strangers_refused",
+                "forwarded",
+                "unknown",
+            ],
+            rows: self.domains.iter().map(row).chain(self.others.rows.iter().map(other)).collect(),
+        }
+    }
+}

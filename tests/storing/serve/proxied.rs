@@ -1,0 +1,130 @@
+//! Behind a real nginx, as contrib/proxy has it: TLS, a path, and the person's name.
+
+use std::{fs, path::Path, time::Duration};
+
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use super::people::{Home, value};
+use crate::support::{
+    nginx::{Certificates, Nginx, whole, write_password},
+    server::skip,
+};
+
+/// contrib/proxy/nginx.conf, for this machine.
+fn example(folder: &Path, port: u16, certificates: &Certificates, backend: &str) -> String {
+    write_password(folder, "anna", "correct horse");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/proxy/nginx.conf");
+    let mut text = fs::read_to_string(path).expect("an example");
+    let [certificate, key] = certificates.of("here").map(|path| path.display().to_string());
+    for (there, here) in [
+        ("listen 443 ssl", format!("listen 127.0.0.1:{port} ssl")),
+        ("server_name reports.example.org", "server_name 127.0.0.1".into()),
+        ("/etc/ssl/certs/reports.example.org.pem", certificate),
+        ("/etc/ssl/private/reports.example.org.key", key),
+        ("/etc/nginx/reports.htpasswd", folder.join("htpasswd").display().to_string()),
+        ("http://127.0.0.1:8080", backend.to_owned()),
+    ] {
+        assert!(text.contains(there), "{there}");
+        text = text.replacen(there, &here, 1);
+    }
+    whole(&text)
+}
+
+/// The flags that the example names.
+fn flags() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/proxy/nginx.conf");
+    let text = fs::read_to_string(path).expect("an example");
+    let comment: String = text.lines().take_while(|line| line.starts_with('#')).collect();
+    let (_, command) = comment.split_once(" serve --").expect("a command");
+    let (command, _) = command.split_once("# For").expect("an end");
+    let words = format!("--{command}").replace(['\\', '#'], " ");
+    words.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn nginx_gives_tls_a_path_and_the_persons_name() {
+    let certificates = match Certificates::make() {
+        Ok(certificates) => certificates,
+        Err(why) => {
+            skip(why);
+            return;
+        }
+    };
+    let home = Home::new();
+    let flags = flags();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    assert_eq!(flags[..2], ["--base-path", "/reports"], "{flags:?}");
+    let served = home.serve(&flags);
+    let Some(nginx) =
+        Nginx::of_config(|folder, port| example(folder, port, &certificates, &served.url))
+    else {
+        return;
+    };
+    let ca = fs::read(certificates.file("ca.pem")).expect("a certificate");
+    let ca = Certificate::from_pem(&ca).expect("a certificate");
+    let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[ca])).build();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .tls_config(tls)
+        .timeout_global(Some(Duration::from_mins(1)))
+        .build()
+        .into();
+    let url = nginx.url();
+    let anna = "Basic YW5uYTpjb3JyZWN0IGhvcnNl";
+    let get = |path: &str, headers: &[(&str, &str)]| {
+        let mut request = agent.get(format!("{url}{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut answer = request.call().expect("an answer");
+        let body = answer.body_mut().read_to_string().expect("UTF-8");
+        (answer.status().as_u16(), answer.headers().clone(), body)
+    };
+    assert_eq!(get("/reports/", &[]).0, 401);
+    assert_eq!(get("/reports/", &[("x-remote-user", "anna")]).0, 401);
+    let (status, headers, _) = get("/reports", &[("authorization", anna)]);
+    let location = headers["location"].to_str().expect("text");
+    assert!(status == 308 && location.ends_with("/reports/"), "{location}");
+    // What a client makes up takes no effect: its header is replaced.
+    let made_up = [
+        ("authorization", anna),
+        ("x-remote-user", "evil"),
+        ("X_Remote_User", "evil"),
+        ("x-forwarded-proto", "http"),
+        ("connection", "close, x-remote-user"),
+    ];
+    let page = "/reports/domain?since=all&domain=example.org";
+    let (status, headers, body) = get(page, &made_up);
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains("<bdi>anna</bdi>") && !body.contains("evil"), "{body}");
+    let cookie = headers["set-cookie"].to_str().expect("text");
+    assert!(cookie.starts_with("__Secure-erp-visit="), "{cookie}");
+    assert!(cookie.contains("; Path=/reports;") && cookie.ends_with("; Secure"), "{cookie}");
+    assert!(headers.contains_key("strict-transport-security"));
+    for link in body.split("href=\"").skip(1).chain(body.split("action=\"").skip(1)) {
+        assert!(link.starts_with("/reports/") || link.starts_with("#main"), "{link}");
+    }
+
+    let token = value(&body, "token").expect("a token");
+    let (cookie, _) = cookie.split_once(';').expect("a cookie");
+    let back = page.replace("since=all", "since=1y");
+    let fields = [("token", &*token), ("back", &back), ("add", "example.org 192.0.2.7")];
+    let post = |origin: &str| {
+        agent
+            .post(format!("{url}/reports/mine"))
+            .header("authorization", anna)
+            .header("cookie", cookie)
+            .header("origin", origin)
+            .send_form(fields)
+            .expect("an answer")
+    };
+    assert_eq!(post("https://evil.example").status(), 403);
+    assert_eq!(home.said(), "");
+    let answer = post(&url);
+    assert_eq!(answer.status(), 303);
+    assert_eq!(answer.headers()["location"], back.as_str());
+    assert!(home.said().contains("192.0.2.7"), "{}", home.said());
+    let log = served.stop().1;
+    assert!(log.contains("anna says: 192.0.2.7 is example.org's own"), "{log}");
+}
