@@ -180,3 +180,17 @@ fn advice_tells_what_would_be_hit() {
     assert_eq!((&hit["tag"], &hit["strangers"]), (&"p".into(), &400.into()), "{json}");
     assert_eq!(home.run(&["advise", "--since", "2001-01", "--until", "2002-01"]).code, Some(0));
 }
+
+/// A file that can't be read again is never written.
+#[test]
+fn the_file_does_not_outgrow_what_is_read() {
+    let home = Home::new();
+    let text = format!("# {}\n[\"example.org\"]\nsenders = []\n", "x".repeat((1 << 20) - 60));
+    fs::write(home.path("mine.toml"), &text).expect("written");
+    let long = format!("sender:{}", "y".repeat(60));
+    let ended = home.run(&["mine", "add", &long, "--domain", "example.org"]);
+    assert_eq!(ended.code, Some(78), "{}", ended.log);
+    assert!(ended.log.contains("it would be larger than 1 MiB"), "{}", ended.log);
+    assert_eq!(home.mine(), text);
+    assert_eq!(home.run(&["mine", "list"]).code, Some(0));
+}

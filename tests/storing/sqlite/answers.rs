@@ -5,13 +5,13 @@ use std::path::Path;
 use email_report_processor::{
     answers::{Answers, ReportName},
     message::Received,
-    report::{Kind, Report},
+    report::Report,
     sqlite::query::Reader,
 };
 
 use super::{documents, folder, mail, number, store};
 use crate::support::{
-    answers::{Naive, compare, reports},
+    answers::{Naive, compare, name_of, reports},
     rng::Rng,
 };
 
@@ -89,12 +89,7 @@ fn a_report_is_found_by_its_name() {
     let all = reports(&mut Rng::new(5, 5), 60);
     let naive_documents = |report: &Report| documents(report, &Received::default());
     let Some(Report::Aggregate(first)) = all.first() else { unreachable!() };
-    let name = ReportName {
-        kind: Kind::Dmarc,
-        organization: first.metadata.org_name.as_deref().map(str::to_owned),
-        report_id: first.metadata.report_id.as_str().to_owned(),
-        begin: first.metadata.date_range.begin,
-    };
+    let name = name_of(first);
     store(&path, all.iter().map(|report| mail([report.clone()])));
     let mut reader = Reader::open(&path).expect("the store");
     let answers = reader.answers().expect("a moment");

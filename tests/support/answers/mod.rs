@@ -5,13 +5,26 @@ mod history;
 mod naive;
 mod random;
 
-use email_report_processor::answers::{Answers, By, Filter};
+use email_report_processor::{
+    answers::{Answers, By, Filter, ReportName},
+    report::{Kind, aggregate::AggregateReport},
+};
 
 pub use self::{
     naive::Naive,
     random::{filter, reports},
 };
 use super::rng::Rng;
+
+/// The name of a DMARC report.
+pub fn name_of(report: &AggregateReport) -> ReportName {
+    ReportName {
+        kind: Kind::Dmarc,
+        organization: report.metadata.org_name.as_deref().map(str::to_owned),
+        report_id: report.metadata.report_id.as_str().to_owned(),
+        begin: report.metadata.date_range.begin,
+    }
+}
 
 /// Asks many things of a store; panics where it says something else than the simple sums.
 pub fn compare<A: Answers>(naive: &Naive, answers: &A, filters: usize, seed: u64)
