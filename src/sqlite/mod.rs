@@ -71,12 +71,16 @@ pub enum OpenError {
     #[error("the store {} was written by a newer version of email-report-processor", .0.display())]
     Newer(PathBuf),
     /// An earlier version of this program made the file.
-    #[error("the store {} is of an older version; report brings it up to date, or the next reports that are stored", .0.display())]
+    #[error(
+        "the store {} is of an older version; report brings it up to date, or the next reports that \
+         are stored",
+        .0.display()
+    )]
     Older(PathBuf),
     /// The same, and it can't be brought up to date here.
     #[error(
-        "the store {} is of an older version and can't be brought up to date: {error}. Give the command as \
-         the user who stores the reports, or copy the store to a folder of your own",
+        "the store {} is of an older version and can't be brought up to date: {error}. Give the \
+         command as the user who stores the reports, or copy the store to a folder of your own",
         .path.display()
     )]
     NotRenewed {
@@ -87,9 +91,9 @@ pub enum OpenError {
     },
     /// Reading it needs files beside it, which can't be made.
     #[error(
-        "can't read the store {}: files have to be made beside it for that, and this user may not write to \
-         its folder. Give the command as the user who stores the reports, or copy the store to a folder of \
-         your own",
+        "can't read the store {}: files have to be made beside it for that, and this user may not \
+         write to its folder. Give the command as the user who stores the reports, or copy the \
+         store to a folder of your own",
         .0.display()
     )]
     ClosedFolder(PathBuf),

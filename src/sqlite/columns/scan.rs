@@ -1,4 +1,5 @@
-//! Scan: goes through the columns once, and hands on the records of filters, each to its own gatherer.
+//! Scan: goes through the columns once, and hands on the records of filters, each to its own
+//! gatherer.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
