@@ -11,13 +11,15 @@ use email_report_processor::{
 
 use super::{documents, folder, mail, number, store};
 use crate::support::{
-    answers::{Naive, compare, name_of, reports},
+    answers::{Naive, compare, compare_each, name_of, reports},
     rng::Rng,
 };
 
 fn ask(path: &Path, naive: &Naive, seed: u64) {
     let mut reader = Reader::open(path).expect("the store");
-    compare(naive, &reader.answers().expect("a moment"), 60, seed);
+    let answers = reader.answers().expect("a moment");
+    compare(naive, &answers, 60, seed);
+    compare_each(naive, &answers, 8, seed);
 }
 
 /// Random reports in mails of some, each store of them a transaction or more.

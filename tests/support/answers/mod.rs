@@ -54,13 +54,10 @@ where
         let newest = answers.newest(&domains).expect("the newest");
         assert_eq!(newest, naive.newest(&domains), "seed {seed}, {n}: {domains:?}");
     }
-    compare_each(naive, answers, filters.min(TOGETHER), seed);
 }
 
-/// Filters that are asked at once.
-const TOGETHER: usize = 8;
-
-fn compare_each<A: Answers>(naive: &Naive, answers: &A, filters: usize, seed: u64)
+/// Asks the same of so many filters at once, of a store that has its own way to answer them.
+pub fn compare_each<A: Answers>(naive: &Naive, answers: &A, filters: usize, seed: u64)
 where
     A::Error: std::fmt::Debug,
 {
