@@ -1,11 +1,11 @@
 //! The pages in a real browser.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use super::{Served, hostile_store, maildir_with_failed_mail, sample_store};
 use crate::support::{
     browser::Browser,
-    program::{Running, program},
+    program::{Running, program, wait_until},
 };
 
 /// Names a folder for pictures of each page, in light and dark, on desktop and phone.
@@ -133,7 +133,10 @@ fn every_page_fits_its_window() {
 fn pictures_for_the_readme() {
     let Some(browser) = Browser::start(false) else { return };
     let demo = program(["demo", "--listen", "127.0.0.1:0", "--no-browser"]);
-    let served = Served::of(Running::start_command(demo));
+    let demo = Running::start_command(demo);
+    let is_filled = || demo.log().contains("pages at http://");
+    wait_until("a year of reports", Duration::from_mins(5), is_filled);
+    let served = Served::of(demo);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/pictures");
     fs::create_dir_all(&folder).expect("a folder");
     for (name, path, scheme) in [
