@@ -84,7 +84,7 @@ impl Browser {
             .timeout_global(Some(Duration::from_mins(2)))
             .build()
             .into();
-        let url = format!("http://127.0.0.1:{}/session", port);
+        let url = format!("http://127.0.0.1:{port}/session");
         let mut browser = Browser { driver, url, agent, profile };
         let data = format!("--user-data-dir={}", browser.profile.path().display());
         let javascript = if scripts { 1 } else { 2 };

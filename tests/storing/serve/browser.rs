@@ -139,13 +139,13 @@ fn pictures_for_the_readme() {
     let served = Served::of(demo);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/pictures");
     fs::create_dir_all(&folder).expect("a folder");
-    for (name, path, scheme) in [
-        ("domains", "/?since=1y", "light"),
-        ("domain", "/domain?since=1y&domain=example.com", "light"),
-        ("sender", "/sender?since=1y&sender=postwing.example", "dark"),
+    for (name, path, height, scheme) in [
+        ("domains", "/?since=1y", 640, "light"),
+        ("domain", "/domain?since=1y&domain=example.com", 860, "light"),
+        ("sender", "/sender?since=1y&sender=postwing.example", 860, "dark"),
     ] {
         browser.open(&format!("{}{path}", served.url));
-        browser.show_as(1120, 700, scheme);
+        browser.show_as(1120, height, scheme);
         browser.picture(&folder.join(format!("{name}.png")));
     }
 }
