@@ -9,7 +9,6 @@ mod message;
 
 use std::{
     fs::{self, File, TryLockError},
-    path::Path,
     time::Duration,
 };
 
@@ -26,7 +25,7 @@ use crate::{
     opensearch::ClusterAnswers,
     post,
     sink::Destination,
-    sqlite::{OpenError, Store, query::Reader},
+    sqlite::{Store, query::Reader},
     stop::Stop,
     verdict::Mine,
 };
@@ -100,7 +99,8 @@ pub(crate) fn tell(
     match &config.store {
         Destination::Sqlite(path) => {
             let error = |error| failed(config, &error);
-            let mut reader = reader(path, dry_run)?;
+            // One that is not there is not made: it would be silent for ever.
+            let mut reader = Reader::open(path)?;
             let told = reader.situations().map_err(error)?;
             let news = {
                 let answers = reader.answers_by(&names).map_err(error)?;
@@ -120,18 +120,6 @@ pub(crate) fn tell(
             finish(told, news, &mut |todo| Ok(cluster.keep_told(todo)?))
         }
         Destination::NdJson(_) | Destination::Nothing => Err(no_store()),
-    }
-}
-
-/// Opens a store to be read; an older one is brought up to date by who writes to it anyway. One that
-/// is not there is not made: it would be silent for ever.
-fn reader(path: &Path, dry_run: bool) -> Result<Reader, OpenError> {
-    match Reader::open(path) {
-        Err(OpenError::Older(_)) if !dry_run => {
-            drop(Store::open(path)?);
-            Reader::open(path)
-        }
-        opened => opened,
     }
 }
 

@@ -99,6 +99,47 @@ pub trait Answers {
     /// The store can't be read.
     fn histories(&self, filter: &Filter, top: usize) -> Result<Histories, Self::Error>;
 
+    /// [`totals`](Answers::totals) of each of these filters. A store may answer all of them at once.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn totals_each(&self, filters: &[Filter]) -> Result<Vec<Tally>, Self::Error> {
+        filters.iter().map(|filter| self.totals(filter)).collect()
+    }
+
+    /// [`groups`](Answers::groups) of each of these filters.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn groups_each(
+        &self,
+        filters: &[Filter],
+        by: By,
+        top: usize,
+    ) -> Result<Vec<Groups>, Self::Error> {
+        filters.iter().map(|filter| self.groups(filter, by, top)).collect()
+    }
+
+    /// [`histories`](Answers::histories) of each of these filters.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn histories_each(
+        &self,
+        filters: &[Filter],
+        top: usize,
+    ) -> Result<Vec<Histories>, Self::Error> {
+        filters.iter().map(|filter| self.histories(filter, top)).collect()
+    }
+
+    /// [`policy`](Answers::policy) of each of these filters.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn policy_each(&self, filters: &[Filter]) -> Result<Vec<Option<PolicyPublished>>, Self::Error> {
+        filters.iter().map(|filter| self.policy(filter)).collect()
+    }
+
     /// The policy that the newest report of the period, domains and reporters of a filter has; of
     /// several as new the first by reporter and report id.
     ///

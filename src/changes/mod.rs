@@ -9,6 +9,7 @@
 //! Texts in here name senders, domains and reporters as strangers' reports have them: who shows
 //! them makes them harmless.
 
+mod forged;
 mod open;
 mod policies;
 mod rate;
@@ -21,7 +22,6 @@ use std::{collections::BTreeSet, fmt, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::senders::of_domain;
 use self::situations::SituationKey;
 pub(crate) use crate::moment::DAY;
 use crate::{
@@ -190,8 +190,11 @@ pub fn news<A: Answers>(answers: &A, look: &Look, open: &[SituationKey]) -> Resu
     let mut more = look.cared_for(open);
     more.retain(|domain| !domains.contains(domain));
     domains.extend(more);
-    for (n, domain) in domains.iter().enumerate() {
-        let (standing, changes) = of_domain(answers, look, domain, open)?;
+    let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
+    let mut shown = Vec::new();
+    for (n, (standing, changes)) in
+        senders::of_domains(answers, look, &domains, open)?.into_iter().enumerate()
+    {
         news.changes.extend(changes);
         if n >= largest && standing.tally.reports == 0 {
             continue;
@@ -199,9 +202,10 @@ pub fn news<A: Answers>(answers: &A, look: &Look, open: &[SituationKey]) -> Resu
         if n >= largest {
             news.omitted = news.omitted.saturating_sub(1);
         }
+        shown.push(domains[n]);
         news.standings.push(standing);
-        news.changes.extend(policies::of_domain(answers, look, domain)?);
     }
+    news.changes.extend(policies::of_domains(answers, look, &shown)?.into_iter().flatten());
     news.changes.extend(tls::changes(answers, look, open)?);
     if look.domain.is_none() {
         news.changes.extend(reporters::changes(answers, look, open)?);

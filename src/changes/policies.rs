@@ -6,31 +6,63 @@
 
 use super::{Change, ChangeKind, Look};
 use crate::{
-    answers::{Answers, By, Choice, Filter, Key},
+    answers::{Answers, By, Choice, Filter, Group, Key},
     report::{Text, aggregate::PolicyPublished},
 };
 
 /// Reporters that are asked.
 const REPORTERS: usize = 5;
 
-pub(super) fn of_domain<A: Answers>(
+/// What a reporter found in a domain's name, now and before.
+type Found = (Option<PolicyPublished>, Option<PolicyPublished>);
+
+pub(super) fn of_domains<A: Answers>(
     answers: &A,
     look: &Look,
-    domain: &str,
-) -> Result<Option<Change>, A::Error> {
-    let exactly =
-        |filter: Filter| Filter { domains: Choice::of(domain.to_owned()), exactly: true, ..filter };
-    let now = exactly(look.between(look.period.clone()));
-    let before = exactly(look.between(look.before()));
-    let reporters = answers.groups(&now, By::Organization, REPORTERS)?;
+    domains: &[&str],
+) -> Result<Vec<Option<Change>>, A::Error> {
+    let of = |domain: &str, filter: Filter| Filter {
+        domains: Choice::of(domain.to_owned()),
+        exactly: true,
+        ..filter
+    };
+    let now: Vec<Filter> =
+        domains.iter().map(|domain| of(domain, look.between(look.period.clone()))).collect();
+    let groups = answers.groups_each(&now, By::Organization, REPORTERS)?;
+    let mut asked = Vec::new();
+    let mut reporters = Vec::new();
+    for ((domain, now), groups) in domains.iter().zip(now).zip(groups) {
+        let before = of(domain, look.between(look.before()));
+        let names: Vec<String> = groups.groups.into_iter().filter_map(name).collect();
+        for name in &names {
+            for filter in [&now, &before] {
+                let organizations = Choice::of(name.clone());
+                asked.push(Filter { organizations, ..filter.clone() });
+            }
+        }
+        reporters.push(names.len());
+    }
+    let mut policies = answers.policy_each(&asked)?.into_iter();
+    let of_domain = |(domain, reporters): (&&str, usize)| {
+        let found: Vec<Found> = (0..reporters)
+            .map(|_| (policies.next().flatten(), policies.next().flatten()))
+            .collect();
+        change(domain, found)
+    };
+    Ok(domains.iter().zip(reporters).map(of_domain).collect())
+}
+
+fn name(group: Group) -> Option<String> {
+    match group.key {
+        Key::Organization(name) => name,
+        _ => None,
+    }
+}
+
+fn change(domain: &str, found: Vec<Found>) -> Option<Change> {
     let (mut asked, mut told) = (0, Vec::new());
-    for group in reporters.groups {
-        let Key::Organization(Some(name)) = group.key else { continue };
-        let of = |filter: &Filter| {
-            let organizations = Choice::of(name.clone());
-            answers.policy(&Filter { organizations, ..filter.clone() })
-        };
-        let (Some(now), Some(before)) = (of(&now)?, of(&before)?) else { continue };
+    for (now, before) in found {
+        let (Some(now), Some(before)) = (now, before) else { continue };
         asked += 1;
         if now != before {
             told.push((before, now));
@@ -40,7 +72,7 @@ pub(super) fn of_domain<A: Answers>(
         let agree = told.iter().filter(|(_, other)| differs(now, other).is_empty()).count();
         agree >= asked.min(2)
     });
-    Ok(found.and_then(|(before, now)| {
+    found.and_then(|(before, now)| {
         let (old, new): (Vec<_>, Vec<_>) = differs(before, now).into_iter().unzip();
         let (old, new) = (old.join(" "), new.join(" "));
         let by = format!("{} of {asked} reporters", told.len());
@@ -48,7 +80,7 @@ pub(super) fn of_domain<A: Answers>(
             let text = format!("The policy is {new}, and was {old}, as {by} found it.");
             Change::new(ChangeKind::PolicyChanged, domain, &new, text)
         })
-    }))
+    })
 }
 
 /// The tags that both name with different values, in the old and the new form. A reporter that

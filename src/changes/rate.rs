@@ -4,7 +4,7 @@ use super::{
     Change, ChangeKind, percent,
     senders::{Seen, Sum},
 };
-use crate::verdict::{Bucket, number};
+use crate::verdict::number;
 
 /// A fall of the pass rate by so many hundredths is news, if there are as many messages.
 const FALL: u64 = 5;
@@ -12,9 +12,7 @@ const RATE_MESSAGES: u64 = 50;
 
 /// The domain's own mail, in the period and before, without senders that were told of.
 pub(super) fn own(seen: &[Seen], told: &[&str]) -> (Sum, Sum) {
-    let own = seen.iter().filter(|seen| {
-        matches!(seen.bucket(), Bucket::Mine | Bucket::NeedsRepair) && !told.contains(&seen.name())
-    });
+    let own = seen.iter().filter(|seen| seen.bucket().is_own() && !told.contains(&seen.name()));
     let (mut now, mut before) = (Sum::default(), Sum::default());
     for seen in own {
         now.add(seen.now.messages, seen.now.pass);

@@ -1,10 +1,13 @@
 //! Reporters: who sent reports week by week, and sends none any more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use super::{Change, ChangeKind, DAY, Look, situations::SituationKey};
 use crate::{
-    answers::{Answers, By, Key},
+    answers::{Answers, By, Filter, Group, Key, Tally},
     moment::day,
 };
 
@@ -27,25 +30,14 @@ pub(super) fn changes<A: Answers>(
     look: &Look,
     open: &[SituationKey],
 ) -> Result<Vec<Change>, A::Error> {
-    let end = look.period.end;
-    let lately = reporters(answers, look, end - SILENT, end)?;
-    // Reporters that fell silent in the period are silent since before its end by so much.
-    let length = look.period.end - look.period.start;
-    let latest = reporters(answers, look, end - SILENT - length, end - SILENT)?;
-    let mut regular: Option<BTreeSet<String>> = None;
-    for week in 0..WEEKS {
-        let until = end - SILENT - length - week * 7 * DAY;
-        let weekly = reporters(answers, look, until - 7 * DAY, until)?;
-        let weekly: BTreeSet<String> = weekly
-            .into_iter()
-            .filter(|(_, (reports, _))| *reports >= REPORTS)
-            .map(|(name, _)| name)
-            .collect();
-        regular = Some(match regular {
-            None => weekly,
-            Some(regular) => regular.intersection(&weekly).cloned().collect(),
-        });
-    }
+    let mut found = reporters(answers, look, times(look))?.into_iter();
+    let lately = found.next().unwrap_or_default();
+    let latest = found.next().unwrap_or_default();
+    let weekly = |weekly: Reporters| -> BTreeSet<String> {
+        let enough = weekly.into_iter().filter(|(_, (reports, _))| *reports >= REPORTS);
+        enough.map(|(name, _)| name).collect()
+    };
+    let regular = found.map(weekly).reduce(|one, other| &one & &other);
     let mut regular = regular.unwrap_or_default();
     // Who has sent nothing since before the period has been told of.
     regular.retain(|name| latest.contains_key(name));
@@ -82,21 +74,35 @@ pub(super) fn changes<A: Answers>(
     Ok(changes)
 }
 
-/// The reports of each reporter, and when the last one begins.
+/// The last days, those before them, and weeks before these.
+fn times(look: &Look) -> Vec<Range<i64>> {
+    let end = look.period.end;
+    // Reporters that fell silent in the period are silent since before its end by so much.
+    let length = look.period.end - look.period.start;
+    let week = |week: i64| {
+        let until = end - SILENT - length - week * 7 * DAY;
+        until - 7 * DAY..until
+    };
+    let days = [end - SILENT..end, end - SILENT - length..end - SILENT];
+    days.into_iter().chain((0..WEEKS).map(week)).collect()
+}
+
+/// The reports of each reporter in each of these times, and when the last one begins.
 fn reporters<A: Answers>(
     answers: &A,
     look: &Look,
-    since: i64,
-    until: i64,
-) -> Result<Reporters, A::Error> {
-    let groups = answers.groups(&look.between(since..until), By::Organization, TOP)?;
-    let named = groups.groups.into_iter().filter_map(|group| match group.key {
+    times: Vec<Range<i64>>,
+) -> Result<Vec<Reporters>, A::Error> {
+    let filters: Vec<Filter> = times.into_iter().map(|time| look.between(time)).collect();
+    let found = answers.groups_each(&filters, By::Organization, TOP)?;
+    let named = |group: Group| match group.key {
         Key::Organization(Some(name)) => {
-            Some((name, (group.tally.reports, group.tally.last.unwrap_or(since))))
+            let Tally { reports, last, .. } = group.tally;
+            last.map(|last| (name, (reports, last)))
         }
         _ => None,
-    });
-    Ok(named.collect())
+    };
+    Ok(found.into_iter().map(|one| one.groups.into_iter().filter_map(named).collect()).collect())
 }
 
 fn since(last: Option<i64>) -> String {

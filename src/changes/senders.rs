@@ -7,16 +7,19 @@ use std::{
 };
 
 use super::{
-    Change, ChangeKind, DAY, Look, MONTH, is_share, open, percent, rate, situations::SituationKey,
+    Change, ChangeKind, DAY, Look, MONTH,
+    forged::{Delivered, delivered, forged},
+    is_share, open, percent, rate,
+    situations::SituationKey,
 };
 use crate::{
-    answers::{Answers, Choice, Disposition, Evaluated, Filter, Histories, History, Network},
+    answers::{Answers, Choice, Filter, History, Network, Tally},
     senders::Basis,
-    verdict::{self, Bucket, Judged, Standing, Whose, counted, number, part},
+    verdict::{self, Bucket, Judged, Standing, counted, part},
 };
 
 /// Senders that are looked at: those with most messages.
-const TOP: usize = 1000;
+pub(super) const TOP: usize = 1000;
 
 /// Domains with fewer days of reports before the period have no usual senders yet.
 const KNOWN: i64 = 14 * DAY;
@@ -29,10 +32,6 @@ const FAILS: u64 = 20;
 
 /// So many hundredths pass where all is well.
 const PASSES: u64 = 80;
-
-/// Forged mail is news from so many delivered messages on, and so many times what is usual.
-const FORGED: u64 = 50;
-const TIMES: u64 = 3;
 
 /// Networks that are looked up one by one.
 const NETWORKS: usize = 10;
@@ -69,16 +68,16 @@ pub(super) struct Seen<'s> {
     pub(super) now: Sum,
     pub(super) before: Sum,
     /// Messages of the period that failed, and were neither refused nor put into quarantine.
-    delivered: u64,
+    pub(super) delivered: u64,
 }
 
-impl Seen<'_> {
-    pub(super) fn name(&self) -> &str {
+impl<'s> Seen<'s> {
+    pub(super) fn name(&self) -> &'s str {
         &self.judged.history.sender.name
     }
 
     /// Nothing but a network is known of it.
-    fn is_nameless(&self) -> bool {
+    pub(super) fn is_nameless(&self) -> bool {
         matches!(self.judged.history.sender.basis, Basis::Network | Basis::Nothing)
     }
 
@@ -87,57 +86,113 @@ impl Seen<'_> {
     }
 }
 
-/// How a domain stands over the month, and what is different with its senders in the period. `open`
+/// How domains stand over the month, and what is different with their senders in the period. `open`
 /// are the situations that were found before.
 ///
 /// # Errors
 /// The store can't be read.
-pub fn of_domain<A: Answers>(
+pub(super) fn of_domains<A: Answers>(
     answers: &A,
     look: &Look,
-    domain: &str,
+    domains: &[&str],
     open: &[SituationKey],
-) -> Result<(Standing, Vec<Change>), A::Error> {
+) -> Result<Vec<(Standing, Vec<Change>)>, A::Error> {
     let month = Filter { domains: Choice::default(), ..look.filter(MONTH) };
-    let standing = verdict::standing(answers, &month, domain, look.mine, look.period.end, TOP)?;
-    let delivered = delivered(answers, look, domain)?;
-    let (now, before) = (look.period.clone(), look.before());
-    let seen: Vec<Seen> = standing
-        .senders
+    let standings = verdict::standings(answers, &month, domains, look.mine, look.period.end, TOP)?;
+    let delivered = delivered(answers, look, domains)?;
+    let all: Vec<OfDomain> = standings
         .iter()
-        .map(|judged| {
-            let mut earlier = sum(&judged.history, &before);
-            if let Some(more) = judged.before {
-                earlier.add(more.messages, more.pass);
-            }
-            let delivered = delivered.get(&judged.history.sender.name).map_or(0, |days| days.now);
-            Seen { judged, now: sum(&judged.history, &now), before: earlier, delivered }
-        })
+        .zip(&delivered)
+        .map(|(standing, delivered)| OfDomain::new(look, standing, delivered))
         .collect();
-    let first = standing.before.and_then(|before| before.first).or(standing.tally.first);
-    let is_known = first.is_some_and(|first| first <= now.start - KNOWN);
-    let mut changes = Vec::new();
-    let mut told: Vec<&str> = Vec::new();
-    let mut asked = 0;
-    for seen in &seen {
-        let change = match one(look, domain, seen, is_known) {
-            None if seen.is_nameless() && seen.now.fail() >= look.volume && asked < NETWORKS => {
-                asked += 1;
-                once_passing(answers, look, domain, seen)?
+    let asked: Vec<Filter> = all.iter().flat_map(|one| one.asked(look)).collect();
+    let mut earlier = answers.totals_each(&asked)?.into_iter();
+    let changes: Vec<_> =
+        all.into_iter().map(|one| one.changes(look, open, &mut earlier)).collect();
+    Ok(standings.into_iter().zip(changes).collect())
+}
+
+/// The senders of a domain, and what is different with each as far as it tells by itself.
+struct OfDomain<'s> {
+    domain: &'s str,
+    senders: Vec<(Seen<'s>, Option<Change>)>,
+    delivered: &'s HashMap<String, Delivered>,
+}
+
+impl<'s> OfDomain<'s> {
+    fn new(
+        look: &Look,
+        standing: &'s Standing,
+        delivered: &'s HashMap<String, Delivered>,
+    ) -> OfDomain<'s> {
+        let domain = &standing.domain;
+        let first = standing.before.and_then(|before| before.first).or(standing.tally.first);
+        let is_known = first.is_some_and(|first| first <= look.period.start - KNOWN);
+        let sender = |judged: &'s Judged| {
+            let mut before = sum(&judged.history, &look.before());
+            if let Some(more) = judged.before {
+                before.add(more.messages, more.pass);
             }
-            change => change,
+            let now = sum(&judged.history, &look.period);
+            let delivered = delivered.get(&judged.history.sender.name).map_or(0, |days| days.now);
+            let seen = Seen { judged, now, before, delivered };
+            let change = one(look, domain, &seen, is_known);
+            (seen, change)
         };
-        if let Some(change) = change {
-            told.push(seen.name());
-            changes.push(change);
-        }
+        OfDomain { domain, senders: standing.senders.iter().map(sender).collect(), delivered }
     }
-    changes.extend(rate::change(domain, &seen, &told));
-    changes.extend(forged(look, domain, &seen, &told, &delivered));
-    once_each(&mut changes);
-    let still = open::of_domain(look, domain, &seen, &changes, open);
-    changes.extend(still);
-    Ok((standing, changes))
+
+    /// What the networks sent before that have to be looked up.
+    fn asked(&self, look: &Look) -> Vec<Filter> {
+        let networks = self.senders.iter().filter_map(|sender| looked_up(look, sender));
+        networks
+            .take(NETWORKS)
+            .map(|network| Filter {
+                domains: Choice::of(self.domain.to_owned()),
+                exactly: true,
+                networks: Choice::of(network),
+                ..look.between(look.before())
+            })
+            .collect()
+    }
+
+    /// All that is different; `earlier` has what was asked.
+    fn changes(
+        self,
+        look: &Look,
+        open: &[SituationKey],
+        earlier: &mut impl Iterator<Item = Tally>,
+    ) -> Vec<Change> {
+        let OfDomain { domain, senders, delivered } = self;
+        let (mut seen, mut changes, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let mut asked = 0;
+        for sender in senders {
+            let is_asked = asked < NETWORKS && looked_up(look, &sender).is_some();
+            let (sender, mut change) = sender;
+            if is_asked {
+                asked += 1;
+                change =
+                    earlier.next().and_then(|before| once_passing(look, domain, &sender, &before));
+            }
+            if let Some(change) = change {
+                told.push(sender.name());
+                changes.push(change);
+            }
+            seen.push(sender);
+        }
+        changes.extend(rate::change(domain, &seen, &told));
+        changes.extend(forged(look, domain, &seen, &told, delivered));
+        once_each(&mut changes);
+        let still = open::of_domain(look, domain, &seen, &changes, open);
+        changes.extend(still);
+        changes
+    }
+}
+
+/// The network of a sender of which nothing else is known, and whose mail fails.
+fn looked_up(look: &Look, (seen, change): &(Seen, Option<Change>)) -> Option<Network> {
+    let is_meant = change.is_none() && seen.is_nameless() && seen.now.fail() >= look.volume;
+    if is_meant { seen.name().parse().ok() } else { None }
 }
 
 /// A sender of whose networks the user said some are the domain's own is there twice: what is worse
@@ -149,57 +204,12 @@ fn once_each(changes: &mut Vec<Change>) {
 }
 
 /// The messages of a time.
-fn sum(history: &History, time: &Range<i64>) -> Sum {
+pub(super) fn sum(history: &History, time: &Range<i64>) -> Sum {
     let mut sum = Sum::default();
     for day in history.days.iter().filter(|day| time.contains(&day.begin)) {
         sum.add(day.messages, day.pass);
     }
     sum
-}
-
-/// Messages that failed and were delivered.
-#[derive(Clone, Default)]
-struct Delivered {
-    /// In the period.
-    now: u64,
-    /// On each day before it.
-    before: Vec<(i64, u64)>,
-}
-
-fn delivered<A: Answers>(
-    answers: &A,
-    look: &Look,
-    domain: &str,
-) -> Result<HashMap<String, Delivered>, A::Error> {
-    let filter = Filter {
-        domains: Choice::of(domain.to_owned()),
-        exactly: true,
-        dmarc: Choice::of(Evaluated::Fail),
-        dispositions: Choice {
-            only: Vec::new(),
-            not: vec![Disposition::Quarantine, Disposition::Reject],
-        },
-        // What the user said is the domain's own is no stranger's, whoever else is there.
-        networks: Choice { only: Vec::new(), not: own_networks(look, domain) },
-        ..look.filter(MONTH)
-    };
-    let Histories { senders, .. } = answers.histories(&filter, TOP)?;
-    let of = |history: History| {
-        let before = look.before();
-        let earlier = history.days.iter().filter(|day| before.contains(&day.begin));
-        let before = earlier.map(|day| (day.begin, day.messages)).collect();
-        let now = sum(&history, &look.period).messages;
-        (history.sender.name, Delivered { now, before })
-    };
-    Ok(senders.into_iter().map(of).collect())
-}
-
-fn own_networks(look: &Look, domain: &str) -> Vec<Network> {
-    let network = |whose: &Whose| match whose {
-        Whose::Network(network) => Some(*network),
-        _ => None,
-    };
-    look.mine.of(domain).filter_map(network).collect()
 }
 
 /// What is different with a sender, as far as it tells by itself.
@@ -308,72 +318,10 @@ fn failing(look: &Look, domain: &str, seen: &Seen, before: Sum, todo: &str) -> C
 
 /// Nothing but a network is known of this mail, which fails: its signature may have told who sends
 /// from there, as long as it passed.
-fn once_passing<A: Answers>(
-    answers: &A,
-    look: &Look,
-    domain: &str,
-    seen: &Seen,
-) -> Result<Option<Change>, A::Error> {
-    let Ok(network) = seen.name().parse::<Network>() else { return Ok(None) };
-    let filter = Filter {
-        domains: Choice::of(domain.to_owned()),
-        exactly: true,
-        networks: Choice::of(network),
-        ..look.between(look.before())
-    };
-    let before = answers.totals(&filter)?.messages;
-    let before = Sum { messages: before.messages, pass: before.pass };
+fn once_passing(look: &Look, domain: &str, seen: &Seen, before: &Tally) -> Option<Change> {
+    let before = Sum { messages: before.messages.messages, pass: before.messages.pass };
     if before.messages < look.volume || !before.passes() {
-        return Ok(None);
-    }
-    Ok(Some(failing(look, domain, seen, before, &seen.judged.verdict.todo)))
-}
-
-/// Mail of nameless strangers that was delivered.
-fn forged(
-    look: &Look,
-    domain: &str,
-    seen: &[Seen],
-    told: &[&str],
-    delivered: &HashMap<String, Delivered>,
-) -> Option<Change> {
-    let mut strangers: Vec<&Seen> = seen
-        .iter()
-        .filter(|seen| matches!(seen.bucket(), Bucket::Stranger | Bucket::Unknown))
-        .filter(|seen| seen.is_nameless() && !told.contains(&seen.name()))
-        .collect();
-    let now = strangers.iter().fold(0_u64, |sum, seen| sum.saturating_add(seen.delivered));
-    let mut days: HashMap<i64, u64> = HashMap::new();
-    for one in strangers.iter().filter_map(|seen| delivered.get(seen.name())) {
-        for (day, messages) in &one.before {
-            let sum = days.entry(day / DAY).or_default();
-            *sum = sum.saturating_add(*messages);
-        }
-    }
-    // The day in the middle: a wave that has lasted for days is not usual yet.
-    let before = look.before();
-    let number_of_days = usize::try_from((before.end - before.start) / DAY).unwrap_or(0);
-    let mut usual: Vec<u64> = days.into_values().collect();
-    usual.resize(number_of_days.max(usual.len()), 0);
-    usual.sort_unstable();
-    let usual = usual.get(usual.len() / 2).copied().unwrap_or(0).saturating_mul(look.days());
-    if now < FORGED || now < usual.saturating_mul(TIMES) {
         return None;
     }
-    strangers.retain(|seen| seen.delivered > 0);
-    strangers.sort_by_key(|seen| Reverse(seen.delivered));
-    let largest = strangers.first().map(|seen| seen.name()).unwrap_or_default();
-    let text = format!(
-        "{} of strangers in this domain's name did not pass and {} delivered all the same, from {}, most \
-         of them from {largest}; usual are {}.",
-        counted(now, "message"),
-        if now == 1 { "was" } else { "were" },
-        counted(strangers.len() as u64, "network"),
-        number(usual),
-    );
-    Some(Change {
-        grade: now.ilog10(),
-        todo: "A policy of quarantine or reject has receivers refuse it.".into(),
-        ..Change::new(ChangeKind::ForgedMail, domain, "", text)
-    })
+    Some(failing(look, domain, seen, before, &seen.judged.verdict.todo))
 }

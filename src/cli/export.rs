@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{PeriodFlags, value};
+use super::{FilterFlags, PeriodFlags};
 
 /// `export`.
 #[derive(Args, Debug)]
@@ -18,9 +18,9 @@ pub struct ExportFlags {
     /// Which reports.
     #[command(flatten)]
     pub period: PeriodFlags,
-    /// Only this domain and its subdomains
-    #[arg(long, value_parser = value::domain)]
-    pub domain: Option<String>,
+    /// Which mail; of TLS and failure reports only what says it.
+    #[command(flatten)]
+    pub filter: FilterFlags,
     /// Write to this file, which appears when it is complete; - for standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

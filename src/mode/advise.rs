@@ -14,7 +14,7 @@ use crate::{
     sanitize,
     sink::Destination,
     sqlite::query::Reader,
-    verdict::{self, Advice, Hit, Mine, Standing, advice},
+    verdict::{self, Advice, Hit, Mine, advice},
 };
 
 /// Days that are looked at if nothing is said: a month before each step, and the one after it.
@@ -75,10 +75,11 @@ impl Asked<'_> {
             Key::Domain(domain) if !domain.is_empty() => Some(domain),
             _ => None,
         });
-        let stands = |domain: String| -> Result<Standing, A::Error> {
-            verdict::standing(answers, &self.filter, &domain, self.mine, self.now, SENDERS)
-        };
-        domains.map(|domain| Ok(advice(&stands(domain)?))).collect()
+        let domains: Vec<String> = domains.collect();
+        let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
+        let (filter, mine) = (&self.filter, self.mine);
+        let standings = verdict::standings(answers, filter, &domains, mine, self.now, SENDERS)?;
+        Ok(standings.iter().map(advice).collect())
     }
 }
 

@@ -1,7 +1,14 @@
 //! `demo`: the pages with a year of a made-up company's reports in a temporary store, which goes
 //! when it ends.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    env,
+    io::{self, IsTerminal},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    thread,
+};
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use tracing::{Level, info};
@@ -45,9 +52,28 @@ pub(super) fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
     };
     pages::serve(page, listener, &stop, |address| {
         // Whoever closed standard output has the address of the log.
-        let _ = print(format!("{address}?since=1y\n").as_bytes());
+        let first = format!("{address}?since=1y");
+        let _ = print(format!("{first}\n").as_bytes());
         info!("pages at {address}; Ctrl-C ends it");
+        if !flags.no_browser && is_before_a_screen() {
+            open(first);
+        }
     })
+}
+
+/// True if somebody sits at a terminal that has a screen beside it.
+fn is_before_a_screen() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal() && ["WAYLAND_DISPLAY", "DISPLAY"].into_iter().any(is_set)
+}
+
+/// Opens a browser. Where there is none, the address that was printed has to do.
+fn open(address: String) {
+    thread::spawn(move || {
+        let null = Stdio::null;
+        let mut browser = Command::new("xdg-open");
+        browser.arg(address).stdin(null()).stdout(null()).stderr(null()).status()
+    });
 }
 
 /// Stores the year that ends the day before yesterday, of which all receivers have told.

@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{file::identity::device_and_inode, sanitize, sqlite::query::Reader};
+use crate::{
+    file::identity::device_and_inode,
+    sanitize,
+    sqlite::{OpenError, query::Reader},
+};
 
 /// Another store, and how to see it.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,8 +37,12 @@ fn look(place: &Path) -> Option<Elsewhere> {
         Err(_) => return None,
         Ok(_) => {}
     }
-    let newest = Reader::open(place).ok()?.newest().ok()?;
-    if newest.is_none() { None } else { found(false) }
+    match Reader::open_as_it_is(place) {
+        Ok(mut reader) => reader.newest().ok()?.and_then(|_| found(false)),
+        // What is in it is not known, and it is not ours to change.
+        Err(OpenError::Older(_)) => found(false),
+        Err(_) => None,
+    }
 }
 
 impl Elsewhere {

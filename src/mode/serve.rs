@@ -13,6 +13,7 @@ use crate::{
     opensearch::ClusterAnswers,
     page::{Access, Door, Page, PageStore, Role, Users},
     sink::Destination,
+    sqlite::{OpenError, query::Reader},
     stop::Stop,
 };
 
@@ -20,7 +21,14 @@ pub(super) fn run(flags: &ServeFlags, config: Config) -> Result<Exit, Failure> {
     let names = config.operators()?;
     let Config { store, mine_file, .. } = config;
     let store = match store {
-        Destination::Sqlite(path) => PageStore::File { path, names },
+        Destination::Sqlite(path) => {
+            // Pages don't wait until a store of an older version is up to date. What else is wrong
+            // with it they say themselves, for it may be mended meanwhile.
+            if let Err(error @ OpenError::NotRenewed { .. }) = Reader::open(&path) {
+                warn!("{error}");
+            }
+            PageStore::File { path, names }
+        }
         Destination::OpenSearch(config) => {
             PageStore::Cluster(Box::new(ClusterAnswers::new(config)?.with_names(names)))
         }

@@ -112,14 +112,9 @@ impl DomainPage {
             None => Some(table(answers.groups(&filter, By::Sender, rows)?, SENDERS)),
             Some(_) => None,
         };
-        let newest = match days.total.messages.messages {
-            0 => answers.newest(&Filter { since: None, until: None, ..filter.clone() })?,
-            _ => None,
-        };
-        let domain = one.map_or_else(
-            || "All domains".into(),
-            |domain| groups::name(&Key::Domain(domain.clone())),
-        );
+        let newest = newest_elsewhere(answers, &filter, &days)?;
+        let domain = title(one);
+        let published = policies(one.is_some(), answers, &filter)?;
         let policy = found.and_then(|found| found.policy.as_ref());
         let of_all = asked.with(|asked| asked.period = Period::preset("all"));
         Ok(DomainPage {
@@ -133,12 +128,7 @@ impl DomainPage {
             policy: policy.and_then(|policy| policy_word(policy.p.as_deref())),
             tags: policy.map(tags).unwrap_or_default(),
             next: found.and_then(|found| NextStep::of(found, &filter, place.now)),
-            chart: Chart::new(chart::Shown {
-                id: "days",
-                range: (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now)),
-                lanes: lanes(found, &days, &tls),
-                policies: &policies(one.is_some(), answers, &filter)?,
-            }),
+            chart: chart(place, &filter, lanes(found, &days, &tls), &published),
             buckets: found.map_or_else(Vec::new, |found| buckets(place, asked, claims, found)),
             omitted: found.map_or(0, |found| found.omitted),
             said: one.map_or_else(Vec::new, |domain| claims.of(domain)),
@@ -173,6 +163,35 @@ impl TlsSum {
     fn all(&self) -> u64 {
         self.successful_sessions.saturating_add(self.failed_sessions)
     }
+}
+
+fn title(one: Option<&String>) -> Said {
+    match one {
+        Some(domain) => groups::name(&Key::Domain(domain.clone())),
+        None => "All domains".into(),
+    }
+}
+
+/// When the newest report begins, of whatever time, where this one has no mail.
+fn newest_elsewhere<A: Answers>(
+    answers: &A,
+    filter: &Filter,
+    days: &Groups,
+) -> Result<Option<i64>, A::Error> {
+    match days.total.messages.messages {
+        0 => answers.newest(&Filter { since: None, until: None, ..filter.clone() }),
+        _ => Ok(None),
+    }
+}
+
+fn chart(
+    place: Place,
+    filter: &Filter,
+    lanes: Vec<Lane>,
+    policies: &[(i64, &'static str)],
+) -> Option<Chart> {
+    let range = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now));
+    Chart::new(chart::Shown { id: "days", range, lanes, policies })
 }
 
 /// The domain's own mail, that of others, and TLS; of several domains all mail.

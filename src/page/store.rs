@@ -45,7 +45,7 @@ impl PageStore {
     ) -> Result<Q::Made, Trouble> {
         match self {
             PageStore::File { path, names } => {
-                let mut reader = Reader::open(path)?;
+                let mut reader = Reader::open_as_it_is(path)?;
                 reader.give_up_at(until)?;
                 question.ask(&reader.answers_by(names)?)
             }

@@ -1,7 +1,11 @@
 //! Answers: what an SQLite store says to the questions of [`crate::answers`]: of DMARC records from
 //! its columns, of all else from its tables.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    slice,
+};
 
 use rusqlite::{Connection, Result, Row, named_params};
 
@@ -54,34 +58,36 @@ impl Answers for StoreAnswers<'_> {
     type Error = rusqlite::Error;
 
     fn totals(&self, filter: &Filter) -> Result<Tally> {
-        self.scan(filter)?.totals()
+        Ok(only(self.totals_each(slice::from_ref(filter))?))
     }
 
     fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups> {
-        self.scan(filter)?.groups(by, top)
+        Ok(only(self.groups_each(slice::from_ref(filter), by, top)?))
     }
 
     fn histories(&self, filter: &Filter, top: usize) -> Result<Histories> {
-        self.scan(filter)?.histories(top)
+        Ok(only(self.histories_each(slice::from_ref(filter), top)?))
+    }
+
+    fn totals_each(&self, filters: &[Filter]) -> Result<Vec<Tally>> {
+        self.scan(filters)?.totals()
+    }
+
+    fn groups_each(&self, filters: &[Filter], by: By, top: usize) -> Result<Vec<Groups>> {
+        self.scan(filters)?.groups(by, top)
+    }
+
+    fn histories_each(&self, filters: &[Filter], top: usize) -> Result<Vec<Histories>> {
+        self.scan(filters)?.histories(top)
     }
 
     fn policy(&self, filter: &Filter) -> Result<Option<PolicyPublished>> {
-        let newest = self.scan(filter)?.newest()?;
-        let mut head =
-            self.transaction().prepare_cached("SELECT * FROM dmarc_reports WHERE id = ?")?;
-        let mut heads = newest
-            .into_iter()
-            .flat_map(|(_, reports)| reports)
-            .map(|report| head.query_row([report], read::dmarc_head))
-            .collect::<Result<Vec<_>>>()?;
-        heads.sort_by(|one, other| {
-            let name = |head: &AggregateReport| {
-                let metadata = &head.metadata;
-                (metadata.org_name.is_none(), metadata.org_name.clone(), metadata.report_id.clone())
-            };
-            name(one).cmp(&name(other))
-        });
-        Ok(heads.into_iter().next().map(|head| head.policy_published))
+        Ok(only(self.policy_each(slice::from_ref(filter))?))
+    }
+
+    fn policy_each(&self, filters: &[Filter]) -> Result<Vec<Option<PolicyPublished>>> {
+        let newest = self.scan(filters)?.newest()?.into_iter();
+        newest.map(|newest| self.first_policy(newest.map(|(_, reports)| reports))).collect()
     }
 
     fn tls(&self, filter: &Filter, top: usize) -> Result<Tls> {
@@ -173,8 +179,7 @@ impl Answers for StoreAnswers<'_> {
         let mut reports = ListedReports::default();
         match kind {
             Kind::Dmarc => {
-                let newest =
-                    Scan::new(self.transaction(), filter, &self.naming)?.newest_reports(most)?;
+                let newest = self.scan(slice::from_ref(filter))?.newest_reports(most)?;
                 let sql = "SELECT org_name, report_id, domain FROM dmarc_reports WHERE id = ?";
                 let mut head = self.transaction().prepare_cached(sql)?;
                 for Summed { report, begin, messages, pass } in newest {
@@ -225,7 +230,7 @@ impl Answers for StoreAnswers<'_> {
             exactly: filter.exactly,
             ..Filter::default()
         };
-        let dmarc = self.scan(&of_domains)?.newest()?;
+        let dmarc = only(self.scan(slice::from_ref(&of_domains))?.newest()?);
         let mut newest = dmarc.map(|(begin, _)| begin);
         let mut note = |begin: i64| newest = newest.max(Some(begin));
         let sql = "SELECT r.period_begin, p.policy_domain FROM tls_reports r
@@ -260,8 +265,27 @@ fn documents(portion: &Portion) -> impl Iterator<Item = StoredDocument> {
 }
 
 impl StoreAnswers<'_> {
-    fn scan<'f>(&'f self, filter: &'f Filter) -> Result<Scan<'f>> {
-        Scan::new(self.transaction(), filter, &self.naming)
+    fn scan<'f>(&'f self, filters: &'f [Filter]) -> Result<Scan<'f>> {
+        Scan::new(self.transaction(), filters, &self.naming)
+    }
+
+    /// The policy of the first of these reports, by reporter and report id.
+    fn first_policy(&self, reports: Option<BTreeSet<i64>>) -> Result<Option<PolicyPublished>> {
+        let mut head =
+            self.transaction().prepare_cached("SELECT * FROM dmarc_reports WHERE id = ?")?;
+        let mut heads = reports
+            .into_iter()
+            .flatten()
+            .map(|report| head.query_row([report], read::dmarc_head))
+            .collect::<Result<Vec<_>>>()?;
+        heads.sort_by(|one, other| {
+            let name = |head: &AggregateReport| {
+                let metadata = &head.metadata;
+                (metadata.org_name.is_none(), metadata.org_name.clone(), metadata.report_id.clone())
+            };
+            name(one).cmp(&name(other))
+        });
+        Ok(heads.into_iter().next().map(|head| head.policy_published))
     }
 
     fn transaction(&self) -> &Connection {
@@ -299,6 +323,11 @@ impl StoreAnswers<'_> {
         }
         Ok(None)
     }
+}
+
+/// What was answered to the one filter.
+fn only<T>(answers: Vec<T>) -> T {
+    answers.into_iter().next().expect("an answer to each filter")
 }
 
 fn tls_row<'r>(row: &'r Row) -> Result<TlsRow<'r, i64>> {

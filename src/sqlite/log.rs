@@ -70,6 +70,11 @@ impl Log {
         fs::metadata(&self.path).is_ok_and(|log| log.len() == 0)
     }
 
+    /// True if no log has anything that is not in the file.
+    pub(super) fn has_nothing(&self) -> bool {
+        fs::metadata(&self.path).map_or(true, |log| log.len() == 0)
+    }
+
     /// True if there is the index that whoever has the store open shares about its log.
     pub(super) fn is_shared(&self) -> bool {
         self.index.exists()

@@ -97,7 +97,8 @@ fn look_by(path: &Path, way: &str) -> Result<StoreState, OpenError> {
 /// What is written otherwise in a file's URI (sqlite.org/uri.html).
 const IN_URI: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/');
 
-fn open(path: &Path, way: &str) -> rusqlite::Result<Connection> {
+/// Opens a file to read it, in a way that SQLite knows (sqlite.org/uri.html).
+pub(super) fn open(path: &Path, way: &str) -> rusqlite::Result<Connection> {
     let path = percent_encode(path.as_os_str().as_bytes(), IN_URI);
     let uri = format!("file:{path}?{way}");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY

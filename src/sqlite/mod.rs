@@ -14,6 +14,7 @@ pub(crate) mod prune;
 pub mod query;
 pub mod read;
 mod rekey;
+pub(crate) mod renew;
 mod schema;
 pub(crate) mod session;
 mod situations;
@@ -31,7 +32,10 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use rustix::fs::{Mode, OFlags};
+use rustix::{
+    fs::{Access, Mode, OFlags},
+    io::Errno,
+};
 use tracing::warn;
 
 use crate::{
@@ -66,9 +70,33 @@ pub enum OpenError {
     /// A later version of this program made the file.
     #[error("the store {} was written by a newer version of email-report-processor", .0.display())]
     Newer(PathBuf),
-    /// An earlier version of this program made the file, and reading does not change it.
-    #[error("the store {} is of an older version; it is brought up to date when next reports are stored", .0.display())]
+    /// An earlier version of this program made the file.
+    #[error(
+        "the store {} is of an older version; report brings it up to date, or the next reports that \
+         are stored",
+        .0.display()
+    )]
     Older(PathBuf),
+    /// The same, and it can't be brought up to date here.
+    #[error(
+        "the store {} is of an older version and can't be brought up to date: {error}. Give the \
+         command as the user who stores the reports, or copy the store to a folder of your own",
+        .path.display()
+    )]
+    NotRenewed {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: String,
+    },
+    /// Reading it needs files beside it, which can't be made.
+    #[error(
+        "can't read the store {}: files have to be made beside it for that, and this user may not \
+         write to its folder. Give the command as the user who stores the reports, or copy the \
+         store to a folder of your own",
+        .0.display()
+    )]
+    ClosedFolder(PathBuf),
     /// Another file was put in its place, and SQLite would read it through the log of the first.
     #[error("the store {} was replaced and has the log of another file; the next time reports are stored mends that", .0.display())]
     Replaced(PathBuf),
@@ -99,8 +127,10 @@ impl OpenError {
     /// True if it may go away by waiting: all that the system says. What it calls denied, full,
     /// read-only or broken today may be mended tomorrow, and reports must not be lost for it.
     pub fn is_temporary(&self) -> bool {
-        use OpenError::{Create, Elsewhere, Replaced, Sqlite};
-        matches!(self, Create { .. } | Replaced(_) | Elsewhere { .. } | Sqlite { .. })
+        use OpenError::{ClosedFolder, Create, Elsewhere, NotRenewed, Replaced, Sqlite};
+        let is_about_rights = matches!(self, ClosedFolder(_) | NotRenewed { .. });
+        is_about_rights
+            || matches!(self, Create { .. } | Replaced(_) | Elsewhere { .. } | Sqlite { .. })
     }
 }
 
@@ -263,11 +293,37 @@ pub fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     if Log::of(path).is_foreign() {
         return Err(OpenError::Replaced(path.clone()));
     }
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    match version(path, &connection)? {
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let found = match version(path, &connection) {
+        Err(OpenError::Sqlite { error, .. })
+            if matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+            ) =>
+        {
+            connection = connect_without_log(path, error)?;
+            version(path, &connection)?
+        }
+        found => found?,
+    };
+    match found {
         Version::CURRENT => Ok(connection),
         Version::Empty => Err(OpenError::Missing(path.clone())),
         found => Err(check(path, found).err().unwrap_or_else(|| OpenError::Older(path.clone()))),
+    }
+}
+
+/// SQLite makes a log and its index where there are none, even to read only. On a file system where
+/// nobody can write, none are needed.
+fn connect_without_log(path: &Path, error: rusqlite::Error) -> Result<Connection, OpenError> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let sqlite = |error| OpenError::Sqlite { path: path.into(), error };
+    match rustix::fs::access(folder, Access::WRITE_OK) {
+        Err(Errno::ROFS) if Log::of(path).has_nothing() => {
+            look::open(path, "immutable=1").map_err(sqlite)
+        }
+        Err(Errno::ROFS | Errno::ACCESS | Errno::PERM) => Err(OpenError::ClosedFolder(path.into())),
+        _ => Err(sqlite(error)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{path::Path, time::Instant};
 
 use rusqlite::{Connection, Result, Transaction};
 
-use super::{OpenError, answers::StoreAnswers, columns::Naming, open_to_read};
+use super::{OpenError, answers::StoreAnswers, columns::Naming, open_to_read, renew::open_renewed};
 use crate::{
     answers::{Answers, Filter},
     senders::Operators,
@@ -40,11 +40,20 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens a store that exists; nothing in it is changed.
+    /// Opens a store that exists. One of an older version is brought up to date first, which may
+    /// take minutes; else nothing in it is changed.
     ///
     /// # Errors
     /// [`OpenError`] says why that is impossible.
     pub fn open(path: &Path) -> std::result::Result<Reader, OpenError> {
+        open_renewed(path).map(|connection| Reader { connection })
+    }
+
+    /// The same for who can't wait: one of an older version is refused.
+    ///
+    /// # Errors
+    /// [`OpenError`] says why that is impossible.
+    pub(crate) fn open_as_it_is(path: &Path) -> std::result::Result<Reader, OpenError> {
         open_to_read(path).map(|connection| Reader { connection })
     }
 

@@ -17,7 +17,7 @@ use serde::Serialize;
 pub use self::{
     advice::{Advice, Hit, HitSender, Step, advice},
     mine::{Mine, MineError, ParseMineError, Whose},
-    standing::{Standing, standing},
+    standing::{Standing, standing, standings},
 };
 pub(crate) use self::{
     mine::domain_name,

@@ -55,49 +55,52 @@ pub fn standing<A: Answers>(
     now: i64,
     top: usize,
 ) -> Result<Standing, A::Error> {
-    let filter = Filter { domains: Choice::of(domain.to_owned()), exactly: true, ..filter.clone() };
-    let said: Vec<&Whose> = mine.of(domain).collect();
-    let policy = answers.policy(&filter)?;
-    let (mut found, mut omitted, mut rest) = (Vec::new(), 0, Messages::default());
-    for (part, network) in parts(&filter, &said) {
-        let earlier = earlier(answers, &part, now, top)?;
-        let Histories { senders, omitted: more, rest: messages, .. } =
-            answers.histories(&part, top)?;
-        found.extend(senders.into_iter().map(|history| {
-            let before = earlier.get(&history.sender.name).copied();
-            Found { history, before, network }
-        }));
-        omitted += more;
-        rest.merge(&messages);
-    }
-    let before = filter.before(now).map(|before| answers.totals(&before)).transpose()?;
-    let keys = Keys::of(found.iter().map(|found| &found.history));
-    let judge = |Found { history, before, network }: Found| {
-        let said: Vec<&Whose> = said
-            .iter()
-            .copied()
-            .filter(|whose| network == Some(*whose) || is_said(whose, &history))
-            .collect();
-        let case = Case {
-            history: &history,
-            before: before.as_ref(),
-            said: &said,
-            keys: &keys,
-            policy: policy.as_ref(),
-        };
-        Judged { verdict: rules::verdict(&case), before, history }
+    // One for each domain.
+    Ok(standings(answers, filter, &[domain], mine, now, top)?.swap_remove(0))
+}
+
+/// The same of several domains, asked all at once.
+///
+/// # Errors
+/// The store can't be read.
+pub fn standings<A: Answers>(
+    answers: &A,
+    filter: &Filter,
+    domains: &[&str],
+    mine: &Mine,
+    now: i64,
+    top: usize,
+) -> Result<Vec<Standing>, A::Error> {
+    let questions: Vec<Question> =
+        domains.iter().map(|domain| Question::new(filter, domain, mine, now)).collect();
+    let filters: Vec<Filter> = questions.iter().map(|one| one.filter.clone()).collect();
+    let asked: Vec<Filter> = questions.iter().flat_map(Question::asked).collect();
+    let split: Vec<Filter> = questions.iter().flat_map(Question::split).collect();
+    let mut policies = answers.policy_each(&filters)?.into_iter();
+    let mut histories = answers.histories_each(&asked, top)?.into_iter();
+    let mut totals = answers.totals_each(&split)?.into_iter();
+    let standing = |question: Question| {
+        let policy = policies.next().flatten();
+        question.judge(policy, &mut histories, &mut totals)
     };
-    let mut senders: Vec<Judged> = found.into_iter().map(judge).collect();
-    senders.sort_by_key(|one| (one.verdict.bucket, Reverse(one.history.tally.messages.messages)));
-    Ok(Standing {
-        domain: domain.to_owned(),
-        tally: answers.totals(&filter)?,
-        before,
-        policy,
-        senders,
-        omitted,
-        rest,
-    })
+    Ok(questions.into_iter().map(standing).collect())
+}
+
+/// What is asked of a domain.
+struct Question<'q> {
+    domain: &'q str,
+    filter: Filter,
+    said: Vec<&'q Whose>,
+    parts: Vec<Part<'q>>,
+}
+
+/// Some of a domain's mail.
+struct Part<'q> {
+    filter: Filter,
+    /// The same of the period before.
+    before: Option<Filter>,
+    /// The network that the user said is the domain's own.
+    network: Option<&'q Whose>,
 }
 
 /// A sender of one part.
@@ -105,21 +108,88 @@ struct Found<'s> {
     history: History,
     /// Its messages in the period before, of the same part.
     before: Option<Messages>,
-    /// The network that the user said is the domain's own.
     network: Option<&'s Whose>,
 }
 
-/// Messages of senders in the period before.
-fn earlier<A: Answers>(
-    answers: &A,
-    part: &Filter,
-    now: i64,
-    top: usize,
-) -> Result<HashMap<String, Messages>, A::Error> {
-    let Some(before) = part.before(now) else { return Ok(HashMap::new()) };
-    let Histories { senders, .. } = answers.histories(&before, top)?;
-    let of = |history: History| (history.sender.name, history.tally.messages);
-    Ok(senders.into_iter().map(of).collect())
+impl<'q> Question<'q> {
+    fn new(filter: &Filter, domain: &'q str, mine: &'q Mine, now: i64) -> Question<'q> {
+        let domains = Choice::of(domain.to_owned());
+        let filter = Filter { domains, exactly: true, ..filter.clone() };
+        let said: Vec<&Whose> = mine.of(domain).collect();
+        let part = |(filter, network): (Filter, _)| {
+            let before = filter.before(now);
+            Part { filter, before, network }
+        };
+        let parts = parts(&filter, &said).into_iter().map(part).collect();
+        Question { domain, filter, said, parts }
+    }
+
+    /// Of which histories are asked for: of each part those of the period, then of the one before.
+    fn asked(&self) -> Vec<Filter> {
+        let each = self.parts.iter();
+        each.flat_map(|part| [&part.filter].into_iter().chain(&part.before)).cloned().collect()
+    }
+
+    /// All of the period and of the one before, where it is in parts, which may have reports in
+    /// common.
+    fn split(&self) -> Vec<Filter> {
+        match self.parts.first() {
+            Some(part) if self.parts.len() > 1 => {
+                let networks = &self.filter.networks;
+                let before = part.before.clone();
+                let before = before.map(|before| Filter { networks: networks.clone(), ..before });
+                [self.filter.clone()].into_iter().chain(before).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn judge(
+        self,
+        policy: Option<PolicyPublished>,
+        histories: &mut impl Iterator<Item = Histories>,
+        totals: &mut impl Iterator<Item = Tally>,
+    ) -> Standing {
+        let split = self.split().len();
+        let mut whole = totals.take(split);
+        let (mut tally, mut before) = (whole.next(), whole.next());
+        let (mut found, mut omitted, mut rest) = (Vec::new(), 0, Messages::default());
+        for part in &self.parts {
+            let of_part = histories.next().unwrap_or_default();
+            let earlier = part.before.as_ref().and_then(|_| histories.next());
+            tally.get_or_insert(of_part.total);
+            before = before.or(earlier.as_ref().map(|earlier| earlier.total));
+            let earlier: HashMap<String, Messages> = earlier
+                .into_iter()
+                .flat_map(|earlier| earlier.senders)
+                .map(|history| (history.sender.name, history.tally.messages))
+                .collect();
+            found.extend(of_part.senders.into_iter().map(|history| {
+                let before = earlier.get(&history.sender.name).copied();
+                Found { history, before, network: part.network }
+            }));
+            omitted += of_part.omitted;
+            rest.merge(&of_part.rest);
+        }
+        let senders = judged(found, &self.said, policy.as_ref());
+        let (domain, tally) = (self.domain.to_owned(), tally.unwrap_or_default());
+        Standing { domain, tally, before, policy, senders, omitted, rest }
+    }
+}
+
+/// By bucket, and within one those with most messages first.
+fn judged(found: Vec<Found>, said: &[&Whose], policy: Option<&PolicyPublished>) -> Vec<Judged> {
+    let keys = Keys::of(found.iter().map(|found| &found.history));
+    let judge = |Found { history, before, network }: Found| {
+        let is_said = |whose: &Whose| network == Some(whose) || is_said(whose, &history);
+        let said: Vec<&Whose> = said.iter().copied().filter(|whose| is_said(whose)).collect();
+        let before_sum = before.as_ref();
+        let case = Case { history: &history, before: before_sum, said: &said, keys: &keys, policy };
+        Judged { verdict: rules::verdict(&case), before, history }
+    };
+    let mut senders: Vec<Judged> = found.into_iter().map(judge).collect();
+    senders.sort_by_key(|one| (one.verdict.bucket, Reverse(one.history.tally.messages.messages)));
+    senders
 }
 
 /// The filter in parts: for each network that the user said is the domain's own what comes from

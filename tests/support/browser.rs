@@ -38,6 +38,29 @@ pub fn axe() -> Option<String> {
 /// By this name WebDriver's answers give an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// It may find the port that it chose taken by another one.
+const STARTS: usize = 5;
+
+/// A driver, and the port that it listens on; nothing if there is none here.
+fn start_driver() -> Option<(Child, String)> {
+    for _ in 0..STARTS {
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
+        let Ok(mut driver) = command.spawn() else { return None };
+        let stdout = BufReader::new(driver.stdout.take().expect("a pipe"));
+        let port = stdout.lines().find_map(|line| {
+            let line = line.expect("UTF-8");
+            let (_, port) = line.rsplit_once("on port ")?;
+            Some(port.trim_end_matches('.').to_owned()).filter(|_| line.contains("successfully"))
+        });
+        if let Some(port) = port {
+            return Some((driver, port));
+        }
+        driver.wait().expect("it ended by itself");
+    }
+    panic!("chromedriver found no port in {STARTS} starts");
+}
+
 /// A window of a browser. Both end when this is dropped.
 pub struct Browser {
     driver: Child,
@@ -51,28 +74,17 @@ impl Browser {
     /// Starts a browser, with or without scripts; nothing, and the test is skipped, if there is
     /// none.
     pub fn start(scripts: bool) -> Option<Browser> {
-        let Ok(mut driver) = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-        else {
+        let Some((driver, port)) = start_driver() else {
             skip("there is no chromedriver here");
             return None;
         };
-        let stdout = BufReader::new(driver.stdout.take().expect("a pipe"));
-        let port = stdout.lines().find_map(|line| {
-            let line = line.expect("UTF-8");
-            let (_, port) = line.rsplit_once("on port ")?;
-            Some(port.trim_end_matches('.').to_owned()).filter(|_| line.contains("successfully"))
-        });
         let profile = tempfile::tempdir().expect("a folder");
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_mins(2)))
             .build()
             .into();
-        let url = format!("http://127.0.0.1:{}/session", port.expect("a port"));
+        let url = format!("http://127.0.0.1:{port}/session");
         let mut browser = Browser { driver, url, agent, profile };
         let data = format!("--user-data-dir={}", browser.profile.path().display());
         let javascript = if scripts { 1 } else { 2 };

@@ -82,7 +82,7 @@ fn version(is_older: bool, about: &str, findings: &mut Findings) {
             "store.version",
             about,
             "it is of an older version",
-            "Nothing to do: the next report that is stored brings it up to date",
+            "Nothing to do: whoever stores reports or shows them next brings it up to date",
         );
     } else {
         findings.ok("store.version", about, "it is a store of this version");
@@ -130,6 +130,9 @@ fn unopened(error: &OpenError, about: &str, findings: &mut Findings) {
         OpenError::Foreign(_) => "Name another file with --store",
         OpenError::Newer(_) => "Update this program, or name another file with --store",
         OpenError::Replaced(_) | OpenError::Older(_) => "Store a report: that mends it",
+        OpenError::NotRenewed { .. } | OpenError::ClosedFolder(_) => {
+            "Give the command as the user who stores the reports"
+        }
         OpenError::Elsewhere { .. } => "Do as it says before anything else writes to the store",
         OpenError::Missing(_) | OpenError::Create { .. } => "See whether the path is right",
         OpenError::Sqlite { error, .. } => match error.sqlite_error_code() {

@@ -2,6 +2,7 @@
 //! writes, or as a table.
 
 mod output;
+mod selected;
 mod table;
 
 use std::{
@@ -16,8 +17,9 @@ use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
-use self::{output::Output, table::Table};
+use self::{output::Output, selected::Selected, table::Table};
 use crate::{
+    answers::Filter,
     cli::{self, ExportFormat, ExportKind},
     config::{Config, Purpose, Typed},
     document::Portion,
@@ -28,7 +30,6 @@ use crate::{
     logging,
     report::{Kind, Report},
     sanitize,
-    senders::Operators,
     sink::Destination,
     sqlite::query::Selection,
     stop::Stop,
@@ -74,11 +75,14 @@ struct Written {
     unusable: u64,
     /// Documents that were left out, since their report was read twice.
     repeated: u64,
+    /// The report at hand is counted.
+    is_counted: bool,
 }
 
 impl Written {
     fn add(&mut self, portion: &Portion) {
-        let (report, documents) = (u64::from(portion.is_first), portion.report.len() as u64);
+        let report = u64::from(!std::mem::replace(&mut self.is_counted, true));
+        let documents = portion.report.len() as u64;
         match portion.report {
             Report::Aggregate(_) => {
                 self.dmarc_reports += report;
@@ -135,11 +139,9 @@ pub(super) fn run(flags: &cli::ExportFlags, typed: &Typed, quiet: bool) -> Resul
     let started = Instant::now();
     let purpose = Purpose { patience: Some(PATIENCE), ..Purpose::default() };
     let config = typed.config(&purpose)?;
-    let operators = match flags.format {
-        ExportFormat::Csv => Some(config.operators()?),
-        ExportFormat::Ndjson => None,
-    };
+    let operators = config.operators()?;
     let Config { store, pipeline, .. } = config;
+    let filter = flags.filter.filter();
     let kinds = kinds(flags);
     let stop = Arc::new(Stop::default());
     let mut source = source(store, kinds, &pipeline.reading.limits, &stop)?;
@@ -148,12 +150,7 @@ pub(super) fn run(flags: &cli::ExportFlags, typed: &Typed, quiet: bool) -> Resul
         Some(path) => named(path, &source, &stop)?,
         None => Output::standard(),
     };
-    let now = Timestamp::now();
-    let store = source.at_this_moment(Selection {
-        since: flags.period.since.map(|since| since.begin(now)),
-        until: flags.period.until.map(|until| until.end(now)),
-        domain: flags.domain.clone(),
-    })?;
+    let store = source.at_this_moment(selection(&flags.period, &filter))?;
     let counts = kinds.iter().map(|kind| store.count(*kind));
     // Lines and a bar on one terminal would be a mess.
     let bar = if quiet || file.is_none() && io::stdout().is_terminal() {
@@ -164,7 +161,8 @@ pub(super) fn run(flags: &cli::ExportFlags, typed: &Typed, quiet: bool) -> Resul
     if !bar.is_hidden() {
         bar.set_length(counts.sum::<Result<u64, ReadError>>()?);
     }
-    let written = write(&store, kinds, operators.as_deref(), output, |documents| {
+    let selected = Selected { filter, operators: &operators };
+    let written = write(&store, kinds, flags.format, &selected, output, |documents| {
         bar.inc(documents);
         if stop.is_asked() { Err(Break::Asked) } else { Ok(()) }
     });
@@ -180,6 +178,19 @@ pub(super) fn run(flags: &cli::ExportFlags, typed: &Typed, quiet: bool) -> Resul
             info!("stopped, as asked; nothing was exported");
             Ok(Exit::TryAgain)
         }
+    }
+}
+
+/// What is asked of the store; the rest of the filter is seen to here.
+fn selection(period: &cli::PeriodFlags, filter: &Filter) -> Selection {
+    let now = Timestamp::now();
+    Selection {
+        since: period.since.map(|since| since.begin(now)),
+        until: period.until.map(|until| until.end(now)),
+        domain: match &*filter.domains.only {
+            [one] => Some(one.clone()),
+            _ => None,
+        },
     }
 }
 
@@ -235,12 +246,13 @@ fn bar() -> ProgressBar {
     logging::bars().add(bar)
 }
 
-/// Writes everything and makes it last, where operators are given as a table; tells after each step
-/// how many documents it brought.
+/// Writes all that is selected and makes it last; tells after each step how many documents were
+/// looked at.
 fn write(
     store: &StoreView,
     kinds: &[Kind],
-    operators: Option<&Operators>,
+    format: ExportFormat,
+    selected: &Selected,
     output: Output,
     mut step: impl FnMut(u64) -> Result<(), Break>,
 ) -> Result<Written, Break> {
@@ -249,10 +261,14 @@ fn write(
     for kind in kinds {
         let mut take = |found: Found, write: &mut dyn FnMut(&Portion) -> io::Result<()>| match found
         {
-            Found::Portion { portion, .. } => {
-                write(&portion)?;
-                written.add(&portion);
-                step(portion.report.len() as u64)
+            Found::Portion { mut portion, .. } => {
+                let documents = portion.report.len() as u64;
+                written.is_counted &= !portion.is_first;
+                if selected.keep(&mut portion) {
+                    write(&portion)?;
+                    written.add(&portion);
+                }
+                step(documents)
             }
             Found::Unusable { name, reason, .. } => {
                 error!("{}", sanitize::line(&format!("{name}: {reason}")));
@@ -264,8 +280,8 @@ fn write(
                 step(documents)
             }
         };
-        if let Some(operators) = operators {
-            let mut table = Table::new(*kind, operators, &mut out)?;
+        if format == ExportFormat::Csv {
+            let mut table = Table::new(*kind, selected.operators, &mut out)?;
             store.each(*kind, |found| take(found, &mut |portion| table.write(portion)))?;
             table.flush()?;
         } else {

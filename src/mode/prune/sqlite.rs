@@ -10,8 +10,9 @@ use crate::{
     exit::{Exit, Failure},
     report::Kind,
     sqlite::{
-        Store, open_to_read,
+        Store,
         prune::{self, PruneError, Pruned, Room},
+        renew::open_renewed,
     },
 };
 
@@ -20,7 +21,7 @@ pub(super) fn run(order: &Order, file: &Path) -> Result<Exit, Failure> {
         Failure::new(Exit::TryAgain, format_args!("store {}: {error}", file.display()))
     };
     // One that is not there is not made.
-    let reader = open_to_read(file)?;
+    let reader = open_renewed(file)?;
     if order.flags.dry_run {
         let mut all = Vec::new();
         for kind in Kind::ALL {

@@ -13,7 +13,7 @@ use crate::{
     cli::ReportFormat,
     moment::{DAY, Moment},
     senders::domain::organisational,
-    verdict::{Standing, standing},
+    verdict::{Standing, standings},
 };
 
 /// Days of the usual period before today.
@@ -209,23 +209,7 @@ fn all_domains<A: Answers>(
     let mut all = joined(now, before, others);
     // Those that are alike stay in the order of their names.
     all.sort_by_key(|one| Reverse((one.tally.messages.failing(), one.tally.messages.messages)));
-    let needs_all = options.fail_on.iter().any(|condition| condition.of.is_about_senders());
-    for (n, one) in all.iter_mut().enumerate() {
-        if n < BLOCKS || needs_all {
-            let ends = filter.whole_end(period.now);
-            let domain = &one.domain;
-            let judged = JUDGED.max(options.top);
-            one.standing = Some(standing(answers, filter, domain, &options.mine, ends, judged)?);
-        }
-        if n < BLOCKS {
-            let domains = Choice { only: vec![one.domain.clone()], not: Vec::new() };
-            let filter = Filter { domains, exactly: true, ..filter.clone() };
-            one.details = Some(Details {
-                days: answers.groups(&filter, By::Day, 0)?,
-                receivers: answers.groups(&filter, By::Organization, 0)?.omitted,
-            });
-        }
-    }
+    judge(answers, filter, period, options, &mut all)?;
     Ok(all)
 }
 
@@ -261,6 +245,47 @@ fn joined(
             details: None,
         })
         .collect()
+}
+
+/// Judges the senders of the first domains, of more for programs, or of all where a condition is
+/// about them.
+fn judge<A: Answers>(
+    answers: &A,
+    filter: &Filter,
+    period: &AnsweredPeriod,
+    options: &ReportOptions,
+    all: &mut [DomainAnswer],
+) -> Result<(), A::Error> {
+    let needs_all = options.fail_on.iter().any(|condition| condition.of.is_about_senders());
+    let judged = match options.format {
+        _ if needs_all => usize::MAX,
+        // Who reads a screen reads the worst.
+        ReportFormat::Json => options.top,
+        _ => BLOCKS,
+    };
+    let judged = judged.min(all.len());
+    let top = JUDGED.max(options.top);
+    let domains: Vec<&str> = all[..judged].iter().map(|one| &*one.domain).collect();
+    let (mine, ends) = (&options.mine, filter.whole_end(period.now));
+    let standings = standings(answers, filter, &domains, mine, ends, top)?;
+    let of_blocks: Vec<Filter> = domains
+        .iter()
+        .take(BLOCKS)
+        .map(|domain| Filter {
+            domains: Choice::of((*domain).to_owned()),
+            exactly: true,
+            ..filter.clone()
+        })
+        .collect();
+    let days = answers.groups_each(&of_blocks, By::Day, 0)?;
+    let receivers = answers.groups_each(&of_blocks, By::Organization, 0)?;
+    for (one, standing) in all.iter_mut().zip(standings) {
+        one.standing = Some(standing);
+    }
+    for (one, (days, receivers)) in all.iter_mut().zip(days.into_iter().zip(receivers)) {
+        one.details = Some(Details { days, receivers: receivers.omitted });
+    }
+    Ok(())
 }
 
 /// Sums by the policy's domain.

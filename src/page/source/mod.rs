@@ -107,40 +107,18 @@ impl SourcePage {
         let filter = asked.filter(place.now);
         let rows = asked.rows.unwrap_or(ROWS);
         let days = answers.groups(&filter, By::Day, 0)?;
-        let senders = answers.groups(&filter, By::Sender, rows)?;
-        let addresses = answers.groups(&filter, By::Address, rows)?;
-        let domains = answers.groups(&filter, By::Domain, rows)?;
-        let reporters = answers.groups(&filter, By::Organization, rows)?;
-        let itself = if view == View::Sender { &senders } else { &addresses }.groups.first();
-        let (spf, dkim) =
-            itself.map(|group| (group.spf.clone(), group.dkim.clone())).unwrap_or_default();
-        let sender = sender(&senders);
+        let groups = SourceGroups::ask(answers, &filter, view, rows)?;
+        let (spf, dkim) = groups.results(view);
+        let sender = sender(&groups.senders);
         let judgements = match &sender {
             Some(sender) => {
-                judged::judgements(answers, place, asked, claims.mine, sender, &domains)?
+                judged::judgements(answers, place, asked, claims.mine, sender, &groups.domains)?
             }
             None => Vec::new(),
         };
         let hosts = asked.address().map(|address| answers.hosts(&[address])).transpose()?;
         let hosts = hosts.iter().flat_map(std::collections::HashMap::values);
-        let table = |named, groups| GroupTable::new(place, view, asked, named, groups);
-        let related = related(answers, &filter, view, &addresses, rows)?;
-        let parts = match view {
-            View::Sender => table(ADDRESSES, addresses).with_hosts(answers)?,
-            _ => table(SENDERS, senders),
-        };
-        let whose = whose(view, asked);
-        let domains = table(DOMAINS, domains).claimed(|key| match (key, &whose) {
-            (Key::Domain(domain), Some(whose)) => claims.button(domain, whose),
-            _ => None,
-        });
-        let mut tables = vec![parts, domains, table(REPORTERS, reporters)];
-        if let Some(groups) = related {
-            let asked = asked.period_only();
-            let named = if view == View::Sender { RELATED } else { NEIGHBOURS };
-            let table = GroupTable::new(place, view, &asked, named, groups);
-            tables.push(table.with_hosts(answers)?.without_choice());
-        }
+        let tables = groups.tables(answers, place, view, asked, claims)?;
         let range = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now));
         let then = |second: Option<i64>| second.map(|second| Then::new(second, place.now));
         let total = &days.total;
@@ -184,6 +162,70 @@ fn whose(view: View, asked: &Asked) -> Option<Whose> {
     match view {
         View::Sender => asked.filter.senders.only.first().cloned().map(Whose::Sender),
         _ => asked.filter.networks.only.first().copied().map(Whose::Network),
+    }
+}
+
+/// The mail of a source, summed up.
+struct SourceGroups {
+    senders: Groups,
+    addresses: Groups,
+    domains: Groups,
+    reporters: Groups,
+    /// Others from the same networks.
+    related: Option<Groups>,
+}
+
+impl SourceGroups {
+    fn ask<A: Answers>(
+        answers: &A,
+        filter: &Filter,
+        view: View,
+        rows: usize,
+    ) -> Result<SourceGroups, A::Error> {
+        let addresses = answers.groups(filter, By::Address, rows)?;
+        Ok(SourceGroups {
+            senders: answers.groups(filter, By::Sender, rows)?,
+            domains: answers.groups(filter, By::Domain, rows)?,
+            reporters: answers.groups(filter, By::Organization, rows)?,
+            related: related(answers, filter, view, &addresses, rows)?,
+            addresses,
+        })
+    }
+
+    /// The raw results of SPF and DKIM.
+    fn results(&self, view: View) -> (Vec<RawResult>, Vec<RawResult>) {
+        let of = if view == View::Sender { &self.senders } else { &self.addresses };
+        let itself = of.groups.first();
+        itself.map(|group| (group.spf.clone(), group.dkim.clone())).unwrap_or_default()
+    }
+
+    /// A table of each, in the order in which they are shown.
+    fn tables<A: Answers>(
+        self,
+        answers: &A,
+        place: Place,
+        view: View,
+        asked: &Asked,
+        claims: Claims,
+    ) -> Result<Vec<GroupTable>, A::Error> {
+        let table = |named, groups| GroupTable::new(place, view, asked, named, groups);
+        let parts = match view {
+            View::Sender => table(ADDRESSES, self.addresses).with_hosts(answers)?,
+            _ => table(SENDERS, self.senders),
+        };
+        let whose = whose(view, asked);
+        let domains = table(DOMAINS, self.domains).claimed(|key| match (key, &whose) {
+            (Key::Domain(domain), Some(whose)) => claims.button(domain, whose),
+            _ => None,
+        });
+        let mut tables = vec![parts, domains, table(REPORTERS, self.reporters)];
+        if let Some(groups) = self.related {
+            let asked = asked.period_only();
+            let named = if view == View::Sender { RELATED } else { NEIGHBOURS };
+            let table = GroupTable::new(place, view, &asked, named, groups);
+            tables.push(table.with_hosts(answers)?.without_choice());
+        }
+        Ok(tables)
     }
 }
 

@@ -13,37 +13,41 @@ use super::{
     scan::{Asked, Gather, Of, Scan},
     segment::{Packed, Run, Segment},
     senders::{Heavy, Senders, places},
-    weights::{Heaviest, Weights, Whom},
+    weights::{Heaviest, Whom},
 };
 use crate::answers::{By, Group, Groups, Key, Outcome, RawResult, Tally, capped_sum};
 
 const DAY: i64 = 86_400;
 
 impl Scan<'_> {
-    /// Sums over all records that are meant.
-    pub(in crate::sqlite) fn totals(&mut self) -> Result<Tally> {
-        Ok(self.gather(Asked::default(), Sum::default())?.tally())
+    /// For each filter sums over all records that are meant.
+    pub(in crate::sqlite) fn totals(&mut self) -> Result<Vec<Tally>> {
+        let sums = self.each(Sum::default);
+        Ok(self.gather(Asked::default(), sums)?.iter().map(Sum::tally).collect())
     }
 
-    /// Sums over the groups of a property.
-    pub(in crate::sqlite) fn groups(&mut self, by: By, top: usize) -> Result<Groups> {
-        let of_run = |key: fn(&Run, Option<&Packed>) -> Option<u64>| Sums::new(key);
+    /// For each filter sums over the groups of a property.
+    pub(in crate::sqlite) fn groups(&mut self, by: By, top: usize) -> Result<Vec<Groups>> {
         match by {
             By::Day => {
-                let sums = Sums::new(|run, _| Some(run.begin.div_euclid(DAY)));
-                self.few(sums, by, top, |_, day| Ok(Key::Day(day.saturating_mul(DAY))))
+                let day = |run: &Run, _: Option<&Packed>| Some(run.begin.div_euclid(DAY));
+                self.few(day, by, top, |_, day| Ok(Key::Day(day.saturating_mul(DAY))))
             }
-            By::Domain => self.few(of_run(|run, _| Some(run.domain)), by, top, |names, number| {
-                Ok(Key::Domain(name(names, number)?.unwrap_or_default()))
-            }),
-            By::Organization => {
-                self.few(of_run(|run, _| Some(run.organization)), by, top, |names, number| {
-                    Ok(Key::Organization(name(names, number)?))
-                })
-            }
+            By::Domain => self.few(
+                |run, _| Some(run.domain),
+                by,
+                top,
+                |names, number| Ok(Key::Domain(name(names, number)?.unwrap_or_default())),
+            ),
+            By::Organization => self.few(
+                |run, _| Some(run.organization),
+                by,
+                top,
+                |names, number| Ok(Key::Organization(name(names, number)?)),
+            ),
             By::Outcome => {
-                let sums = Sums::new(|_, record| record.map(|record| record.outcome));
-                self.few(sums, by, top, |_, number| {
+                let outcome = |_: &Run, record: Option<&Packed>| record.map(|one| one.outcome);
+                self.few(outcome, by, top, |_, number| {
                     let outcome = Outcome::of_number(number);
                     Ok(Key::Outcome(outcome.expect("the number of an outcome")))
                 })
@@ -53,71 +57,98 @@ impl Scan<'_> {
         }
     }
 
+    /// One for each filter.
+    pub(super) fn each<G>(&self, new: impl Fn() -> G) -> Vec<G> {
+        self.lenses.iter().map(|_| new()).collect()
+    }
+
     fn few<K: Copy + Eq + std::hash::Hash + Send + Sync>(
         &mut self,
-        sums: Sums<K>,
+        of: fn(&Run, Option<&Packed>) -> Option<K>,
         by: By,
         top: usize,
         key: impl Fn(&Connection, K) -> Result<Key>,
-    ) -> Result<Groups> {
-        let (total, sums) = self.gather(Asked::default(), (Sum::default(), sums))?;
+    ) -> Result<Vec<Groups>> {
+        let sums = self.each(|| (Sum::default(), Sums::new(of)));
+        let found = self.gather(Asked::default(), sums)?;
         let group = |(of, tally)| {
             let key = key(self.connection, of)?;
             Ok(Group { key, tally, spf: Vec::new(), dkim: Vec::new() })
         };
-        let groups = sums.tallies().map(group).collect::<Result<_>>()?;
-        Ok(Groups::new(total.tally(), by, groups, top))
+        let groups = |(total, sums): (Sum, Sums<K>)| {
+            let groups = sums.tallies().map(group).collect::<Result<_>>()?;
+            Ok(Groups::new(total.tally(), by, groups, top))
+        };
+        found.into_iter().map(groups).collect()
     }
 
     /// In two goes: who is heaviest, and what they sent.
-    fn addresses(&mut self, top: usize) -> Result<Groups> {
-        let weights = Weights::new(Whom::address, &RandomState::default());
+    fn addresses(&mut self, top: usize) -> Result<Vec<Groups>> {
         let asked = Asked { addresses: true, ..Asked::default() };
-        let (total, weights) = self.gather(asked, (Sum::default(), weights))?;
-        let Heaviest { list, all, .. } = weights.heaviest(top);
-        let mut heaviest: Vec<Heavy<Key>> = list
+        let heaviest = self.heaviest(asked, Whom::address, top)?.into_iter();
+        let (totals, heaviest): (Vec<_>, Vec<_>) = heaviest.unzip();
+        let (lists, numbers): (Vec<_>, Vec<_>) = heaviest
             .into_iter()
-            .map(|(whom, weight)| Heavy { key: Key::Address(whom.ip()), weight, whom: vec![whom] })
-            .collect();
-        heaviest.sort_unstable_by(Heavy::cmp);
-        heaviest.truncate(top);
-        let groups = self.sent(asked, Whom::address, heaviest)?;
-        let omitted = all.saturating_sub(groups.len() as u64);
-        Ok(Groups { total: total.tally(), groups, omitted })
+            .map(|Heaviest { list, all, .. }| {
+                let heavy = |(whom, weight): (Whom, u64)| Heavy {
+                    key: Key::Address(whom.ip()),
+                    weight,
+                    whom: vec![whom],
+                };
+                let mut heaviest: Vec<Heavy<Key>> = list.into_iter().map(heavy).collect();
+                heaviest.sort_unstable_by(Heavy::cmp);
+                heaviest.truncate(top);
+                (heaviest, all)
+            })
+            .unzip();
+        let groups = self.sent(asked, Whom::address, lists)?;
+        let all = totals.into_iter().zip(numbers).zip(groups);
+        Ok(all
+            .map(|((total, all), groups)| {
+                let omitted = all.saturating_sub(groups.len() as u64);
+                Groups { total, groups, omitted }
+            })
+            .collect())
     }
 
-    fn senders(&mut self, top: usize) -> Result<Groups> {
-        let Senders { total, heaviest, omitted } = self.heaviest_senders(top)?;
-        let heaviest = heaviest.into_iter().map(|Heavy { key, weight, whom }| Heavy {
-            key: Key::Sender(key),
-            weight,
-            whom,
-        });
+    fn senders(&mut self, top: usize) -> Result<Vec<Groups>> {
+        let (others, lists): (Vec<_>, Vec<_>) = self
+            .heaviest_senders(top)?
+            .into_iter()
+            .map(|Senders { total, heaviest, omitted }| {
+                let heavy =
+                    |Heavy { key, weight, whom }| Heavy { key: Key::Sender(key), weight, whom };
+                ((total, omitted), heaviest.into_iter().map(heavy).collect())
+            })
+            .unzip();
         let asked = Asked { addresses: true, senders: true, evidence: false };
-        let groups = self.sent(asked, Whom::sender, heaviest.collect())?;
-        Ok(Groups { total, groups, omitted })
+        let groups = self.sent(asked, Whom::sender, lists)?;
+        let all = others.into_iter().zip(groups);
+        Ok(all.map(|((total, omitted), groups)| Groups { total, groups, omitted }).collect())
     }
 
-    /// What those sent.
+    /// What those sent, for each filter.
     fn sent(
         &mut self,
         asked: Asked,
         whom: fn(&Packed) -> Whom,
-        heaviest: Vec<Heavy<Key>>,
-    ) -> Result<Vec<Group>> {
-        if heaviest.is_empty() {
-            return Ok(Vec::new());
+        heaviest: Vec<Vec<Heavy<Key>>>,
+    ) -> Result<Vec<Vec<Group>>> {
+        if heaviest.iter().all(Vec::is_empty) {
+            return Ok(heaviest.iter().map(|_| Vec::new()).collect());
         }
         let asked = Asked { evidence: true, ..asked };
-        let found = self.gather(asked, Chosen::new(whom, &heaviest))?;
-        heaviest
-            .into_iter()
-            .zip(&found.found)
-            .map(|(Heavy { key, .. }, one)| {
-                let (spf, dkim) = (self.raw(&one.spf)?, self.raw(&one.dkim)?);
-                Ok(Group { key, tally: one.sum.tally(), spf, dkim })
-            })
-            .collect()
+        let chosen = heaviest.iter().map(|heaviest| Chosen::new(whom, heaviest)).collect();
+        let found = self.gather(asked, chosen)?;
+        let group = |(Heavy { key, .. }, one): (Heavy<Key>, &ChosenSums)| {
+            let (spf, dkim) = (self.raw(&one.spf)?, self.raw(&one.dkim)?);
+            Ok(Group { key, tally: one.sum.tally(), spf, dkim })
+        };
+        let each = heaviest.into_iter().zip(&found);
+        each.map(|(heaviest, found)| {
+            heaviest.into_iter().zip(&found.found).map(group).collect::<Result<_>>()
+        })
+        .collect()
     }
 
     pub(super) fn raw(&self, results: &HashMap<Pair, u64>) -> Result<Vec<RawResult>> {

@@ -1,11 +1,13 @@
 //! Histories: what the columns say of senders, as much as it takes to judge them.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     mem,
+    sync::Arc,
 };
 
 use foldhash::fast::RandomState;
+use rayon::prelude::*;
 use rusqlite::Result;
 
 use super::{
@@ -27,16 +29,24 @@ use crate::{
 const DAY: i64 = 86_400;
 
 impl Scan<'_> {
-    /// What is known of the senders with most messages.
-    pub(in crate::sqlite) fn histories(&mut self, top: usize) -> Result<Histories> {
-        let Senders { total, heaviest, omitted } = self.heaviest_senders(top)?;
+    /// For each filter what is known of the senders with most messages.
+    pub(in crate::sqlite) fn histories(&mut self, top: usize) -> Result<Vec<Histories>> {
+        let senders = self.heaviest_senders(top)?;
         let mut words = Words { pass: self.pass, forwarding: Vec::new() };
         for word in FORWARDING {
             words.forwarding.extend(find(self.connection, word)?.map(i64::cast_unsigned));
         }
         let asked = Asked { addresses: true, evidence: true, senders: true };
-        let gather = Gathered::new(words, places(&heaviest), heaviest.len());
-        let Gathered { found, rest, .. } = self.gather(asked, gather)?;
+        let gather = |Senders { heaviest, .. }: &Senders| {
+            Gathered::new(words.clone(), Arc::new(places(heaviest)), heaviest.len())
+        };
+        let gather = senders.iter().map(gather).collect();
+        let found = self.gather(asked, gather)?;
+        senders.into_iter().zip(found).map(|(senders, found)| self.told(senders, found)).collect()
+    }
+
+    fn told(&self, senders: Senders, gathered: Gathered) -> Result<Histories> {
+        let Senders { total, heaviest, omitted } = senders;
         let history = |(sender, found): (_, Found)| {
             let selector = |(selector, [pass, fail, with_spf]): (u64, [u64; 3])| {
                 let selector = name(self.connection, selector)?;
@@ -46,17 +56,17 @@ impl Scan<'_> {
             Ok(History {
                 sender,
                 tally: found.sum.tally(),
-                addresses: found.addresses.len() as u64,
+                addresses: found.addresses.number(),
                 spf: self.raw(&found.spf)?,
                 dkim: self.raw(&found.dkim)?,
                 selectors: Selector::most_frequent(selectors),
                 signs: found.signs,
-                days: found.days.into_values().collect(),
+                days: in_order(found.days),
             })
         };
-        let senders = heaviest.into_iter().map(|heavy| heavy.key).zip(found);
+        let senders = heaviest.into_iter().map(|heavy| heavy.key).zip(gathered.found);
         let senders = senders.map(history).collect::<Result<_>>()?;
-        Ok(Histories { total, senders, omitted, rest: rest.tally().messages })
+        Ok(Histories { total, senders, omitted, rest: gathered.rest.tally().messages })
     }
 }
 
@@ -70,7 +80,7 @@ struct Words {
 /// What the senders of some places sent, and all others.
 struct Gathered {
     words: Words,
-    places: HashMap<Whom, usize, RandomState>,
+    places: Arc<HashMap<Whom, usize, RandomState>>,
     found: Vec<Found>,
     rest: Sum,
     /// Messages with a combination of the segment at hand, and an outcome.
@@ -80,17 +90,62 @@ struct Gathered {
 #[derive(Default)]
 struct Found {
     sum: Sum,
-    addresses: HashSet<Address, RandomState>,
+    addresses: Addresses,
     spf: HashMap<Pair, u64>,
     dkim: HashMap<Pair, u64>,
     /// By a name's number: those that passed, that did not, and that passed with SPF.
     selectors: HashMap<u64, [u64; 3]>,
     signs: Signs,
-    days: BTreeMap<i64, Day>,
+    /// By their first second.
+    days: HashMap<i64, Day, RandomState>,
+}
+
+/// Addresses, each as often as it was met: a table of millions would miss the processor's cache at
+/// each record, and they are sorted once at the end.
+#[derive(Default)]
+struct Addresses {
+    v4: Vec<u32>,
+    v6: Vec<u128>,
+}
+
+impl Addresses {
+    fn add(&mut self, address: Address) {
+        match address {
+            Address::None => {}
+            Address::V4(v4) => self.v4.push(v4),
+            Address::V6(v6) => self.v6.push(v6),
+        }
+    }
+
+    fn merge(&mut self, other: Addresses) {
+        self.v4.extend(other.v4);
+        self.v6.extend(other.v6);
+    }
+
+    /// How many there are, each counted once.
+    fn number(self) -> u64 {
+        distinct(self.v4) + distinct(self.v6)
+    }
+}
+
+fn distinct<T: Ord + Send>(mut all: Vec<T>) -> u64 {
+    all.par_sort_unstable();
+    all.dedup();
+    all.len() as u64
+}
+
+fn in_order(days: HashMap<i64, Day, RandomState>) -> Vec<Day> {
+    let mut days: Vec<Day> = days.into_values().collect();
+    days.sort_unstable_by_key(|day| day.begin);
+    days
 }
 
 impl Gathered {
-    fn new(words: Words, places: HashMap<Whom, usize, RandomState>, number: usize) -> Gathered {
+    fn new(
+        words: Words,
+        places: Arc<HashMap<Whom, usize, RandomState>>,
+        number: usize,
+    ) -> Gathered {
         Gathered {
             words,
             places,
@@ -103,7 +158,7 @@ impl Gathered {
 
 impl Gather for Gathered {
     fn fork(&self) -> Gathered {
-        Gathered::new(self.words.clone(), self.places.clone(), self.found.len())
+        Gathered::new(self.words.clone(), Arc::clone(&self.places), self.found.len())
     }
 
     fn record(&mut self, of: &Of, record: &Packed) {
@@ -113,9 +168,7 @@ impl Gather for Gathered {
         };
         let found = &mut self.found[*place];
         found.sum.record(of, record);
-        if record.address != Address::None {
-            found.addresses.insert(record.address);
-        }
+        found.addresses.add(record.address);
         let begin = of.run.begin.div_euclid(DAY).saturating_mul(DAY);
         let outcome = Outcome::of_number(record.outcome).expect("the number of an outcome");
         let of_day = Day::of(begin, outcome, record.messages);
@@ -140,7 +193,7 @@ impl Gather for Gathered {
         self.rest.merge(other.rest);
         for (ours, theirs) in self.found.iter_mut().zip(other.found) {
             ours.sum.merge(theirs.sum);
-            ours.addresses.extend(theirs.addresses);
+            ours.addresses.merge(theirs.addresses);
             theirs.spf.into_iter().for_each(|(pair, more)| add(&mut ours.spf, pair, more));
             theirs.dkim.into_iter().for_each(|(pair, more)| add(&mut ours.dkim, pair, more));
             for (selector, more) in theirs.selectors {

@@ -63,14 +63,16 @@ impl Gather for Newest {
 }
 
 impl Scan<'_> {
-    /// So many of the newest reports, and those that begin with the last of them.
+    /// So many of the newest reports of all filters, and those that begin with the last of them.
     pub(in crate::sqlite) fn newest_reports(&mut self, most: usize) -> Result<Vec<Summed>> {
         let mut passes = [false; Outcome::COUNT];
         Outcome::all()
             .zip(&mut passes)
             .for_each(|(outcome, passes)| *passes = outcome.dmarc() == Evaluated::Pass);
-        let found = self.gather(Asked::default(), Newest { passes, reports: HashMap::new() })?;
-        let mut all: Vec<Summed> = found.reports.into_values().collect();
+        let newest = self.each(|| Newest { passes, reports: HashMap::new() });
+        let found = self.gather(Asked::default(), newest)?;
+        let mut all: Vec<Summed> =
+            found.into_iter().flat_map(|found| found.reports.into_values()).collect();
         all.sort_unstable_by_key(|one| std::cmp::Reverse(one.begin));
         if let Some(last) = most.checked_sub(1).and_then(|last| all.get(last)).copied() {
             all.truncate(all.partition_point(|one| one.begin >= last.begin));

@@ -1,10 +1,11 @@
-//! Scan: goes through the columns, and hands on the records of a filter.
+//! Scan: goes through the columns once, and hands on the records of filters, each to its own
+//! gatherer.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use rayon::prelude::*;
-use rusqlite::{Connection, Result, Row};
+use rusqlite::{Connection, Result};
 
 use super::{
     combination::Told,
@@ -19,7 +20,7 @@ use crate::answers::{Filter, Outcome};
 /// Segments that are in memory at once: some 40 MB of those that are full.
 const AT_ONCE: usize = 64;
 
-/// Takes what it needs of the records that are meant, in any number of copies at once.
+/// Takes what it needs of the records that a filter means, in any number of copies at once.
 pub(super) trait Gather: Send + Sync {
     /// An empty one for another thread.
     fn fork(&self) -> Self;
@@ -45,6 +46,9 @@ pub(super) struct Asked {
     pub(super) senders: bool,
 }
 
+/// When some reports begin, and their rows.
+pub(in crate::sqlite) type NewestReports = (i64, BTreeSet<i64>);
+
 /// The report that a record is of.
 #[derive(Clone, Copy)]
 pub(super) struct Of<'s> {
@@ -53,59 +57,85 @@ pub(super) struct Of<'s> {
     pub(super) is_split: bool,
 }
 
-/// One moment of the columns, seen through a filter.
+/// One moment of the columns, seen through filters.
 pub(in crate::sqlite) struct Scan<'f> {
     pub(super) connection: &'f Connection,
-    pub(super) filter: &'f Filter,
     /// What senders are called.
     pub(super) naming: &'f Naming<'f>,
+    pub(super) lenses: Vec<Lens<'f>>,
     /// Reports that have more than one run.
     again: HashSet<i64>,
-    /// Outcomes that are meant, by their numbers.
-    outcomes: [bool; Outcome::COUNT],
-    /// Whether a name that was met is meant.
-    domains: HashMap<u64, bool>,
-    organizations: HashMap<u64, bool>,
+    /// The lenses that mean runs of a domain, by the numbers of names that were met;
+    domains: HashMap<u64, Vec<usize>>,
+    /// and of a reporter besides.
+    reporters: HashMap<(u64, u64), Vec<usize>>,
     /// The number of "pass" among the names.
     pub(super) pass: Option<u64>,
+}
+
+/// A filter, and what was learned for it.
+pub(super) struct Lens<'f> {
+    pub(super) filter: &'f Filter,
+    /// Outcomes that are meant, by their numbers.
+    outcomes: [bool; Outcome::COUNT],
+    any_address: bool,
+    is_about_records: bool,
     /// The senders that are meant, once they are known; nothing if all are.
     wanted: Option<Wanted>,
+}
+
+impl<'f> Lens<'f> {
+    fn new(filter: &'f Filter) -> Lens<'f> {
+        let mut outcomes = [false; Outcome::COUNT];
+        Outcome::all()
+            .zip(&mut outcomes)
+            .for_each(|(outcome, meant)| *meant = filter.lets_outcome(outcome));
+        Lens {
+            filter,
+            outcomes,
+            any_address: filter.networks.is_any(),
+            is_about_records: filter.is_about_records(),
+            wanted: None,
+        }
+    }
+
+    fn lets(&self, record: &Packed) -> bool {
+        self.outcomes[usize::from(record.outcome)]
+            && (self.any_address || self.filter.lets_address(record.address.ip()))
+            && self.wanted.as_ref().is_none_or(|wanted| wanted.lets(Whom::sender(record)))
+    }
 }
 
 impl<'f> Scan<'f> {
     pub(in crate::sqlite) fn new(
         connection: &'f Connection,
-        filter: &'f Filter,
+        filters: &'f [Filter],
         naming: &'f Naming<'f>,
     ) -> Result<Scan<'f>> {
-        let mut outcomes = [false; Outcome::COUNT];
-        Outcome::all()
-            .zip(&mut outcomes)
-            .for_each(|(outcome, meant)| *meant = filter.lets_outcome(outcome));
         Ok(Scan {
             connection,
-            filter,
             naming,
+            lenses: filters.iter().map(Lens::new).collect(),
             again: split_reports(connection)?,
-            outcomes,
             domains: HashMap::new(),
-            organizations: HashMap::new(),
+            reporters: HashMap::new(),
             pass: find(connection, "pass")?.map(i64::cast_unsigned),
-            wanted: None,
         })
     }
 
-    /// Hands the records that are meant to `gather`, on all threads.
-    pub(super) fn gather<G: Gather>(&mut self, asked: Asked, mut gather: G) -> Result<G> {
-        if !self.filter.senders.is_any() && self.wanted.is_none() {
-            self.wanted = Some(self.find_wanted()?);
+    /// Hands the records that each filter means to its gatherer, on all threads.
+    pub(super) fn gather<G: Gather>(&mut self, asked: Asked, mut all: Vec<G>) -> Result<Vec<G>> {
+        if all.is_empty() {
+            return Ok(all);
         }
-        let by_sender = asked.senders || self.wanted.is_some();
+        self.find_wanted()?;
+        let by_sender = asked.senders || self.lenses.iter().any(|lens| lens.wanted.is_some());
         if by_sender {
             self.naming.known(self.connection)?;
         }
+        let is_by_address = self.lenses.iter().any(|lens| !lens.any_address);
         let needed = Needed {
-            addresses: asked.addresses || by_sender || !self.filter.networks.is_any(),
+            addresses: asked.addresses || by_sender || is_by_address,
             evidence: asked.evidence || by_sender,
         };
         let mut statement = self.connection.prepare_cached(&format!(
@@ -113,7 +143,7 @@ impl<'f> Scan<'f> {
              WHERE (?1 IS NULL OR last >= ?1) AND (?2 IS NULL OR first < ?2) ORDER BY id",
             needed.columns()
         ))?;
-        let mut rows = statement.query((self.filter.since, self.filter.until))?;
+        let mut rows = statement.query(self.period())?;
         let mut is_end = false;
         while !is_end {
             let mut segments = Vec::new();
@@ -122,123 +152,193 @@ impl<'f> Scan<'f> {
                     is_end = true;
                     break;
                 };
-                if self.is_any_meant(row)? {
-                    segments.push(Segment::read(row, needed)?);
+                let runs = read_runs(row.get_ref("runs")?.as_blob()?).map_err(broken)?;
+                if self.is_any_meant(&runs)? {
+                    segments.push(Segment::with(runs, row, needed)?);
                 }
             }
-            let of_a_thread = AT_ONCE.div_ceil(rayon::current_num_threads());
-            let view = self.view(by_sender);
-            let parts: std::result::Result<Vec<G>, Broken> = segments
-                .par_chunks(of_a_thread)
-                .map(|segments| {
-                    let mut part = gather.fork();
-                    segments.iter().try_for_each(|one| view.go_through(one, &mut part))?;
-                    Ok(part)
-                })
-                .collect();
-            parts.map_err(broken)?.into_iter().for_each(|part| gather.merge(part));
+            for part in self.go_through(&segments, by_sender, &all)? {
+                for (all, part) in all.iter_mut().zip(part) {
+                    part.into_iter().for_each(|part| all.merge(part));
+                }
+            }
         }
-        Ok(gather)
+        Ok(all)
     }
 
-    /// When the newest reports begin of those that the filter lets through by its period, domain
-    /// and reporter, and which reports these are.
-    pub(in crate::sqlite) fn newest(&mut self) -> Result<Option<(i64, BTreeSet<i64>)>> {
-        let mut segments = self.connection.prepare_cached("SELECT last, id FROM dmarc_columns")?;
+    /// What the threads gathered, each of some segments.
+    fn go_through<G: Gather>(
+        &self,
+        segments: &[Segment],
+        by_sender: bool,
+        all: &[G],
+    ) -> Result<Vec<Vec<Option<G>>>> {
+        let of_a_thread = AT_ONCE.div_ceil(rayon::current_num_threads());
+        let view = self.view(by_sender);
+        let parts: std::result::Result<_, Broken> = segments
+            .par_chunks(of_a_thread)
+            .map(|segments| {
+                let mut parts = Parts { all, parts: all.iter().map(|_| None).collect() };
+                segments.iter().try_for_each(|one| view.go_through(one, &mut parts))?;
+                Ok(parts.parts)
+            })
+            .collect();
+        parts.map_err(broken)
+    }
+
+    /// For each filter when the newest reports begin of those that it lets through by its period,
+    /// domain and reporter, and which reports these are.
+    pub(in crate::sqlite) fn newest(&mut self) -> Result<Vec<Option<NewestReports>>> {
+        let mut segments = self.connection.prepare_cached(
+            "SELECT last, id FROM dmarc_columns
+             WHERE (?1 IS NULL OR last >= ?1) AND (?2 IS NULL OR first < ?2)",
+        )?;
         let mut segments = segments
-            .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map(self.period(), |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<Vec<(i64, i64)>>>()?;
         segments.sort_unstable();
         let mut runs =
             self.connection.prepare_cached("SELECT runs FROM dmarc_columns WHERE id = ?")?;
-        let mut newest: Option<(i64, BTreeSet<i64>)> = None;
+        let mut newest: Vec<Option<NewestReports>> = vec![None; self.lenses.len()];
         for (last, id) in segments.into_iter().rev() {
-            if newest.as_ref().is_some_and(|(newest, _)| *newest > last) {
+            let is_older = |newest: &Option<NewestReports>| {
+                newest.as_ref().is_some_and(|(newest, _)| *newest > last)
+            };
+            if newest.iter().all(is_older) {
                 break;
             }
             let of_segment = runs.query_row([id], |row| {
-                let runs = read_runs(row.get_ref("runs")?.as_blob()?).map_err(broken)?;
-                Ok(if self.is_any_meant(row)? { runs } else { Vec::new() })
+                read_runs(row.get_ref("runs")?.as_blob()?).map_err(broken)
             })?;
+            self.is_any_meant(&of_segment)?;
             let view = self.view(false);
-            for run in of_segment.iter().filter(|run| view.is_meant(run)) {
-                match &mut newest {
-                    Some((begin, _)) if *begin > run.begin => {}
-                    Some((begin, reports)) if *begin == run.begin => {
-                        reports.insert(run.report);
+            let mut meant = Vec::new();
+            for run in &of_segment {
+                view.meant(run, &mut meant);
+                for lens in &meant {
+                    match &mut newest[*lens] {
+                        Some((begin, _)) if *begin > run.begin => {}
+                        Some((begin, reports)) if *begin == run.begin => {
+                            reports.insert(run.report);
+                        }
+                        older => *older = Some((run.begin, [run.report].into())),
                     }
-                    _ => newest = Some((run.begin, [run.report].into())),
                 }
             }
         }
         Ok(newest)
     }
 
+    /// All that any filter lets through by its period.
+    fn period(&self) -> (Option<i64>, Option<i64>) {
+        let filters = || self.lenses.iter().map(|lens| lens.filter);
+        // Nothing is before all that is said.
+        let since = filters().map(|filter| filter.since).min().flatten();
+        let is_open = filters().any(|filter| filter.until.is_none());
+        (since, filters().map(|filter| filter.until).max().flatten().filter(|_| !is_open))
+    }
+
+    /// The senders that filters name.
+    fn find_wanted(&mut self) -> Result<()> {
+        for at in 0..self.lenses.len() {
+            let Lens { filter, ref wanted, .. } = self.lenses[at];
+            if !filter.senders.is_any() && wanted.is_none() {
+                self.lenses[at].wanted = Some(self.wanted(filter)?);
+            }
+        }
+        Ok(())
+    }
+
     /// Learns the names of a segment's runs. True if any run is meant.
-    fn is_any_meant(&mut self, row: &Row) -> Result<bool> {
-        if self.filter.domains.is_any() && self.filter.organizations.is_any() {
+    fn is_any_meant(&mut self, runs: &[Run]) -> Result<bool> {
+        let is_any =
+            |lens: &Lens| lens.filter.domains.is_any() && lens.filter.organizations.is_any();
+        if self.lenses.iter().all(is_any) {
             return Ok(true);
         }
-        let mut is_any = false;
-        for run in read_runs(row.get_ref("runs")?.as_blob()?).map_err(broken)? {
-            let Scan { connection, filter, domains, organizations, .. } = self;
-            let domain = learn(domains, run.domain, |number| {
-                let name = name(connection, number)?;
-                Ok(filter.lets_domain(name.as_deref().unwrap_or_default()))
-            })?;
-            let organization = learn(organizations, run.organization, |number| {
-                Ok(filter.lets_organization(name(connection, number)?.as_deref()))
-            })?;
-            is_any |= domain && organization;
+        let mut is_meant = false;
+        for Run { domain, organization, .. } in runs {
+            if let Some(meant) = self.reporters.get(&(*domain, *organization)) {
+                is_meant |= !meant.is_empty();
+                continue;
+            }
+            let filter = |lens: &usize| self.lenses[*lens].filter;
+            if !self.domains.contains_key(domain) {
+                let name = name(self.connection, *domain)?.unwrap_or_default();
+                let all = 0..self.lenses.len();
+                let meant = all.filter(|lens| filter(lens).lets_domain(&name)).collect();
+                self.domains.insert(*domain, meant);
+            }
+            let name = name(self.connection, *organization)?;
+            let of_domain = self.domains[domain].iter().copied();
+            let meant: Vec<usize> =
+                of_domain.filter(|lens| filter(lens).lets_organization(name.as_deref())).collect();
+            is_meant |= !meant.is_empty();
+            self.reporters.insert((*domain, *organization), meant);
         }
-        Ok(is_any)
+        Ok(is_meant)
     }
 
     /// What the threads need.
     fn view(&self, by_sender: bool) -> View<'_> {
         View {
             by_sender,
-            filter: self.filter,
+            lenses: &self.lenses,
             again: &self.again,
-            outcomes: &self.outcomes,
-            domains: &self.domains,
-            organizations: &self.organizations,
+            reporters: &self.reporters,
             pass: self.pass,
             known: self.naming.addresses(),
-            wanted: self.wanted.as_ref(),
         }
     }
 }
 
-/// A filter, and what was learned for it.
+/// What a thread gathers, for each filter of which there is something.
+struct Parts<'g, G> {
+    all: &'g [G],
+    parts: Vec<Option<G>>,
+}
+
+impl<G: Gather> Parts<'_, G> {
+    fn of(&mut self, lens: usize) -> &mut G {
+        self.parts[lens].get_or_insert_with(|| self.all[lens].fork())
+    }
+}
+
+/// Filters, and what was learned for them.
 #[derive(Clone, Copy)]
 struct View<'s> {
     /// Signatures are looked at.
     by_sender: bool,
-    filter: &'s Filter,
+    lenses: &'s [Lens<'s>],
     again: &'s HashSet<i64>,
-    outcomes: &'s [bool; Outcome::COUNT],
-    domains: &'s HashMap<u64, bool>,
-    organizations: &'s HashMap<u64, bool>,
+    reporters: &'s HashMap<(u64, u64), Vec<usize>>,
     pass: Option<u64>,
     /// Who is known to send from an address.
     known: Option<&'s HashMap<Address, u32, RandomState>>,
-    wanted: Option<&'s Wanted>,
 }
 
 impl View<'_> {
-    fn go_through<G: Gather>(&self, segment: &Segment, gather: &mut G) -> Result<(), Broken> {
+    fn go_through<G: Gather>(
+        &self,
+        segment: &Segment,
+        parts: &mut Parts<'_, G>,
+    ) -> Result<(), Broken> {
         let told = if self.by_sender { self.told(segment)? } else { Vec::new() };
         let known = self.known.filter(|known| self.by_sender && !known.is_empty());
         let mut records = segment.records();
-        let any_address = self.filter.networks.is_any();
-        let is_about_records = self.filter.is_about_records();
+        let mut meant = Vec::new();
         for run in &segment.runs {
+            self.meant(run, &mut meant);
+            if meant.is_empty() {
+                records.skip(run.records);
+                continue;
+            }
             let of =
                 Of { run, is_split: !self.again.is_empty() && self.again.contains(&run.report) };
-            let is_meant = self.is_meant(run);
-            if is_meant && run.records == 0 && !is_about_records && !of.is_split {
-                gather.empty(&of);
+            if run.records == 0 && !of.is_split {
+                for lens in meant.iter().filter(|lens| !self.lenses[**lens].is_about_records) {
+                    parts.of(*lens).empty(&of);
+                }
             }
             for _ in 0..run.records {
                 let mut record = records.next();
@@ -249,24 +349,29 @@ impl View<'_> {
                 if let Some(known) = known {
                     record.known = known.get(&record.address).copied().unwrap_or_default();
                 }
-                if is_meant
-                    && self.outcomes[usize::from(record.outcome)]
-                    && (any_address || self.filter.lets_address(record.address.ip()))
-                    && self.wanted.is_none_or(|wanted| wanted.lets(Whom::sender(&record)))
-                {
-                    gather.record(&of, &record);
+                for lens in &meant {
+                    if self.lenses[*lens].lets(&record) {
+                        parts.of(*lens).record(&of, &record);
+                    }
                 }
             }
         }
-        gather.segment(segment)
+        parts.parts.iter_mut().flatten().try_for_each(|part| part.segment(segment))
     }
 
-    fn is_meant(&self, run: &Run) -> bool {
-        // Where all are meant, none was learned.
-        let lets = |names: &HashMap<u64, bool>, number| names.get(number).copied().unwrap_or(true);
-        self.filter.lets_begin(run.begin)
-            && lets(self.domains, &run.domain)
-            && lets(self.organizations, &run.organization)
+    /// The filters that mean reports like this one.
+    fn meant(&self, run: &Run, meant: &mut Vec<usize>) {
+        meant.clear();
+        let mut add = |lens: usize| {
+            if self.lenses[lens].filter.lets_begin(run.begin) {
+                meant.push(lens);
+            }
+        };
+        match self.reporters.get(&(run.domain, run.organization)) {
+            Some(lenses) => lenses.iter().for_each(|lens| add(*lens)),
+            // Where all are meant, none was learned.
+            None => (0..self.lenses.len()).for_each(add),
+        }
     }
 
     /// What each combination tells of the sender.
@@ -285,17 +390,4 @@ fn split_reports(connection: &Connection) -> Result<HashSet<i64>> {
         split.extend(runs.iter().filter(|run| run.again).map(|run| run.report));
     }
     Ok(split)
-}
-
-fn learn(
-    names: &mut HashMap<u64, bool>,
-    number: u64,
-    is_meant: impl FnOnce(u64) -> Result<bool>,
-) -> Result<bool> {
-    if let Some(known) = names.get(&number) {
-        return Ok(*known);
-    }
-    let is_meant = is_meant(number)?;
-    names.insert(number, is_meant);
-    Ok(is_meant)
 }

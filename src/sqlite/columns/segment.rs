@@ -138,8 +138,13 @@ impl Segment {
 
     /// Reads a row of the columns that are needed.
     pub(super) fn read(row: &Row, needed: Needed) -> Result<Segment> {
+        let runs = read_runs(row.get_ref("runs")?.as_blob()?).map_err(broken)?;
+        Segment::with(runs, row, needed)
+    }
+
+    /// The same where its runs were read already.
+    pub(super) fn with(runs: Vec<Run>, row: &Row, needed: Needed) -> Result<Segment> {
         let blob = |column: &str| Ok::<_, Error>(row.get_ref(column)?.as_blob()?);
-        let runs = read_runs(blob("runs")?).map_err(broken)?;
         let codes = blob("outcomes")?.to_vec();
         let records: usize = runs.iter().map(|run| run.records).sum();
         let counts = blob("counts")?.split_at_checked(records);
@@ -258,6 +263,18 @@ pub(super) struct Records<'s> {
 }
 
 impl Records<'_> {
+    /// Passes over so many.
+    pub(super) fn skip(&mut self, records: usize) {
+        let codes = &self.segment.codes[self.at..self.at + records];
+        self.at += records;
+        let of_kind = |kind| codes.iter().filter(|code| **code % ADDRESSES == kind).count();
+        skip(&mut self.v4, of_kind(V4));
+        skip(&mut self.v6, of_kind(V6));
+        let counts = &self.segment.counts[self.at - records..self.at];
+        let large = counts.iter().map(|count| usize::from(*count == LARGE)).sum();
+        skip(&mut self.large, large);
+    }
+
     /// The columns are as long as each other, which was looked at when they were read.
     pub(super) fn next(&mut self) -> Packed {
         let at = self.at;
@@ -281,6 +298,12 @@ impl Records<'_> {
             told: Told::default(),
             known: 0,
         }
+    }
+}
+
+fn skip<T>(values: &mut std::slice::Iter<T>, number: usize) {
+    if let Some(last) = number.checked_sub(1) {
+        values.nth(last);
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     gather::Sum,
     names::name,
     scan::{Asked, Scan},
-    segment::Address,
+    segment::{Address, Packed},
     weights::{Heaviest, Weights, Whom},
 };
 use crate::{
@@ -130,11 +130,29 @@ impl Wanted {
 }
 
 impl Scan<'_> {
-    pub(super) fn heaviest_senders(&mut self, top: usize) -> Result<Senders> {
-        let weights = Weights::new(Whom::sender, &RandomState::default());
+    /// For each filter sums over all records, and the `top` heaviest of those who sent them.
+    pub(super) fn heaviest(
+        &mut self,
+        asked: Asked,
+        whom: fn(&Packed) -> Whom,
+        top: usize,
+    ) -> Result<Vec<(Tally, Heaviest)>> {
+        let hasher = RandomState::default();
+        let filters = self.lenses.len();
+        let weights = self.each(|| (Sum::default(), Weights::new(whom, &hasher, filters)));
+        let found = self.gather(asked, weights)?.into_iter();
+        Ok(found.map(|(total, weights)| (total.tally(), weights.heaviest(top))).collect())
+    }
+
+    /// For each filter the senders with most messages.
+    pub(super) fn heaviest_senders(&mut self, top: usize) -> Result<Vec<Senders>> {
         let asked = Asked { addresses: true, senders: true, evidence: false };
-        let (total, weights) = self.gather(asked, (Sum::default(), weights))?;
-        let Heaviest { list, numbered, all } = weights.heaviest(top);
+        let found = self.heaviest(asked, Whom::sender, top)?;
+        found.into_iter().map(|(total, heaviest)| self.named(total, heaviest, top)).collect()
+    }
+
+    fn named(&self, total: Tally, heaviest: Heaviest, top: usize) -> Result<Senders> {
+        let Heaviest { list, numbered, all } = heaviest;
         let mut named: HashMap<String, Heavy<Sender>> = HashMap::new();
         for (whom, weight) in numbered {
             let key = self.naming.name(self.connection, whom)?;
@@ -159,18 +177,17 @@ impl Scan<'_> {
         heaviest.sort_unstable_by(Heavy::cmp);
         heaviest.truncate(top);
         let omitted = all.saturating_sub(heaviest.len() as u64);
-        Ok(Senders { total: total.tally(), heaviest, omitted })
+        Ok(Senders { total, heaviest, omitted })
     }
 
-    /// By what the records of the senders are known that the filter names.
-    pub(super) fn find_wanted(&self) -> Result<Wanted> {
-        let filter = Filter { senders: Choice::default(), ..self.filter.clone() };
-        let mut all = Scan::new(self.connection, &filter, self.naming)?;
-        let weights = Weights::new(Whom::sender, &RandomState::default());
+    /// By what the records of the senders are known that a filter names.
+    pub(super) fn wanted(&self, filter: &Filter) -> Result<Wanted> {
+        let all = [Filter { senders: Choice::default(), ..filter.clone() }];
+        let mut all = Scan::new(self.connection, &all, self.naming)?;
         let asked = Asked { addresses: true, senders: true, evidence: false };
-        let Heaviest { numbered, .. } = all.gather(asked, weights)?.heaviest(0);
+        let found = all.heaviest(asked, Whom::sender, 0)?;
         let mut named = Vec::new();
-        for (whom, _) in numbered {
+        for (whom, _) in found.into_iter().flat_map(|(_, heaviest)| heaviest.numbered) {
             named.push((self.naming.name(self.connection, whom)?.name, whom));
         }
         let nobody = self.naming.name(self.connection, Whom::Nobody)?.name;
@@ -182,7 +199,7 @@ impl Scan<'_> {
             let of_network = usual.map(|network| Whom::from(network.first()));
             of_name.map(|(_, whom)| *whom).chain(of_network).collect()
         };
-        let Choice { only, not } = &self.filter.senders;
+        let Choice { only, not } = &filter.senders;
         Ok(Wanted(Choice {
             only: only.iter().map(whoms).collect(),
             not: not.iter().map(whoms).collect(),

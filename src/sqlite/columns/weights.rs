@@ -21,6 +21,7 @@ use super::{
 };
 use crate::answers::{Network, Outcome, capped_sum};
 
+/// Parts of one filter; of several each has fewer.
 const PARTS: usize = 256;
 
 /// Whom records are grouped by.
@@ -131,13 +132,18 @@ pub(super) struct Heaviest {
 }
 
 impl Weights {
-    pub(super) fn new(whom: fn(&Packed) -> Whom, hasher: &RandomState) -> Weights {
+    /// Those of one of so many filters.
+    pub(super) fn new(whom: fn(&Packed) -> Whom, hasher: &RandomState, filters: usize) -> Weights {
+        Weights::with(whom, hasher, (PARTS / filters.max(1)).max(1))
+    }
+
+    fn with(whom: fn(&Packed) -> Whom, hasher: &RandomState, parts: usize) -> Weights {
         Weights {
             whom,
             nobody: None,
-            v4: Parts::new(hasher),
-            v6: Parts::new(hasher),
-            numbered: Parts::new(hasher),
+            v4: Parts::new(hasher, parts),
+            v6: Parts::new(hasher, parts),
+            numbered: Parts::new(hasher, parts),
         }
     }
 
@@ -168,7 +174,7 @@ fn whole([high, low]: [u64; 2]) -> u128 {
 
 impl Gather for Weights {
     fn fork(&self) -> Weights {
-        Weights::new(self.whom, &self.v4.hasher)
+        Weights::with(self.whom, &self.v4.hasher, self.v4.small.len())
     }
 
     fn record(&mut self, _: &Of, record: &Packed) {
@@ -204,17 +210,17 @@ struct Parts<K> {
 }
 
 impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
-    fn new(hasher: &RandomState) -> Self {
+    fn new(hasher: &RandomState, parts: usize) -> Self {
         Parts {
             hasher: hasher.clone(),
-            small: (0..PARTS).map(|_| Vec::new()).collect(),
-            large: (0..PARTS).map(|_| Vec::new()).collect(),
+            small: (0..parts).map(|_| Vec::new()).collect(),
+            large: (0..parts).map(|_| Vec::new()).collect(),
         }
     }
 
     fn add(&mut self, key: K, messages: u64) {
         // Other bits than those by which a table finds its place.
-        let part = (self.hasher.hash_one(key) >> 32) as usize % PARTS;
+        let part = (self.hasher.hash_one(key) >> 32) as usize % self.small.len();
         match u32::try_from(messages) {
             Ok(messages) => self.small[part].push((key, messages)),
             Err(_) => self.large[part].push((key, messages)),
@@ -267,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_heaviest_are_found_among_many() {
-        let mut parts = Parts::new(&RandomState::default());
+        let mut parts = Parts::new(&RandomState::default(), PARTS);
         for key in 0_u32..1000 {
             parts.add(key, u64::from(key % 10));
             parts.add(key, if key == 7 { u64::MAX } else { 0 });

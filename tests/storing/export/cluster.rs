@@ -155,6 +155,7 @@ fn it_is_the_same_as_out_of_sqlite() {
         &["--since=2026-09-10"],
         &["--until=2026-09-19"],
         &["--kind=failure", "--until=2026-01-01"],
+        &["--only=failing", "--disposition=none", "--except=source=10.0.0.0/8"],
     ] {
         same(stores, more);
     }

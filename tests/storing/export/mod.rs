@@ -3,6 +3,7 @@
 
 mod cluster;
 mod output;
+mod selected;
 
 use std::{
     collections::BTreeSet,

@@ -119,7 +119,6 @@ fn alerts(reader: &mut Reader) -> (Vec<(i64, Turn, String)>, Vec<Situation>) {
 }
 
 #[test]
-#[ignore = "336 looks at the store: over ten minutes in a debug build"]
 fn alerts_day_by_day_tell_each_thing_once() {
     let mut reader = Reader::open(store()).expect("the store");
     let (said, open) = alerts(&mut reader);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use email_report_processor::{
-    answers::{Answers, By, Choice, Filter, ReportName},
+    answers::{Answers, By, Choice, Filter},
     document::Documents,
     message::Received,
     opensearch::ClusterAnswers,
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::{SHARED, once};
 use crate::support::{
-    answers::{Naive, compare, reports},
+    answers::{Naive, compare, name_of, reports},
     corpus::Corpus,
     program::{TestMaildir, run},
     rng::Rng,
@@ -113,12 +113,7 @@ fn answers_are_the_sums_over_the_documents() {
         compare(&naive, &cluster, 25, seed);
 
         let Some(Report::Aggregate(first)) = all.first() else { unreachable!() };
-        let name = ReportName {
-            kind: Kind::Dmarc,
-            organization: first.metadata.org_name.as_deref().map(str::to_owned),
-            report_id: first.metadata.report_id.as_str().to_owned(),
-            begin: first.metadata.date_range.begin,
-        };
+        let name = name_of(first);
         let found = cluster.report(&name, 1000).expect("documents");
         assert!(found.len() >= first.records.len());
     }

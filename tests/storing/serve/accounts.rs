@@ -134,11 +134,12 @@ fn passwords_are_not_guessed() {
     assert_eq!(client.get("/").status, 303);
 }
 
+const PROXY: [&str; 2] = ["--trust-proxy", "127.0.0.0/8"];
+
 #[test]
-fn the_proxy_names_address_and_person() {
+fn the_proxy_names_the_address() {
     let home = Home::new();
-    let proxy = ["--trust-proxy", "127.0.0.0/8"];
-    let served = home.serve_users(&proxy);
+    let served = home.serve_users(&PROXY);
     for n in 0..10 {
         let address = format!("198.51.100.9, 192.0.2.{n}, 127.0.0.3");
         let mut client = Client::new(&served).with("x-forwarded-for", &address);
@@ -156,9 +157,13 @@ fn the_proxy_names_address_and_person() {
     assert_eq!(client.get("/").status, 200);
     let log = served.stop().1;
     assert!(log.contains("203.0.113.5 logged in as anna"), "{log}");
+}
 
+#[test]
+fn the_proxy_names_the_person() {
+    let home = Home::new();
     let header = ["--user-header", "X-Remote-User", "--editor", "anna"];
-    let served = home.serve(&[&proxy[..], &header].concat());
+    let served = home.serve(&[&PROXY[..], &header].concat());
     let as_user = |name: &str| Client::new(&served).with("x-remote-user", name);
     assert_eq!(as_user("anna").say("add", SAID).status, 303);
     assert_eq!(as_user("Anna").say("add", SAID).status, 403);

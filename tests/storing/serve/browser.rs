@@ -1,9 +1,12 @@
 //! The pages in a real browser.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use super::{Served, hostile_store, maildir_with_failed_mail, sample_store};
-use crate::support::browser::Browser;
+use crate::support::{
+    browser::Browser,
+    program::{Running, program, wait_until},
+};
 
 /// Names a folder for pictures of each page, in light and dark, on desktop and phone.
 const PICTURES: &str = "ERP_TEST_PICTURES";
@@ -121,5 +124,28 @@ fn every_page_fits_its_window() {
                 }
             }
         }
+    }
+}
+
+/// Makes the pictures of README.md anew.
+#[test]
+#[ignore = "it writes into contrib/pictures"]
+fn pictures_for_the_readme() {
+    let Some(browser) = Browser::start(false) else { return };
+    let demo = program(["demo", "--listen", "127.0.0.1:0", "--no-browser"]);
+    let demo = Running::start_command(demo);
+    let is_filled = || demo.log().contains("pages at http://");
+    wait_until("a year of reports", Duration::from_mins(5), is_filled);
+    let served = Served::of(demo);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/pictures");
+    fs::create_dir_all(&folder).expect("a folder");
+    for (name, path, height, scheme) in [
+        ("domains", "/?since=1y", 640, "light"),
+        ("domain", "/domain?since=1y&domain=example.com", 860, "light"),
+        ("sender", "/sender?since=1y&sender=postwing.example", 860, "dark"),
+    ] {
+        browser.open(&format!("{}{path}", served.url));
+        browser.show_as(1120, height, scheme);
+        browser.picture(&folder.join(format!("{name}.png")));
     }
 }

@@ -2,7 +2,11 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{
+    Body,
+    http::{HeaderMap, Response},
+    tls::{Certificate, RootCerts, TlsConfig},
+};
 
 use super::people::{Home, value};
 use crate::support::{
@@ -41,15 +45,53 @@ fn flags() -> Vec<String> {
     words.split_whitespace().map(str::to_owned).collect()
 }
 
+/// What Anna's browser says of her.
+const ANNA: &str = "Basic YW5uYTpjb3JyZWN0IGhvcnNl";
+
+/// Who comes by way of nginx.
+struct Visitor {
+    agent: ureq::Agent,
+    url: String,
+}
+
+impl Visitor {
+    fn new(certificates: &Certificates, nginx: &Nginx) -> Visitor {
+        let ca = fs::read(certificates.file("ca.pem")).expect("a certificate");
+        let ca = Certificate::from_pem(&ca).expect("a certificate");
+        let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[ca])).build();
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .tls_config(tls)
+            .timeout_global(Some(Duration::from_mins(1)));
+        Visitor { agent: config.build().into(), url: nginx.url() }
+    }
+
+    fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap, String) {
+        let mut request = self.agent.get(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut answer = request.call().expect("an answer");
+        let body = answer.body_mut().read_to_string().expect("UTF-8");
+        (answer.status().as_u16(), answer.headers().clone(), body)
+    }
+
+    /// Sends Anna's form from a page of this origin.
+    fn post(&self, origin: &str, cookie: &str, fields: [(&str, &str); 3]) -> Response<Body> {
+        self.agent
+            .post(format!("{}/reports/mine", self.url))
+            .header("authorization", ANNA)
+            .header("cookie", cookie)
+            .header("origin", origin)
+            .send_form(fields)
+            .expect("an answer")
+    }
+}
+
 #[test]
 fn nginx_gives_tls_a_path_and_the_persons_name() {
-    let certificates = match Certificates::make() {
-        Ok(certificates) => certificates,
-        Err(why) => {
-            skip(why);
-            return;
-        }
-    };
+    let Ok(certificates) = Certificates::make().map_err(skip) else { return };
     let home = Home::new();
     let flags = flags();
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
@@ -60,35 +102,16 @@ fn nginx_gives_tls_a_path_and_the_persons_name() {
     else {
         return;
     };
-    let ca = fs::read(certificates.file("ca.pem")).expect("a certificate");
-    let ca = Certificate::from_pem(&ca).expect("a certificate");
-    let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[ca])).build();
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .tls_config(tls)
-        .timeout_global(Some(Duration::from_mins(1)))
-        .build()
-        .into();
-    let url = nginx.url();
-    let anna = "Basic YW5uYTpjb3JyZWN0IGhvcnNl";
-    let get = |path: &str, headers: &[(&str, &str)]| {
-        let mut request = agent.get(format!("{url}{path}"));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let mut answer = request.call().expect("an answer");
-        let body = answer.body_mut().read_to_string().expect("UTF-8");
-        (answer.status().as_u16(), answer.headers().clone(), body)
-    };
+    let visitor = Visitor::new(&certificates, &nginx);
+    let get = |path: &str, headers: &[(&str, &str)]| visitor.get(path, headers);
     assert_eq!(get("/reports/", &[]).0, 401);
     assert_eq!(get("/reports/", &[("x-remote-user", "anna")]).0, 401);
-    let (status, headers, _) = get("/reports", &[("authorization", anna)]);
+    let (status, headers, _) = get("/reports", &[("authorization", ANNA)]);
     let location = headers["location"].to_str().expect("text");
     assert!(status == 308 && location.ends_with("/reports/"), "{location}");
     // What a client makes up takes no effect: its header is replaced.
     let made_up = [
-        ("authorization", anna),
+        ("authorization", ANNA),
         ("x-remote-user", "evil"),
         ("X_Remote_User", "evil"),
         ("x-forwarded-proto", "http"),
@@ -110,18 +133,9 @@ fn nginx_gives_tls_a_path_and_the_persons_name() {
     let (cookie, _) = cookie.split_once(';').expect("a cookie");
     let back = page.replace("since=all", "since=1y");
     let fields = [("token", &*token), ("back", &back), ("add", "example.org 192.0.2.7")];
-    let post = |origin: &str| {
-        agent
-            .post(format!("{url}/reports/mine"))
-            .header("authorization", anna)
-            .header("cookie", cookie)
-            .header("origin", origin)
-            .send_form(fields)
-            .expect("an answer")
-    };
-    assert_eq!(post("https://evil.example").status(), 403);
+    assert_eq!(visitor.post("https://evil.example", cookie, fields).status(), 403);
     assert_eq!(home.said(), "");
-    let answer = post(&url);
+    let answer = visitor.post(&visitor.url, cookie, fields);
     assert_eq!(answer.status(), 303);
     assert_eq!(answer.headers()["location"], back.as_str());
     assert!(home.said().contains("192.0.2.7"), "{}", home.said());

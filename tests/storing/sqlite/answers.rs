@@ -5,19 +5,21 @@ use std::path::Path;
 use email_report_processor::{
     answers::{Answers, ReportName},
     message::Received,
-    report::{Kind, Report},
+    report::Report,
     sqlite::query::Reader,
 };
 
 use super::{documents, folder, mail, number, store};
 use crate::support::{
-    answers::{Naive, compare, reports},
+    answers::{Naive, compare, compare_each, name_of, reports},
     rng::Rng,
 };
 
 fn ask(path: &Path, naive: &Naive, seed: u64) {
     let mut reader = Reader::open(path).expect("the store");
-    compare(naive, &reader.answers().expect("a moment"), 60, seed);
+    let answers = reader.answers().expect("a moment");
+    compare(naive, &answers, 60, seed);
+    compare_each(naive, &answers, 8, seed);
 }
 
 /// Random reports in mails of some, each store of them a transaction or more.
@@ -89,12 +91,7 @@ fn a_report_is_found_by_its_name() {
     let all = reports(&mut Rng::new(5, 5), 60);
     let naive_documents = |report: &Report| documents(report, &Received::default());
     let Some(Report::Aggregate(first)) = all.first() else { unreachable!() };
-    let name = ReportName {
-        kind: Kind::Dmarc,
-        organization: first.metadata.org_name.as_deref().map(str::to_owned),
-        report_id: first.metadata.report_id.as_str().to_owned(),
-        begin: first.metadata.date_range.begin,
-    };
+    let name = name_of(first);
     store(&path, all.iter().map(|report| mail([report.clone()])));
     let mut reader = Reader::open(&path).expect("the store");
     let answers = reader.answers().expect("a moment");

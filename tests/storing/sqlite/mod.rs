@@ -7,6 +7,7 @@ mod moved;
 mod nothing;
 mod opening;
 mod read;
+mod renewed;
 mod reports;
 mod summary;
 mod together;
