@@ -4,7 +4,7 @@
 mod card;
 mod tiles;
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, sync::Arc};
 
 use askama::Template;
 use serde::Serialize;
@@ -32,6 +32,10 @@ const CARDS: usize = 12;
 
 /// Changes that are shown.
 const CHANGES: usize = 8;
+
+/// With more reports than this, looking for changes would take longer than anybody waits for a page;
+/// `digest` tells them.
+const MANY: u64 = 100_000;
 
 /// TLS policies that are looked at.
 const POLICIES: usize = 1000;
@@ -108,7 +112,10 @@ impl Home {
             column: "Domain",
             empty: "There is no other domain.",
         };
-        let news = news.get(answers, place.now, mine)?;
+        let news = match total.reports {
+            0..=MANY => news.get(answers, place.now, mine)?,
+            _ => Arc::default(),
+        };
         let changes: Vec<_> = news.iter().map(|one| changed(place, asked, one)).collect();
         let others = Groups { total, groups: others, omitted };
         let all = Asked::read("since=all").unwrap_or_default();
@@ -116,7 +123,13 @@ impl Home {
             frame: Frame::new(place, View::Home, asked, "Domains"),
             newest: newest.map(|second| Then::new(second, place.now)),
             all: place.link(View::Home, &all),
-            tiles: tiles::tiles(place, asked, &domains, &news, &tls),
+            tiles: tiles::tiles(
+                place,
+                asked,
+                &domains,
+                (total.reports <= MANY).then_some(&news),
+                &tls,
+            ),
             changes,
             reports: total.reports,
             messages: total.messages,

@@ -1,5 +1,7 @@
 //! Tiles: the answers to what is asked first, each in a number and a sentence.
 
+use std::sync::Arc;
+
 use super::card::Card;
 use crate::{
     answers::overview::Tls,
@@ -48,10 +50,15 @@ pub(super) fn tiles(
     place: Place,
     asked: &Asked,
     cards: &[Card],
-    news: &[Change],
+    news: Option<&Arc<Vec<Change>>>,
     tls: &Tls,
 ) -> Vec<Tile> {
-    vec![own(cards), changed(news), policy(cards), over_tls(place, asked, cards, tls)]
+    vec![
+        own(cards),
+        changed(news.map(|news| news.as_slice())),
+        policy(cards),
+        over_tls(place, asked, cards, tls),
+    ]
 }
 
 fn own(cards: &[Card]) -> Tile {
@@ -85,7 +92,17 @@ fn own(cards: &[Card]) -> Tile {
     }
 }
 
-fn changed(news: &[Change]) -> Tile {
+fn changed(news: Option<&[Change]>) -> Tile {
+    let question = format!("What changed in {DAYS} days?");
+    let Some(news) = news else {
+        return Tile {
+            question,
+            figure: "–".into(),
+            words: "There are many reports: email-report-processor digest --print tells.".into(),
+            mood: Mood::Quiet,
+            href: String::new(),
+        };
+    };
     let urgent = news.iter().filter(|change| change.needs_attention).count() as u64;
     let rest = (news.len() as u64).saturating_sub(urgent);
     let (figure, words) = match (urgent, rest) {
@@ -103,7 +120,7 @@ fn changed(news: &[Change]) -> Tile {
         ),
     };
     Tile {
-        question: format!("What changed in {DAYS} days?"),
+        question,
         figure: figure.into(),
         words: words.into(),
         mood: if news.is_empty() { Mood::Quiet } else { Mood::todo_if(urgent > 0) },
