@@ -36,6 +36,8 @@ fn cost(mails: &[Vec<u8>], threads: usize) -> Cost {
         "once",
         "--ndjson",
         &path("documents"),
+        // Else 20 mails without a report are taken for an inbox, and none is moved.
+        "--unrecognized=fail",
         "--threads",
         &threads.to_string(),
         &path(""),
