@@ -15,7 +15,7 @@ fn years_of_many_senders_are_told_of() {
     let Some(server) = OpenSearch::start(&["search.max_buckets=20000"]) else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let store = folder.path().join("reports.sqlite").display().to_string();
-    let records: String = (0..SENDERS)
+    let records: Vec<String> = (0..SENDERS)
         .map(|n| {
             format!(
                 "<record><row><source_ip>192.0.2.{n}</source_ip><count>{n}</count>\
@@ -26,6 +26,7 @@ fn years_of_many_senders_are_told_of() {
             )
         })
         .collect();
+    let records = records.concat();
     let files = (0..DAYS).map(|day| {
         let begin = 1_700_000_000 + day * 86_400;
         let path = folder.path().join(format!("{day}.xml"));

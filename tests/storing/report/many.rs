@@ -13,7 +13,7 @@ fn forged_mail_from_all_over_the_world_is_counted() {
     let path = folder.path().join("report.xml").display().to_string();
     let store = format!("--store={}", folder.path().join("reports.sqlite").display());
     let begin = Timestamp::now().as_second() - 86_400;
-    let records: String = (0..1100)
+    let records: Vec<String> = (0..1100)
         .map(|n| {
             format!(
                 "<record><row><source_ip>198.{}.{}.7</source_ip><count>3</count><policy_evaluated>\
@@ -26,6 +26,7 @@ fn forged_mail_from_all_over_the_world_is_counted() {
             )
         })
         .collect();
+    let records = records.concat();
     let text = format!(
         "<feedback><report_metadata><org_name>a.example</org_name><report_id>1</report_id>\
          <date_range><begin>{begin}</begin><end>{}</end></date_range></report_metadata>\
