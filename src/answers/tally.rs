@@ -208,6 +208,13 @@ impl Messages {
         self.messages.saturating_sub(self.pass)
     }
 
+    /// Those that did not pass DMARC and were delivered all the same, as far as that can be told from
+    /// sums: nearly all that pass are delivered.
+    pub fn delivered_failing(&self) -> u64 {
+        let delivered = self.disposition.none.saturating_add(self.disposition.pass);
+        delivered.saturating_sub(self.pass).min(self.failing())
+    }
+
     /// Counts so many messages with this outcome; no number gets beyond the largest.
     pub fn add(&mut self, outcome: Outcome, messages: u64) {
         let by_disposition = match outcome.disposition {

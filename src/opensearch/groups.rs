@@ -10,13 +10,16 @@ use super::{
     tally,
 };
 use crate::{
-    answers::{By, Filter, Group, Groups, Key, Outcome, RawResult, Tally, folded},
+    answers::{By, DETAILS, Filter, Group, Groups, Key, Outcome, RawResult, Tally, folded},
     report::Kind,
     senders::Host,
 };
 
 /// More groups than this are never asked for at once: the cluster's own limit is 65,535 buckets.
 pub(super) const MOST: usize = 1000;
+
+/// Raw results in one answer, of one group; strangers may name any number.
+const RAW: usize = 2 * DETAILS;
 
 pub(super) fn groups(
     cluster: &ClusterAnswers,
@@ -184,7 +187,7 @@ fn senders(cluster: &ClusterAnswers, filter: &Filter, top: usize) -> Result<Grou
 pub(super) fn raw() -> Value {
     let raw = |script: &str| {
         json!({
-            "terms": { "script": { "source": script }, "size": 100, "order": { "messages": "desc" } },
+            "terms": { "script": { "source": script }, "size": RAW, "order": { "messages": "desc" } },
             "aggs": { "messages": tally::messages() },
         })
     };

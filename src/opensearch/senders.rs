@@ -31,7 +31,7 @@ pub(super) struct Heaviest {
 pub(super) struct Heavy {
     pub(super) sender: Sender,
     weight: u64,
-    words: Vec<String>,
+    pub(super) words: Vec<String>,
 }
 
 /// The `top` senders of some records with most messages.
@@ -123,9 +123,10 @@ pub(super) fn by_place(senders: &[Heavy], aggregations: &Value) -> Value {
 
 /// The buckets of [`by_place`].
 pub(super) fn placed(found: &Value) -> HashMap<i64, &Value> {
-    let place = |bucket: &Value| match &bucket["key"] {
-        Value::String(text) => text.parse().ok(),
-        number => number.as_i64(),
-    };
-    buckets(found).filter_map(|bucket| Some((place(bucket)?, bucket))).collect()
+    buckets(found).filter_map(|bucket| Some((number(&bucket["key"])?, bucket))).collect()
+}
+
+/// What a script gave, of which the cluster makes a text.
+pub(super) fn number(key: &Value) -> Option<i64> {
+    key.as_i64().or_else(|| key.as_str()?.parse().ok())
 }

@@ -18,7 +18,7 @@ pub(super) fn held(condition: &Condition, answer: &ReportAnswer) -> Option<Strin
         }
         ConditionOf::Failing => (messages.failing(), all, "message"),
         ConditionOf::ToFix => (of(answer, Bucket::NeedsRepair).now.messages, all, "message"),
-        ConditionOf::Forged => (of(answer, Bucket::Stranger).delivered(), all, "message"),
+        ConditionOf::Forged => (forged(answer), all, "message"),
         ConditionOf::TlsFailing => {
             let tls = &answer.tls;
             let all = tls.successful_sessions.saturating_add(tls.failed_sessions);
@@ -39,6 +39,17 @@ pub(super) fn held(condition: &Condition, answer: &ReportAnswer) -> Option<Strin
         _ => format!("{} ({}) failed", things(part, what), share(part, whole)),
     };
     is_held.then(|| format!("--fail-on {condition}: {}", said()))
+}
+
+/// What strangers sent and was delivered. Senders and domains with too little mail to be judged are
+/// counted, too: many of them may be one who spreads his mail over the world.
+fn forged(answer: &ReportAnswer) -> u64 {
+    let rest = answer.domains.iter().map(|one| match &one.standing {
+        Some(standing) => standing.rest.delivered_failing(),
+        None => one.tally.messages.delivered_failing(),
+    });
+    let unjudged = rest.fold(0, u64::saturating_add);
+    of(answer, Bucket::Stranger).delivered().saturating_add(unjudged)
 }
 
 /// Sums over the senders of a bucket, of all domains.

@@ -1,6 +1,9 @@
 //! JSON: one object for programs. Its names are a promise; contrib/guide/asking.md lists them.
 
-use std::io::{self, Write};
+use std::{
+    cmp::Reverse,
+    io::{self, Write},
+};
 
 use serde::Serialize;
 
@@ -78,10 +81,25 @@ impl<'t> From<&'t Standing> for StandingJson<'t> {
             reports: standing.tally.reports,
             messages: standing.tally.messages,
             before: standing.before.map(|before| before.messages),
-            senders: standing.senders.iter().map(SenderJson::from).collect(),
+            senders: Vec::new(),
             senders_omitted: standing.omitted,
         }
     }
+}
+
+/// At least so many senders of a domain are listed.
+const LISTED: usize = 50;
+
+/// A standing with the senders that have most messages, in their order.
+fn listed(standing: &Standing, top: usize) -> StandingJson<'_> {
+    let mut largest: Vec<usize> = (0..standing.senders.len()).collect();
+    let messages = |n: &usize| standing.senders[*n].history.tally.messages.messages;
+    largest.sort_by_key(|n| Reverse(messages(n)));
+    let left_out = largest.split_off(largest.len().min(top.max(LISTED)));
+    largest.sort_unstable();
+    let senders = largest.into_iter().map(|n| SenderJson::from(&standing.senders[n])).collect();
+    let senders_omitted = standing.omitted.saturating_add(left_out.len() as u64);
+    StandingJson { senders, senders_omitted, ..StandingJson::from(standing) }
 }
 
 impl<'t> From<&'t Judged> for SenderJson<'t> {
@@ -114,7 +132,7 @@ pub(super) fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
         standings: answer
             .domains
             .iter()
-            .filter_map(|one| one.standing.as_ref().map(StandingJson::from))
+            .filter_map(|one| Some(listed(one.standing.as_ref()?, told.top)))
             .collect(),
         groups: answer.by.as_ref().map(|(by, groups)| RowsJson::new(*by, groups)),
     };

@@ -4,6 +4,7 @@
 mod answers;
 mod dashboards;
 mod dated;
+mod days;
 mod index;
 mod ruby;
 mod templates;

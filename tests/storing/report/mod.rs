@@ -2,6 +2,7 @@
 
 mod flags;
 mod formats;
+mod many;
 mod screen;
 
 use std::{fs, path::PathBuf};

@@ -35,6 +35,7 @@ pub(super) fn block(one: &DomainAnswer, answer: &ReportAnswer, top: usize) -> Op
         lines.extend(to_fix(standing));
         lines.extend(forged(standing));
         lines.extend(unknown(standing));
+        lines.extend(few(standing));
     }
     if answer.has_tls() {
         lines.extend(tls(one));
@@ -127,6 +128,25 @@ fn unknown(standing: &Standing) -> Option<Line> {
     let senders = things(sums.senders, "sender");
     let text = format!("{messages} from {senders}, of which too little is known");
     Some(Line::new(Mark::Plain, "unknown", text))
+}
+
+/// `1,234 messages from 890 senders with few each, 1,100 fail; 900 delivered`: who is not judged.
+fn few(standing: &Standing) -> Option<Line> {
+    let rest = &standing.rest;
+    if rest.messages == 0 {
+        return None;
+    }
+    let (mark, delivered) = match rest.delivered_failing() {
+        0 => (Mark::Plain, String::new()),
+        some => (Mark::Bad, format!("; {} of these delivered", thousands(some))),
+    };
+    let text = format!(
+        "{} from {} with few each, {} fail{delivered}",
+        things(rest.messages, "message"),
+        things(standing.omitted, "sender"),
+        thousands(rest.failing()),
+    );
+    Some(Line::new(mark, "and more", text))
 }
 
 /// `99.4 % of 1,234 sessions; shop.example.com: certificate-host-mismatch 1`.
