@@ -36,12 +36,13 @@ fn documents() -> Vec<(PathBuf, String)> {
     let contrib = walkdir::WalkDir::new(root.join("contrib"))
         .into_iter()
         .map(|entry| entry.expect("readable"));
-    let is_mail = |path: &Path| path.extension().is_some_and(|extension| extension == "eml");
+    // Mails and pictures name nothing of ours.
+    let is_other = |path: &Path| path.extension().is_some_and(|end| end == "eml" || end == "png");
     all.extend(
         contrib
             .filter(|entry| entry.file_type().is_file())
             .map(walkdir::DirEntry::into_path)
-            .filter(|p| !is_mail(p)),
+            .filter(|path| !is_other(path)),
     );
     all.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("UTF-8"))).collect()
 }
