@@ -171,6 +171,16 @@ fn reason(answer: &Answer) -> String {
     if causes.is_empty() { answer.summary() } else { causes.join(": ") }
 }
 
+/// So many documents that are newer than a report and can't be read are passed over.
+const UNREADABLE: usize = 100;
+
+fn policy_of(id: &str, source: Value) -> Option<PolicyPublished> {
+    match document::read::read(id, source, usize::MAX).ok()?.report {
+        Report::Aggregate(report) => Some(report.policy_published),
+        Report::Tls(_) | Report::Failure(_) => None,
+    }
+}
+
 impl Answers for ClusterAnswers {
     type Error = AskError;
 
@@ -191,15 +201,16 @@ impl Answers for ClusterAnswers {
         let order = ["org_name.keyword", "report_id.keyword"]
             .map(|name| json!({ format!("feedback.report_metadata.{name}"): "asc" }));
         let query = filter::reports(filter);
-        let found = lists::newest(self, Kind::Dmarc, &query, (BEGIN, &order), 1)?;
-        let Some((id, source)) = found.into_iter().next() else { return Ok(None) };
-        let report = document::read::read(&id, source, usize::MAX)
-            .map_err(|_| AskError::Senseless("no report"))?
-            .report;
-        Ok(match report {
-            Report::Aggregate(report) => Some(report.policy_published),
-            Report::Tls(_) | Report::Failure(_) => None,
-        })
+        // What is not a report, since others write into the index, too, is passed over.
+        for most in [1, UNREADABLE] {
+            let found = lists::newest(self, Kind::Dmarc, &query, (BEGIN, &order), most)?;
+            let is_all = found.len() < most;
+            let policy = found.into_iter().find_map(|(id, source)| policy_of(&id, source));
+            if policy.is_some() || is_all {
+                return Ok(policy);
+            }
+        }
+        Ok(None)
     }
 
     fn tls(&self, filter: &Filter, top: usize) -> Result<Tls, AskError> {
