@@ -14,9 +14,20 @@ use tempfile::TempDir;
 
 use super::corpus::Mail;
 
+/// Where the program is.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_email-report-processor");
+
 /// The program with these arguments, untouched by the settings of whoever runs the tests.
 pub fn program<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_email-report-processor"));
+    program_at(PROGRAM.as_ref(), arguments)
+}
+
+/// The same, as a copy of the program at another place.
+pub fn program_at<A: AsRef<std::ffi::OsStr>>(
+    path: &Path,
+    arguments: impl IntoIterator<Item = A>,
+) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ERP_") {
             command.env_remove(name);
