@@ -168,43 +168,67 @@ fn step(publish: Option<&'static str>, why: String) -> Step {
     Step { publish, why }
 }
 
+/// What comes after a policy.
+enum Next {
+    /// These tags, and what they do.
+    Stricter(&'static str, &'static str),
+    /// It is as strict as can be.
+    Nothing,
+    /// It is none.
+    Unknown,
+}
+
+fn stricter(policy: &PolicyPublished) -> Next {
+    let is_testing = policy.testing.as_deref() == Some("y");
+    let is_part = policy.pct.is_some_and(|pct| pct < 100);
+    match (policy.p.as_deref(), is_testing) {
+        (Some("none") | None, _) => Next::Stricter(
+            "p=quarantine; t=y",
+            "receivers act as with p=none, while lists and forwarders begin to put their own \
+             address into From; those that do not know t (RFC 9989) put failing mail into \
+             quarantine",
+        ),
+        (Some("quarantine"), false) if is_part => Next::Stricter(
+            "p=quarantine",
+            "pct is for a part of it, and newer receivers (RFC 9989) know it no more; without it \
+             all failing mail goes to the spam folder",
+        ),
+        (Some("quarantine"), true) => Next::Stricter(
+            "p=quarantine",
+            "failing mail goes to the spam folder, where it can be found",
+        ),
+        (Some("quarantine"), false) => Next::Stricter(
+            "p=reject; t=y",
+            "receivers act as with p=quarantine; those that do not know t (RFC 9989) reject at \
+             once",
+        ),
+        (Some("reject"), false) if is_part => Next::Stricter(
+            "p=reject",
+            "pct is for a part of it, and newer receivers (RFC 9989) know it no more; without it \
+             no failing mail is taken",
+        ),
+        (Some("reject"), true) => Next::Stricter("p=reject", "failing mail is not taken"),
+        (Some("reject"), false) => Next::Nothing,
+        (Some(_), _) => Next::Unknown,
+    }
+}
+
 fn next(standing: &Standing, p: &Hit, sp: &Hit) -> Step {
     let Some(policy) = &standing.policy else {
         return step(None, "No report tells a policy of this domain.".into());
     };
-    let is_testing = policy.testing.as_deref() == Some("y");
-    let stricter = match (policy.p.as_deref(), is_testing) {
-        (Some("none") | None, _) => (
-            "p=quarantine; t=y",
-            "receivers act as with p=none, while \
-            lists and forwarders begin to put their own address into From; those that do not know \
-            t (RFC 9989) put failing mail into quarantine",
-        ),
-        (Some("quarantine"), true) => (
-            "p=quarantine",
-            "failing mail goes to the spam folder, \
-            where it can be found",
-        ),
-        (Some("quarantine"), false) => (
-            "p=reject; t=y",
-            "receivers act as with p=quarantine; \
-            those that do not know t (RFC 9989) reject at once",
-        ),
-        (Some("reject"), true) => ("p=reject", "failing mail is not taken"),
-        (Some("reject"), false) => return at_the_end(policy, p, sp),
-        (Some(_), _) => {
-            return step(
-                None,
-                "The policy published has a p that is none of none, quarantine and \
-                reject: receivers take it for none. Mend it first."
-                    .into(),
-            );
+    let (publish, meaning) = match stricter(policy) {
+        Next::Stricter(publish, meaning) => (publish, meaning),
+        Next::Nothing => return at_the_end(policy, p, sp),
+        Next::Unknown => {
+            let why = "The policy published has a p that is none of none, quarantine and reject: \
+                receivers take it for none. Mend it first.";
+            return step(None, why.into());
         }
     };
     if let Some(obstacle) = obstacle(standing, p, sp) {
         return step(None, format!("Not yet: {obstacle}"));
     }
-    let (publish, meaning) = stricter;
     let strangers = p.strangers.saturating_add(sp.strangers);
     let why = format!(
         "It would hit {} of strangers, {} passed on, and {} of yours; {meaning}.",

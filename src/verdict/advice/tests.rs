@@ -95,6 +95,12 @@ fn one_step_follows_the_other() {
         assert_eq!(publish, expected, "{p}: {why}");
         assert!(why.ends_with('.'), "{why}");
     }
+    for (p, expected) in [("quarantine", "p=quarantine"), ("reject", "p=reject")] {
+        let mut part = standing(p, None);
+        part.policy.as_mut().expect("a policy").pct = Some(10);
+        let (publish, why) = next_of(&part);
+        assert_eq!(publish, Some(expected), "a part of the mail only: {why}");
+    }
     let (_, why) = next_of(&standing("none", None));
     assert!(
         why.starts_with("It would hit 118 messages of strangers, 12 passed on, and 0 of yours")
