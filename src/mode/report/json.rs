@@ -93,8 +93,12 @@ const LISTED: usize = 50;
 /// A standing with the senders that have most messages, in their order.
 fn listed(standing: &Standing, top: usize) -> StandingJson<'_> {
     let mut largest: Vec<usize> = (0..standing.senders.len()).collect();
-    let messages = |n: &usize| standing.senders[*n].history.tally.messages.messages;
-    largest.sort_by_key(|n| Reverse(messages(n)));
+    // As a store orders them, so that the pages list the same ones.
+    let order = |n: usize| {
+        let History { sender, tally, .. } = &standing.senders[n].history;
+        (Reverse(tally.messages.messages), sender)
+    };
+    largest.sort_by(|one, other| order(*one).cmp(&order(*other)));
     let left_out = largest.split_off(largest.len().min(top.max(LISTED)));
     largest.sort_unstable();
     let senders = largest.into_iter().map(|n| SenderJson::from(&standing.senders[n])).collect();
