@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::{AskError, ClusterAnswers, WHOLE, tally, useful};
+use super::{AskError, ClusterAnswers, WHOLE, tally};
 use crate::{
     answers::{FailureRow, TlsRow, TlsSums},
     report::{Kind, Text},
@@ -53,7 +53,7 @@ pub(super) fn each(
 ) -> Result<(), AskError> {
     let path = format!("/{}/_search?scroll={KEPT}&{WHOLE}", cluster.index(kind));
     let body = json!({ "size": PAGE, "sort": ["_doc"], "query": query, "_source": fields });
-    let mut page = useful(&cluster.client.post(&path, &body)?)?;
+    let mut page = cluster.post(&path, &body)?;
     loop {
         let hits = page["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
         hits.iter().for_each(|hit| take(hit["_id"].as_str().unwrap_or_default(), &hit["_source"]));
@@ -80,7 +80,7 @@ pub(super) fn newest(
     let newest = json!({ date: { "order": "desc", "unmapped_type": "date" } });
     let sort: Vec<&Value> = std::iter::once(&newest).chain(order).collect();
     let body = json!({ "size": most.min(WINDOW), "query": query, "sort": sort });
-    let mut found = useful(&cluster.client.post(&path, &body)?)?;
+    let mut found = cluster.post(&path, &body)?;
     let hits = found["hits"]["hits"].as_array_mut().map(std::mem::take).unwrap_or_default();
     let document = |mut hit: Value| Some((hit["_id"].as_str()?.to_owned(), hit["_source"].take()));
     Ok(hits.into_iter().filter_map(document).collect())

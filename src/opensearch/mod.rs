@@ -17,7 +17,13 @@ mod senders;
 mod situations;
 mod tally;
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use ureq::http::Method;
@@ -137,8 +143,20 @@ impl ClusterAnswers {
     fn search(&self, kind: Kind, query: &Value, aggregations: &Value) -> Result<Value, AskError> {
         let path = format!("/{}/_search?{WHOLE}", self.index(kind));
         let body = json!({ "size": 0, "query": query, "aggs": aggregations });
-        let mut answer = useful(&self.client.post(&path, &body)?)?;
-        Ok(answer["aggregations"].take())
+        Ok(self.post(&path, &body)?["aggregations"].take())
+    }
+
+    /// Asks; again where the cluster has no room for it at this moment.
+    fn post(&self, path: &str, body: &Value) -> Result<Value, AskError> {
+        let mut pauses = PAUSES.into_iter().map(Duration::from_millis);
+        loop {
+            let busy = match self.client.post(path, body) {
+                Err(Unavailable::Busy(reason)) => Unavailable::Busy(reason),
+                answer => return useful(&answer?),
+            };
+            let pause = pauses.next().filter(|pause| self.client.has_time_for(*pause));
+            thread::sleep(pause.ok_or(busy)?);
+        }
     }
 
     fn send(&self, method: &Method, path: &str, body: &Value) -> Result<Value, AskError> {
@@ -170,6 +188,9 @@ fn reason(answer: &Answer) -> String {
     let causes: Vec<&str> = causes.into_iter().filter_map(Value::as_str).collect();
     if causes.is_empty() { answer.summary() } else { causes.join(": ") }
 }
+
+/// Milliseconds for which a cluster that is busy is left alone before it is asked again.
+const PAUSES: [u64; 6] = [250, 500, 1000, 2000, 4000, 8000];
 
 /// So many documents that are newer than a report and can't be read are passed over.
 const UNREADABLE: usize = 100;

@@ -32,7 +32,7 @@ impl ClusterAnswers {
     pub(crate) fn situations(&self) -> Result<Vec<Situation>, AskError> {
         let path = format!("/{INDEX}/_search?{WHOLE}");
         let body = json!({ "size": MOST, "sort": ["_doc"] });
-        let found = useful(&self.client.post(&path, &body)?)?;
+        let found = self.post(&path, &body)?;
         let hits = found["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
         Ok(hits.iter().filter_map(|hit| situation(&hit["_source"])).collect())
     }

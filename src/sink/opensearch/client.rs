@@ -38,6 +38,9 @@ pub enum Unavailable {
     /// A node, or a proxy before it, can't answer now.
     #[error("{0}")]
     NotNow(String),
+    /// The cluster has too much to do, or too little memory, at this moment.
+    #[error("{0}")]
+    Busy(String),
     /// The answer is longer than is taken.
     #[error("{0}")]
     TooLong(String),
@@ -81,10 +84,18 @@ impl Answer {
         let start = &self.body[..self.body.len().min(SUMMED_UP)];
         let reason = match serde_json::from_slice::<Body>(start) {
             Ok(Body { message: Some(message), .. }) => message,
-            Ok(Body { error, .. }) => match error.get("reason").unwrap_or(&error) {
-                serde_json::Value::String(reason) => reason.clone(),
-                other => other.to_string(),
-            },
+            Ok(Body { error, .. }) => {
+                // What a shard says is left out of the summary of all.
+                let of_shard = error["failed_shards"][0]["reason"]["reason"].as_str();
+                match error.get("reason").unwrap_or(&error) {
+                    serde_json::Value::String(reason) => [Some(&**reason), of_shard]
+                        .into_iter()
+                        .flatten()
+                        .collect::<Vec<_>>()
+                        .join(": "),
+                    other => other.to_string(),
+                }
+            }
             Err(_) => String::from_utf8_lossy(start).into_owned(),
         };
         let reason: String = reason.chars().take(300).collect();
@@ -147,6 +158,11 @@ impl Client {
     #[must_use]
     pub fn until(self, end: Instant) -> Client {
         Client { until: Some(end), ..self }
+    }
+
+    /// True if there is so much time left.
+    pub(crate) fn has_time_for(&self, pause: Duration) -> bool {
+        self.until.is_none_or(|end| end.saturating_duration_since(Instant::now()) > pause)
     }
 
     /// Sends a request to one node, or, where it can't be reached, to the others in turn.
@@ -281,7 +297,8 @@ fn useful(answer: Result<Answer, Unavailable>) -> Result<Answer, Unavailable> {
     let answer = answer?;
     match answer.status {
         // Redirects come from proxies, for a while.
-        300..=399 | 401 | 407 | 429 | 500.. => Err(Unavailable::NotNow(answer.summary())),
+        300..=399 | 401 | 407 | 500.. => Err(Unavailable::NotNow(answer.summary())),
+        429 => Err(Unavailable::Busy(answer.summary())),
         _ => Ok(answer),
     }
 }
