@@ -82,6 +82,14 @@ pub struct Groups {
 }
 
 impl Groups {
+    /// The domains of groups by domain.
+    pub fn domains(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().filter_map(|group| match &group.key {
+            Key::Domain(domain) => Some(domain.as_str()),
+            _ => None,
+        })
+    }
+
     /// Puts the groups into their order and keeps the first ones.
     pub(crate) fn new(total: Tally, by: By, mut groups: Vec<Group>, top: usize) -> Groups {
         if by == By::Day {

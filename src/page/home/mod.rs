@@ -22,9 +22,9 @@ use super::{
     words::{self, Said, Then},
 };
 use crate::{
-    answers::{Answers, By, Choice, Filter, Groups, Key, Messages, overview::Tls},
+    answers::{Answers, By, Choice, Filter, Groups, Messages, overview::Tls},
     changes::{Change, ChangeKind},
-    verdict::{Mine, standing},
+    verdict::{Mine, standings},
 };
 
 /// Domains whose senders are judged; of the others there are numbers only.
@@ -92,16 +92,14 @@ impl Home {
         let filter = asked.filter(place.now);
         let ends = filter.whole_end(place.now);
         let newest = answers.newest(&Filter::default())?;
-        let Groups { total, mut groups, omitted } =
-            answers.groups(&filter, By::Domain, asked.rows.unwrap_or(200))?;
+        let found = answers.groups(&filter, By::Domain, asked.rows.unwrap_or(200))?;
         let tls = answers.tls(&filter, POLICIES)?;
+        let judged: Vec<&str> = found.domains().take(CARDS).collect();
+        let standings = standings(answers, &filter, &judged, mine, ends, JUDGED)?;
+        let Groups { total, mut groups, omitted } = found;
         let others = groups.split_off(groups.len().min(CARDS));
-        let mut domains = Vec::new();
-        for group in &groups {
-            let Key::Domain(domain) = &group.key else { continue };
-            let found = standing(answers, &filter, domain, mine, ends, JUDGED)?;
-            domains.push(Card::new(place, asked, &filter, &found, &tls));
-        }
+        let card = |found| Card::new(place, asked, &filter, found, &tls);
+        let mut domains: Vec<Card> = standings.iter().map(card).collect();
         domains.sort_by_key(|card| {
             let failed = card.own.messages.saturating_sub(card.own.pass);
             (Reverse(failed), Reverse(card.strangers - card.strangers_refused))

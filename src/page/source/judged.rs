@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::{
-    answers::{Answers, Choice, Filter, Groups, Key},
+    answers::{Answers, Choice, Filter, Groups},
     page::{asked::Asked, frame::Place, view::View, words::Said},
-    verdict::{Judged, Mechanism, Mine, standing},
+    verdict::{Judged, Mechanism, Mine, Standing, standings},
 };
 
 /// Domains that are asked about, and senders that are judged of each.
@@ -40,17 +40,16 @@ pub(super) fn judgements<A: Answers>(
     let period = asked.filter(place.now);
     let filter = Filter { since: period.since, until: period.until, ..Filter::default() };
     let ends = filter.whole_end(place.now);
-    let mut all = Vec::new();
-    for group in domains.groups.iter().take(DOMAINS) {
-        let Key::Domain(domain) = &group.key else { continue };
-        let found = standing(answers, &filter, domain, mine, ends, SENDERS)?;
-        let itself = found.senders.iter().find(|one| one.history.sender.name == sender);
-        let about =
-            asked.period_only().with(|asked| asked.filter.domains = Choice::of(domain.clone()));
-        let href = place.link(View::Domain, &about);
-        all.extend(itself.map(|one| judgement(domain, href, one)));
-    }
-    Ok(all)
+    let domains: Vec<&str> = domains.domains().take(DOMAINS).collect();
+    let found = standings(answers, &filter, &domains, mine, ends, SENDERS)?;
+    let of_domain = |found: &Standing| {
+        let itself = found.senders.iter().find(|one| one.history.sender.name == sender)?;
+        let about = asked
+            .period_only()
+            .with(|asked| asked.filter.domains = Choice::of(found.domain.clone()));
+        Some(judgement(&found.domain, place.link(View::Domain, &about), itself))
+    };
+    Ok(found.iter().filter_map(of_domain).collect())
 }
 
 fn judgement(domain: &str, href: String, one: &Judged) -> Judgement {
