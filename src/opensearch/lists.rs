@@ -60,11 +60,14 @@ pub(super) fn each(
         let id = page["_scroll_id"].clone();
         if hits.len() < PAGE {
             // It ends by itself in a minute, too.
-            let _ = cluster.send(&Method::DELETE, "/_search/scroll", &json!({ "scroll_id": [id] }));
+            let body = json!({ "scroll_id": [id] }).to_string();
+            let json = "application/json";
+            let _ =
+                cluster.client.request(&Method::DELETE, "/_search/scroll", json, body.as_bytes());
             return Ok(());
         }
         let next = json!({ "scroll": KEPT, "scroll_id": id });
-        page = cluster.send(&Method::POST, "/_search/scroll", &next)?;
+        page = cluster.post("/_search/scroll", &next)?;
     }
 }
 

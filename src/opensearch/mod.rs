@@ -26,7 +26,6 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use ureq::http::Method;
 
 use crate::{
     answers::{
@@ -159,12 +158,6 @@ impl ClusterAnswers {
         }
     }
 
-    fn send(&self, method: &Method, path: &str, body: &Value) -> Result<Value, AskError> {
-        let body = body.to_string();
-        let answer = self.client.request(method, path, "application/json", body.as_bytes())?;
-        useful(&answer)
-    }
-
     /// The largest value of a date, in seconds since 1970.
     fn newest_of(&self, kind: Kind, query: &Value, field: &str) -> Result<Option<i64>, AskError> {
         let found =
@@ -175,18 +168,9 @@ impl ClusterAnswers {
 
 fn useful(answer: &Answer) -> Result<Value, AskError> {
     if answer.status >= 300 {
-        return Err(AskError::Refused(reason(answer)));
+        return Err(AskError::Refused(answer.of_shard().unwrap_or_else(|| answer.summary())));
     }
     serde_json::from_slice(&answer.body).map_err(|_| AskError::Senseless("not JSON"))
-}
-
-/// What a shard says, which the summary of all leaves out.
-fn reason(answer: &Answer) -> String {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let of_shard = &body["error"]["failed_shards"][0]["reason"];
-    let causes = [&of_shard["reason"], &of_shard["caused_by"]["reason"]];
-    let causes: Vec<&str> = causes.into_iter().filter_map(Value::as_str).collect();
-    if causes.is_empty() { answer.summary() } else { causes.join(": ") }
 }
 
 /// Milliseconds for which a cluster that is busy is left alone before it is asked again.

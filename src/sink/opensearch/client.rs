@@ -66,16 +66,30 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// What a shard that failed says, which the reason of the whole leaves out.
+fn of_shard(error: &Value) -> Option<String> {
+    let reason = &error["failed_shards"][0]["reason"];
+    let causes = [&reason["reason"], &reason["caused_by"]["reason"]];
+    let causes: Vec<&str> = causes.into_iter().filter_map(Value::as_str).collect();
+    (!causes.is_empty()).then(|| causes.join(": "))
+}
+
 /// Bytes of an answer that are looked at to sum it up.
 const SUMMED_UP: usize = 64 << 10;
 
 impl Answer {
+    /// What a shard that failed says, if the whole failed by it.
+    pub(crate) fn of_shard(&self) -> Option<String> {
+        let body: Value = serde_json::from_slice(&self.body).ok()?;
+        of_shard(&body["error"])
+    }
+
     /// Status and the beginning of the body, for a log.
     pub fn summary(&self) -> String {
         // Of OpenSearch, and of OpenSearch Dashboards.
         #[derive(serde::Deserialize)]
         struct Body {
-            error: serde_json::Value,
+            error: Value,
             message: Option<String>,
         }
         if self.body.trim_ascii_start().starts_with(b"<") {
@@ -85,16 +99,15 @@ impl Answer {
         let reason = match serde_json::from_slice::<Body>(start) {
             Ok(Body { message: Some(message), .. }) => message,
             Ok(Body { error, .. }) => {
-                // What a shard says is left out of the summary of all.
-                let of_shard = error["failed_shards"][0]["reason"]["reason"].as_str();
-                match error.get("reason").unwrap_or(&error) {
-                    serde_json::Value::String(reason) => [Some(&**reason), of_shard]
-                        .into_iter()
-                        .flatten()
-                        .collect::<Vec<_>>()
-                        .join(": "),
+                let reason = match error.get("reason").unwrap_or(&error) {
+                    Value::String(reason) => reason.clone(),
                     other => other.to_string(),
-                }
+                };
+                [Some(reason), of_shard(&error)]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(": ")
             }
             Err(_) => String::from_utf8_lossy(start).into_owned(),
         };

@@ -1,6 +1,16 @@
 //! The answers of OpenSearch are those of SQLite, and the sums over what was put in.
 
-use std::path::Path;
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use email_report_processor::{
     answers::{Answers, By, Choice, Filter},
@@ -23,13 +33,13 @@ use crate::support::{
     server::OpenSearch,
 };
 
-fn cluster(server: &OpenSearch, [dmarc, tlsrpt, failures]: [&str; 3]) -> ClusterAnswers {
+fn cluster(url: &str, [dmarc, tlsrpt, failures]: [&str; 3]) -> ClusterAnswers {
     let target = |index: &str| Target {
         index: IndexName::new(index.into()).expect("a name"),
         pipeline: None,
     };
     let config = OpenSearchConfig {
-        nodes: vec![server.url.clone()],
+        nodes: vec![url.to_owned()],
         auth: None,
         ca_file: None,
         client: None,
@@ -109,7 +119,7 @@ fn answers_are_the_sums_over_the_documents() {
             reports(&mut Rng::new(seed, 1), 60).into_iter().filter_map(modest).collect();
         all.iter().for_each(|report| naive.add(report));
         put(server, &index, &all);
-        let cluster = cluster(server, [&index, "sums-none", "sums-none"]);
+        let cluster = cluster(&server.url, [&index, "sums-none", "sums-none"]);
         compare(&naive, &cluster, 25, seed);
 
         let Some(Report::Aggregate(first)) = all.first() else { unreachable!() };
@@ -122,7 +132,7 @@ fn answers_are_the_sums_over_the_documents() {
 #[test]
 fn nothing_is_told_of_indices_that_are_not_there() {
     let Some(server) = SHARED.as_ref() else { return };
-    let overview = cluster(server, ["no-dmarc", "no-tls", "no-failures"])
+    let overview = cluster(&server.url, ["no-dmarc", "no-tls", "no-failures"])
         .overview(&Filter::default(), 10)
         .expect("an answer");
     assert!(overview.is_empty() && overview.newest_of_all.is_none());
@@ -218,7 +228,7 @@ fn check_reports(stores: &BothStores, server: &OpenSearch) {
 }
 
 fn check_answers(stores: &BothStores, server: &OpenSearch) {
-    let cluster = cluster(server, ["both-dmarc", "both-tlsrpt", "both-f"]);
+    let cluster = cluster(&server.url, ["both-dmarc", "both-tlsrpt", "both-f"]);
     let mut reader = Reader::open(Path::new(&stores.file())).expect("the store");
     let answers = reader.answers().expect("a moment");
     let all = answers.totals(&Filter::default()).expect("sums");
@@ -246,4 +256,51 @@ fn check_answers(stores: &BothStores, server: &OpenSearch) {
             assert_eq!(found, expected, "{by:?}");
         }
     }
+}
+
+/// Answers these statuses, one a request, and then 200, without any document. Gives the address,
+/// and counts the requests.
+fn busy(statuses: &'static [u16]) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = BufReader::new(client.expect("a client"));
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                client.read_line(&mut line).expect("a header");
+                if let Some((_, value)) = line.to_lowercase().split_once("content-length:") {
+                    length = value.trim().parse().expect("a number");
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            io::copy(&mut client.by_ref().take(length), &mut io::sink()).expect("a body");
+            let n = count.fetch_add(1, Ordering::Relaxed);
+            let status = statuses.get(n).copied().unwrap_or(200);
+            let body = r#"{"aggregations":{},"error":{"reason":"all shards failed","failed_shards":[{"reason":{"reason":"too much at once"}}]}}"#;
+            let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n", body.len());
+            let answer = format!("{head}Connection: close\r\n\r\n{body}");
+            let _ = client.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn a_cluster_that_is_busy_is_asked_again() {
+    let (url, asked) = busy(&[429, 429]);
+    let totals = cluster(&url, ["a", "b", "c"]).totals(&Filter::default()).expect("an answer");
+    assert_eq!((totals.messages.messages, asked.load(Ordering::Relaxed)), (0, 3));
+
+    // Who has no time for that is told at once, and why.
+    let (url, asked) = busy(&[429; 100]);
+    let hurried = cluster(&url, ["a", "b", "c"]).until(Instant::now() + Duration::from_millis(100));
+    let error = hurried.totals(&Filter::default()).expect_err("no time");
+    let told = "HTTP status 429: all shards failed: too much at once";
+    assert_eq!((error.to_string().as_str(), asked.load(Ordering::Relaxed)), (told, 1));
 }
