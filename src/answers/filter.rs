@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Disposition, Evaluated, Network, folded, is_at_or_below};
-
-/// In seconds.
-const DAY: i64 = 86_400;
+use crate::moment::DAY;
 
 /// Which records are meant: those that every property lets through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Filter, folded, tally::capped_sum};
-
-/// Seconds of a day.
-const DAY: i64 = 86_400;
+use crate::moment::DAY;
 
 /// TLS sessions of a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     answers::{Choice, Day, Filter, Histories, History, Selector, Signs},
+    moment::DAY,
     report::Kind,
 };
 
@@ -26,8 +27,6 @@ const AT_ONCE: usize = 250;
 /// Days of senders in one answer; more are fetched page by page.
 const DAYS: i64 = 15_000;
 const PAGE: usize = 10_000;
-
-const DAY: i64 = 86_400;
 
 pub(super) fn histories(
     cluster: &ClusterAnswers,

@@ -15,9 +15,10 @@ use super::{
     senders::{Heavy, Senders, places},
     weights::{Heaviest, Whom},
 };
-use crate::answers::{By, Group, Groups, Key, Outcome, RawResult, Tally, capped_sum};
-
-const DAY: i64 = 86_400;
+use crate::{
+    answers::{By, Group, Groups, Key, Outcome, RawResult, Tally, capped_sum},
+    moment::DAY,
+};
 
 impl Scan<'_> {
     /// For each filter sums over all records that are meant.

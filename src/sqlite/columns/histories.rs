@@ -23,10 +23,9 @@ use super::{
 };
 use crate::{
     answers::{Day, Evaluated, Histories, History, Outcome, Selector, Sign, Signs, capped_sum},
+    moment::DAY,
     report::aggregate::FORWARDING,
 };
-
-const DAY: i64 = 86_400;
 
 impl Scan<'_> {
     /// For each filter what is known of the senders with most messages.
