@@ -20,7 +20,7 @@ pub(super) struct NextStep {
     pub(super) hits: Vec<PolicyHit>,
     /// Those that fail, of senders with so few messages that they were not judged.
     pub(super) rest: u64,
-    /// No policy is stricter than the one that is published.
+    /// As [`verdict::Step`] has it.
     #[serde(skip)]
     pub(super) is_strictest: bool,
     /// Messages of one's own that a strict policy would hit, or hits.
@@ -58,9 +58,8 @@ impl NextStep {
             strangers: hit.strangers,
             senders: hit.senders.into_iter().map(|one| (one.name.into(), one.messages)).collect(),
         };
-        let is_reject = found.policy.as_ref().is_some_and(|one| one.p.as_deref() == Some("reject"));
         Some(NextStep {
-            is_strictest: next.publish.is_none() && is_reject,
+            is_strictest: next.is_strictest,
             // `p` and `sp`.
             hits_own: hits.iter().take(2).map(|hit| hit.yours).fold(0, u64::saturating_add),
             publish: next.publish,

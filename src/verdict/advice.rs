@@ -71,6 +71,9 @@ pub struct Step {
     pub publish: Option<&'static str>,
     /// Why this, or why nothing yet.
     pub why: String,
+    /// `p=reject` is in force for all mail: no policy is stricter.
+    #[serde(skip)]
+    pub is_strictest: bool,
 }
 
 /// A tag, what it means, and which of a sender's messages it hits.
@@ -165,7 +168,7 @@ fn tags(policy: &PolicyPublished) -> String {
 }
 
 fn step(publish: Option<&'static str>, why: String) -> Step {
-    Step { publish, why }
+    Step { publish, why, is_strictest: false }
 }
 
 /// What comes after a policy.
@@ -298,7 +301,7 @@ fn at_the_end(policy: &PolicyPublished, p: &Hit, sp: &Hit) -> Step {
             counted(yours, "message"),
             named(all.map(|one| (&*one.name, one.messages)))
         );
-        return step(None, why);
+        return Step { publish: None, why, is_strictest: true };
     }
     let milder =
         |tag: &Option<crate::report::Text>| tag.as_deref().is_some_and(|value| value != "reject");
@@ -310,7 +313,8 @@ fn at_the_end(policy: &PolicyPublished, p: &Hit, sp: &Hit) -> Step {
         );
         return step(Some("sp=reject"), why);
     }
-    step(None, "All is done: p=reject is in force, and hits none of your mail.".into())
+    let why = "All is done: p=reject is in force, and hits none of your mail.".into();
+    Step { publish: None, why, is_strictest: true }
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ fn standing(p: &str, testing: Option<&str>) -> Standing {
 }
 
 fn next_of(standing: &Standing) -> (Option<&'static str>, String) {
-    let Step { publish, why } = advice(standing).next;
+    let Step { publish, why, .. } = advice(standing).next;
     (publish, why)
 }
 
@@ -134,4 +134,21 @@ fn a_step_waits_for_what_would_be_hit() {
     let mut repaired = standing("none", None);
     repaired.senders.push(judged("SendGrid", Bucket::NeedsRepair, 206, 206, Signs::default()));
     assert_eq!(next_of(&repaired).0, Some("p=quarantine; t=y"));
+}
+
+#[test]
+fn only_what_is_in_force_is_the_strictest() {
+    let of = |standing: &Standing| {
+        let Step { publish, is_strictest, .. } = advice(standing).next;
+        (publish, is_strictest)
+    };
+    assert_eq!(of(&standing("reject", None)), (None, true));
+    assert_eq!(of(&standing("nonsense", None)), (None, false));
+    // Tried, or for a part of the mail, and more is not advised yet.
+    for (testing, pct) in [(Some("y"), None), (None, Some(10))] {
+        let mut tried = standing("reject", testing);
+        tried.policy.as_mut().expect("a policy").pct = pct;
+        tried.tally.last = Some(BEGIN + 5 * DAY);
+        assert_eq!(of(&tried), (None, false));
+    }
 }
