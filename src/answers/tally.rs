@@ -208,6 +208,11 @@ impl Messages {
         self.messages.saturating_sub(self.pass)
     }
 
+    /// Those that were put into quarantine or rejected.
+    pub fn refused(&self) -> u64 {
+        self.disposition.quarantine.saturating_add(self.disposition.reject)
+    }
+
     /// Those that did not pass DMARC and were delivered all the same, as far as that can be told from
     /// sums: nearly all that pass are delivered.
     pub fn delivered_failing(&self) -> u64 {

@@ -200,7 +200,7 @@ fn lanes(found: Option<&Standing>, days: &Groups, tls: &[TlsDay]) -> Vec<Lane> {
     let mut lanes = match found {
         None => vec![Lane::of_messages("Messages", all)],
         Some(found) => {
-            let own = Own::days(found);
+            let own = super::standing::days(found.own());
             let others = all.into_iter().map(|(day, count)| {
                 (day, count.without(own.get(&day).copied().unwrap_or_default()))
             });
@@ -254,7 +254,7 @@ impl Content for DomainPage {
                 let Messages { messages, pass, spf_aligned, dkim_aligned, .. } = row.messages;
                 vec![
                     row.sender.whole().to_owned(),
-                    table.bucket.to_owned(),
+                    table.bucket.word().to_owned(),
                     messages.to_string(),
                     pass.to_string(),
                     spf_aligned.to_string(),

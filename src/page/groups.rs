@@ -59,13 +59,6 @@ pub(super) struct GroupRow {
     pub(super) not: String,
 }
 
-impl GroupRow {
-    /// Messages that were put into quarantine or rejected.
-    pub(super) fn refused(&self) -> u64 {
-        self.messages.disposition.quarantine.saturating_add(self.messages.disposition.reject)
-    }
-}
-
 /// What a table is called.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Named {
@@ -212,7 +205,8 @@ impl GroupTable {
     pub(super) fn csv(&self, first: &'static str) -> super::content::Table {
         let row = |row: &GroupRow| {
             let Messages { messages, pass, spf_aligned, dkim_aligned, .. } = row.messages;
-            let numbers = [messages, pass, spf_aligned, dkim_aligned, row.refused(), row.reports];
+            let numbers =
+                [messages, pass, spf_aligned, dkim_aligned, row.messages.refused(), row.reports];
             std::iter::once(row.name.whole().to_owned())
                 .chain(numbers.map(|number| number.to_string()))
                 .collect()

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     answers::{Choice, Filter, Messages},
-    verdict::{Bucket, Judged, Mechanism, Standing, Whose},
+    verdict::{Bucket, Judged, Mechanism, SenderSums, Standing, Whose},
 };
 
 /// At least so many senders of a domain are judged, as by `report`: whose key signs depends on who
@@ -31,37 +31,29 @@ pub(super) struct Own {
 impl Own {
     /// Of the senders that are the domain's own.
     pub(super) fn of(found: &Standing) -> Own {
-        let own = found.senders.iter().filter(|one| is_own(one));
-        own.fold(Own::default(), |sum, one| sum.and(&one.history.tally.messages))
+        SenderSums::own(found).now.into()
     }
 
     /// The same senders in the time before; nothing if they sent none, or there was no such time.
     pub(super) fn before(found: &Standing) -> Option<Own> {
-        let own = found.senders.iter().filter(|one| is_own(one));
-        let sum = own.filter_map(|one| one.before.as_ref()).fold(Own::default(), Own::and);
-        (sum.messages > 0).then_some(sum)
-    }
-
-    /// Of the senders that are the domain's own, day by day.
-    pub(super) fn days(found: &Standing) -> BTreeMap<i64, Count> {
-        let mut days: BTreeMap<i64, Count> = BTreeMap::new();
-        let own = found.senders.iter().filter(|one| is_own(one));
-        for day in own.flat_map(|one| &one.history.days) {
-            days.entry(day.begin).or_default().add(day);
-        }
-        days
-    }
-
-    fn and(self, messages: &Messages) -> Own {
-        Own {
-            messages: self.messages.saturating_add(messages.messages),
-            pass: self.pass.saturating_add(messages.pass),
-        }
+        let before = SenderSums::own(found).before;
+        (before.messages > 0).then(|| before.into())
     }
 }
 
-fn is_own(one: &Judged) -> bool {
-    matches!(one.verdict.bucket, Bucket::Mine | Bucket::NeedsRepair)
+impl From<Messages> for Own {
+    fn from(Messages { messages, pass, .. }: Messages) -> Own {
+        Own { messages, pass }
+    }
+}
+
+/// The mail of senders, day by day.
+pub(super) fn days<'j>(senders: impl IntoIterator<Item = &'j Judged>) -> BTreeMap<i64, Count> {
+    let mut days: BTreeMap<i64, Count> = BTreeMap::new();
+    for day in senders.into_iter().flat_map(|one| &one.history.days) {
+        days.entry(day.begin).or_default().add(day);
+    }
+    days
 }
 
 /// A policy's word, if it is one of RFC 7489.
@@ -72,7 +64,7 @@ pub(super) fn policy_word(said: Option<&str>) -> Option<&'static str> {
 /// Senders of which the same is thought.
 #[derive(Debug, Serialize)]
 pub(super) struct BucketTable {
-    pub(super) bucket: &'static str,
+    pub(super) bucket: Bucket,
     #[serde(skip)]
     pub(super) title: &'static str,
     #[serde(skip)]
@@ -87,10 +79,9 @@ const FIRST: usize = 5;
 
 impl BucketTable {
     fn split(&self) -> (&[SenderRow], &[SenderRow]) {
-        let is_own = ["needs_repair", "mine"].contains(&self.bucket);
         let all = self.senders.len();
         // One more would take no more room than the words that there is one.
-        let shown = if is_own || all <= FIRST + 1 { all } else { FIRST };
+        let shown = if self.bucket.is_own() || all <= FIRST + 1 { all } else { FIRST };
         self.senders.split_at(shown)
     }
 
@@ -149,9 +140,7 @@ pub(super) fn buckets(
     let filter = asked.filter(place.now);
     let table = |bucket: Bucket| {
         let senders: Vec<SenderRow> = found
-            .senders
-            .iter()
-            .filter(|one| one.verdict.bucket == bucket)
+            .of(bucket)
             .map(|one| SenderRow {
                 claim: button(claims, &found.domain, one),
                 ..row(place, asked, &filter, one)
@@ -160,7 +149,7 @@ pub(super) fn buckets(
         let messages =
             senders.iter().fold(0_u64, |sum, row| sum.saturating_add(row.messages.messages));
         let (title, about) = words(bucket);
-        BucketTable { bucket: bucket.word(), title, about, messages, senders }
+        BucketTable { bucket, title, about, messages, senders }
     };
     Bucket::ALL.into_iter().map(table).filter(|table| !table.senders.is_empty()).collect()
 }
@@ -187,7 +176,7 @@ fn words(bucket: Bucket) -> (&'static str, &'static str) {
 /// Of what is the domain's own by evidence, well or not, nothing need be said.
 fn button(claims: Claims, domain: &str, one: &Judged) -> Option<Claim> {
     let claim = claims.button(domain, &Whose::Sender(one.history.sender.name.clone()))?;
-    let is_plain = is_own(one) && claim.change == Change::Add;
+    let is_plain = one.verdict.bucket.is_own() && claim.change == Change::Add;
     (!is_plain).then_some(claim)
 }
 
@@ -206,11 +195,6 @@ fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow 
             }),
         )
     };
-    let days = history.days.iter().map(|day| {
-        let mut count = Count::default();
-        count.add(day);
-        (day.begin, count)
-    });
     let range = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now));
     let then = |second: Option<i64>| second.map(|second| Then::new(second, place.now));
     SenderRow {
@@ -228,8 +212,8 @@ fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow 
         last: then(history.tally.last),
         spark: Spark::new(
             range,
-            &days.collect(),
-            if is_own(one) { ["pass", "fail"] } else { ["faint", "quiet"] },
+            &days([one]),
+            if verdict.bucket.is_own() { ["pass", "fail"] } else { ["faint", "quiet"] },
         ),
         href: choose(View::Sender, false),
         only: choose(View::Domain, false),

@@ -39,6 +39,11 @@ impl Standing {
     pub(crate) fn of(&self, bucket: Bucket) -> impl Iterator<Item = &Judged> {
         self.senders.iter().filter(move |one| one.verdict.bucket == bucket)
     }
+
+    /// The domain's own senders, all well or not.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Judged> {
+        self.senders.iter().filter(|one| one.verdict.bucket.is_own())
+    }
 }
 
 /// Asks a store how a domain stands: the mail of the filter, whose domains are not looked at, in

@@ -25,7 +25,7 @@ impl SenderSums {
 
     /// Those of a domain's own senders, all well or not.
     pub(crate) fn own(standing: &Standing) -> SenderSums {
-        SenderSums::of(standing.senders.iter().filter(|one| one.verdict.bucket.is_own()))
+        SenderSums::of(standing.own())
     }
 
     /// What was delivered.

@@ -12,11 +12,11 @@ use crate::{
         frame::Place,
         groups,
         policy::NextStep,
-        standing::{Own, policy_word},
+        standing::{Own, days, policy_word},
         view::View,
         words::Said,
     },
-    verdict::{Bucket, Standing},
+    verdict::{Bucket, Judged, SenderSums, Standing},
 };
 
 /// Senders to be mended that a card names.
@@ -107,25 +107,18 @@ impl Card {
         tls: &Tls,
     ) -> Card {
         let of_domain = asked.with(|asked| asked.filter.domains.only = vec![found.domain.clone()]);
-        let of = |bucket: Bucket| {
-            let all = found.senders.iter().filter(move |one| one.verdict.bucket == bucket);
-            all.map(|one| one.history.tally.messages)
-        };
-        let sum = |bucket| of(bucket).fold(0_u64, |sum, one| sum.saturating_add(one.messages));
-        let refused = of(Bucket::Stranger).fold(0_u64, |sum, one| {
-            sum.saturating_add(one.disposition.quarantine).saturating_add(one.disposition.reject)
-        });
-        let repair = |one: &crate::verdict::Judged| {
+        let of = |bucket| SenderSums::of(found.of(bucket)).now;
+        let strangers = of(Bucket::Stranger);
+        let repair = |one: &Judged| {
             let (name, messages) = (&one.history.sender.name, &one.history.tally.messages);
             let of_sender = of_domain.with(|asked| asked.filter.senders.only = vec![name.clone()]);
             Repair {
                 sender: name.as_str().into(),
                 href: place.link(View::Sender, &of_sender),
-                failed: messages.messages.saturating_sub(messages.pass),
+                failed: messages.failing(),
                 todo: one.verdict.todo.as_str().into(),
             }
         };
-        let repairs = found.senders.iter().filter(|one| one.verdict.bucket == Bucket::NeedsRepair);
         let range = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now));
         let own = Own::of(found);
         Card {
@@ -136,11 +129,11 @@ impl Card {
             own,
             own_before: Own::before(found)
                 .filter(|before| before.messages >= own.messages / COMPARED),
-            strangers: sum(Bucket::Stranger),
-            strangers_refused: refused.min(sum(Bucket::Stranger)),
-            forwarded: sum(Bucket::Forwarder),
-            unknown: sum(Bucket::Unknown).saturating_add(found.rest.messages),
-            to_repair: repairs.map(repair).collect(),
+            strangers: strangers.messages,
+            strangers_refused: strangers.refused().min(strangers.messages),
+            forwarded: of(Bucket::Forwarder).messages,
+            unknown: of(Bucket::Unknown).messages.saturating_add(found.rest.messages),
+            to_repair: found.of(Bucket::NeedsRepair).map(repair).collect(),
             next: NextStep::of(found, filter, place.now),
             tls: Sessions {
                 href: place.link(View::Tls, &of_domain),
@@ -166,12 +159,7 @@ impl Card {
 /// Day by day: the domain's own mail, or where there is none, that of all others.
 fn spark(range: (i64, i64), found: &Standing, has_own: bool) -> Option<Spark> {
     if has_own {
-        return Spark::new(range, &Own::days(found), ["pass", "fail"]);
+        return Spark::new(range, &days(found.own()), ["pass", "fail"]);
     }
-    let mut days = BTreeMap::new();
-    for day in found.senders.iter().flat_map(|one| &one.history.days) {
-        let count: &mut crate::page::chart::Count = days.entry(day.begin).or_default();
-        count.add(day);
-    }
-    Spark::new(range, &days, ["faint", "quiet"])
+    Spark::new(range, &days(&found.senders), ["faint", "quiet"])
 }

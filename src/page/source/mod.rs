@@ -149,12 +149,6 @@ impl SourcePage {
             tables,
         })
     }
-
-    /// Messages that were put into quarantine or rejected.
-    fn refused(&self) -> u64 {
-        let done = &self.messages.disposition;
-        done.quarantine.saturating_add(done.reject)
-    }
 }
 
 /// What is asked about, as something that may be a domain's own.
