@@ -190,7 +190,7 @@ fn chart(
     lanes: Vec<Lane>,
     policies: &[(i64, &'static str)],
 ) -> Option<Chart> {
-    let range = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now));
+    let range = chart::range(filter, place.now);
     Chart::new(chart::Shown { id: "days", range, lanes, policies })
 }
 

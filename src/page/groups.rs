@@ -10,6 +10,9 @@ use crate::answers::{Answers, Groups, Key, Messages, Network};
 /// Rows of a table, where nothing is said.
 pub(super) const ROWS: usize = 25;
 
+/// Rows that a page leads to at most.
+const MOST: usize = 1000;
+
 /// A table of groups.
 #[derive(Debug, Serialize)]
 pub(super) struct GroupTable {
@@ -40,8 +43,6 @@ pub(super) struct GroupRow {
     #[serde(skip)]
     pub(super) claim: Option<Claim>,
     pub(super) name: Said,
-    #[serde(skip)]
-    pub(super) address: Option<IpAddr>,
     /// What else is known of it.
     #[serde(skip_serializing_if = "Said::is_empty")]
     pub(super) about: Said,
@@ -57,6 +58,15 @@ pub(super) struct GroupRow {
     /// The same page without it.
     #[serde(skip)]
     pub(super) not: String,
+}
+
+impl GroupRow {
+    fn address(&self) -> Option<IpAddr> {
+        match self.key {
+            Key::Address(address) => address,
+            _ => None,
+        }
+    }
 }
 
 /// What a table is called.
@@ -78,17 +88,12 @@ impl GroupTable {
         groups: Groups,
     ) -> GroupTable {
         let Named { id, title, column, empty } = named;
-        let shown = asked.rows.unwrap_or(ROWS);
-        let more = (shown < 1000).then(|| {
-            place.link(view, &asked.with(|asked| asked.rows = Some((shown * 4).min(1000))))
-        });
         let row = |group: crate::answers::Group| {
             let link =
                 |is_not| choose(asked, &group.key, is_not).map(|asked| place.link(view, &asked));
             GroupRow {
                 claim: None,
                 name: name(&group.key),
-                address: if let Key::Address(address) = group.key { address } else { None },
                 about: Said::default(),
                 reports: group.tally.reports,
                 messages: group.tally.messages,
@@ -105,7 +110,7 @@ impl GroupTable {
             empty,
             rows: groups.groups.into_iter().map(row).collect(),
             omitted: groups.omitted,
-            more: more.unwrap_or_default(),
+            more: more(place, view, asked, asked.rows.unwrap_or(ROWS)).unwrap_or_default(),
         }
     }
 }
@@ -116,10 +121,10 @@ impl GroupTable {
     /// # Errors
     /// The store can't be read.
     pub(super) fn with_hosts<A: Answers>(mut self, answers: &A) -> Result<GroupTable, A::Error> {
-        let addresses: Vec<IpAddr> = self.rows.iter().filter_map(|row| row.address).collect();
+        let addresses: Vec<IpAddr> = self.rows.iter().filter_map(GroupRow::address).collect();
         let hosts = answers.hosts(&addresses)?;
         for row in &mut self.rows {
-            let host = row.address.and_then(|address| hosts.get(&address));
+            let host = row.address().and_then(|address| hosts.get(&address));
             row.about = host.map(host::line).unwrap_or_default();
         }
         Ok(self)
@@ -135,6 +140,12 @@ impl GroupTable {
         }
         self
     }
+}
+
+/// The same page with more rows than are shown, if that is possible.
+pub(super) fn more(place: Place, view: View, asked: &Asked, shown: usize) -> Option<String> {
+    (shown < MOST)
+        .then(|| place.link(view, &asked.with(|asked| asked.rows = Some((shown * 4).min(MOST)))))
 }
 
 /// What a value is called.

@@ -5,11 +5,12 @@ use serde::Serialize;
 use super::words::Said;
 use crate::{
     answers::Filter,
+    moment::DAY,
     verdict::{self, Standing},
 };
 
 /// A shorter time says too little: some senders work once a month.
-const LEAST: i64 = 28 * 86_400;
+const LEAST: i64 = 28 * DAY;
 
 /// The next step of a policy, and what other tags would have hit.
 #[derive(Debug, Serialize)]

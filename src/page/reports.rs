@@ -7,6 +7,7 @@ use super::{
     asked::{Asked, NamedReport},
     content::{Content, Table},
     frame::{Frame, Link, Place},
+    groups::more,
     trouble::Trouble,
     view::View,
     words::{self, Said, Then},
@@ -67,9 +68,7 @@ impl ReportList {
         let kind = asked.report.kind.unwrap_or(Kind::Dmarc);
         let rows = asked.rows.unwrap_or(ROWS);
         let found = answers.reports(kind, &asked.filter(place.now), rows)?;
-        let more = (found.len() == rows && rows < 1000).then(|| {
-            place.link(View::Reports, &asked.with(|asked| asked.rows = Some((rows * 4).min(1000))))
-        });
+        let more = if found.len() == rows { more(place, View::Reports, asked, rows) } else { None };
         let of_kind = |(other, words)| Link {
             words,
             href: place.link(View::Reports, &asked.with(|asked| asked.report.kind = Some(other))),

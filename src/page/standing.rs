@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     asked::Asked,
-    chart::{Count, Spark},
+    chart::{self, Count, Spark},
     frame::Place,
     mine::{Change, Claim, Claims},
     view::View,
@@ -195,7 +195,6 @@ fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow 
             }),
         )
     };
-    let range = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now));
     let then = |second: Option<i64>| second.map(|second| Then::new(second, place.now));
     SenderRow {
         sender: history.sender.name.as_str().into(),
@@ -211,7 +210,7 @@ fn row(place: Place, asked: &Asked, filter: &Filter, one: &Judged) -> SenderRow 
         first: then(history.tally.first),
         last: then(history.tally.last),
         spark: Spark::new(
-            range,
+            chart::range(filter, place.now),
             &days([one]),
             if verdict.bucket.is_own() { ["pass", "fail"] } else { ["faint", "quiet"] },
         ),

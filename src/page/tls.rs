@@ -104,7 +104,7 @@ impl TlsPage {
             frame: Frame::new(place, View::Tls, asked, "TLS"),
             chart: Chart::new(chart::Shown {
                 id: "days",
-                range: (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now)),
+                range: chart::range(&filter, place.now),
                 lanes: vec![
                     Lane::of_sessions("Sessions", &days),
                     Lane::of_tls("Those that failed", &days),

@@ -9,11 +9,12 @@ use std::{collections::BTreeMap, fmt::Write};
 use askama::Template;
 
 pub(super) use self::scale::Count;
-use self::scale::{Axis, DAY, Part, Percent, height, parts};
+use self::scale::{Axis, Part, Percent, height, parts};
 use super::words;
 use crate::{
-    answers::{Groups, Key, TlsDay},
+    answers::{Filter, Groups, Key, TlsDay},
     figures::{share, things, thousands},
+    moment::DAY,
 };
 
 /// Bars at most; with more days each stands for several.
@@ -355,6 +356,11 @@ fn summary(noun: &str, axis: &Axis, sums: &BTreeMap<i64, Count>) -> String {
         let _ = write!(words, " Most failed: {}, on {}.", thousands(worst.fail), axis.words(*n));
     }
     words
+}
+
+/// The time of a filter.
+pub(super) fn range(filter: &Filter, now: i64) -> (i64, i64) {
+    (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(now))
 }
 
 /// The days of DMARC results.

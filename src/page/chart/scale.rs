@@ -3,10 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::words;
-use crate::answers::Day;
-
-/// Seconds of a day.
-pub(super) const DAY: i64 = 86_400;
+use crate::{answers::Day, moment::DAY};
 
 /// 2012, the year of the first DMARC reports: what claims to be older would make all else small.
 const EARLIEST: i64 = 1_325_376_000;

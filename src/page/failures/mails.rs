@@ -64,19 +64,13 @@ impl FailedMail {
         let arrived: Option<Timestamp> = arrived.and_then(|text| text.parse().ok());
         let arrived = arrived.map(Timestamp::as_second);
         let source = failure["source_ip"].as_str();
-        let network = source.and_then(|address| address.parse::<Network>().ok());
-        let of_source = |network| {
-            let about =
-                asked.period_only().with(|asked| asked.filter.networks.only = vec![network]);
-            place.link(View::Address, &about)
-        };
         let signature = joined(failure, &["dkim_domain", "dkim_selector"]);
         FailedMail {
             arrived,
             then: arrived.map(|second| Then::new(second, place.now)),
             domains: texts(&failure["reported_domain"]),
             source: source.map(Said::from),
-            href: network.map(of_source).unwrap_or_default(),
+            href: source_page(place, asked, source).unwrap_or_default(),
             failed: texts(&failure["auth_failure"]),
             aligned: texts(&failure["identity_alignment"]),
             result: text(&failure["delivery_result"]),
@@ -86,6 +80,13 @@ impl FailedMail {
             persons: shows_persons.then(|| Persons::of(failure)),
         }
     }
+}
+
+/// The page of an address, if it is one.
+pub(super) fn source_page(place: Place, asked: &Asked, address: Option<&str>) -> Option<String> {
+    let network: Network = address?.parse().ok()?;
+    let about = asked.period_only().with(|asked| asked.filter.networks.only = vec![network]);
+    Some(place.link(View::Address, &about))
 }
 
 impl Persons {

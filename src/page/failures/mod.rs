@@ -11,13 +11,13 @@ use super::{
     asked::Asked,
     content::{Content, Table},
     frame::{Frame, Place},
-    groups::ROWS,
+    groups::{ROWS, more},
     trouble::Trouble,
     view::View,
     words::{self, Said},
 };
 use crate::answers::{
-    Answers, Network,
+    Answers,
     overview::{Counted, Failures},
 };
 
@@ -97,13 +97,8 @@ impl FailuresPage {
             messages: counted.messages,
         };
         let source = |counted: &Counted| {
-            let network = counted.value.as_deref().and_then(|text| text.parse::<Network>().ok());
-            let of_source = |network| {
-                let asked =
-                    asked.period_only().with(|asked| asked.filter.networks.only = vec![network]);
-                place.link(View::Address, &asked)
-            };
-            Item { href: network.map(of_source).unwrap_or_default(), ..plain(counted) }
+            let href = mails::source_page(place, asked, counted.value.as_deref());
+            Item { href: href.unwrap_or_default(), ..plain(counted) }
         };
         let domains = sums.domains.iter().map(|domain| {
             let of_domain =
@@ -119,10 +114,7 @@ impl FailuresPage {
         });
         let domains = domains.collect();
         let frame = Frame::new(place, View::Failures, asked, "Failures");
-        let more = (omitted > 0 && rows < 1000).then(|| {
-            let more = asked.with(|asked| asked.rows = Some((rows * 4).min(1000)));
-            place.link(View::Failures, &more)
-        });
+        let more = if omitted > 0 { more(place, View::Failures, asked, rows) } else { None };
         let more = more.unwrap_or_default();
         Ok(FailuresPage { frame, sums, domains, newest, shows_persons, omitted, more })
     }

@@ -8,7 +8,7 @@ use crate::{
     answers::{Filter, Key, Messages, is_at_or_below, overview::Tls},
     page::{
         asked::Asked,
-        chart::Spark,
+        chart::{self, Spark},
         frame::Place,
         groups,
         policy::NextStep,
@@ -119,7 +119,6 @@ impl Card {
                 todo: one.verdict.todo.as_str().into(),
             }
         };
-        let range = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now));
         let own = Own::of(found);
         Card {
             domain: groups::name(&Key::Domain(found.domain.clone())),
@@ -139,7 +138,7 @@ impl Card {
                 href: place.link(View::Tls, &of_domain),
                 ..Sessions::of(tls, &found.domain)
             },
-            spark: spark(range, found, own.messages > 0),
+            spark: spark(chart::range(filter, place.now), found, own.messages > 0),
         }
     }
 

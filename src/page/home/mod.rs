@@ -4,7 +4,7 @@
 mod card;
 mod tiles;
 
-use std::{cmp::Reverse, sync::Arc};
+use std::cmp::Reverse;
 
 use askama::Template;
 use serde::Serialize;
@@ -111,23 +111,19 @@ impl Home {
             empty: "There is no other domain.",
         };
         let news = match total.reports {
-            0..=MANY => news.get(answers, place.now, mine)?,
-            _ => Arc::default(),
+            0..=MANY => Some(news.get(answers, place.now, mine)?),
+            _ => None,
         };
-        let changes: Vec<_> = news.iter().map(|one| changed(place, asked, one)).collect();
+        let news = news.as_ref().map(|news| news.as_slice());
+        let changes = news.unwrap_or_default().iter();
+        let changes = changes.map(|one| changed(place, asked, one)).collect();
         let others = Groups { total, groups: others, omitted };
         let all = Asked::read("since=all").unwrap_or_default();
         Ok(Home {
             frame: Frame::new(place, View::Home, asked, "Domains"),
             newest: newest.map(|second| Then::new(second, place.now)),
             all: place.link(View::Home, &all),
-            tiles: tiles::tiles(
-                place,
-                asked,
-                &domains,
-                (total.reports <= MANY).then_some(&news),
-                &tls,
-            ),
+            tiles: tiles::tiles(place, asked, &domains, news, &tls),
             changes,
             reports: total.reports,
             messages: total.messages,

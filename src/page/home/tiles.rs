@@ -1,12 +1,10 @@
 //! Tiles: the answers to what is asked first, each in a number and a sentence.
 
-use std::sync::Arc;
-
 use super::card::Card;
 use crate::{
     answers::overview::Tls,
     changes::Change,
-    figures::{share, things, thousands},
+    figures::{is_share, share, things, thousands},
     page::{asked::Asked, frame::Place, news::DAYS, policy::NextStep, view::View, words::Said},
 };
 
@@ -50,15 +48,10 @@ pub(super) fn tiles(
     place: Place,
     asked: &Asked,
     cards: &[Card],
-    news: Option<&Arc<Vec<Change>>>,
+    news: Option<&[Change]>,
     tls: &Tls,
 ) -> Vec<Tile> {
-    vec![
-        own(cards),
-        changed(news.map(|news| news.as_slice())),
-        policy(cards),
-        over_tls(place, asked, cards, tls),
-    ]
+    vec![own(cards), changed(news), policy(cards), over_tls(place, asked, cards, tls)]
 }
 
 fn own(cards: &[Card]) -> Tile {
@@ -184,8 +177,7 @@ fn over_tls(place: Place, asked: &Asked, cards: &[Card], tls: &Tls) -> Tile {
         None => format!("{} failed.", things(tls.failed_sessions, "session")),
     };
     // One in a hundred fails everywhere.
-    let is_bad =
-        u128::from(tls.failed_sessions) * 100 >= u128::from(all) && tls.failed_sessions > 0;
+    let is_bad = tls.failed_sessions > 0 && is_share(tls.failed_sessions, all, 1);
     Tile {
         question: "Can mail reach me over TLS?".into(),
         figure: if all == 0 { "–".into() } else { share(tls.successful_sessions, all).into() },

@@ -119,7 +119,6 @@ impl SourcePage {
         let hosts = asked.address().map(|address| answers.hosts(&[address])).transpose()?;
         let hosts = hosts.iter().flat_map(std::collections::HashMap::values);
         let tables = groups.tables(answers, place, view, asked, claims)?;
-        let range = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(place.now));
         let then = |second: Option<i64>| second.map(|second| Then::new(second, place.now));
         let total = &days.total;
         Ok(SourcePage {
@@ -140,7 +139,7 @@ impl SourcePage {
             judgements,
             chart: Chart::new(chart::Shown {
                 id: "days",
-                range,
+                range: chart::range(&filter, place.now),
                 lanes: vec![Lane::of_messages("Messages", chart::days(&days))],
                 policies: &[],
             }),

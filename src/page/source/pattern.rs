@@ -1,10 +1,12 @@
 //! Pattern: what it means that SPF and DKIM pass or fail as they do.
 
-use crate::answers::{Messages, RawResult};
+use crate::{
+    answers::{Messages, RawResult},
+    figures::is_share,
+};
 
-/// Hundredths from which nearly all messages are meant, and below which nearly none.
+/// Hundredths that are nearly all messages.
 const NEARLY_ALL: u64 = 95;
-const NEARLY_NONE: u64 = 5;
 
 /// Whether a mechanism passes, aligned with From.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +18,9 @@ enum How {
 
 impl How {
     fn of(some: u64, all: u64) -> How {
-        let hundredths = u128::from(some) * 100;
-        if hundredths >= u128::from(all) * u128::from(NEARLY_ALL) {
+        if is_share(some, all, NEARLY_ALL) {
             How::Always
-        } else if hundredths <= u128::from(all) * u128::from(NEARLY_NONE) {
+        } else if is_share(all.saturating_sub(some), all, NEARLY_ALL) {
             How::Never
         } else {
             How::Sometimes
