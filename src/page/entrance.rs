@@ -138,7 +138,7 @@ async fn said(
 ) -> Result<Response, Trouble> {
     let fields = Fields::of_ours(request, &visitor).await?;
     let place = shared.place(Some(&visitor));
-    let back = fields.back(place).unwrap_or_else(|| format!("{}/", place.base));
+    let back = fields.back(place);
     let path = shared.page.mine.clone().filter(|_| place.edits).ok_or(Denial::ReadOnly)?;
     let work = spawn_blocking(move || mine::change(&path, &fields, &visitor));
     work.await.unwrap_or_else(|panic| Err(Trouble::Broken(panic.to_string())))?;

@@ -38,8 +38,8 @@ impl Fields {
 
     /// The page from which the form came, or to which it leads: made anew from what it says, so it
     /// can only be one of ours.
-    pub(super) fn back(&self, place: Place) -> Option<String> {
-        back(place, self.one("back")?)
+    pub(super) fn back(&self, place: Place) -> String {
+        back_or_home(place, self.one("back").unwrap_or_default())
     }
 }
 
@@ -48,6 +48,11 @@ pub(super) fn back(place: Place, text: &str) -> Option<String> {
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     let path = path.strip_prefix(place.base)?;
     Some(place.link(View::at(path)?, &Asked::read(query).ok()?))
+}
+
+/// The same, or the first page.
+pub(super) fn back_or_home(place: Place, text: &str) -> String {
+    back(place, text).unwrap_or_else(|| format!("{}/", place.base))
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub(super) fn page(shared: &Shared, visitor: &Visitor, wanted: &str) -> Response
         return refuse(shared, &Trouble::NoPage);
     }
     let place = shared.place(Some(visitor));
-    let back = form::back(place, wanted).unwrap_or_else(|| format!("{}/", place.base));
+    let back = form::back_or_home(place, wanted);
     written(place, visitor, &back, None)
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn log_in(
         return Err(Denial::BadForm.into());
     };
     let place = shared.place(Some(visitor));
-    let back = fields.back(place).unwrap_or_else(|| format!("{}/", place.base));
+    let back = fields.back(place);
     match check(shared, visitor.address, name, password).await {
         Ok(session) => {
             if let Some(old) = visitor.session() {

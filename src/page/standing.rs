@@ -17,8 +17,7 @@ use crate::{
     verdict::{Bucket, Judged, Mechanism, SenderSums, Standing, Whose},
 };
 
-/// At least so many senders of a domain are judged, as by `report`: whose key signs depends on who
-/// is looked at.
+/// At least so many senders of a domain are judged, those with most messages.
 pub(super) const JUDGED: usize = 50;
 
 /// A domain's own mail, as far as it is known which is.
