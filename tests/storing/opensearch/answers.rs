@@ -297,10 +297,10 @@ fn a_cluster_that_is_busy_is_asked_again() {
     let totals = cluster(&url, ["a", "b", "c"]).totals(&Filter::default()).expect("an answer");
     assert_eq!((totals.messages.messages, asked.load(Ordering::Relaxed)), (0, 3));
 
-    // Who has no time for that is told at once, and why.
+    // Who has no time for that is told so before the time is over, and why.
     let (url, asked) = busy(&[429; 100]);
-    let hurried = cluster(&url, ["a", "b", "c"]).until(Instant::now() + Duration::from_millis(100));
+    let hurried = cluster(&url, ["a", "b", "c"]).until(Instant::now() + Duration::from_secs(3));
     let error = hurried.totals(&Filter::default()).expect_err("no time");
-    let told = "HTTP status 429: all shards failed: too much at once";
-    assert_eq!((error.to_string().as_str(), asked.load(Ordering::Relaxed)), (told, 1));
+    assert_eq!(error.to_string(), "HTTP status 429: all shards failed: too much at once");
+    assert!((1..=4).contains(&asked.load(Ordering::Relaxed)), "{asked:?}");
 }
