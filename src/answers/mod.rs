@@ -12,6 +12,7 @@ mod history;
 mod listed;
 pub mod overview;
 mod published;
+pub(crate) mod recorded;
 mod sessions;
 mod sums;
 mod tally;
@@ -130,6 +131,20 @@ pub trait Answers {
         top: usize,
     ) -> Result<Vec<Histories>, Self::Error> {
         filters.iter().map(|filter| self.histories(filter, top)).collect()
+    }
+
+    /// [`histories`](Answers::histories) of each of these filters. Of the second ones nothing is
+    /// needed of a sender but who it is, its tally and its days: a store may leave out the rest.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn histories_and_days(
+        &self,
+        whole: &[Filter],
+        days: &[Filter],
+        top: usize,
+    ) -> Result<(Vec<Histories>, Vec<Histories>), Self::Error> {
+        Ok((self.histories_each(whole, top)?, self.histories_each(days, top)?))
     }
 
     /// [`policy`](Answers::policy) of each of these filters.

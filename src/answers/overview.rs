@@ -73,7 +73,7 @@ pub struct SendingServer {
 }
 
 /// TLS reports, summed up.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tls {
     /// Reports.
     pub reports: u64,
@@ -114,7 +114,7 @@ pub struct TlsFailure {
 }
 
 /// Failure reports, summed up.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Failures {
     /// Reports.
     pub reports: u64,
@@ -127,7 +127,7 @@ pub struct Failures {
 }
 
 /// Messages that failed in the name of a domain.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FailureDomain {
     /// Its name in small letters; empty if reports do not say it.
     pub domain: String,
@@ -144,7 +144,7 @@ pub struct FailureDomain {
 }
 
 /// A value, and how many messages have it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Counted {
     /// The value, if reports say it.
     pub value: Option<String>,

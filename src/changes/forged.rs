@@ -49,7 +49,7 @@ pub(super) fn delivered<A: Answers>(
         let now = sum(&history, &look.period).messages;
         (history.sender.name, Delivered { now, before })
     };
-    let found = answers.histories_each(&filters, TOP)?.into_iter();
+    let found = answers.histories_and_days(&[], &filters, TOP)?.1.into_iter();
     Ok(found.map(|found| found.senders.into_iter().map(of).collect()).collect())
 }
 

@@ -28,16 +28,24 @@ const AT_ONCE: usize = 250;
 const DAYS: i64 = 15_000;
 const PAGE: usize = 10_000;
 
+/// What is asked of senders: all, or no more than their sums and days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    Whole,
+    Days,
+}
+
 pub(super) fn histories(
     cluster: &ClusterAnswers,
     filter: &Filter,
     top: usize,
+    depth: Depth,
 ) -> Result<Histories, AskError> {
     let query = cluster.records(filter)?;
     let Heaviest { senders, omitted } = heaviest(cluster, &query, top)?;
     let length = length(filter);
     if senders.len() <= AT_ONCE {
-        let (found, senders) = some(cluster, &query, senders, length)?;
+        let (found, senders) = some(cluster, &query, senders, (length, depth))?;
         let rest = placed(&found["places"]).get(&-1).map(|rest| tally::read(rest).messages);
         let rest = rest.unwrap_or_default();
         return Ok(Histories { total: tally::read(&found), senders, omitted, rest });
@@ -56,7 +64,7 @@ pub(super) fn histories(
         let others = left.split_off(left.len().min(AT_ONCE));
         let words = left.iter().flat_map(|heavy| heavy.words.clone()).collect();
         let query = filter::sent_by(&query, &Choice::of(words));
-        histories.senders.extend(some(cluster, &query, left, length)?.1);
+        histories.senders.extend(some(cluster, &query, left, (length, depth))?.1);
         left = others;
     }
     Ok(histories)
@@ -73,12 +81,12 @@ fn some(
     cluster: &ClusterAnswers,
     query: &Value,
     senders: Vec<Heavy>,
-    length: Option<i64>,
+    (length, depth): (Option<i64>, Depth),
 ) -> Result<(Value, Vec<History>), AskError> {
     let number = i64::try_from(senders.len()).unwrap_or(i64::MAX);
     let are_few = length.is_some_and(|length| length.saturating_mul(number) <= DAYS);
     let mut days = if are_few { HashMap::new() } else { days(cluster, query, &senders)? };
-    let asked = tally::with(json!({ "places": by_place(&senders, &aggregations(are_few)) }));
+    let asked = tally::with(json!({ "places": by_place(&senders, &aggregations(are_few, depth)) }));
     let found = cluster.search(Kind::Dmarc, query, &asked)?;
     let places = placed(&found["places"]);
     let of = |place: i64| places.get(&place).copied().unwrap_or(&Value::Null);
@@ -136,19 +144,22 @@ fn days(
 }
 
 /// What is asked of each sender.
-fn aggregations(with_days: bool) -> Value {
+fn aggregations(with_days: bool, depth: Depth) -> Value {
     let by = |script: String, size: usize| {
         json!({
             "terms": { "script": { "source": script }, "size": size, "order": { "messages": "desc" } },
             "aggs": { "messages": tally::messages() },
         })
     };
-    let mut all = tally::with(raw());
-    all["addresses"] = json!({ "cardinality": {
-        "field": "feedback.record.row.source_ip", "precision_threshold": tally::EXACT
-    } });
-    all["selectors"] = by(scripts::selectors(), SELECTORS);
-    all["signs"] = by(scripts::signs(), 10);
+    let mut all = tally::aggregations();
+    if depth == Depth::Whole {
+        all = tally::with(raw());
+        all["addresses"] = json!({ "cardinality": {
+            "field": "feedback.record.row.source_ip", "precision_threshold": tally::EXACT
+        } });
+        all["selectors"] = by(scripts::selectors(), SELECTORS);
+        all["signs"] = by(scripts::signs(), 10);
+    }
     if with_days {
         all["days"] = json!({
             "date_histogram": { "field": BEGIN, "fixed_interval": "1d", "min_doc_count": 1 },

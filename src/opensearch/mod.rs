@@ -27,6 +27,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use self::histories::Depth;
 use crate::{
     answers::{
         Answers, By, FailureSums, Filter, Groups, Histories, ListedReport, Published, ReportName,
@@ -179,6 +180,31 @@ const PAUSES: [u64; 6] = [250, 500, 1000, 2000, 4000, 8000];
 /// So many documents that are newer than a report and can't be read are passed over.
 const UNREADABLE: usize = 100;
 
+/// Small questions that the cluster has at once: it answers each on few of its threads. Those about
+/// senders are asked one by one, since each takes much of a node's memory.
+const AT_ONCE: usize = 4;
+
+/// Asks the same of each filter, some at once.
+fn each<T: Send>(
+    filters: &[Filter],
+    ask: impl Fn(&Filter) -> Result<T, AskError> + Sync,
+) -> Result<Vec<T>, AskError> {
+    let mut answers = Vec::new();
+    for some in filters.chunks(AT_ONCE) {
+        let found: Vec<Result<T, AskError>> = thread::scope(|scope| {
+            let asked: Vec<_> = some.iter().map(|filter| scope.spawn(|| ask(filter))).collect();
+            let wait = |asked: thread::ScopedJoinHandle<_>| {
+                asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            asked.into_iter().map(wait).collect()
+        });
+        for answer in found {
+            answers.push(answer?);
+        }
+    }
+    Ok(answers)
+}
+
 fn policy_of(id: &str, source: Value) -> Option<PolicyPublished> {
     match document::read::read(id, source, usize::MAX).ok()?.report {
         Report::Aggregate(report) => Some(report.policy_published),
@@ -199,7 +225,26 @@ impl Answers for ClusterAnswers {
     }
 
     fn histories(&self, filter: &Filter, top: usize) -> Result<Histories, AskError> {
-        histories::histories(self, filter, top)
+        histories::histories(self, filter, top, Depth::Whole)
+    }
+
+    fn totals_each(&self, filters: &[Filter]) -> Result<Vec<Tally>, AskError> {
+        each(filters, |filter| self.totals(filter))
+    }
+
+    fn histories_and_days(
+        &self,
+        whole: &[Filter],
+        days: &[Filter],
+        top: usize,
+    ) -> Result<(Vec<Histories>, Vec<Histories>), AskError> {
+        let of_days = |filter: &Filter| histories::histories(self, filter, top, Depth::Days);
+        let days = days.iter().map(of_days).collect::<Result<_, _>>()?;
+        Ok((self.histories_each(whole, top)?, days))
+    }
+
+    fn policy_each(&self, filters: &[Filter]) -> Result<Vec<Option<PolicyPublished>>, AskError> {
+        each(filters, |filter| self.policy(filter))
     }
 
     fn policy(&self, filter: &Filter) -> Result<Option<PolicyPublished>, AskError> {

@@ -20,7 +20,9 @@ mod guard;
 mod home;
 mod host;
 mod incoming;
+mod kept;
 mod log_in;
+mod making;
 mod mine;
 mod news;
 mod policy;
@@ -35,11 +37,7 @@ mod trouble;
 mod view;
 mod words;
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -51,8 +49,8 @@ use axum::{
     routing::get,
 };
 use jiff::Timestamp;
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout_at};
-use tracing::{debug, error};
+use tokio::sync::Semaphore;
+use tracing::error;
 
 use self::{
     access::Visitor,
@@ -61,10 +59,10 @@ use self::{
     denial::Denial,
     entrance::{HasForm, visitor},
     frame::Place,
+    kept::KeptAnswers,
     log_in::Waiting,
-    mine::Claims,
+    making::made,
     news::KeptNews,
-    store::Question,
     trouble::Trouble,
     view::{Form, View},
 };
@@ -72,13 +70,16 @@ pub use self::{
     access::{Access, Door, Role, Users, password_line},
     store::PageStore,
 };
-use crate::{answers::Answers, http::Bounds, lookup, maildir::Maildir, verdict::Mine};
+use crate::{http::Bounds, lookup, maildir::Maildir, verdict::Mine};
 
 /// How long a page may take to make.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Pages that are made at a time. Each question uses all cores.
 const AT_ONCE: usize = 4;
+
+/// Seconds.
+const MINUTE: i64 = 60;
 
 /// What browsers may cost. Those keep several connections each, and a page has three requests.
 pub const BOUNDS: Bounds = Bounds {
@@ -116,8 +117,11 @@ pub struct Page {
 struct Shared {
     page: Page,
     turns: Arc<Semaphore>,
+    /// Of pages for which the store need not be asked.
+    quick_turns: Arc<Semaphore>,
     waiting: Waiting,
     news: KeptNews,
+    kept: KeptAnswers,
 }
 
 impl Shared {
@@ -125,7 +129,9 @@ impl Shared {
     fn place<'s>(&'s self, visitor: Option<&'s Visitor>) -> Place<'s> {
         let may_edit = visitor.is_some_and(Visitor::may_edit);
         let edits = may_edit && self.page.mine.is_some() && !self.page.read_only;
-        Place { base: &self.page.base, now: Timestamp::now().as_second(), visitor, edits }
+        // Whoever asks for the same within a minute asks for the same time before.
+        let now = Timestamp::now().as_second() / MINUTE * MINUTE;
+        Place { base: &self.page.base, now, visitor, edits }
     }
 }
 
@@ -161,9 +167,14 @@ impl Page {
                 })
             })
         };
-        let turns = Arc::new(Semaphore::new(AT_ONCE));
-        let (waiting, news) = (Waiting::new(), KeptNews::default());
-        let shared = Arc::new(Shared { page: self, turns, waiting, news });
+        let shared = Arc::new(Shared {
+            page: self,
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            quick_turns: Arc::new(Semaphore::new(AT_ONCE)),
+            waiting: Waiting::new(),
+            news: KeptNews::default(),
+            kept: KeptAnswers::default(),
+        });
         pages
             .fallback(|State(shared): State<Arc<Shared>>| async move {
                 refuse(&shared, &Trouble::NoPage)
@@ -193,82 +204,6 @@ async fn answer(shared: &Arc<Shared>, view: View, form: Form, request: Request) 
             response
         }
         Err(trouble) => refuse(shared, &trouble),
-    }
-}
-
-async fn made(
-    shared: &Arc<Shared>,
-    view: View,
-    form: Form,
-    asked: Asked,
-    visitor: Visitor,
-) -> Result<Written, Trouble> {
-    let until = Instant::now() + LIMIT;
-    let turn = timeout_at(until.into(), Arc::clone(&shared.turns).acquire_owned());
-    let Ok(Ok(turn)) = turn.await else { return Err(Trouble::TooLate) };
-    let started = Instant::now();
-    let of_thread = Arc::clone(shared);
-    let work = spawn_blocking(move || {
-        let _turn = turn;
-        let place = of_thread.place(Some(&visitor));
-        let Shared { page, news, .. } = &*of_thread;
-        let (mine, asked) = (&page.mine()?, &asked);
-        page.store.ask(&Made { place, view, form, asked, page, mine, news }, until)
-    });
-    let written = match timeout_at(until.into(), work).await {
-        Ok(Ok(written)) => written,
-        Ok(Err(panic)) => Err(Trouble::Broken(panic.to_string())),
-        Err(_) => Err(Trouble::TooLate),
-    };
-    debug!("{view:?} in {:.3} s", started.elapsed().as_secs_f64());
-    written
-}
-
-/// A page that is to be made.
-struct Made<'a> {
-    place: Place<'a>,
-    view: View,
-    form: Form,
-    asked: &'a Asked,
-    page: &'a Page,
-    mine: &'a Mine,
-    news: &'a KeptNews,
-}
-
-impl Question for Made<'_> {
-    type Made = Written;
-
-    fn ask<A: Answers>(&self, answers: &A) -> Result<Written, Trouble>
-    where
-        Trouble: From<A::Error>,
-    {
-        let Made { place, form, asked, mine, news, page, .. } = *self;
-        let claims = Claims { mine, may_edit: place.edits };
-        match self.view {
-            View::Home => {
-                content::write(&home::Home::ask(answers, place, asked, mine, news)?, form)
-            }
-            View::Domain => {
-                content::write(&domain::DomainPage::ask(answers, place, asked, claims)?, form)
-            }
-            View::Sender | View::Address => {
-                let view = self.view;
-                content::write(&source::SourcePage::ask(answers, place, view, asked, claims)?, form)
-            }
-            View::Report => content::write(&report::ReportPage::ask(answers, place, asked)?, form),
-            View::Tls => content::write(&tls::TlsPage::ask(answers, place, asked)?, form),
-            View::Failures => content::write(
-                &failures::FailuresPage::ask(answers, place, asked, page.shows_persons)?,
-                form,
-            ),
-            View::Incoming => {
-                let maildirs = &page.maildirs;
-                content::write(&incoming::Incoming::ask(answers, place, asked, maildirs)?, form)
-            }
-            View::Reports => {
-                content::write(&reports::ReportList::ask(answers, place, asked)?, form)
-            }
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     denial::Denial,
     frame::{Frame, Place},
 };
-use crate::{opensearch::AskError, sqlite::OpenError};
+use crate::{answers::recorded::NotRecorded, opensearch::AskError, sqlite::OpenError};
 
 /// Why there is no page.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(super) enum Trouble {
     Mine(String),
     /// The answer took too long.
     TooLate,
+    /// What is kept has not all of it: the store is to be asked.
+    NotKept,
     /// A mistake in this program.
     Broken(String),
 }
@@ -49,7 +51,7 @@ impl Trouble {
             Trouble::Forbidden(_) => StatusCode::FORBIDDEN,
             Trouble::Denied(denial) => denial.status(),
             Trouble::OtherHost => StatusCode::MISDIRECTED_REQUEST,
-            Trouble::Store(_) | Trouble::Mine(_) | Trouble::TooLate => {
+            Trouble::Store(_) | Trouble::Mine(_) | Trouble::TooLate | Trouble::NotKept => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Trouble::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -84,7 +86,7 @@ impl Trouble {
                  log of email-report-processor serve says where."
                     .into(),
             ),
-            Trouble::TooLate => (
+            Trouble::TooLate | Trouble::NotKept => (
                 "The answer took too long",
                 "The store is large or busy. Choose a shorter time, or try again.".into(),
             ),
@@ -135,6 +137,12 @@ impl From<Denial> for Trouble {
 impl From<OpenError> for Trouble {
     fn from(error: OpenError) -> Trouble {
         Trouble::Store(error.to_string())
+    }
+}
+
+impl From<NotRecorded> for Trouble {
+    fn from(_: NotRecorded) -> Trouble {
+        Trouble::NotKept
     }
 }
 

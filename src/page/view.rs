@@ -1,7 +1,7 @@
 //! View: what can be asked for, and the path it has.
 
 /// A page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum View {
     /// All domains, worst first.
     Home,

@@ -78,7 +78,19 @@ impl Answers for StoreAnswers<'_> {
     }
 
     fn histories_each(&self, filters: &[Filter], top: usize) -> Result<Vec<Histories>> {
-        self.scan(filters)?.histories(top)
+        self.scan(filters)?.histories(top, filters.len())
+    }
+
+    fn histories_and_days(
+        &self,
+        whole: &[Filter],
+        days: &[Filter],
+        top: usize,
+    ) -> Result<(Vec<Histories>, Vec<Histories>)> {
+        // Of one look through the store.
+        let mut found = self.scan(&[whole, days].concat())?.histories(top, whole.len())?;
+        let days = found.split_off(whole.len());
+        Ok((found, days))
     }
 
     fn policy(&self, filter: &Filter) -> Result<Option<PolicyPublished>> {

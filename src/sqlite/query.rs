@@ -4,7 +4,10 @@ use std::{path::Path, time::Instant};
 
 use rusqlite::{Connection, Result, Transaction};
 
-use super::{OpenError, answers::StoreAnswers, columns::Naming, open_to_read, renew::open_renewed};
+use super::{
+    OpenError, answers::StoreAnswers, columns::Naming, open_to_read, renew::open_renewed,
+    unused::data_version,
+};
 use crate::{
     answers::{Answers, Filter},
     senders::Operators,
@@ -55,6 +58,14 @@ impl Reader {
     /// [`OpenError`] says why that is impossible.
     pub(crate) fn open_as_it_is(path: &Path) -> std::result::Result<Reader, OpenError> {
         open_to_read(path).map(|connection| Reader { connection })
+    }
+
+    /// Another number once somebody else has changed the file: of two that this reader is told.
+    ///
+    /// # Errors
+    /// SQLite can't read the file.
+    pub(crate) fn version(&self) -> Result<i64> {
+        data_version(&self.connection)
     }
 
     /// From this moment on all questions fail, those that are being answered, too.

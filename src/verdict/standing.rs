@@ -79,14 +79,17 @@ pub fn standings<A: Answers>(
     let questions: Vec<Question> =
         domains.iter().map(|domain| Question::new(filter, domain, mine, now)).collect();
     let filters: Vec<Filter> = questions.iter().map(|one| one.filter.clone()).collect();
-    let asked: Vec<Filter> = questions.iter().flat_map(Question::asked).collect();
+    let parts = || questions.iter().flat_map(|one| &one.parts);
+    let now: Vec<Filter> = parts().map(|part| part.filter.clone()).collect();
+    let earlier: Vec<Filter> = parts().filter_map(|part| part.before.clone()).collect();
     let split: Vec<Filter> = questions.iter().flat_map(Question::split).collect();
     let mut policies = answers.policy_each(&filters)?.into_iter();
-    let mut histories = answers.histories_each(&asked, top)?.into_iter();
+    let (histories, earlier) = answers.histories_and_days(&now, &earlier, top)?;
+    let (mut histories, mut earlier) = (histories.into_iter(), earlier.into_iter());
     let mut totals = answers.totals_each(&split)?.into_iter();
     let standing = |question: Question| {
         let policy = policies.next().flatten();
-        question.judge(policy, &mut histories, &mut totals)
+        question.judge(policy, &mut histories, &mut earlier, &mut totals)
     };
     Ok(questions.into_iter().map(standing).collect())
 }
@@ -129,12 +132,6 @@ impl<'q> Question<'q> {
         Question { domain, filter, said, parts }
     }
 
-    /// Of which histories are asked for: of each part those of the period, then of the one before.
-    fn asked(&self) -> Vec<Filter> {
-        let each = self.parts.iter();
-        each.flat_map(|part| [&part.filter].into_iter().chain(&part.before)).cloned().collect()
-    }
-
     /// All of the period and of the one before, where it is in parts, which may have reports in
     /// common.
     fn split(&self) -> Vec<Filter> {
@@ -153,6 +150,7 @@ impl<'q> Question<'q> {
         self,
         policy: Option<PolicyPublished>,
         histories: &mut impl Iterator<Item = Histories>,
+        before_each: &mut impl Iterator<Item = Histories>,
         totals: &mut impl Iterator<Item = Tally>,
     ) -> Standing {
         let split = self.split().len();
@@ -161,7 +159,7 @@ impl<'q> Question<'q> {
         let (mut found, mut omitted, mut rest) = (Vec::new(), 0, Messages::default());
         for part in &self.parts {
             let of_part = histories.next().unwrap_or_default();
-            let earlier = part.before.as_ref().and_then(|_| histories.next());
+            let earlier = part.before.as_ref().and_then(|_| before_each.next());
             tally.get_or_insert(of_part.total);
             before = before.or(earlier.as_ref().map(|earlier| earlier.total));
             let earlier: HashMap<String, Messages> = earlier

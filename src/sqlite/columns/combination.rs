@@ -44,13 +44,19 @@ impl Combination {
     }
 
     pub(super) fn read(bytes: &[u8]) -> Result<Combination, Broken> {
+        let mut combination = Combination::default();
+        combination.read_again(bytes)?;
+        Ok(combination)
+    }
+
+    /// Reads another one into the same memory.
+    pub(super) fn read_again(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        self.clear();
         let mut numbers = Numbers(bytes);
-        Ok(Combination {
-            from: numbers.next()?,
-            spf: list(&mut numbers)?,
-            dkim: list(&mut numbers)?,
-            reasons: list(&mut numbers)?,
-        })
+        self.from = numbers.next()?;
+        read_list(&mut numbers, &mut self.spf)?;
+        read_list(&mut numbers, &mut self.dkim)?;
+        read_list(&mut numbers, &mut self.reasons)
     }
 }
 
@@ -95,9 +101,14 @@ impl Told {
     }
 }
 
-fn list<const N: usize>(numbers: &mut Numbers) -> Result<Vec<[u64; N]>, Broken> {
-    let length = numbers.size()?;
-    (0..length).map(|_| some(numbers)).collect()
+fn read_list<const N: usize>(
+    numbers: &mut Numbers,
+    list: &mut Vec<[u64; N]>,
+) -> Result<(), Broken> {
+    for _ in 0..numbers.size()? {
+        list.push(some(numbers)?);
+    }
+    Ok(())
 }
 
 fn some<const N: usize>(numbers: &mut Numbers) -> Result<[u64; N], Broken> {

@@ -59,17 +59,23 @@ impl Sum {
 }
 
 impl Gather for Sum {
+    const BY_OUTCOME: bool = true;
+
     fn fork(&self) -> Sum {
         Sum::default()
     }
 
     fn record(&mut self, of: &Of, record: &Packed) {
+        self.records(of, record.outcome, 1, record.messages);
+    }
+
+    fn records(&mut self, of: &Of, outcome: u8, records: u64, messages: u64) {
         if self.last_report != Some(of.run.report) {
             self.empty(of);
         }
-        self.records += 1;
-        let messages = &mut self.messages[usize::from(record.outcome)];
-        *messages = capped_sum(*messages, record.messages);
+        self.records += records;
+        let sum = &mut self.messages[usize::from(outcome)];
+        *sum = capped_sum(*sum, messages);
     }
 
     /// Counts the report, once.
@@ -100,8 +106,9 @@ impl Gather for Sum {
 
 /// Records by a property, each value with a sum of its own.
 pub(super) struct Sums<K> {
-    /// The property; nothing of a report without records if it is one of records.
-    key: fn(&Run, Option<&Packed>) -> Option<K>,
+    /// The property of a report and the outcome of a record; nothing of a report without records if
+    /// it is one of records.
+    key: fn(&Run, Option<u8>) -> Option<K>,
     places: HashMap<K, usize>,
     each: Vec<Sum>,
     /// Most often the next is the same.
@@ -109,7 +116,7 @@ pub(super) struct Sums<K> {
 }
 
 impl<K: Copy + Eq + Hash> Sums<K> {
-    pub(super) fn new(key: fn(&Run, Option<&Packed>) -> Option<K>) -> Self {
+    pub(super) fn new(key: fn(&Run, Option<u8>) -> Option<K>) -> Self {
         Sums { key, places: HashMap::new(), each: Vec::new(), last: None }
     }
 
@@ -131,13 +138,19 @@ impl<K: Copy + Eq + Hash> Sums<K> {
 }
 
 impl<K: Copy + Eq + Hash + Send + Sync> Gather for Sums<K> {
+    const BY_OUTCOME: bool = true;
+
     fn fork(&self) -> Self {
         Sums::new(self.key)
     }
 
     fn record(&mut self, of: &Of, record: &Packed) {
-        if let Some(key) = (self.key)(of.run, Some(record)) {
-            self.of(key).record(of, record);
+        self.records(of, record.outcome, 1, record.messages);
+    }
+
+    fn records(&mut self, of: &Of, outcome: u8, records: u64, messages: u64) {
+        if let Some(key) = (self.key)(of.run, Some(outcome)) {
+            self.of(key).records(of, outcome, records, messages);
         }
     }
 
@@ -156,6 +169,8 @@ impl<K: Copy + Eq + Hash + Send + Sync> Gather for Sums<K> {
 
 /// Two at once.
 impl<A: Gather, B: Gather> Gather for (A, B) {
+    const BY_OUTCOME: bool = A::BY_OUTCOME && B::BY_OUTCOME;
+
     fn fork(&self) -> Self {
         (self.0.fork(), self.1.fork())
     }
@@ -163,6 +178,11 @@ impl<A: Gather, B: Gather> Gather for (A, B) {
     fn record(&mut self, of: &Of, record: &Packed) {
         self.0.record(of, record);
         self.1.record(of, record);
+    }
+
+    fn records(&mut self, of: &Of, outcome: u8, records: u64, messages: u64) {
+        self.0.records(of, outcome, records, messages);
+        self.1.records(of, outcome, records, messages);
     }
 
     fn empty(&mut self, of: &Of) {

@@ -31,7 +31,7 @@ impl Scan<'_> {
     pub(in crate::sqlite) fn groups(&mut self, by: By, top: usize) -> Result<Vec<Groups>> {
         match by {
             By::Day => {
-                let day = |run: &Run, _: Option<&Packed>| Some(run.begin.div_euclid(DAY));
+                let day = |run: &Run, _: Option<u8>| Some(run.begin.div_euclid(DAY));
                 self.few(day, by, top, |_, day| Ok(Key::Day(day.saturating_mul(DAY))))
             }
             By::Domain => self.few(
@@ -46,13 +46,15 @@ impl Scan<'_> {
                 top,
                 |names, number| Ok(Key::Organization(name(names, number)?)),
             ),
-            By::Outcome => {
-                let outcome = |_: &Run, record: Option<&Packed>| record.map(|one| one.outcome);
-                self.few(outcome, by, top, |_, number| {
+            By::Outcome => self.few(
+                |_, outcome| outcome,
+                by,
+                top,
+                |_, number| {
                     let outcome = Outcome::of_number(number);
                     Ok(Key::Outcome(outcome.expect("the number of an outcome")))
-                })
-            }
+                },
+            ),
             By::Address => self.addresses(top),
             By::Sender => self.senders(top),
         }
@@ -65,7 +67,7 @@ impl Scan<'_> {
 
     fn few<K: Copy + Eq + std::hash::Hash + Send + Sync>(
         &mut self,
-        of: fn(&Run, Option<&Packed>) -> Option<K>,
+        of: fn(&Run, Option<u8>) -> Option<K>,
         by: By,
         top: usize,
         key: impl Fn(&Connection, K) -> Result<Key>,
@@ -152,7 +154,7 @@ impl Scan<'_> {
         .collect()
     }
 
-    pub(super) fn raw(&self, results: &HashMap<Pair, u64>) -> Result<Vec<RawResult>> {
+    pub(super) fn raw(&self, results: &PairSums) -> Result<Vec<RawResult>> {
         let result = |(&[domain, result], &messages): (&Pair, &u64)| {
             let (domain, result) = (name(self.connection, domain)?, name(self.connection, result)?);
             Ok(RawResult { domain, result, messages })
@@ -173,9 +175,12 @@ struct Chosen {
 #[derive(Default)]
 struct ChosenSums {
     sum: Sum,
-    spf: HashMap<Pair, u64>,
-    dkim: HashMap<Pair, u64>,
+    spf: PairSums,
+    dkim: PairSums,
 }
+
+/// Messages by domain and result, both numbers of names.
+pub(super) type PairSums = HashMap<Pair, u64, RandomState>;
 
 impl Chosen {
     fn new<K>(whom: fn(&Packed) -> Whom, heaviest: &[Heavy<K>]) -> Chosen {
@@ -227,11 +232,11 @@ impl Gather for Chosen {
 }
 
 /// Domains and results of signatures, each once: there may be several selectors.
-pub(super) fn pairs(dkim: &[[u64; 3]]) -> BTreeSet<Pair> {
+fn pairs(dkim: &[[u64; 3]]) -> BTreeSet<Pair> {
     dkim.iter().map(|[domain, result, _]| [domain >> 1, *result]).collect()
 }
 
-pub(super) fn add(sums: &mut HashMap<Pair, u64>, pair: Pair, messages: u64) {
+pub(super) fn add(sums: &mut PairSums, pair: Pair, messages: u64) {
     let sum = sums.entry(pair).or_default();
     *sum = capped_sum(*sum, messages);
 }

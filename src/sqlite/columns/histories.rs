@@ -1,45 +1,47 @@
 //! Histories: what the columns say of senders, as much as it takes to judge them.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    mem,
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 use rayon::prelude::*;
 use rusqlite::Result;
 
 use super::{
-    combination::{Combination, Pair, Told},
     gather::Sum,
-    groups::{add, pairs},
+    groups::{PairSums, add},
     names::{find, name},
+    noted::{Noted, Read, Readings, Words},
     numbers::Broken,
     scan::{Asked, Gather, Of, Scan},
-    segment::{Address, Packed, Segment},
+    segment::{Address, Packed, Run, Segment},
     senders::{Senders, places},
     weights::Whom,
 };
 use crate::{
-    answers::{Day, Evaluated, Histories, History, Outcome, Selector, Sign, Signs, capped_sum},
+    answers::{Day, Evaluated, Histories, History, Outcome, Selector, Signs, capped_sum},
     moment::DAY,
     report::aggregate::FORWARDING,
 };
 
 impl Scan<'_> {
-    /// For each filter what is known of the senders with most messages.
-    pub(in crate::sqlite) fn histories(&mut self, top: usize) -> Result<Vec<Histories>> {
+    /// For each filter what is known of the senders with most messages; of all but the first so many
+    /// filters no more than their sums and days.
+    pub(in crate::sqlite) fn histories(
+        &mut self,
+        top: usize,
+        whole: usize,
+    ) -> Result<Vec<Histories>> {
         let senders = self.heaviest_senders(top)?;
         let mut words = Words { pass: self.pass, forwarding: Vec::new() };
         for word in FORWARDING {
             words.forwarding.extend(find(self.connection, word)?.map(i64::cast_unsigned));
         }
         let asked = Asked { addresses: true, evidence: true, senders: true };
-        let gather = |Senders { heaviest, .. }: &Senders| {
-            Gathered::new(words.clone(), Arc::new(places(heaviest)), heaviest.len())
+        let gather = |(n, Senders { heaviest, .. }): (usize, &Senders)| {
+            let words = (n < whole).then(|| words.clone());
+            Gathered::new(words, Arc::new(places(heaviest)), heaviest.len())
         };
-        let gather = senders.iter().map(gather).collect();
+        let gather = senders.iter().enumerate().map(gather).collect();
         let found = self.gather(asked, gather)?;
         senders.into_iter().zip(found).map(|(senders, found)| self.told(senders, found)).collect()
     }
@@ -69,31 +71,26 @@ impl Scan<'_> {
     }
 }
 
-/// Numbers of words.
-#[derive(Clone)]
-struct Words {
-    pass: Option<u64>,
-    forwarding: Vec<u64>,
-}
-
 /// What the senders of some places sent, and all others.
 struct Gathered {
-    words: Words,
+    /// Nothing where raw results are not asked for.
+    words: Option<Words>,
     places: Arc<HashMap<Whom, usize, RandomState>>,
     found: Vec<Found>,
     rest: Sum,
-    /// Messages with a combination of the segment at hand, and an outcome.
-    combinations: HashMap<(usize, u16, u8), u64, RandomState>,
+    /// Records of the segments at hand, by the places of their senders: each sender's sums are in the
+    /// processor's cache while its records are counted.
+    noted: Vec<Vec<Noted>>,
 }
 
 #[derive(Default)]
 struct Found {
     sum: Sum,
     addresses: Addresses,
-    spf: HashMap<Pair, u64>,
-    dkim: HashMap<Pair, u64>,
+    spf: PairSums,
+    dkim: PairSums,
     /// By a name's number: those that passed, that did not, and that passed with SPF.
-    selectors: HashMap<u64, [u64; 3]>,
+    selectors: HashMap<u64, [u64; 3], RandomState>,
     signs: Signs,
     /// By their first second.
     days: HashMap<i64, Day, RandomState>,
@@ -108,14 +105,6 @@ struct Addresses {
 }
 
 impl Addresses {
-    fn add(&mut self, address: Address) {
-        match address {
-            Address::None => {}
-            Address::V4(v4) => self.v4.push(v4),
-            Address::V6(v6) => self.v6.push(v6),
-        }
-    }
-
     fn merge(&mut self, other: Addresses) {
         self.v4.extend(other.v4);
         self.v6.extend(other.v6);
@@ -141,7 +130,7 @@ fn in_order(days: HashMap<i64, Day, RandomState>) -> Vec<Day> {
 
 impl Gathered {
     fn new(
-        words: Words,
+        words: Option<Words>,
         places: Arc<HashMap<Whom, usize, RandomState>>,
         number: usize,
     ) -> Gathered {
@@ -150,7 +139,7 @@ impl Gathered {
             places,
             found: (0..number).map(|_| Found::default()).collect(),
             rest: Sum::default(),
-            combinations: HashMap::default(),
+            noted: (0..number).map(|_| Vec::new()).collect(),
         }
     }
 }
@@ -165,25 +154,25 @@ impl Gather for Gathered {
             self.rest.record(of, record);
             return;
         };
-        let found = &mut self.found[*place];
-        found.sum.record(of, record);
-        found.addresses.add(record.address);
-        let begin = of.run.begin.div_euclid(DAY).saturating_mul(DAY);
-        let outcome = Outcome::of_number(record.outcome).expect("the number of an outcome");
-        let of_day = Day::of(begin, outcome, record.messages);
-        found.days.entry(begin).or_insert(Day { begin, ..Day::default() }).merge(&of_day);
-        let key = (*place, record.combination, record.outcome);
-        let messages = self.combinations.entry(key).or_default();
-        *messages = capped_sum(*messages, record.messages);
+        let mut noted = Noted::new(of, record);
+        match record.address {
+            _ if self.words.is_none() => noted.outcome &= !Noted::HAS_V4,
+            Address::V6(v6) => self.found[*place].addresses.v6.push(v6),
+            Address::V4(_) | Address::None => {}
+        }
+        self.noted[*place].push(noted);
     }
 
-    fn segment(&mut self, segment: &Segment) -> Result<(), Broken> {
-        for ((place, combination, outcome), messages) in mem::take(&mut self.combinations) {
-            let bytes = segment.combinations.get(combination);
-            let told = Told::by(bytes, self.words.pass)?;
-            let outcome = Outcome::of_number(outcome).ok_or(Broken)?;
-            let combination = Combination::read(bytes)?;
-            self.found[place].count(&combination, &told, outcome, messages, &self.words);
+    fn segments(&mut self, segments: &[Segment]) -> Result<(), Broken> {
+        let mut readings = self.words.as_ref().map(|words| Readings::new(segments, words));
+        for (found, noted) in self.found.iter_mut().zip(&mut self.noted) {
+            for one in noted.drain(..) {
+                let outcome = found.note(&one)?;
+                if let Some(readings) = &mut readings {
+                    let read = readings.read(one.segment, one.combination)?;
+                    found.count(&read, readings, outcome, one.messages);
+                }
+            }
         }
         Ok(())
     }
@@ -208,48 +197,37 @@ impl Gather for Gathered {
 }
 
 impl Found {
-    fn count(
-        &mut self,
-        combination: &Combination,
-        told: &Told,
-        outcome: Outcome,
-        messages: u64,
-        words: &Words,
-    ) {
-        let Combination { from, spf, dkim, reasons } = combination;
-        let passed = |result: &u64| Some(*result) == words.pass;
-        spf.iter().for_each(|pair| add(&mut self.spf, *pair, messages));
-        pairs(dkim).into_iter().for_each(|pair| add(&mut self.dkim, pair, messages));
-        let own = dkim.iter().filter(|[domain, ..]| domain & 1 == 1);
-        let mut selectors: BTreeMap<u64, bool> = BTreeMap::new();
-        for [_, result, selector] in own {
-            *selectors.entry(*selector).or_default() |= passed(result);
+    /// Counts all of a record but its combination.
+    fn note(&mut self, one: &Noted) -> Result<Outcome, Broken> {
+        let Noted { report, begin, messages, .. } = *one;
+        let run = Run { report, begin, domain: 0, organization: 0, again: false, records: 0 };
+        let of = Of { run: &run, is_split: one.has(Noted::SPLIT) };
+        let number = one.outcome & Noted::OUTCOME;
+        self.sum.records(&of, number, 1, messages);
+        if one.has(Noted::HAS_V4) {
+            self.addresses.v4.push(one.v4);
         }
-        let has_own = !selectors.is_empty();
-        for (selector, passed) in selectors {
-            let sums = self.selectors.entry(selector).or_default();
-            let with_spf = passed && outcome.spf == Evaluated::Pass;
-            for (sum, counts) in sums.iter_mut().zip([passed, !passed, with_spf]) {
+        let outcome = Outcome::of_number(number).ok_or(Broken)?;
+        let begin = begin.div_euclid(DAY).saturating_mul(DAY);
+        let of_day = Day::of(begin, outcome, messages);
+        self.days.entry(begin).or_insert(Day { begin, ..Day::default() }).merge(&of_day);
+        Ok(outcome)
+    }
+
+    fn count(&mut self, read: &Read, all: &Readings, outcome: Outcome, messages: u64) {
+        for pair in &all.pairs[read.spf.clone()] {
+            add(&mut self.spf, *pair, messages);
+        }
+        for pair in &all.pairs[read.dkim.clone()] {
+            add(&mut self.dkim, *pair, messages);
+        }
+        for (selector, passed) in &all.selectors[read.selectors.clone()] {
+            let sums = self.selectors.entry(*selector).or_default();
+            let with_spf = *passed && outcome.spf == Evaluated::Pass;
+            for (sum, counts) in sums.iter_mut().zip([*passed, !passed, with_spf]) {
                 *sum = capped_sum(*sum, if counts { messages } else { 0 });
             }
         }
-        let is_from = |domain: u64| *from == 0 || domain == from >> 1;
-        self.signs.count(
-            outcome,
-            messages,
-            Sign {
-                has_own_signature: has_own,
-                is_for_another: told.signature != 0 || told.envelope != 0,
-                is_forwarded: reasons
-                    .iter()
-                    .any(|[kind, arc]| *arc == 1 || words.forwarding.contains(kind)),
-                is_spf_strict: *from == 0 || spf.iter().any(|[domain, _]| is_from(*domain)),
-                is_dkim_strict: *from == 0
-                    || dkim
-                        .iter()
-                        .any(|[domain, result, _]| passed(result) && is_from(domain >> 1)),
-                is_below: from & 1 == 1,
-            },
-        );
+        self.signs.count(outcome, messages, read.sign);
     }
 }

@@ -20,11 +20,14 @@ mod groups;
 mod histories;
 mod names;
 mod newest;
+mod noted;
 mod numbers;
+mod outcomes;
 mod scan;
 mod segment;
 mod senders;
 mod used;
+mod view;
 mod weights;
 
 pub(crate) use self::names::Names;

@@ -35,16 +35,22 @@ impl Newest {
 }
 
 impl Gather for Newest {
+    const BY_OUTCOME: bool = true;
+
     fn fork(&self) -> Newest {
         Newest { passes: self.passes, reports: HashMap::new() }
     }
 
     fn record(&mut self, of: &Of, record: &Packed) {
-        let passes = self.passes[usize::from(record.outcome)];
+        self.records(of, record.outcome, 1, record.messages);
+    }
+
+    fn records(&mut self, of: &Of, outcome: u8, _: u64, messages: u64) {
+        let passes = self.passes[usize::from(outcome)];
         let sum = self.of(of);
-        sum.messages = capped_sum(sum.messages, record.messages);
+        sum.messages = capped_sum(sum.messages, messages);
         if passes {
-            sum.pass = capped_sum(sum.pass, record.messages);
+            sum.pass = capped_sum(sum.pass, messages);
         }
     }
 

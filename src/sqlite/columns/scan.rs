@@ -1,35 +1,46 @@
 //! Scan: goes through the columns once, and hands on the records of filters, each to its own
 //! gatherer.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
-use foldhash::fast::RandomState;
 use rayon::prelude::*;
 use rusqlite::{Connection, Result};
 
 use super::{
-    combination::Told,
     names::{find, name},
     numbers::Broken,
-    segment::{Address, Needed, Packed, Run, Segment, broken, read_runs},
+    segment::{Needed, Packed, Run, Segment, broken, read_runs},
     senders::{Naming, Wanted},
+    view::{Parts, View},
     weights::Whom,
 };
 use crate::answers::{Filter, Outcome};
 
 /// Segments that are in memory at once: some 40 MB of those that are full.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 /// Takes what it needs of the records that a filter means, in any number of copies at once.
 pub(super) trait Gather: Send + Sync {
+    /// Records of a report that have the same outcome may come all at once, by `records`.
+    const BY_OUTCOME: bool = false;
+
     /// An empty one for another thread.
     fn fork(&self) -> Self;
     /// A record is meant. Those of a report follow each other, unless it is split.
     fn record(&mut self, of: &Of, record: &Packed);
+    /// So many records of a report are meant, with one outcome.
+    fn records(&mut self, _of: &Of, _outcome: u8, _records: u64, _messages: u64) {}
     /// A report without any record is meant.
     fn empty(&mut self, _of: &Of) {}
     /// All records of a segment that are meant were handed on.
     fn segment(&mut self, _segment: &Segment) -> Result<(), Broken> {
+        Ok(())
+    }
+    /// The same of these segments, whose places among each other the records told.
+    fn segments(&mut self, _segments: &[Segment]) -> Result<(), Broken> {
         Ok(())
     }
     /// Takes what another has.
@@ -77,11 +88,11 @@ pub(in crate::sqlite) struct Scan<'f> {
 pub(super) struct Lens<'f> {
     pub(super) filter: &'f Filter,
     /// Outcomes that are meant, by their numbers.
-    outcomes: [bool; Outcome::COUNT],
+    pub(super) outcomes: [bool; Outcome::COUNT],
     any_address: bool,
-    is_about_records: bool,
+    pub(super) is_about_records: bool,
     /// The senders that are meant, once they are known; nothing if all are.
-    wanted: Option<Wanted>,
+    wanted: Option<Arc<Wanted>>,
 }
 
 impl<'f> Lens<'f> {
@@ -99,7 +110,7 @@ impl<'f> Lens<'f> {
         }
     }
 
-    fn lets(&self, record: &Packed) -> bool {
+    pub(super) fn lets(&self, record: &Packed) -> bool {
         self.outcomes[usize::from(record.outcome)]
             && (self.any_address || self.filter.lets_address(record.address.ip()))
             && self.wanted.as_ref().is_none_or(|wanted| wanted.lets(Whom::sender(record)))
@@ -134,6 +145,7 @@ impl<'f> Scan<'f> {
             self.naming.known(self.connection)?;
         }
         let is_by_address = self.lenses.iter().any(|lens| !lens.any_address);
+        let by_outcome = G::BY_OUTCOME && !by_sender && !is_by_address && !asked.addresses;
         let needed = Needed {
             addresses: asked.addresses || by_sender || is_by_address,
             evidence: asked.evidence || by_sender,
@@ -144,6 +156,9 @@ impl<'f> Scan<'f> {
             needed.columns()
         ))?;
         let mut rows = statement.query(self.period())?;
+        // Each thread keeps what it gathers to the end: there may be thousands of senders to merge.
+        let mut threads: Vec<Parts<G>> =
+            (0..rayon::current_num_threads()).map(|_| Parts::new(&all)).collect();
         let mut is_end = false;
         while !is_end {
             let mut segments = Vec::new();
@@ -157,33 +172,20 @@ impl<'f> Scan<'f> {
                     segments.push(Segment::with(runs, row, needed)?);
                 }
             }
-            for part in self.go_through(&segments, by_sender, &all)? {
-                for (all, part) in all.iter_mut().zip(part) {
-                    part.into_iter().for_each(|part| all.merge(part));
-                }
+            let view = View { by_outcome, ..self.view(by_sender) };
+            segments
+                .par_chunks(segments.len().div_ceil(threads.len()).max(1))
+                .zip(&mut threads)
+                .try_for_each(|(segments, parts)| view.go_through_all(segments, parts))
+                .map_err(broken)?;
+        }
+        let parts: Vec<_> = threads.into_iter().map(|thread| thread.parts).collect();
+        for part in parts {
+            for (all, part) in all.iter_mut().zip(part) {
+                part.into_iter().for_each(|part| all.merge(part));
             }
         }
         Ok(all)
-    }
-
-    /// What the threads gathered, each of some segments.
-    fn go_through<G: Gather>(
-        &self,
-        segments: &[Segment],
-        by_sender: bool,
-        all: &[G],
-    ) -> Result<Vec<Vec<Option<G>>>> {
-        let of_a_thread = AT_ONCE.div_ceil(rayon::current_num_threads());
-        let view = self.view(by_sender);
-        let parts: std::result::Result<_, Broken> = segments
-            .par_chunks(of_a_thread)
-            .map(|segments| {
-                let mut parts = Parts { all, parts: all.iter().map(|_| None).collect() };
-                segments.iter().try_for_each(|one| view.go_through(one, &mut parts))?;
-                Ok(parts.parts)
-            })
-            .collect();
-        parts.map_err(broken)
     }
 
     /// For each filter when the newest reports begin of those that it lets through by its period,
@@ -283,100 +285,13 @@ impl<'f> Scan<'f> {
     fn view(&self, by_sender: bool) -> View<'_> {
         View {
             by_sender,
+            by_outcome: false,
             lenses: &self.lenses,
             again: &self.again,
             reporters: &self.reporters,
             pass: self.pass,
             known: self.naming.addresses(),
         }
-    }
-}
-
-/// What a thread gathers, for each filter of which there is something.
-struct Parts<'g, G> {
-    all: &'g [G],
-    parts: Vec<Option<G>>,
-}
-
-impl<G: Gather> Parts<'_, G> {
-    fn of(&mut self, lens: usize) -> &mut G {
-        self.parts[lens].get_or_insert_with(|| self.all[lens].fork())
-    }
-}
-
-/// Filters, and what was learned for them.
-#[derive(Clone, Copy)]
-struct View<'s> {
-    /// Signatures are looked at.
-    by_sender: bool,
-    lenses: &'s [Lens<'s>],
-    again: &'s HashSet<i64>,
-    reporters: &'s HashMap<(u64, u64), Vec<usize>>,
-    pass: Option<u64>,
-    /// Who is known to send from an address.
-    known: Option<&'s HashMap<Address, u32, RandomState>>,
-}
-
-impl View<'_> {
-    fn go_through<G: Gather>(
-        &self,
-        segment: &Segment,
-        parts: &mut Parts<'_, G>,
-    ) -> Result<(), Broken> {
-        let told = if self.by_sender { self.told(segment)? } else { Vec::new() };
-        let known = self.known.filter(|known| self.by_sender && !known.is_empty());
-        let mut records = segment.records();
-        let mut meant = Vec::new();
-        for run in &segment.runs {
-            self.meant(run, &mut meant);
-            if meant.is_empty() {
-                records.skip(run.records);
-                continue;
-            }
-            let of =
-                Of { run, is_split: !self.again.is_empty() && self.again.contains(&run.report) };
-            if run.records == 0 && !of.is_split {
-                for lens in meant.iter().filter(|lens| !self.lenses[**lens].is_about_records) {
-                    parts.of(*lens).empty(&of);
-                }
-            }
-            for _ in 0..run.records {
-                let mut record = records.next();
-                if let Some(number) = segment.evidence.get(record.at) {
-                    record.combination = *number;
-                    record.told = told.get(usize::from(*number)).copied().unwrap_or_default();
-                }
-                if let Some(known) = known {
-                    record.known = known.get(&record.address).copied().unwrap_or_default();
-                }
-                for lens in &meant {
-                    if self.lenses[*lens].lets(&record) {
-                        parts.of(*lens).record(&of, &record);
-                    }
-                }
-            }
-        }
-        parts.parts.iter_mut().flatten().try_for_each(|part| part.segment(segment))
-    }
-
-    /// The filters that mean reports like this one.
-    fn meant(&self, run: &Run, meant: &mut Vec<usize>) {
-        meant.clear();
-        let mut add = |lens: usize| {
-            if self.lenses[lens].filter.lets_begin(run.begin) {
-                meant.push(lens);
-            }
-        };
-        match self.reporters.get(&(run.domain, run.organization)) {
-            Some(lenses) => lenses.iter().for_each(|lens| add(*lens)),
-            // Where all are meant, none was learned.
-            None => (0..self.lenses.len()).for_each(add),
-        }
-    }
-
-    /// What each combination tells of the sender.
-    fn told(&self, segment: &Segment) -> Result<Vec<Told>, Broken> {
-        segment.combinations.iter().map(|one| Told::by(one, self.pass)).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Error, Result, Row, params, types::Type};
 use super::{
     combination::{Combinations, Told},
     numbers::{Broken, Numbers, write, write_signed},
+    outcomes::OutcomeSums,
 };
 
 /// More than this many records are never added to a segment: evidence has 16 bits.
@@ -217,6 +218,8 @@ pub(super) struct Packed {
     pub(super) address: Address,
     /// Its place in the segment.
     pub(super) at: usize,
+    /// The place of the segment among those that a thread has at once.
+    pub(super) segment: u8,
     /// Its raw results and reasons, where they were asked for.
     pub(super) combination: u16,
     /// What these tell of the sender; nothing where it was not asked for.
@@ -275,6 +278,20 @@ impl Records<'_> {
         skip(&mut self.large, large);
     }
 
+    /// Adds up so many by their outcomes. Addresses are passed over only where they were not read.
+    pub(super) fn sum(&mut self, records: usize, sums: &mut OutcomeSums) {
+        let range = self.at..self.at + records;
+        self.at += records;
+        let segment = self.segment;
+        for (code, count) in segment.codes[range.clone()].iter().zip(&segment.counts[range]) {
+            let messages = match *count {
+                LARGE => self.large.next().copied().unwrap_or_default(),
+                small => small.into(),
+            };
+            sums.add(code / ADDRESSES, messages);
+        }
+    }
+
     /// The columns are as long as each other, which was looked at when they were read.
     pub(super) fn next(&mut self) -> Packed {
         let at = self.at;
@@ -294,6 +311,7 @@ impl Records<'_> {
             messages,
             address,
             at,
+            segment: 0,
             combination: 0,
             told: Told::default(),
             known: 0,

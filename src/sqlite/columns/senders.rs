@@ -3,9 +3,10 @@
 //! up by, and those of one name become one.
 
 use std::{
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     cmp::{Ordering, Reverse},
     collections::{HashMap, HashSet, hash_map::Entry},
+    sync::Arc,
 };
 
 use foldhash::fast::RandomState;
@@ -28,6 +29,8 @@ use crate::{
 pub(in crate::sqlite) struct Naming<'o> {
     operators: &'o Operators,
     known: OnceCell<Known>,
+    /// Those that filters name, once they were found: a page asks several questions about them.
+    wanted: RefCell<Vec<(Filter, Arc<Wanted>)>>,
 }
 
 /// Who is known to send from some addresses, by their hosts.
@@ -40,7 +43,7 @@ pub(super) struct Known {
 
 impl<'o> Naming<'o> {
     pub(in crate::sqlite) fn new(operators: &'o Operators) -> Naming<'o> {
-        Naming { operators, known: OnceCell::new() }
+        Naming { operators, known: OnceCell::new(), wanted: RefCell::default() }
     }
 
     /// Looks once what is known of hosts.
@@ -181,7 +184,17 @@ impl Scan<'_> {
     }
 
     /// By what the records of the senders are known that a filter names.
-    pub(super) fn wanted(&self, filter: &Filter) -> Result<Wanted> {
+    pub(super) fn wanted(&self, filter: &Filter) -> Result<Arc<Wanted>> {
+        let kept = &self.naming.wanted;
+        if let Some((_, wanted)) = kept.borrow().iter().find(|(kept, _)| kept == filter) {
+            return Ok(Arc::clone(wanted));
+        }
+        let wanted = Arc::new(self.find_wanted_of(filter)?);
+        kept.borrow_mut().push((filter.clone(), Arc::clone(&wanted)));
+        Ok(wanted)
+    }
+
+    fn find_wanted_of(&self, filter: &Filter) -> Result<Wanted> {
         let all = [Filter { senders: Choice::default(), ..filter.clone() }];
         let mut all = Scan::new(self.connection, &all, self.naming)?;
         let asked = Asked { addresses: true, senders: true, evidence: false };

@@ -8,6 +8,7 @@ use std::{
     cmp::Reverse,
     collections::HashMap,
     hash::{BuildHasher, Hash},
+    mem,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
@@ -23,6 +24,13 @@ use crate::answers::{Network, Outcome, capped_sum};
 
 /// Parts of one filter; of several each has fewer.
 const PARTS: usize = 256;
+
+/// Keys that are summed up as they come, of one filter; of several each has fewer. Most mail is of a
+/// few thousand senders, and need not be put into parts record by record.
+const FRONT: usize = 4096;
+
+/// After so many keys it is clear whether that pays.
+const TRIED: u64 = 1 << 16;
 
 /// Whom records are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,16 +142,17 @@ pub(super) struct Heaviest {
 impl Weights {
     /// Those of one of so many filters.
     pub(super) fn new(whom: fn(&Packed) -> Whom, hasher: &RandomState, filters: usize) -> Weights {
-        Weights::with(whom, hasher, (PARTS / filters.max(1)).max(1))
+        let of_one = |all: usize| (all / filters.max(1)).max(1);
+        Weights::with(whom, hasher, [of_one(PARTS), of_one(FRONT)])
     }
 
-    fn with(whom: fn(&Packed) -> Whom, hasher: &RandomState, parts: usize) -> Weights {
+    fn with(whom: fn(&Packed) -> Whom, hasher: &RandomState, sizes: [usize; 2]) -> Weights {
         Weights {
             whom,
             nobody: None,
-            v4: Parts::new(hasher, parts),
-            v6: Parts::new(hasher, parts),
-            numbered: Parts::new(hasher, parts),
+            v4: Parts::new(hasher, sizes),
+            v6: Parts::new(hasher, sizes),
+            numbered: Parts::new(hasher, sizes),
         }
     }
 
@@ -174,7 +183,7 @@ fn whole([high, low]: [u64; 2]) -> u128 {
 
 impl Gather for Weights {
     fn fork(&self) -> Weights {
-        Weights::with(self.whom, &self.v4.hasher, self.v4.small.len())
+        Weights::with(self.whom, &self.v4.hasher, [self.v4.small.len(), self.v4.front.len()])
     }
 
     fn record(&mut self, _: &Of, record: &Packed) {
@@ -204,21 +213,56 @@ impl Gather for Weights {
 /// Messages by keys, in parts.
 struct Parts<K> {
     hasher: RandomState,
+    /// Sums of keys that came lately, each in the one place that its hash gives it.
+    front: Vec<Option<(K, u64)>>,
+    /// How many came, and how many of them found theirs there.
+    came: u64,
+    found: u64,
     small: Vec<Vec<(K, u32)>>,
     /// Counts that need more bits.
     large: Vec<Vec<(K, u64)>>,
 }
 
 impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
-    fn new(hasher: &RandomState, parts: usize) -> Self {
+    /// With so many parts, and places in front of them.
+    fn new(hasher: &RandomState, [parts, front]: [usize; 2]) -> Self {
         Parts {
             hasher: hasher.clone(),
+            front: vec![None; front],
+            came: 0,
+            found: 0,
             small: (0..parts).map(|_| Vec::new()).collect(),
             large: (0..parts).map(|_| Vec::new()).collect(),
         }
     }
 
     fn add(&mut self, key: K, messages: u64) {
+        if self.front.is_empty() {
+            self.put(key, messages);
+            return;
+        }
+        self.came += 1;
+        // Where hardly any comes again, as with addresses, it would only cost.
+        if self.came == TRIED && self.found < TRIED / 4 {
+            self.put_front();
+            self.put(key, messages);
+            return;
+        }
+        let place = (self.hasher.hash_one(key) >> 40) as usize % self.front.len();
+        match &mut self.front[place] {
+            Some((there, sum)) if *there == key => {
+                self.found += 1;
+                *sum = capped_sum(*sum, messages);
+            }
+            other => {
+                if let Some((there, sum)) = other.replace((key, messages)) {
+                    self.put(there, sum);
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, key: K, messages: u64) {
         // Other bits than those by which a table finds its place.
         let part = (self.hasher.hash_one(key) >> 32) as usize % self.small.len();
         match u32::try_from(messages) {
@@ -227,18 +271,26 @@ impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
         }
     }
 
-    fn merge(&mut self, other: Self) {
+    fn put_front(&mut self) {
+        for (key, sum) in mem::take(&mut self.front).into_iter().flatten() {
+            self.put(key, sum);
+        }
+    }
+
+    fn merge(&mut self, mut other: Self) {
+        other.put_front();
         for (ours, theirs) in self.small.iter_mut().zip(other.small) {
-            ours.extend(theirs);
+            append(ours, theirs);
         }
         for (ours, theirs) in self.large.iter_mut().zip(other.large) {
-            ours.extend(theirs);
+            append(ours, theirs);
         }
     }
 
     /// The `top` heaviest, the smallest key first where they are as heavy; and how many keys there
     /// are.
-    fn heaviest(self, top: usize) -> (Vec<(K, u64)>, u64) {
+    fn heaviest(mut self, top: usize) -> (Vec<(K, u64)>, u64) {
+        self.put_front();
         let hasher = self.hasher;
         let parts = self.small.into_par_iter().zip(self.large);
         let sums = parts.map(|(small, large)| {
@@ -253,6 +305,15 @@ impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
         });
         let (lists, numbers): (Vec<_>, Vec<_>) = sums.unzip();
         (cut(lists.concat(), top), numbers.into_iter().sum())
+    }
+}
+
+/// Puts one list behind another; the first is not copied.
+fn append<T>(ours: &mut Vec<T>, theirs: Vec<T>) {
+    if ours.is_empty() {
+        *ours = theirs;
+    } else {
+        ours.extend(theirs);
     }
 }
 
@@ -273,7 +334,7 @@ mod tests {
 
     #[test]
     fn the_heaviest_are_found_among_many() {
-        let mut parts = Parts::new(&RandomState::default(), PARTS);
+        let mut parts = Parts::new(&RandomState::default(), [PARTS, 16]);
         for key in 0_u32..1000 {
             parts.add(key, u64::from(key % 10));
             parts.add(key, if key == 7 { u64::MAX } else { 0 });

@@ -5,6 +5,7 @@ mod accounts;
 mod browser;
 mod clicked;
 mod guard;
+mod kept;
 mod limits;
 mod pages;
 mod people;

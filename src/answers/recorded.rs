@@ -1,0 +1,262 @@
+//! Recorded: questions with what a store answered, so that who asks the same again need not ask it.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    fmt::{self, Write},
+    net::IpAddr,
+    slice,
+};
+
+use super::{
+    Answers, By, Filter, Groups, Histories, ListedReport, Published, ReportName, StoredDocument,
+    Tally, TlsDay,
+    overview::{Failures, Tls},
+};
+use crate::{
+    report::{Kind, aggregate::PolicyPublished},
+    senders::Host,
+};
+
+/// A question of [`Answers`].
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Asking {
+    Totals(Vec<Filter>),
+    Groups(Vec<Filter>, By, usize),
+    /// Whole ones, and those of which days are enough.
+    Histories([Vec<Filter>; 2], usize),
+    Policy(Vec<Filter>),
+    Tls(Filter, usize),
+    Failures(Filter, usize),
+    TlsDays(Filter),
+    FailureReports(Filter, usize),
+    Hosts(Vec<IpAddr>),
+    Report(ReportName, usize),
+    Reports(Kind, Filter, usize),
+    Published(Filter),
+    Newest(Filter),
+}
+
+/// What is answered to it: the variant of the same name.
+#[derive(Clone, Debug)]
+pub(crate) enum Answered {
+    Totals(Vec<Tally>),
+    Groups(Vec<Groups>),
+    Histories([Vec<Histories>; 2]),
+    Policy(Vec<Option<PolicyPublished>>),
+    Tls(Tls),
+    Failures(Failures),
+    TlsDays(Vec<TlsDay>),
+    FailureReports(Vec<StoredDocument>),
+    Hosts(HashMap<IpAddr, Host>),
+    Report(Vec<StoredDocument>),
+    Reports(Vec<ListedReport>),
+    Published(Vec<Published>),
+    Newest(Option<i64>),
+}
+
+impl Asking {
+    /// Asks a store.
+    fn ask<A: Answers>(&self, store: &A) -> Result<Answered, A::Error> {
+        Ok(match self {
+            Asking::Totals(filters) => Answered::Totals(store.totals_each(filters)?),
+            Asking::Groups(filters, by, top) => {
+                Answered::Groups(store.groups_each(filters, *by, *top)?)
+            }
+            Asking::Histories([whole, days], top) => {
+                Answered::Histories(store.histories_and_days(whole, days, *top)?.into())
+            }
+            Asking::Policy(filters) => Answered::Policy(store.policy_each(filters)?),
+            Asking::Tls(filter, top) => Answered::Tls(store.tls(filter, *top)?),
+            Asking::Failures(filter, top) => Answered::Failures(store.failures(filter, *top)?),
+            Asking::TlsDays(filter) => Answered::TlsDays(store.tls_days(filter)?),
+            Asking::FailureReports(filter, most) => {
+                Answered::FailureReports(store.failure_reports(filter, *most)?)
+            }
+            Asking::Hosts(addresses) => Answered::Hosts(store.hosts(addresses)?),
+            Asking::Report(name, most) => Answered::Report(store.report(name, *most)?),
+            Asking::Reports(kind, filter, most) => {
+                Answered::Reports(store.reports(*kind, filter, *most)?)
+            }
+            Asking::Published(filter) => Answered::Published(store.published(filter)?),
+            Asking::Newest(filter) => Answered::Newest(store.newest(filter)?),
+        })
+    }
+}
+
+/// What was asked of one moment of a store.
+#[derive(Debug, Default)]
+pub(crate) struct AnswerRecord {
+    all: Vec<(Asking, Answered)>,
+    /// No less than it takes in memory, as nearly as its text tells.
+    pub(crate) bytes: usize,
+}
+
+/// It was not asked.
+#[derive(Debug)]
+pub(crate) struct NotRecorded;
+
+/// Who answers.
+pub(crate) trait Respondent {
+    type Error;
+
+    /// The variant of the same name.
+    fn answer(&self, asking: Asking) -> Result<Answered, Self::Error>;
+}
+
+/// A store, and what it was asked.
+pub(crate) struct Recorder<'a, A> {
+    store: &'a A,
+    record: RefCell<AnswerRecord>,
+}
+
+impl<'a, A: Answers> Recorder<'a, A> {
+    pub(crate) fn new(store: &'a A) -> Recorder<'a, A> {
+        Recorder { store, record: RefCell::default() }
+    }
+
+    pub(crate) fn finish(self) -> AnswerRecord {
+        self.record.into_inner()
+    }
+}
+
+impl<A: Answers> Respondent for &Recorder<'_, A> {
+    type Error = A::Error;
+
+    fn answer(&self, asking: Asking) -> Result<Answered, A::Error> {
+        let answered = asking.ask(self.store)?;
+        let mut record = self.record.borrow_mut();
+        let mut counted = Counted(0);
+        // Nothing refuses it.
+        let _ = write!(counted, "{asking:?}{answered:?}");
+        record.bytes += counted.0 + size_of::<(Asking, Answered)>();
+        record.all.push((asking, answered.clone()));
+        Ok(answered)
+    }
+}
+
+/// Bytes of a text that is not kept.
+struct Counted(usize);
+
+impl Write for Counted {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}
+
+impl Respondent for &AnswerRecord {
+    type Error = NotRecorded;
+
+    fn answer(&self, asking: Asking) -> Result<Answered, NotRecorded> {
+        let found = self.all.iter().find(|(asked, _)| *asked == asking);
+        found.map(|(_, answered)| answered.clone()).ok_or(NotRecorded)
+    }
+}
+
+/// A source, asked as a store is.
+pub(crate) struct Recorded<S>(pub(crate) S);
+
+macro_rules! answer {
+    ($source:expr, $kind:ident $asked:tt) => {
+        match $source.answer(Asking::$kind $asked)? {
+            Answered::$kind(answer) => Ok(answer),
+            other => unreachable!("another question's answer: {other:?}"),
+        }
+    };
+}
+
+impl<S: Respondent> Answers for Recorded<S> {
+    type Error = S::Error;
+
+    fn totals(&self, filter: &Filter) -> Result<Tally, S::Error> {
+        Ok(only(self.totals_each(slice::from_ref(filter))?))
+    }
+
+    fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups, S::Error> {
+        Ok(only(self.groups_each(slice::from_ref(filter), by, top)?))
+    }
+
+    fn histories(&self, filter: &Filter, top: usize) -> Result<Histories, S::Error> {
+        Ok(only(self.histories_each(slice::from_ref(filter), top)?))
+    }
+
+    fn totals_each(&self, filters: &[Filter]) -> Result<Vec<Tally>, S::Error> {
+        answer!(self.0, Totals(filters.to_vec()))
+    }
+
+    fn groups_each(&self, filters: &[Filter], by: By, top: usize) -> Result<Vec<Groups>, S::Error> {
+        answer!(self.0, Groups(filters.to_vec(), by, top))
+    }
+
+    fn histories_each(&self, filters: &[Filter], top: usize) -> Result<Vec<Histories>, S::Error> {
+        Ok(self.histories_and_days(filters, &[], top)?.0)
+    }
+
+    fn histories_and_days(
+        &self,
+        whole: &[Filter],
+        days: &[Filter],
+        top: usize,
+    ) -> Result<(Vec<Histories>, Vec<Histories>), S::Error> {
+        answer!(self.0, Histories([whole.to_vec(), days.to_vec()], top)).map(Into::into)
+    }
+
+    fn policy(&self, filter: &Filter) -> Result<Option<PolicyPublished>, S::Error> {
+        Ok(only(self.policy_each(slice::from_ref(filter))?))
+    }
+
+    fn policy_each(&self, filters: &[Filter]) -> Result<Vec<Option<PolicyPublished>>, S::Error> {
+        answer!(self.0, Policy(filters.to_vec()))
+    }
+
+    fn tls(&self, filter: &Filter, top: usize) -> Result<Tls, S::Error> {
+        answer!(self.0, Tls(filter.clone(), top))
+    }
+
+    fn failures(&self, filter: &Filter, top: usize) -> Result<Failures, S::Error> {
+        answer!(self.0, Failures(filter.clone(), top))
+    }
+
+    fn tls_days(&self, filter: &Filter) -> Result<Vec<TlsDay>, S::Error> {
+        answer!(self.0, TlsDays(filter.clone()))
+    }
+
+    fn failure_reports(
+        &self,
+        filter: &Filter,
+        most: usize,
+    ) -> Result<Vec<StoredDocument>, S::Error> {
+        answer!(self.0, FailureReports(filter.clone(), most))
+    }
+
+    fn hosts(&self, addresses: &[IpAddr]) -> Result<HashMap<IpAddr, Host>, S::Error> {
+        answer!(self.0, Hosts(addresses.to_vec()))
+    }
+
+    fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>, S::Error> {
+        answer!(self.0, Report(name.clone(), most))
+    }
+
+    fn reports(
+        &self,
+        kind: Kind,
+        filter: &Filter,
+        most: usize,
+    ) -> Result<Vec<ListedReport>, S::Error> {
+        answer!(self.0, Reports(kind, filter.clone(), most))
+    }
+
+    fn published(&self, filter: &Filter) -> Result<Vec<Published>, S::Error> {
+        answer!(self.0, Published(filter.clone()))
+    }
+
+    fn newest(&self, filter: &Filter) -> Result<Option<i64>, S::Error> {
+        answer!(self.0, Newest(filter.clone()))
+    }
+}
+
+/// What was answered to the one filter.
+fn only<T>(answers: Vec<T>) -> T {
+    answers.into_iter().next().expect("an answer to each filter")
+}
