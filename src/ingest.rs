@@ -201,7 +201,7 @@ impl Finished {
 /// .failed. 718 rows new in FILE. 0.1 s`. What is none is left out.
 impl fmt::Display for Finished {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Totals { stored, failed, unrecognized, left, failed_moved, tally } = &self.totals;
+        let Totals { stored, failed, unrecognized, left, failed_moved, tally, .. } = &self.totals;
         if let Some(source) = &self.source {
             let reports = counted(tally.reports(), "report");
             write!(f, "{reports}{} out of {source}. ", kinds(tally))?;

@@ -9,6 +9,7 @@ pub(crate) enum Payload {
     Zlib,
     Zstd,
     Zip,
+    Tar,
     /// Packed in a format, of this name, that is not unpacked here.
     Closed(&'static str),
     /// XML or JSON in any encoding.
@@ -37,6 +38,7 @@ impl Payload {
             [0xFF, 0xFE, b'<' | b'{', ..]
             | [0xFE, 0xFF, 0, b'<' | b'{', ..]
             | [0, b'<' | b'{', ..] => Payload::Text,
+            _ if is_tar(bytes) => Payload::Tar,
             _ => {
                 let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
                 match bytes.trim_ascii_start().first() {
@@ -64,4 +66,27 @@ impl Payload {
         let has = |mark: &&[u8]| memmem::find(bytes, mark).is_some();
         (!is_text && MARKS.iter().any(has)) || has(&&b"1AY&SY"[..])
     }
+}
+
+/// Bytes of a block of a tar archive, and so of a header.
+pub(crate) const TAR_BLOCK: usize = 512;
+
+/// POSIX and GNU archives both have this in their first header; older ones have just a check sum.
+pub(crate) fn is_tar(start: &[u8]) -> bool {
+    start.get(257..262) == Some(b"ustar") || start.get(..TAR_BLOCK).is_some_and(is_tar_header)
+}
+
+/// A header with a name and the right check sum.
+pub(crate) fn is_tar_header(block: &[u8]) -> bool {
+    block.len() == TAR_BLOCK && block[0] != 0 && is_sum_right(block)
+}
+
+/// The sum of a header's bytes, its own field taken for blanks.
+fn is_sum_right(block: &[u8]) -> bool {
+    let Ok(stated) = tar::Header::from_byte_slice(block).cksum() else { return false };
+    let sum = block
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) });
+    stated == sum.sum::<u32>()
 }

@@ -6,6 +6,7 @@ use std::{
     io,
     os::unix::fs::MetadataExt,
     path::Path,
+    time::{Duration, SystemTime},
 };
 
 /// Device and inode of what a name leads to, links followed: the same under every name.
@@ -41,6 +42,14 @@ impl FileIdentity {
     /// Device and inode, which a file keeps when it is renamed or written.
     pub fn file(&self) -> (u64, u64) {
         (self.device, self.inode)
+    }
+
+    /// How long ago its content was last changed, by the clock; nothing where that is later than
+    /// now, or no file.
+    pub fn unchanged_for(&self) -> Option<Duration> {
+        let (_, seconds, nanoseconds) = self.content?;
+        let changed = Duration::new(seconds.try_into().ok()?, nanoseconds.try_into().ok()?);
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + changed).ok()
     }
 
     /// Whether it is a regular file.

@@ -23,6 +23,9 @@ const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 /// Held until it is dropped; the kernel frees it when a process is killed.
 pub(super) struct Lock {
     _file: File,
+    /// The folder itself: somebody may delete the file while it is locked. Nothing where folders
+    /// can't be locked, as with NFS.
+    _folder: Option<File>,
 }
 
 /// Whether the lock of a folder `.failed` can be had.
@@ -56,7 +59,8 @@ fn has_no_locks(error: &io::Error) -> bool {
 
 impl Lock {
     /// Waits until no other process holds the lock of a folder `.failed`; nothing where the file
-    /// system has no locks. The file is the one that each Maildir++ folder has.
+    /// system has no locks. What is locked is the file that each Maildir++ folder has, and the
+    /// folder.
     ///
     /// # Errors
     /// Another process holds it for too long, or the file can't be made.
@@ -68,14 +72,42 @@ impl Lock {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path),
             file => file,
         }?;
+        let held = |path: &Path| {
+            let what = format!("another process holds the lock {}", path.display());
+            Err(io::Error::new(io::ErrorKind::TimedOut, what))
+        };
         match lock_within(&file, PATIENCE) {
-            Ok(()) => Ok(Some(Lock { _file: file })),
-            Err(TryLockError::WouldBlock) => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("another process holds the lock {}", path.display()),
-            )),
-            Err(TryLockError::Error(error)) if has_no_locks(&error) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return held(&path),
+            Err(TryLockError::Error(error)) if has_no_locks(&error) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
         }
+        let opened = File::open(folder)?;
+        match lock_within(&opened, PATIENCE) {
+            Ok(()) => Ok(Some(Lock { _file: file, _folder: Some(opened) })),
+            Err(TryLockError::WouldBlock) => held(folder),
+            Err(TryLockError::Error(_)) => Ok(Some(Lock { _file: file, _folder: None })),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn the_lock_is_held_though_its_file_was_deleted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let held = Lock::of(folder.path()).expect("free");
+        fs::remove_file(folder.path().join("maildirfolder")).expect("removed");
+        thread::scope(|scope| {
+            let second = scope.spawn(|| Lock::of(folder.path()).expect("free in the end"));
+            thread::sleep(Duration::from_millis(100));
+            assert!(!second.is_finished(), "two have it");
+            drop(held);
+            assert!(second.join().expect("no panic").is_some());
+        });
     }
 }

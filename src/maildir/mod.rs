@@ -18,6 +18,7 @@ use std::{
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 pub(crate) use self::copy::ERROR_HEADER;
@@ -27,6 +28,10 @@ use self::names::{
     delivered, numbered, split_flags, unique_part, with_flag_s, with_seen, without_colons,
 };
 use crate::file::{self, Bytes, identity::FileIdentity, rename::rename_to_free_name};
+
+/// So long a file is as it was, and is taken for whole: mail servers rename whole mails to `new/`,
+/// but others write them there.
+pub const QUIET: Duration = Duration::from_secs(2);
 
 /// A Maildir: a folder with `new`, `cur` and `tmp`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -204,6 +209,12 @@ impl Entry {
     pub fn is_as_read(&self) -> bool {
         self.as_read.is_some()
             && FileIdentity::of(&self.path()).is_ok_and(|now| now == self.as_read)
+    }
+
+    /// True if it was changed so shortly before now that somebody may be writing it still.
+    pub fn may_be_unfinished(&self) -> bool {
+        let age = self.as_read.and_then(|as_read| as_read.unchanged_for());
+        age.is_some_and(|age| age < QUIET)
     }
 
     /// Moves the mail to `cur/` with the flag S (seen).

@@ -15,7 +15,7 @@ use super::{
     lock::Lock,
     names::{numbered, unique_part, without_colons},
 };
-use crate::file::{self, rename::rename_to_free_name};
+use crate::file::{self, identity::FileIdentity, rename::rename_to_free_name};
 
 /// How many mails went back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,10 +84,27 @@ fn move_back(maildir: &Arc<Maildir>, path: &Path) -> io::Result<bool> {
     deliver(&mut copy, &temporary, &new, &base).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })?;
+    remove(path, &original, maildir.failed())?;
+    Ok(true)
+}
+
+/// Removes a mail from `.failed`, although a mail reader may have renamed it: it was seen, or its
+/// flags changed.
+fn remove(path: &Path, mail: &File, failed: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        removed => return removed,
     }
+    let mail = FileIdentity::from(&mail.metadata()?).file();
+    for folder in ["new", "cur"] {
+        for file in fs::read_dir(failed.join(folder))? {
+            let path = file?.path();
+            if FileIdentity::of(&path)?.is_some_and(|there| there.file() == mail) {
+                return fs::remove_file(path);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn copy_without_reason(original: &File, temporary: &PathBuf) -> io::Result<File> {
@@ -140,6 +157,23 @@ mod tests {
 
     use super::*;
     use crate::maildir::settle_failed;
+
+    #[test]
+    fn a_mail_that_a_reader_renames_meanwhile_is_not_left_in_failed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["new", "cur"] {
+            fs::create_dir(folder.path().join(name)).expect("a folder");
+        }
+        let [old, new, other] =
+            ["new/1.mx", "cur/1.mx:2,S", "cur/2.mx:2,S"].map(|name| folder.path().join(name));
+        fs::write(&old, "x").expect("written");
+        fs::write(&other, "x").expect("written");
+        let mail = File::open(&old).expect("opened");
+        fs::rename(&old, &new).expect("renamed");
+        remove(&old, &mail, folder.path()).expect("removed");
+        assert!(!new.exists() && other.exists());
+        remove(&old, &mail, folder.path()).expect("somebody has removed it");
+    }
 
     #[test]
     fn a_mail_comes_back_as_it_was_delivered() {

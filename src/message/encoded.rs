@@ -3,6 +3,7 @@
 
 use std::iter;
 
+use mail_parser::decoders::html::html_to_text;
 use memchr::memmem;
 
 use crate::{payload::Payload, report};
@@ -13,21 +14,33 @@ use crate::{payload::Payload, report};
 pub(super) fn base64(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() / 4 * 3 + 3);
     let (mut word, mut letters) = (0_u32, 0);
-    for byte in bytes {
-        match six_bits(*byte) {
-            Some(bits) => {
-                word = word << 6 | bits;
+    let mut rest = bytes;
+    loop {
+        // Nearly all of it is groups of four letters.
+        while letters == 0
+            && let Some((four, behind)) = rest.split_first_chunk::<4>()
+            && let [a, b, c, d] = four.map(|byte| u32::from(SIX_BITS[usize::from(byte)]))
+            && (a | b | c | d) < u32::from(NO_LETTER)
+        {
+            out.extend_from_slice(&(a << 18 | b << 12 | c << 6 | d).to_be_bytes()[1..]);
+            rest = behind;
+        }
+        let Some((byte, behind)) = rest.split_first() else { break };
+        rest = behind;
+        match SIX_BITS[usize::from(*byte)] {
+            NO_LETTER if *byte == b'=' => {
+                out.extend_from_slice(last_bytes(word, letters, &mut [0; 4]));
+                (word, letters) = (0, 0);
+            }
+            NO_LETTER => {}
+            bits => {
+                word = word << 6 | u32::from(bits);
                 letters += 1;
                 if letters == 4 {
                     out.extend_from_slice(&word.to_be_bytes()[1..]);
                     (word, letters) = (0, 0);
                 }
             }
-            None if *byte == b'=' => {
-                out.extend_from_slice(last_bytes(word, letters, &mut [0; 4]));
-                (word, letters) = (0, 0);
-            }
-            None => {}
         }
     }
     out.extend_from_slice(last_bytes(word, letters, &mut [0; 4]));
@@ -40,20 +53,23 @@ fn last_bytes(word: u32, letters: usize, room: &mut [u8; 4]) -> &[u8] {
     &room[1..=letters.saturating_sub(1)]
 }
 
-fn six_bits(byte: u8) -> Option<u32> {
-    let bits = match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    };
-    Some(u32::from(bits))
-}
+/// What stands in the table for a byte that is none of the 64 letters.
+const NO_LETTER: u8 = 64;
+
+/// The value of each letter (RFC 4648 section 4).
+static SIX_BITS: [u8; 256] = {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [NO_LETTER; 256];
+    let mut value = 0;
+    while value < NO_LETTER {
+        table[letters[value as usize] as usize] = value;
+        value += 1;
+    }
+    table
+};
 
 fn is_base64_letter(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
+    SIX_BITS[usize::from(byte)] != NO_LETTER
 }
 
 /// A letter, or padding.
@@ -71,11 +87,18 @@ pub(super) fn is_unpadded_base64(bytes: &[u8]) -> bool {
     !bytes.contains(&b'=') && bytes.iter().filter(|byte| is_base64_letter(**byte)).count() % 4 > 1
 }
 
-/// Decodes what is base64 and nothing else, but does not say so.
-pub(super) fn undeclared_base64(bytes: &[u8]) -> Option<Vec<u8>> {
+/// A text that is base64 and nothing else, but does not say so.
+pub(super) fn undeclared_base64(bytes: &[u8]) -> Option<&[u8]> {
     let text = bytes.trim_ascii();
     let is_base64 = |byte: &u8| is_of_base64(*byte) || matches!(byte, b'\r' | b'\n');
-    (text.len() >= 32 && text.iter().all(is_base64)).then(|| base64(text))
+    (text.len() >= 32 && text.iter().all(is_base64)).then_some(text)
+}
+
+/// True if something known begins within the first bytes of what base64 holds.
+pub(super) fn is_base64_of_known(text: &[u8]) -> bool {
+    const START: usize = 4 << 10;
+    let start = base64(&text[..text.len().min(START)]);
+    Payload::of(start.trim_ascii_start()) != Payload::Other
 }
 
 /// The first line of a piece of base64 is as long as this.
@@ -191,6 +214,54 @@ fn unquoted(line: &[u8]) -> &[u8] {
 fn is_base64_line(line: &[u8]) -> bool {
     let text = unquoted(line);
     !text.is_empty() && text.iter().all(|byte| is_of_base64(*byte))
+}
+
+/// The text of HTML in which a report stands as a person sees it: `&lt;feedback&gt;`.
+pub(super) fn report_in_html(html: &[u8]) -> Option<String> {
+    // Words that no markup of HTML has; few letters have them.
+    const WORDS: [&[u8]; 2] = [b"report_metadata", b"organization-name"];
+    if !WORDS.iter().any(|word| memmem::find(html, word).is_some()) {
+        return None;
+    }
+    let text = html_to_text(&String::from_utf8_lossy(html));
+    report::is_in(text.as_bytes()).then_some(text)
+}
+
+/// How archives, XML and reports begin in base64.
+const FILES: [&[u8]; 5] = [b"H4sI", b"UEsDB", b"KLUv/", b"PD94bW", b"PGZlZWRiYWNr"];
+
+/// True if a file in base64 begins at any word, as behind `Report: ` or in a `data:` address, which
+/// is not decoded: its lines may be of any shape.
+pub(super) fn has_file_in_words(text: &[u8]) -> bool {
+    FILES.iter().any(|mark| {
+        let mut rest = text;
+        while let Some(at) = memmem::find(rest, mark) {
+            let file = &rest[at..];
+            let begins = at.checked_sub(1).is_none_or(|before| !is_of_base64(rest[before]));
+            let shape = &file[..file.len().min(FILE_SHAPE)];
+            let shape = &shape
+                [..shape.iter().position(|byte| !may_be_within(*byte)).unwrap_or(shape.len())];
+            if begins
+                && shape.iter().filter(|byte| is_base64_letter(**byte)).count() >= FILE_LETTERS
+            {
+                return true;
+            }
+            // No byte is looked at twice.
+            rest = &file[shape.len()..];
+        }
+        false
+    })
+}
+
+/// So many letters of base64 make a file of a word, among so many bytes.
+const FILE_LETTERS: usize = 48;
+const FILE_SHAPE: usize = 128;
+
+/// True for what may stand within base64: its letters in any alphabet, blanks, and marks of lines.
+fn may_be_within(byte: u8) -> bool {
+    is_of_base64(byte)
+        || byte.is_ascii_whitespace()
+        || matches!(byte, b'-' | b'_' | b'|' | b'>' | b':' | b'!' | b'\\' | 0xC2 | 0xA0)
 }
 
 /// What is in a uuencoded text.

@@ -3,9 +3,8 @@
 
 use super::{
     ReadOptions,
-    parts::{MimeMail, Part},
+    parts::{MAIL_HEAD, MimeMail, Part, looks_like_mail},
     value,
-    walk::{MAIL_HEAD, looks_like_mail},
 };
 use crate::report::{FailureReport, Repairs, Unreadable, arf};
 

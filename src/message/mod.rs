@@ -11,6 +11,7 @@ mod failure;
 mod parts;
 mod signed;
 mod size;
+mod spent;
 mod unpack;
 mod walk;
 
@@ -83,6 +84,8 @@ pub struct Contents {
     pub passed_over: usize,
     /// The first thing that was found instead of a report.
     pub other: Option<Unreadable>,
+    /// Ends are missing: what was read may be the beginning of more.
+    pub breaks_off: bool,
     /// The only report is one that a store handed out, and nothing is known of a mail's bytes.
     pub stored: Option<Stored>,
 }
@@ -108,6 +111,12 @@ pub enum Unusable {
     /// It breaks off.
     #[error("{0} is broken: it is cut off")]
     Cut(&'static str),
+    /// There is a file in base64, among words or in lines that are not read.
+    #[error("a text has an encoded file in it, in a form that is not read")]
+    Encoded,
+    /// The mail was sent in pieces (RFC 2046 section 5.2.2), of which nobody puts any together.
+    #[error("a piece of a mail (message/partial), which is not put together with the others")]
+    Partial,
     /// It is named like a report and holds none.
     #[error("an attachment is named like a report and can't be read as one")]
     Named,

@@ -1,7 +1,11 @@
-//! Unpack: gzip, zlib, zstd and zip, within the limits. An archive is taken whole or not at all:
+//! Unpack: gzip, zlib, zstd, zip and tar, within the limits. An archive is taken whole or not at all:
 //! where its stream breaks off or a checksum is wrong, what is missing is unknown.
 
-use std::io::{self, Cursor, Read};
+use std::{
+    io::{self, Cursor, Read},
+    iter,
+    ops::Range,
+};
 
 use flate2::{
     Crc,
@@ -10,10 +14,10 @@ use flate2::{
 use memchr::memmem;
 use zip::{ZipArchive, result::ZipError};
 
-use super::Unusable;
+use super::{Unusable, spent::Spent};
 use crate::{
     limits::{LimitExceeded, Limits},
-    payload::Payload,
+    payload::{Payload, TAR_BLOCK},
 };
 
 /// The ratio of sizes says nothing about small files.
@@ -30,72 +34,6 @@ pub struct ArchiveError {
 impl ArchiveError {
     fn new(format: &'static str, reason: &impl ToString) -> Self {
         ArchiveError { format, reason: reason.to_string() }
-    }
-}
-
-/// What one member of an archive counts at least: taking it out costs time even where it is empty.
-const MEMBER: u64 = 4 << 10;
-
-/// How many attachments' worth of unpacked bytes one mail may have: what was read of them stays in
-/// memory until the store has the mail's documents.
-const ATTACHMENTS: u64 = 2;
-
-/// What has been unpacked so far, archives within archives included.
-pub(super) struct Spent<'t> {
-    /// From the attachment that is being unpacked.
-    attachment: u64,
-    /// From all attachments of the mail.
-    mail: u64,
-    may_take: &'t mut dyn FnMut(usize) -> bool,
-    gave_up: bool,
-}
-
-impl<'t> Spent<'t> {
-    pub(super) fn new(may_take: &'t mut dyn FnMut(usize) -> bool) -> Self {
-        Spent { attachment: 0, mail: 0, may_take, gave_up: false }
-    }
-
-    /// Asks for memory. False from when there was not enough: nothing that is done after that
-    /// counts.
-    pub(super) fn ask(&mut self, bytes: usize) -> bool {
-        self.gave_up = self.gave_up || !(self.may_take)(bytes);
-        !self.gave_up
-    }
-
-    /// True once there was not enough memory.
-    pub(super) fn gave_up(&self) -> bool {
-        self.gave_up
-    }
-
-    /// The attachment is done.
-    pub(super) fn next_attachment(&mut self) {
-        self.attachment = 0;
-    }
-
-    /// Counts what was decoded: it takes memory like what was unpacked.
-    pub(super) fn take(&mut self, size: usize, limits: &Limits) -> Result<(), LimitExceeded> {
-        self.attachment += size as u64;
-        self.mail += size as u64;
-        self.ask(size);
-        self.room(limits).map(drop)
-    }
-
-    /// How much more may be unpacked, or which limit was exceeded.
-    fn room(&self, limits: &Limits) -> Result<u64, LimitExceeded> {
-        let for_all = limits.unpacked_bytes.saturating_mul(ATTACHMENTS);
-        let room = for_all.saturating_sub(self.mail);
-        if room == 0 {
-            let error = limits.too_much_unpacked();
-            return Err(LimitExceeded {
-                what: "bytes unpacked from all attachments of a mail",
-                value: for_all,
-                ..error
-            });
-        }
-        match limits.unpacked_bytes.saturating_sub(self.attachment) {
-            0 => Err(limits.too_much_unpacked()),
-            of_this => Ok(room.min(of_this)),
-        }
     }
 }
 
@@ -142,8 +80,7 @@ impl Allowance<'_, '_> {
             return Err(StreamError::Limit(self.limits.ratio_too_high()));
         }
         self.unpacked += size;
-        self.spent.attachment += size.max(MEMBER);
-        self.spent.mail += size.max(MEMBER);
+        self.spent.count(size);
         if size > room {
             // More than there was room for has been spent, so there is a limit that was exceeded.
             self.spent.room(self.limits).map_err(StreamError::Limit)?;
@@ -237,6 +174,39 @@ fn streams<'x>(
     Ok(Unpacked { files: vec![file], beside: vec![rest] })
 }
 
+/// Unpacks all files of a tar archive.
+pub(super) fn tar<'x>(
+    bytes: &'x [u8],
+    limits: &Limits,
+    spent: &mut Spent<'_>,
+) -> Result<Unpacked<'x>, Unusable> {
+    let broken = |error: io::Error| ArchiveError::new("tar", &error);
+    let mut allowance = Allowance { limits, packed: bytes.len() as u64, unpacked: 0, spent };
+    let mut archive = tar::Archive::new(bytes);
+    let (mut files, mut members, mut end) = (Vec::new(), 0, 0);
+    for entry in archive.entries().map_err(broken)? {
+        let entry = entry.map_err(broken)?;
+        members += 1;
+        if members > limits.members {
+            return Err(limits.too_many_members().into());
+        }
+        let size = entry.size();
+        let packed = entry.header().entry_size().unwrap_or(size);
+        end = entry.raw_file_position() + packed.next_multiple_of(TAR_BLOCK as u64);
+        // Folders and links have none.
+        if size == 0 {
+            continue;
+        }
+        let file = allowance.read(entry, size).map_err(|error| error.name("tar"))?;
+        if (file.len() as u64) < size {
+            return Err(ArchiveError::new("tar", &"it is cut off").into());
+        }
+        files.push(file);
+    }
+    let behind = usize::try_from(end).ok().and_then(|end| bytes.get(end..));
+    Ok(Unpacked { files, beside: behind.into_iter().collect() })
+}
+
 /// Unpacks all files of a zip archive.
 pub(super) fn zip<'x>(
     bytes: &'x [u8],
@@ -260,8 +230,11 @@ pub(super) fn zip<'x>(
         return Ok(Unpacked { files, beside });
     }
     let mut files = Vec::new();
+    let mut places = Vec::new();
     for index in 0..archive.len() {
         let member = archive.by_index(index).map_err(broken)?;
+        let data = member.data_start().unwrap_or(member.header_start());
+        places.push(member.header_start()..data.saturating_add(member.compressed_size()));
         // What is named like a folder may be a file.
         if member.is_dir() && member.size() == 0 && member.compressed_size() == 0 {
             continue;
@@ -269,7 +242,23 @@ pub(super) fn zip<'x>(
         let expected = member.size();
         files.push(allowance.read(member, expected).map_err(|error| error.name("zip"))?);
     }
+    if has_unlisted(bytes, offset, places, start) {
+        return Err(ArchiveError::new("zip", &"it has files that its directory lacks").into());
+    }
     Ok(Unpacked { files, beside })
+}
+
+/// True if another file begins outside of those that the directory has at these places; the archive
+/// begins at `begin` and its directory at `directory`.
+fn has_unlisted(bytes: &[u8], begin: u64, mut places: Vec<Range<u64>>, directory: u64) -> bool {
+    places.sort_unstable_by_key(|place| place.start);
+    let behind = iter::once(begin).chain(places.iter().map(|place| place.end));
+    let next = places.iter().map(|place| place.start).chain([directory]);
+    behind.zip(next).any(|(from, to)| {
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        let gap = bytes.get(place(from)..place(to)).unwrap_or_default();
+        memmem::find(gap, b"PK\x03\x04").is_some()
+    })
 }
 
 /// What stands before an archive that begins at `offset`, another one for example, and behind the

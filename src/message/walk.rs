@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use super::{
     Authenticated, Contents, ReadOptions, Unusable, authenticated, encoded, failure,
-    parts::{self, MimeMail, Named, Part, Seen, starts_with_field, without_from_line},
+    parts::{self, MimeMail, Named, Part, Seen, looks_like_mail},
     received, signed,
-    unpack::{self, Spent, Unpack},
+    spent::{Spent, weight},
+    unpack::{self, Unpack},
 };
 use crate::{
     limits::Limits,
@@ -14,22 +15,14 @@ use crate::{
     report::{self, Repairs, Report, Unreadable},
 };
 
-/// Memory that each byte of a text takes once it was read: a record, 400 bytes, can be written in
-/// 44.
-const READ_TIMES: usize = 12;
-
-/// Memory that an object of JSON and a line of a header take, however short.
-const OBJECT_BYTES: usize = 512;
+/// Memory that a line of a header takes, however short.
 const FIELD_BYTES: usize = 200;
+
+/// What was mended of a report whose end is missing.
+const ENDS: [&str; 2] = ["missing-root-end-tag", "missing-end-brackets"];
 
 /// Reasons kept why a mail fails: one is shown.
 const FAILURES_KEPT: usize = 100;
-
-/// Memory needed to read what may be a report.
-fn weight(bytes: &[u8]) -> usize {
-    let objects = memchr::memchr_iter(b'{', bytes).count();
-    bytes.len() * READ_TIMES + objects * OBJECT_BYTES
-}
 
 /// Which failures count.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,7 +67,7 @@ impl<'c> Walk<'c> {
             options,
             limits: &options.limits,
             seen: Seen::of(mail_bytes),
-            unpacked: Spent::new(may_take),
+            unpacked: Spent::new(mail_bytes, &options.limits, may_take),
             unpacking: false,
             left: report::Left::of(&options.limits),
             would_pass_below: false,
@@ -93,6 +86,14 @@ impl<'c> Walk<'c> {
 
     /// Reads a whole mail or bare report file.
     pub(super) fn all(&mut self, bytes: &[u8]) {
+        self.what_is_there(bytes);
+        let lacks_end =
+            |report: &Report| report.repairs().names().iter().any(|name| ENDS.contains(name));
+        self.contents.breaks_off =
+            self.seen.is_open() || self.contents.reports.iter().any(lacks_end);
+    }
+
+    fn what_is_there(&mut self, bytes: &[u8]) {
         match Payload::of(bytes) {
             Payload::Other if looks_like_mail(bytes) || !report::is_in(bytes) => {
                 if !self.mail(bytes, 0) {
@@ -170,6 +171,9 @@ impl<'c> Walk<'c> {
 
     fn part(&mut self, part: &Part, depth: usize) {
         self.named = part.named;
+        if part.is("message", "partial") {
+            return self.fail(Unusable::Partial);
+        }
         let found = self.found();
         let mut repairs = Repairs::default();
         let bytes = part.bytes(&mut repairs);
@@ -185,6 +189,10 @@ impl<'c> Walk<'c> {
             // The letter that comes with the report, unless it hides something else.
             if payload != Payload::Text || report::is_in(&bytes) {
                 self.payload(&bytes, depth, &repairs);
+            } else if encoded::report_in_html(&bytes).is_some() {
+                self.report(&bytes, &repairs);
+            } else if encoded::has_file_in_words(&bytes) {
+                self.fail(Unusable::Encoded);
             }
         } else if !(part.is_mail() && payload == Payload::Other && self.mail(&bytes, depth + 1)) {
             self.payload(&bytes, depth, &repairs);
@@ -229,6 +237,7 @@ impl<'c> Walk<'c> {
             _ if depth >= self.limits.nesting => return self.fail(self.limits.nested_too_deep()),
             Payload::Gzip => unpack::gzip,
             Payload::Zip => unpack::zip,
+            Payload::Tar => unpack::tar,
             Payload::Zlib => unpack::zlib,
             Payload::Zstd => unpack::zstd,
         };
@@ -279,16 +288,21 @@ impl<'c> Walk<'c> {
         if report::is_in(bytes) {
             return self.report(bytes, repairs);
         }
+        if let Err(limit) = self.unpacked.search(bytes.len(), self.limits) {
+            return self.fail(limit);
+        }
         let mut repairs = repairs.clone();
+        let found = self.found();
         let hidden = self.hidden(bytes, &mut repairs);
         if hidden.is_empty() {
-            return self.pass_over(Unreadable::NotAReport("neither XML nor JSON".into()));
-        }
-        if hidden.len() > self.limits.members {
-            return self.fail(self.limits.too_many_members());
-        }
-        if self.goes_deeper(hidden.iter().map(Vec::len).sum(), depth) {
+            self.pass_over(Unreadable::NotAReport("neither XML nor JSON".into()));
+        } else if hidden.len() > self.limits.members {
+            self.fail(self.limits.too_many_members());
+        } else if self.goes_deeper(hidden.iter().map(Vec::len).sum(), depth) {
             hidden.iter().for_each(|file| self.payload(file, depth + 1, &repairs));
+        }
+        if self.found() == found && encoded::has_file_in_words(bytes) {
+            self.fail(Unusable::Encoded);
         }
     }
 
@@ -319,16 +333,14 @@ impl<'c> Walk<'c> {
         if !uuencoded.files.is_empty() {
             return uuencoded.files;
         }
-        let is_known =
-            |decoded: &Vec<u8>| Payload::of(decoded.trim_ascii_start()) != Payload::Other;
         // A word in front of it may be base64 as well. There is never room for all of it twice.
-        let mut files: Vec<Vec<u8>> =
-            encoded::undeclared_base64(bytes).filter(is_known).into_iter().collect();
+        let whole = encoded::undeclared_base64(bytes);
+        let mut files = match whole {
+            Some(text) if encoded::is_base64_of_known(text) => Vec::new(),
+            _ => encoded::base64_within(bytes, at_most),
+        };
         if files.is_empty() {
-            files = encoded::base64_within(bytes, at_most);
-        }
-        if files.is_empty() {
-            files.extend(encoded::undeclared_base64(bytes));
+            files.extend(whole.map(encoded::base64));
         }
         if !files.is_empty() {
             repairs.note("undeclared-base64");
@@ -340,11 +352,19 @@ impl<'c> Walk<'c> {
         if !self.unpacked.ask(weight(bytes)) {
             return;
         }
-        for report in report::parse_within(bytes, self.limits, &mut self.left, repairs) {
+        let shown = if report::is_in(bytes) { None } else { encoded::report_in_html(bytes) };
+        let mut repairs = Cow::Borrowed(repairs);
+        if shown.is_some() {
+            repairs.to_mut().note("report-in-html");
+        }
+        let text = shown.as_ref().map_or(bytes, String::as_bytes);
+        for report in report::parse_within(text, self.limits, &mut self.left, &repairs) {
             self.push(report);
         }
         if encoded::is_file_within(bytes) || Payload::is_archive_within(bytes) {
             self.fail(Unusable::SeveralForms);
+        } else if encoded::has_file_in_words(bytes) {
+            self.fail(Unusable::Encoded);
         }
     }
 
@@ -374,27 +394,4 @@ impl<'c> Walk<'c> {
     fn pass_over(&mut self, what: Unreadable) {
         self.contents.other.get_or_insert(what);
     }
-}
-
-/// Where a mail's usual fields are looked for.
-pub(super) const MAIL_HEAD: usize = 16 << 10;
-
-/// Gateways may have put so many bytes of header on top of them.
-const LONG_HEAD: usize = 256 << 10;
-
-/// True if the bytes begin with a header field, and one that mails have is among the first, or in
-/// front of the first empty line.
-pub(super) fn looks_like_mail(bytes: &[u8]) -> bool {
-    let bytes = without_from_line(bytes);
-    let long = &bytes[..bytes.len().min(LONG_HEAD)];
-    let ends = |at: &usize| matches!(&long[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]);
-    let header = memchr::memchr_iter(b'\n', long).find(ends).unwrap_or(long.len());
-    let head = &long[..header.max(MAIL_HEAD).min(long.len())];
-    starts_with_field(bytes)
-        && [&b"from:"[..], b"subject:", b"mime-version:", b"content-type:"].iter().any(|header| {
-            let is_here = |at: usize| {
-                head[at..].get(..header.len()).is_some_and(|name| name.eq_ignore_ascii_case(header))
-            };
-            is_here(0) || memchr::memchr_iter(b'\n', head).any(|line_end| is_here(line_end + 1))
-        })
 }

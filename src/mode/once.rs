@@ -13,7 +13,7 @@ use crate::{
     config::{Purpose, Typed},
     exit::{Exit, Failure},
     ingest::{self, Ingest},
-    maildir::{Folder, Maildir},
+    maildir::{Folder, Maildir, QUIET},
     metrics::Metrics,
     pipeline::Mail,
     settle::{
@@ -41,13 +41,19 @@ pub(super) fn run(maildirs: &[PathBuf], typed: &Typed) -> Result<Exit, Failure> 
     stop.on_signals(false)?;
     let started = Instant::now();
     let mut earlier = Totals::default();
+    let mut waited = false;
     loop {
         let metrics = Metrics::default();
         let run = Ingest::start(config.clone(), Arc::clone(&stop), &metrics, ingest::log)?;
         let sink = Arc::clone(&run.sink);
         let all_listed = submit_all(&maildirs, &run);
         let mut finished = run.finish_quietly();
-        let again = finished.reason.is_none() && sink.has_room_again();
+        let mut again = finished.reason.is_none() && sink.has_room_again();
+        if finished.reason.is_none() && finished.totals.unfinished > 0 && !waited {
+            // Whoever writes longer than that is met by the next run.
+            waited = true;
+            again = stop.sleep(QUIET).is_ok();
+        }
         if again {
             // What stays in `new/` is counted when it is read again.
             finished.totals.left = 0;

@@ -200,6 +200,9 @@ pub enum Unreadable {
     /// Behind or in front of a report stand parts of another.
     #[error("beside a report, parts of another stand in the text, without its beginning")]
     PartsLeft,
+    /// Behind or in front of a report stands something else, which may be packed.
+    #[error("beside a report stands what is no text")]
+    NoText,
     /// A limit was exceeded.
     #[error(transparent)]
     Limit(#[from] LimitExceeded),

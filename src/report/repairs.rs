@@ -78,6 +78,7 @@ pub const REPAIRS: &[(&str, &str)] = &[
         "an element or field that stands once by the RFC stood there again with another value, the first was taken",
     ),
     ("report-id-brackets", "the report id stood in angle brackets, which were taken off"),
+    ("report-in-html", "the report stood in HTML, for people to read, and was taken out of that"),
     ("reports-in-a-list", "the reports stood in a JSON list"),
     (
         "results-cut",

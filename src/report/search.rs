@@ -102,6 +102,13 @@ pub(super) fn has_parts(text: &[u8]) -> bool {
         || memchr::memchr_iter(b'<', text).any(|at| is_part(&text[at + 1..]))
 }
 
+/// True for more control characters than stray into a text; those that end files are none.
+pub(super) fn is_binary(text: &[u8]) -> bool {
+    const STRAYED: usize = 3;
+    let is_control = |byte: &&u8| matches!(byte, 0x01..=0x08 | 0x0E..=0x19 | 0x1B..=0x1F);
+    text.iter().filter(is_control).nth(STRAYED).is_some()
+}
+
 /// True behind the `<` of an element that every report in XML has.
 fn is_part(behind: &[u8]) -> bool {
     const LONGEST: usize = 80;
@@ -136,6 +143,12 @@ fn is_name(quoted: &[u8], name: &[u8]) -> bool {
     name.iter()
         .all(|letter| letters.next().is_some_and(|byte| byte.to_ascii_lowercase() == *letter))
         && letters.next() == Some(&b'"')
+}
+
+/// True for blanks between tags, and for the bytes of one that is not to be broken (U+00A0), which
+/// web pages and mail programs put in the place of several.
+fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, 0xC2 | 0xA0)
 }
 
 /// Where the first start tag `feedback` is, with or without a prefix, that another tag follows:
@@ -173,7 +186,7 @@ fn find_root(bytes: &[u8]) -> Option<usize> {
             _ => {
                 let at = memchr::memchr(b'>', &bytes[end..]).map_or(bytes.len(), |at| end + at);
                 let behind = bytes.get(at + 1..).unwrap_or_default();
-                let found = (at, behind.trim_ascii_start().starts_with(b"<"));
+                let found = (at, behind.iter().find(|byte| !is_blank(**byte)) == Some(&b'<'));
                 next_end = Some(found);
                 found
             }
@@ -192,6 +205,7 @@ mod tests {
             ("<feedback><a>", Some(0)),
             ("x <p:Feedback a='b'>\n<a>", Some(2)),
             ("the <feedback> element <ns0:feedback\n>\n\n<a>", Some(23)),
+            ("<feedback>\u{a0} \u{a0}<a>", Some(0)),
             ("<a:b<c:feedback><a>", Some(0)),
             ("<a <c:feedback><a>", Some(3)),
             ("feedback><a>", None),

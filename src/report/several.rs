@@ -77,6 +77,7 @@ pub fn parse_within(
         format_end: text.len(),
         switches: 2,
         are_parts_left: search::has_parts(&text.as_bytes()[..first.1]),
+        is_text: !search::is_binary(&text.as_bytes()[..first.1]),
     };
     let mut reports = Vec::new();
     if let Err(why) = walk.read_all(first, left, &mut reports) {
@@ -96,6 +97,8 @@ struct Walk<'t> {
     /// How often the format may still change.
     switches: usize,
     are_parts_left: bool,
+    /// Only text stands beside the reports.
+    is_text: bool,
 }
 
 impl Walk<'_> {
@@ -121,6 +124,7 @@ impl Walk<'_> {
                 }
                 Some(next) => next,
                 None if self.are_parts_left => return Err(Unreadable::PartsLeft),
+                None if !self.is_text => return Err(Unreadable::NoText),
                 None => return Ok(()),
             };
             if place.0 != is_xml {
@@ -153,13 +157,19 @@ impl Walk<'_> {
         end: Option<ReportEnd>,
     ) -> Option<(bool, usize)> {
         match (report, end) {
-            (_, Some(ReportEnd { at: end, is_root: true })) => Some((true, at + end)),
+            (_, Some(ReportEnd { at: end, is_root: true })) => {
+                // Its own end is missing, and may have stood in front of something in JSON.
+                let json = self.search.json(at, at + end);
+                Some(json.map_or((true, at + end), |json| (false, json)))
+            }
             (_, Some(ReportEnd { at: end, .. })) => {
                 let from = at + end;
                 let search = &mut self.search;
                 let next = if is_xml { search.next(from) } else { search.behind_json(from) };
                 let to = next.map_or(self.text.len(), |(_, at)| at);
-                self.are_parts_left |= search::has_parts(&self.text.as_bytes()[from..to]);
+                let between = &self.text.as_bytes()[from..to];
+                self.are_parts_left |= search::has_parts(between);
+                self.is_text &= !search::is_binary(between);
                 next
             }
             (Err(Unreadable::NotAReport(_)), None) if is_xml => {

@@ -31,6 +31,8 @@ pub struct Totals {
     /// Mails left where they were, since the store has not acknowledged them or they could not be
     /// moved.
     pub left: u64,
+    /// Those of them that may be unfinished: they are to be read again in a while.
+    pub unfinished: u64,
     /// Mails that were moved to `.failed`.
     pub failed_moved: u64,
     /// Numbers of reports and documents of all mails that were not left.
@@ -44,6 +46,7 @@ impl Totals {
         self.failed += other.failed;
         self.unrecognized += other.unrecognized;
         self.left += other.left;
+        self.unfinished += other.unfinished;
         self.failed_moved += other.failed_moved;
         self.tally.add(&other.tally);
     }
@@ -65,6 +68,8 @@ pub enum Moved {
     Failed,
     /// It is no more what was read: it was left, to be read again.
     Changed,
+    /// It can't be read, and was changed a moment ago: it was left, to be read again in a while.
+    Unfinished,
 }
 
 /// Settles mails until the last ticket is gone; `observe` hears afterwards of those that were
@@ -101,14 +106,16 @@ fn next_batch(settlements: &Receiver<Settlement>) -> Option<Vec<Settlement>> {
 fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck) -> Vec<Moved> {
     let mut all_moved = vec![Moved::No; batch.len()];
     let (mut failing, mut reasons) = (Vec::new(), Vec::new());
-    for (n, Settlement { origin, outcome, tally, .. }) in batch.iter().enumerate() {
+    for (n, Settlement { origin, outcome, tally, breaks_off, .. }) in batch.iter().enumerate() {
         let Origin::Maildir(entry) = origin else { continue };
+        let is_in_doubt = *breaks_off || *outcome != MailOutcome::Stored;
         match outcome {
             MailOutcome::Left | MailOutcome::NotAFile => {}
             MailOutcome::Gone => all_moved[n] = Moved::Yes,
             // Reports in it were not wanted, and so are nowhere.
             _ if tally.passed_over > 0 => {}
             MailOutcome::Unrecognized(_) if unrecognized == Unrecognized::Keep => {}
+            _ if is_in_doubt && entry.may_be_unfinished() => all_moved[n] = Moved::Unfinished,
             MailOutcome::Stored => all_moved[n] = stuck.moved(entry.settle_stored(), origin),
             MailOutcome::Failed(reason) | MailOutcome::Unrecognized(reason) => {
                 failing.push(n);
@@ -122,12 +129,15 @@ fn carry_out(batch: &[Settlement], unrecognized: Unrecognized, stuck: &mut Stuck
     all_moved
 }
 
-/// What was read of a mail says nothing any more of one that changed.
+/// What was read of a mail says nothing any more of one that changed, or is to change.
 fn leave_changed(batch: &mut [Settlement], all_moved: &[Moved]) {
-    for (settlement, _) in
-        batch.iter_mut().zip(all_moved).filter(|(_, moved)| **moved == Moved::Changed)
-    {
-        info!(mail = settlement.origin.name(), "changed while it was read; it is read again");
+    for (settlement, moved) in batch.iter_mut().zip(all_moved) {
+        let why = match moved {
+            Moved::Changed => "changed while it was read; it is read again",
+            Moved::Unfinished => "may be unfinished; it is read again in a while",
+            Moved::Yes | Moved::No | Moved::Failed => continue,
+        };
+        info!(mail = settlement.origin.name(), "{why}");
         settlement.outcome = MailOutcome::Left;
     }
 }
@@ -178,6 +188,7 @@ fn count(settlement: &Settlement, moved: Moved, totals: &mut Totals) {
         MailOutcome::Failed(_) => totals.failed += 1,
         MailOutcome::Unrecognized(_) => totals.unrecognized += 1,
     }
+    totals.unfinished += u64::from(moved == Moved::Unfinished);
     if moved == Moved::Yes
         && matches!(outcome, MailOutcome::Failed(_) | MailOutcome::Unrecognized(_))
     {

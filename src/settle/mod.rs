@@ -155,6 +155,8 @@ pub struct Settlement {
     pub outcome: MailOutcome,
     /// Its numbers.
     pub tally: Counts,
+    /// What was read of it may be the beginning of more.
+    pub breaks_off: bool,
     /// What the mail is, for a person: its first report, or subject and sender. From a stranger.
     pub about: Option<String>,
 }
@@ -193,6 +195,7 @@ impl Settler {
             origin: Some(origin),
             tag,
             about: about::about(contents),
+            breaks_off: contents.breaks_off,
             progress: Mutex::new(SoFar { verdict, tally: Counts::of(contents) }),
             settler: self.clone(),
             on_settled: Mutex::new(on_settled),
@@ -294,6 +297,7 @@ struct Inner {
     progress: Mutex<SoFar>,
     settler: Settler,
     about: Option<String>,
+    breaks_off: bool,
     on_settled: Mutex<Option<OnSettled>>,
 }
 
@@ -314,6 +318,7 @@ impl Drop for Inner {
             tag: self.tag,
             outcome,
             tally: progress.tally,
+            breaks_off: self.breaks_off,
             about: self.about.take(),
         });
     }

@@ -6,10 +6,10 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use flate2::read::MultiGzDecoder;
 
 use super::mbox::is_beginning;
-use crate::payload::Payload;
+use crate::payload::{Payload, TAR_BLOCK, is_tar, is_tar_header};
 
-/// As much as is looked at: a tar archive's first block.
-const HEAD_BYTES: usize = 512;
+/// As much as is looked at.
+const HEAD_BYTES: usize = TAR_BLOCK;
 /// Large enough that reading is not a matter of system calls.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -101,16 +101,6 @@ fn head(from: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// POSIX and GNU archives both have this in their first header; older ones have just a check sum.
-fn is_tar(start: &[u8]) -> bool {
-    start.get(257..262) == Some(b"ustar") || is_header(start)
-}
-
-/// A header with a name and the right check sum.
-fn is_header(block: &[u8]) -> bool {
-    block.len() == HEAD_BYTES && block[0] != 0 && is_sum_right(block)
-}
-
 /// The blocks of a tar archive, read so that a broken header can be passed over.
 pub struct Blocks<R> {
     from: R,
@@ -152,7 +142,7 @@ impl<R: Read> Blocks<R> {
             if block.len() < HEAD_BYTES {
                 return Ok(false);
             }
-            if is_header(&block) {
+            if is_tar_header(&block) {
                 self.found = Cursor::new(block);
                 return Ok(true);
             }
@@ -170,15 +160,6 @@ impl<R: Read> Read for Blocks<R> {
         self.position += read as u64;
         Ok(read)
     }
-}
-
-/// The sum of a header's bytes, its own field taken for blanks.
-fn is_sum_right(block: &[u8]) -> bool {
-    let sum = block
-        .iter()
-        .enumerate()
-        .map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) });
-    tar::Header::from_byte_slice(block).cksum().is_ok_and(|stated| stated == sum.sum::<u32>())
 }
 
 /// A member of a tar archive, which says so when the archive ends within it.

@@ -11,6 +11,7 @@ mod end_tags;
 mod failed_mail;
 mod failure;
 mod fuzz_finds;
+mod hidden;
 mod left_out;
 mod linear;
 mod message;

@@ -26,5 +26,6 @@ mod senders;
 mod serve;
 mod sqlite;
 mod trouble;
+mod unfinished;
 mod watch;
 mod worst;

@@ -29,7 +29,7 @@ struct Cost {
 fn cost(mails: &[Vec<u8>], threads: usize) -> Cost {
     let maildir = TestMaildir::new();
     for (n, mail) in mails.iter().enumerate() {
-        fs::write(maildir.path().join(format!("new/{n}.worst")), mail).expect("written");
+        maildir.deliver(&format!("{n}.worst"), mail);
     }
     let path = |name: &str| maildir.path().join(name).display().to_string();
     let mut running = Running::start([

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -245,10 +245,14 @@ impl TestMaildir {
         self.folder.path()
     }
 
-    /// Delivers a mail as a mail server does: written to `tmp/`, renamed to `new/`.
+    /// Delivers a mail as a mail server does: written to `tmp/`, renamed to `new/`; some time ago.
     pub fn deliver(&self, name: &str, bytes: &[u8]) {
         let tmp = self.path().join("tmp").join(name);
-        fs::write(&tmp, bytes).expect("written");
+        let written = |mut file: fs::File| {
+            file.write_all(bytes)?;
+            file.set_modified(SystemTime::now() - Duration::from_secs(10))
+        };
+        fs::File::create(&tmp).and_then(written).expect("written");
         fs::rename(tmp, self.path().join("new").join(name)).expect("delivered");
     }
 

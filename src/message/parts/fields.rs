@@ -40,3 +40,26 @@ pub(super) fn is_content_field(field: &[u8]) -> bool {
             .all(|letter| name.next().is_some_and(|byte| byte.to_ascii_lowercase() == *letter))
     })
 }
+
+/// Where a mail's usual fields are looked for.
+pub(in crate::message) const MAIL_HEAD: usize = 16 << 10;
+
+/// Gateways may have put so many bytes of header on top of them.
+const LONG_HEAD: usize = 256 << 10;
+
+/// True if the bytes begin with a header field, and one that mails have is among the first, or in
+/// front of the first empty line.
+pub(in crate::message) fn looks_like_mail(bytes: &[u8]) -> bool {
+    let bytes = without_from_line(bytes);
+    let long = &bytes[..bytes.len().min(LONG_HEAD)];
+    let ends = |at: &usize| matches!(&long[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]);
+    let header = memchr::memchr_iter(b'\n', long).find(ends).unwrap_or(long.len());
+    let head = &long[..header.max(MAIL_HEAD).min(long.len())];
+    starts_with_field(bytes)
+        && [&b"from:"[..], b"subject:", b"mime-version:", b"content-type:"].iter().any(|header| {
+            let is_here = |at: usize| {
+                head[at..].get(..header.len()).is_some_and(|name| name.eq_ignore_ascii_case(header))
+            };
+            is_here(0) || memchr::memchr_iter(b'\n', head).any(|line_end| is_here(line_end + 1))
+        })
+}

@@ -14,10 +14,14 @@ use std::sync::LazyLock;
 
 use mail_parser::{HeaderName, Message, MessageParser, MessagePart, MimeHeaders};
 
-use self::{fields::is_content_field, part::Encoding, sections::Sections};
 pub(super) use self::{
-    fields::{starts_with_field, without_from_line},
+    fields::{MAIL_HEAD, looks_like_mail},
     part::{Named, Part},
+};
+use self::{
+    fields::{is_content_field, starts_with_field, without_from_line},
+    part::Encoding,
+    sections::Sections,
 };
 use crate::{
     limits::{LimitExceeded, Limits},
@@ -53,6 +57,8 @@ pub(super) struct Seen {
     parts: usize,
     header_bytes: u64,
     fields: usize,
+    /// A multipart has no end.
+    is_open: bool,
     /// Bytes that were searched for boundaries, and how many may be.
     searched: usize,
     searchable: usize,
@@ -62,6 +68,11 @@ impl Seen {
     /// Of a mail of so many bytes.
     pub(super) fn of(mail_bytes: usize) -> Seen {
         Seen { searchable: SEARCHED_TIMES * mail_bytes.max(SEARCHED_BYTES), ..Seen::default() }
+    }
+
+    /// True if a multipart has no end: it may break off, or its author forgot it.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
     }
 
     /// Lines of headers.
@@ -262,6 +273,7 @@ impl<'x> Splitter<'x, '_> {
                 self.entity(&empty_header(), section, in_digest, multiparts)?;
             }
         }
+        self.seen.is_open |= any && !sections.is_closed;
         // Gateways put texts there.
         for text in sections.outside().into_iter().filter(|text| any && is_more_than_words(text)) {
             self.entity(&empty_header(), text, in_digest, multiparts)?;

@@ -9,6 +9,8 @@ pub(super) struct Sections<'x, 'd> {
     finder: Finder<'d>,
     /// Where the section begins that comes next; nothing after the last one.
     next: Option<usize>,
+    /// The last delimiter was met.
+    pub(super) is_closed: bool,
     /// What stands in front of the first delimiter, and behind the last.
     outside: [&'x [u8]; 2],
 }
@@ -25,7 +27,8 @@ struct Delimiter {
 impl<'x, 'd> Sections<'x, 'd> {
     pub(super) fn new(body: &'x [u8], delimiter: &'d str) -> Self {
         let finder = Finder::new(delimiter);
-        let mut sections = Sections { body, delimiter, finder, next: None, outside: [b""; 2] };
+        let (next, is_closed) = (None, false);
+        let mut sections = Sections { body, delimiter, finder, next, is_closed, outside: [b""; 2] };
         if let Some(first) = sections.delimiter(0).filter(|first| !first.is_last) {
             sections.outside[0] = &body[..first.start];
             sections.next = Some(first.end);
@@ -44,6 +47,7 @@ impl<'x, 'd> Sections<'x, 'd> {
         let delimiter = self.delimiter(start);
         if let Some(last) = delimiter.as_ref().filter(|delimiter| delimiter.is_last) {
             self.outside[1] = &self.body[last.end..];
+            self.is_closed = true;
         }
         self.next = delimiter
             .as_ref()

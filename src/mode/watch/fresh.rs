@@ -1,12 +1,12 @@
 //! Fresh: files that appeared in `new/` under their last names. A whole mail may have been linked
 //! there, or somebody is still writing it: it is taken up once nobody has for a while.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::{file::identity::FileIdentity, maildir::Entry};
-
-/// So long a file is as it was, and is taken for whole.
-const QUIET: Duration = Duration::from_secs(2);
+use crate::{
+    file::identity::FileIdentity,
+    maildir::{Entry, QUIET},
+};
 
 /// More are not waited for.
 const MOST: usize = 1024;

@@ -3,12 +3,13 @@
 use std::{
     collections::{HashMap, HashSet},
     mem,
+    time::Instant,
 };
 
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
-    maildir::Entry,
+    maildir::{Entry, QUIET},
     settle::{MailOutcome, Origin, Settlement, apply::Moved},
 };
 
@@ -24,7 +25,9 @@ struct Mails {
     kept: HashSet<Entry>,
     /// Mails that were left, or could not be read or moved.
     stuck: HashSet<Entry>,
-    /// Such mails of an earlier turn: what is stuck was to be tried again while they were still
+    /// Mails that may be unfinished, and since when that is known.
+    unfinished: HashMap<Entry, Instant>,
+    /// Stuck mails of an earlier turn: what is stuck was to be tried again while they were still
     /// under way. And those that changed while they were read.
     late: Vec<Entry>,
     /// How often what is stuck was to be tried again.
@@ -45,6 +48,7 @@ impl Known {
             mails.kept.remove(entry);
         }
         let is_free = ![&mails.kept, &mails.stuck].iter().any(|known| known.contains(entry))
+            && !mails.unfinished.contains_key(entry)
             && !mails.under_way.contains_key(entry);
         if is_free {
             mails.under_way.insert(entry.clone(), turn);
@@ -64,6 +68,9 @@ impl Known {
         match (&settlement.outcome, moved) {
             (_, Moved::Yes) => {}
             (_, Moved::Changed) => mails.late.push(entry.clone()),
+            (_, Moved::Unfinished) => {
+                mails.unfinished.insert(entry.clone(), Instant::now());
+            }
             (MailOutcome::Unrecognized(_) | MailOutcome::NotAFile, Moved::No) => {
                 mails.kept.insert(entry.clone());
             }
@@ -76,7 +83,11 @@ impl Known {
 
     /// Mails that are to be taken up again, now, although the folder is not read.
     pub(super) fn take_late(&self) -> Vec<Entry> {
-        mem::take(&mut self.mails().late)
+        let mut mails = self.mails();
+        let mut late = mem::take(&mut mails.late);
+        let whole_by_now = mails.unfinished.extract_if(|_, since| since.elapsed() >= QUIET);
+        late.extend(whole_by_now.map(|(entry, _)| entry));
+        late
     }
 
     pub(super) fn try_stuck_again(&self) {
@@ -105,6 +116,7 @@ mod tests {
             tag: 0,
             outcome: MailOutcome::Left,
             tally: Counts::default(),
+            breaks_off: false,
             about: None,
         }
     }

@@ -68,12 +68,15 @@ fn not_a_report() -> Unreadable {
     Unreadable::NotAReport("XML without a feedback element".into())
 }
 
-/// True if the word stands anywhere in the text, so that the text may have been meant for a report.
+/// True if the word stands anywhere in the text as in a tag, so that the text may have been meant
+/// for a report.
 fn mentions_feedback(text: &str) -> bool {
-    memchr::memchr2_iter(b'f', b'F', text.as_bytes()).any(|at| {
-        text.as_bytes()[at..]
-            .first_chunk::<8>()
-            .is_some_and(|word| word.eq_ignore_ascii_case(b"feedback"))
+    let text = text.as_bytes();
+    memchr::memchr2_iter(b'f', b'F', text).any(|at| {
+        let is_word = |word: &[u8; 8]| word.eq_ignore_ascii_case(b"feedback");
+        let is_in_tag = at.checked_sub(1).is_some_and(|at| matches!(text[at], b'<' | b'/' | b':'))
+            || matches!(text.get(at + 8), Some(b'>' | b'/'));
+        is_in_tag && text[at..].first_chunk().is_some_and(is_word)
     })
 }
 

@@ -111,11 +111,17 @@ fn opens(bracket: u8) -> bool {
     matches!(bracket, b'{' | b'[')
 }
 
-/// True if the text has a word out of a report's first member names, so that it may have been meant
-/// for one.
+/// True if the text has a word out of a report's first member names in quotation marks, so that it
+/// may have been meant for one.
 fn mentions_report(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    ["organi", "report", "policies"].iter().any(|word| text.contains(word))
+    const WORDS: [&[u8]; 3] = [b"organi", b"report", b"policies"];
+    memchr::memchr2_iter(b'"', b'\'', text.as_bytes()).any(|at| {
+        let quoted = &text.as_bytes()[at + 1..];
+        let begins = |word: &&[u8]| {
+            quoted.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+        };
+        WORDS.iter().any(begins)
+    })
 }
 
 fn read(text: &str) -> Result<(RawReport, usize), serde_json::Error> {

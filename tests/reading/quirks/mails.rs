@@ -39,6 +39,7 @@ fn mails() -> Vec<Quirk> {
         ),
         quirk("mail-html-beside.eml"),
         quirk("mail-declared-html.eml"),
+        quirk("mail-html-escaped.eml").repairs(&["report-in-html", "text-before-xml"]),
         quirk("mail-no-closing-boundary.eml"),
         quirk("mail-smime-opaque.eml"),
         quirk("mail-smime-opaque-stream.eml"),
