@@ -187,10 +187,9 @@ impl<'c> Walk<'c> {
         let payload = Payload::of(bytes.trim_ascii_start());
         if part.is("text", "html") {
             // The letter that comes with the report, unless it hides something else.
-            if payload != Payload::Text || report::is_in(&bytes) {
+            let is_report = || report::is_in(&bytes) || encoded::report_in_html(&bytes).is_some();
+            if payload != Payload::Text || is_report() {
                 self.payload(&bytes, depth, &repairs);
-            } else if encoded::report_in_html(&bytes).is_some() {
-                self.report(&bytes, &repairs);
             } else if encoded::has_file_in_words(&bytes) {
                 self.fail(Unusable::Encoded);
             }
@@ -359,7 +358,11 @@ impl<'c> Walk<'c> {
         }
         let text = shown.as_ref().map_or(bytes, String::as_bytes);
         for report in report::parse_within(text, self.limits, &mut self.left, &repairs) {
-            self.push(report);
+            // The letter has it as plain text, too.
+            let is_known = |one: &Report| self.contents.reports.iter().any(|two| two.is_like(one));
+            if shown.is_none() || !report.as_ref().is_ok_and(is_known) {
+                self.push(report);
+            }
         }
         if encoded::is_file_within(bytes) || Payload::is_archive_within(bytes) {
             self.fail(Unusable::SeveralForms);

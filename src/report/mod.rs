@@ -110,6 +110,17 @@ impl Report {
         records.iter().filter_map(|record| record.row.source_ip).chain(failure)
     }
 
+    /// True if the other has the id and the period of this one, as the same report in another form
+    /// has.
+    pub(crate) fn is_like(&self, other: &Report) -> bool {
+        let id = |report: &Report| match report {
+            Report::Aggregate(report) => Some(report.metadata.report_id.clone()),
+            Report::Tls(report) => Some(report.report_id.clone()),
+            Report::Failure(report) => report.report_id.clone(),
+        };
+        self.kind() == other.kind() && self.period() == other.period() && id(self) == id(other)
+    }
+
     /// How many documents this report gives: one a record, or one a policy.
     pub fn len(&self) -> usize {
         match self {
