@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use email_report_processor::{limits::Limits, message};
 use flate2::{Compression, write::ZlibEncoder};
 
 use crate::{
@@ -185,5 +186,19 @@ fn letters_that_speak_of_reports_are_letters() {
         let contents = read(&mail(&part("text/plain", letter)));
         assert!(contents.is_something_else(), "{letter}: {:?}", contents.complaint());
         assert_eq!(beside(&part("text/plain", letter)).complaint(), None, "{letter}");
+    }
+}
+
+#[test]
+fn what_is_searched_for_encoded_files_is_counted() {
+    let limits = Limits { unpacked_bytes: 1 << 20, ..Limits::default() };
+    let text = attachment("application/gzip", "a.gz", &gzip("a word, ".repeat(40_000).as_bytes()));
+    let good = attachment("application/gzip", "good.gz", &gzip(good().as_bytes()));
+    for (texts, is_too_much) in [(3, false), (4, true)] {
+        let parts = [vec![good.clone()], vec![text.clone(); texts]].concat();
+        let contents = message::read(&mail(&multipart("multipart/mixed", "=_b", &parts)), &limits);
+        let complaint = contents.complaint().unwrap_or_default();
+        assert_eq!(complaint.contains("searched for encoded files"), is_too_much, "{complaint}");
+        assert_eq!((complaint.is_empty(), contents.reports.len()), (!is_too_much, 1));
     }
 }

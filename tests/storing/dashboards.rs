@@ -258,6 +258,7 @@ fn every_metric_that_grafana_is_to_show_exists_and_is_shown() {
         tag: Tag::default(),
         outcome: MailOutcome::Stored,
         tally: Counts::default(),
+        breaks_off: false,
         about: None,
     };
     metrics.settled(&stored, Moved::Yes);
