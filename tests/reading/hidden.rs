@@ -56,10 +56,9 @@ fn what_is_no_text_behind_a_report() {
 fn base64_among_words() {
     let packed = base64(&gzip(another().as_bytes()));
     let line = packed.replace('\n', "");
-    let lines = |length: usize, front: &str, end: &str| -> String {
-        let line = |line: &[u8]| format!("{front}{}{end}", String::from_utf8_lossy(line));
-        line.clone()(b"")
-            + &packed.replace('\n', "").as_bytes().chunks(length).map(line).collect::<String>()
+    let lines = |length: usize, front: &str| -> String {
+        let text = |line: &[u8]| format!("{front}{}\n", String::from_utf8_lossy(line));
+        line.as_bytes().chunks(length).map(text).collect()
     };
     for text in [
         format!("Report: {packed}"),
@@ -68,9 +67,9 @@ fn base64_among_words() {
         format!("see data:application/gzip;base64,{line}"),
         format!("Hello\n\n{}", packed.replace('+', "-").replace('/', "_")),
         format!("Hello\n\n{}", packed.replace('\n', "\r")),
-        format!("Hello\n{}", lines(8, "", "\n")),
-        format!("Hello\n{}", lines(76, "| ", "\n")),
-        format!("Hello\n{}", lines(76, "\u{a0}", "\n")),
+        format!("Hello\n{}", lines(8, "")),
+        format!("Hello\n{}", lines(76, "| ")),
+        format!("Hello\n{}", lines(76, "\u{a0}")),
         format!("zip {}", base64(&zip(&[("a.xml", another().as_bytes())]))),
     ] {
         fails(&beside(&part("text/plain", &text)), ENCODED);
