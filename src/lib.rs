@@ -11,6 +11,9 @@
 //! [`document`] makes what a store is given, [`sink`] hands it over, and [`settle`] moves the mail
 //! once the store has acknowledged everything. The [`pipeline`] runs these on threads; a [`mode`]
 //! feeds it. ARCHITECTURE.md has the promises.
+//!
+//! The library is for its own program and tests: of its items nothing is promised to others, from
+//! one version to the next. What is promised is what users of the program see.
 mod alerts;
 pub mod answers;
 pub mod changes;

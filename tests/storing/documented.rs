@@ -10,13 +10,14 @@ use clap::{Arg, Command};
 use email_report_processor::cli::{self, Settings};
 
 /// Flags of other programs that the documents name.
-const OF_OTHERS: [&str; 12] = [
+const OF_OTHERS: [&str; 13] = [
     "all",
     "example",
     "ignored",
     "list",
     "locked",
     "manifest-path",
+    "no-build",
     "nocapture",
     "now",
     "path",
