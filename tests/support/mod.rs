@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod browser;
+pub mod caddy;
 pub mod corpus;
 pub mod dns;
 pub mod faulty_proxy;
