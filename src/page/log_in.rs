@@ -1,6 +1,6 @@
 //! Log-in: the form, what comes of it, and its end.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{
     Shared,
-    access::Visitor,
+    access::{Attempt, User, Visitor},
     content::Written,
     denial::Denial,
     entrance::HasForm,
@@ -117,34 +117,42 @@ pub(super) async fn log_in(
     };
     let place = shared.place(Some(visitor));
     let back = fields.back(place);
-    match check(shared, visitor.address, name, password).await {
-        Ok(session) => {
+    match check(shared, visitor, name, password).await {
+        Ok((user, session)) => {
             if let Some(old) = visitor.session() {
                 shared.page.door.sessions.end(old);
             }
             let mut response = see_other(&back);
-            let cookie = shared.page.door.cookies.begin(&session, visitor.is_secure);
-            response.headers_mut().append(header::SET_COOKIE, cookie);
+            let cookies = &shared.page.door.cookies;
+            for cookie in [
+                cookies.begin(&session, visitor.is_secure),
+                cookies.know(&user.mark(), visitor.is_secure),
+            ] {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
             Ok(response)
         }
         Err(refusal) => Ok(written(place, visitor, &back, Some(&refusal))),
     }
 }
 
-/// Gives the session of a person, if it is the right password.
+/// Gives a person and his session, if it is the right password.
 async fn check(
     shared: &Arc<Shared>,
-    from: IpAddr,
+    visitor: &Visitor,
     name: &str,
     password: &str,
-) -> Result<String, Refusal> {
+) -> Result<(User, String), Refusal> {
     let Waiting { room, turns } = &shared.waiting;
     let Ok(_room) = room.try_acquire() else { return Err(Refusal::Busy) };
     let door = &shared.page.door;
     // What is no name may be a password, typed in the wrong place.
     let user = door.users().and_then(|users| users.find(name));
+    let from = visitor.address;
+    let is_known = user.as_ref().is_some_and(|user| visitor.is_known_as(user));
+    let attempt = Attempt { from, name, is_known };
     let called = user.map_or("somebody who is not known".into(), |user| user.name);
-    if let Err(wait) = door.attempts.begin(from, name) {
+    if let Err(wait) = door.attempts.begin(&attempt) {
         warn!("{from} tries to log in as {called} too often");
         return Err(Refusal::TooOften(wait));
     }
@@ -158,9 +166,10 @@ async fn check(
     };
     match work.await {
         Ok(Some(user)) => {
-            door.attempts.succeeded(from, name);
+            door.attempts.succeeded(&attempt);
             info!("{from} logged in as {called}");
-            Ok(door.sessions.begin(&user.name, user.credential()))
+            let session = door.sessions.begin(&user.name, user.credential());
+            Ok((user, session))
         }
         Ok(None) => {
             warn!("{from} failed to log in as {called}");

@@ -1,4 +1,5 @@
-//! Cookies: one of who has logged in, and one that forms are bound to where nobody has.
+//! Cookies: one of who has logged in, one that forms are bound to where nobody has, and one by
+//! which a browser is known that has logged in before.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
@@ -37,6 +38,16 @@ impl Cookies {
     /// The text that forms are bound to.
     pub(super) fn visit(&self, headers: &HeaderMap, is_secure: bool) -> Option<String> {
         read(headers, &self.name("visit", is_secure))
+    }
+
+    /// By what a browser is known that has logged in before.
+    pub(super) fn known(&self, headers: &HeaderMap, is_secure: bool) -> Option<String> {
+        read(headers, &self.name("known", is_secure))
+    }
+
+    /// Makes a browser known that has logged in, for a year.
+    pub(in crate::page) fn know(&self, mark: &str, is_secure: bool) -> HeaderValue {
+        self.set("known", mark, "SameSite=Strict; Max-Age=31536000", is_secure)
     }
 
     /// Gives a session to a browser. It sends it only where it comes from pages of ours.

@@ -18,6 +18,7 @@ use axum::{
 };
 
 pub use self::users::{Role, Users, password_line};
+pub(super) use self::{attempts::Attempt, users::User};
 use self::{
     attempts::Attempts,
     cookie::Cookies,
@@ -71,6 +72,8 @@ pub(super) struct Visitor {
     pub(super) is_secure: bool,
     /// Nobody, where a log-in is needed.
     pub(super) person: Option<Person>,
+    /// By what the browser shows as whom it has logged in before.
+    pub(super) known: Option<String>,
     /// The cookie is to be set.
     pub(super) new_visit: Option<String>,
     /// What a form of this visitor's is to carry.
@@ -129,7 +132,8 @@ impl Door {
         let bound_to = kept.or_else(|| new_visit.clone()).unwrap_or_default();
         let name = person.as_ref().and_then(|person| person.name.as_ref());
         let token = self.secret.token(&bound_to, name.map_or("", Said::whole));
-        Ok(Visitor { address, is_secure, person, new_visit, token })
+        let known = self.cookies.known(headers, is_secure);
+        Ok(Visitor { address, is_secure, person, known, new_visit, token })
     }
 
     fn person(
@@ -215,6 +219,7 @@ impl Visitor {
             address: IpAddr::from([0, 0, 0, 0]),
             is_secure: false,
             person: None,
+            known: None,
             new_visit: None,
             token: random(),
         }
@@ -223,6 +228,11 @@ impl Visitor {
     /// True if a form was made for this visitor.
     pub(super) fn made(&self, token: &str) -> bool {
         token::are_equal(&self.token, token)
+    }
+
+    /// True if the browser has logged in as this person before.
+    pub(super) fn is_known_as(&self, user: &User) -> bool {
+        self.known.as_deref().is_some_and(|mark| token::are_equal(mark, &user.mark()))
     }
 
     /// True if what is said to be the user's own may be changed.

@@ -7,6 +7,7 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tracing::error;
@@ -90,6 +91,16 @@ impl User {
     /// By what a session knows that the password is still the same.
     pub(in crate::page) fn credential(&self) -> [u8; 32] {
         Sha256::digest(&self.hash).into()
+    }
+
+    /// By what a browser shows that it has logged in as this one before, with this password.
+    pub(in crate::page) fn mark(&self) -> String {
+        let hash = Sha256::new()
+            .chain_update(b"a browser that is known")
+            .chain_update(Sha256::digest(&self.name))
+            .chain_update(Sha256::digest(&self.hash))
+            .finalize();
+        BASE64_URL_SAFE_NO_PAD.encode(hash)
     }
 }
 

@@ -134,6 +134,37 @@ fn passwords_are_not_guessed() {
     assert_eq!(client.get("/").status, 303);
 }
 
+/// Strangers who try somebody's name all the time keep out other browsers, not those that have
+/// logged in before.
+#[test]
+fn strangers_lock_nobody_out_of_his_own_browser() {
+    let home = Home::new();
+    let served = home.serve_users(&[]);
+    let mut own = Client::new(&served);
+    assert_eq!(own.log_in("anna", PASSWORD).status, 303);
+    let mark = own.cookie("erp-known").expect("a mark").to_owned();
+    let token = own.token("/");
+    assert_eq!(own.post("/log-out", &[("token", &token)]).status, 303);
+    for _ in 0..10 {
+        assert_eq!(Client::new(&served).log_in("anna", "wrong horse").status, 403);
+    }
+    assert_eq!(Client::new(&served).log_in("anna", PASSWORD).status, 429);
+    // Not for others, nor with a mark that was made up.
+    assert_eq!(own.log_in("bert", PASSWORD).status, 429);
+    let mut made_up = Client::new(&served);
+    made_up.set_cookie("erp-known", &"A".repeat(43));
+    assert_eq!(made_up.log_in("anna", PASSWORD).status, 429);
+    // It lets in nobody by itself.
+    assert_eq!(own.get("/").status, 303);
+    assert_eq!(own.log_in("anna", "wrong horse").status, 403);
+    assert_eq!(own.log_in("anna", PASSWORD).status, 303);
+    assert_eq!(own.cookie("erp-known"), Some(mark.as_str()));
+    assert_eq!(own.get("/").status, 200);
+    // With another password it is of no use.
+    fs::write(&home.users, user("anna", "editor")).expect("written");
+    assert_eq!(own.log_in("anna", PASSWORD).status, 429);
+}
+
 const PROXY: [&str; 2] = ["--trust-proxy", "127.0.0.0/8"];
 
 #[test]
