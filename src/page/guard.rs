@@ -53,6 +53,9 @@ pub(super) fn check(request: &Request, names: &[String]) -> Result<(), Trouble> 
     }
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let headers = request.headers();
+    if is_read && is_within_another_site(headers) {
+        return Err(Trouble::Forbidden("Another site asked for this."));
+    }
     match text(headers, &header::ORIGIN) {
         // Whatever the scheme: a proxy may have taken TLS away.
         Some(origin) if origin.split_once("://").is_some_and(|(_, of)| of == host) => Ok(()),
@@ -63,6 +66,17 @@ pub(super) fn check(request: &Request, names: &[String]) -> Result<(), Trouble> 
 }
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// True if another site's page asks for something of ours and stays what is seen, as by a picture
+/// or a frame. It would not be shown anything, but could keep us busy, and measure how long an
+/// answer takes. A link from there is followed.
+fn is_within_another_site(headers: &HeaderMap) -> bool {
+    let is_other = matches!(text(headers, &SITE), Some("cross-site" | "same-site"));
+    let is_visit = text(headers, &MODE) == Some("navigate");
+    is_other && !(is_visit && text(headers, &DEST) == Some("document"))
+}
 
 /// Name and port that were asked for.
 fn host(request: &Request) -> Option<String> {
@@ -157,6 +171,24 @@ mod tests {
         assert!(!ask("POST", &[host, ("origin", "http://localhost:9090")]));
         assert!(!ask("POST", &[host, ("origin", "null")]));
         assert!(!ask("GET", &[host, ("origin", "https://evil.example")]));
+    }
+
+    #[test]
+    fn another_site_may_lead_here_and_show_nothing_of_ours() {
+        let ask = |site: &str, mode: &str, dest: &str| {
+            let request = Request::builder().uri("/").header("host", "localhost");
+            let request = request.header(SITE, site).header(MODE, mode).header(DEST, dest);
+            check(&request.body(Body::empty()).expect("a request"), &[]).is_ok()
+        };
+        assert!(ask("cross-site", "navigate", "document"));
+        assert!(ask("none", "navigate", "document"));
+        assert!(ask("same-origin", "no-cors", "style"));
+        for (mode, dest) in
+            [("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe"), ("no-cors", "script")]
+        {
+            assert!(!ask("cross-site", mode, dest), "{mode} {dest}");
+            assert!(!ask("same-site", mode, dest), "{mode} {dest}");
+        }
     }
 
     #[test]
