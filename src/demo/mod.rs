@@ -4,7 +4,8 @@
 //!
 //! The company has three domains, servers of its own, and services that send for it; seven
 //! receivers report. Its year holds what happens in such years ([`Year::events`]). All names are of
-//! RFC 2606, all addresses of RFC 5737, 3849 and 2544.
+//! RFC 2606, all addresses of RFC 5737, 3849 and 2544; what is known of these is made up, too
+//! ([`host`]).
 //!
 //! The mails are read by the real parser. To have them in a store, hand them to a pipeline in
 //! their order, as `mode::files` does with standard input:
@@ -18,11 +19,13 @@
 //! run.finish(Level::INFO);
 //! ```
 
+mod broken;
 mod chance;
 mod company;
 mod dmarc;
 mod events;
 mod failure;
+mod hosts;
 mod mail;
 mod receivers;
 mod tls;
@@ -33,7 +36,10 @@ use jiff::civil::Date;
 
 use self::{company::DOMAINS, dmarc::About, receivers::RECEIVERS};
 
-pub use self::events::{Event, What};
+pub use self::{
+    events::{Event, What},
+    hosts::host,
+};
 
 /// The year; see the module.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +50,7 @@ pub struct Year {
 }
 
 /// A mail with a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DemoMail {
     /// When it came, in seconds since 1970.
     pub received: i64,

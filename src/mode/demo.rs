@@ -3,6 +3,8 @@
 
 use std::{
     env,
+    ffi::OsString,
+    fs,
     io::{self, IsTerminal},
     path::Path,
     process::{Command, Stdio},
@@ -13,21 +15,26 @@ use std::{
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use tracing::{Level, info};
 
-use super::{pages, print};
+use super::{maildirs, pages, print};
 use crate::{
     cli::DemoFlags,
     config::Config,
-    demo::Year,
+    demo::{self, Year},
     exit::{Exit, Failure},
     file::Bytes,
     ingest::{self, Finished, Ingest},
     lookup,
+    maildir::{Folder, Maildir},
     metrics::Metrics,
     page::{Access, Door, Page, PageStore, Role},
     pipeline::Mail,
     settle::Origin,
+    sqlite::{Store, addresses},
     stop::Stop,
 };
+
+/// Somebody of the company has said that a service that is being tried is theirs.
+const MINE: &str = "[\"example.com\"]\nsenders = [\"leadpipe.example\"]\n";
 
 pub(super) fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
     let stop = Arc::new(Stop::default());
@@ -37,15 +44,19 @@ pub(super) fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
     let folder = tempfile::tempdir()?;
     let store = folder.path().join("reports.sqlite");
     info!("storing a year of a made-up company's reports");
-    if !fill(&store, &stop)?.complete {
+    let maildir = maildir(&folder.path().join("Maildir"))?;
+    if !fill(&store, &maildir, &stop)?.complete {
         return Ok(Exit::TryAgain);
     }
+    tell_hosts(&store)?;
+    let mine = folder.path().join("mine.toml");
+    fs::write(&mine, MINE)?;
     let page = Page {
         store: PageStore::File { path: store, names: Arc::new(lookup::names(None)?) },
         base: String::new(),
         names: Vec::new(),
-        maildirs: Vec::new(),
-        mine: Some(folder.path().join("mine.toml")),
+        maildirs: vec![maildir],
+        mine: Some(mine),
         read_only: false,
         door: Door::new(Access::Anybody(Role::Editor), Vec::new(), ""),
         shows_persons: false,
@@ -76,17 +87,41 @@ fn open(address: String) {
     });
 }
 
-/// Stores the year that ends the day before yesterday, of which all receivers have told.
-fn fill(store: &Path, stop: &Arc<Stop>) -> Result<Finished, Failure> {
+/// Keeps what is known of its addresses: whose they are, and what they are called.
+fn tell_hosts(store: &Path) -> Result<(), Failure> {
+    let mut store = Store::open(store).map_err(|error| Failure::new(Exit::TryAgain, error))?;
+    let told = addresses::tell(&mut store.connection, demo::host);
+    told.map_err(|error| Failure::new(Exit::TryAgain, error))
+}
+
+/// A new Maildir.
+fn maildir(path: &Path) -> Result<Arc<Maildir>, Failure> {
+    for part in ["new", "cur", "tmp"] {
+        fs::create_dir_all(path.join(part))?;
+    }
+    maildirs::open(path)
+}
+
+/// Stores the year that ends the day before yesterday, of which all receivers have told. What can't
+/// be read comes by way of the Maildir.
+fn fill(store: &Path, maildir: &Arc<Maildir>, stop: &Arc<Stop>) -> Result<Finished, Failure> {
     let config = Config::of_store(store)?;
     let run = Ingest::start(config, Arc::clone(stop), &Metrics::default(), ingest::log)?;
     let last = TimeZone::UTC.to_datetime(Timestamp::now()).date().saturating_sub(2.days());
-    for mail in Year::new(1, last).mails() {
+    let year = Year::new(1, last);
+    for mail in year.mails() {
         if run.stop.is_asked() {
             break;
         }
         let bytes = Some(Bytes::Whole(mail?.bytes));
         run.pipeline.submit(Mail { origin: Origin::Input("the demo".into()), tag: 0, bytes });
+    }
+    for mail in year.broken()? {
+        let name = OsString::from(format!("{}.M1P1.demo", mail.received));
+        fs::write(maildir.path().join("new").join(&name), mail.bytes)?;
+        if let Some(entry) = maildir.entry(Folder::New, name) {
+            run.pipeline.submit(Mail { origin: Origin::Maildir(entry), tag: 0, bytes: None });
+        }
     }
     Ok(run.finish(Level::INFO))
 }

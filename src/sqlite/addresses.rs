@@ -35,15 +35,40 @@ pub(crate) fn keep<'m>(
     networks: &Networks,
     mails: impl Iterator<Item = &'m Contents>,
 ) -> Result<()> {
-    let mut keep = transaction.prepare_cached(KEEP)?;
     let all: BTreeSet<IpAddr> =
         mails.flat_map(|mail| &mail.reports).flat_map(Report::addresses).collect();
     for address in all {
         let Some(host) = networks.host(address) else { continue };
-        let Host { asn, network, organisation, domain, country, name: _ } = host;
-        keep.execute(params![address.to_string(), asn, network, organisation, domain, country])?;
+        keep_host(transaction, address, &host)?;
     }
     Ok(())
+}
+
+/// Keeps what is known of the addresses of all reports, where databases and the DNS know nothing of
+/// them: they are made up.
+pub(crate) fn tell(store: &mut Connection, host: impl Fn(IpAddr) -> Option<Host>) -> Result<()> {
+    while take_up(store)? {}
+    let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for address in all(&transaction)? {
+        let Some(host) = host(address) else { continue };
+        keep_host(&transaction, address, &host)?;
+        let name = "UPDATE addresses SET name = ? WHERE address = ?";
+        transaction.prepare_cached(name)?.execute((host.name, address.to_string()))?;
+    }
+    transaction.commit()
+}
+
+fn all(store: &Connection) -> Result<Vec<IpAddr>> {
+    let mut statement = store.prepare("SELECT address FROM addresses")?;
+    let all = statement.query_map((), |row| row.get::<_, String>(0))?;
+    // All were written as addresses.
+    all.filter_map(|address| address.map(|address| address.parse().ok()).transpose()).collect()
+}
+
+fn keep_host(transaction: &Connection, address: IpAddr, host: &Host) -> Result<usize> {
+    let Host { asn, network, organisation, domain, country, name: _ } = host;
+    let mut keep = transaction.prepare_cached(KEEP)?;
+    keep.execute(params![address.to_string(), asn, network, organisation, domain, country])
 }
 
 /// What is known of the addresses in a report.
