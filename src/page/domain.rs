@@ -113,7 +113,7 @@ impl DomainPage {
             Some(_) => None,
         };
         let newest = newest_elsewhere(answers, &filter, &days)?;
-        let domain = title(one);
+        let domain = title(&asked.filter.domains.only);
         let published = policies(one.is_some(), answers, &filter)?;
         let policy = found.and_then(|found| found.policy.as_ref());
         let of_all = asked.with(|asked| asked.period = Period::preset("all"));
@@ -147,28 +147,29 @@ impl DomainPage {
 
 /// Sessions of a time.
 #[derive(Debug, Default, Serialize)]
-struct TlsSum {
-    successful_sessions: u64,
+pub(super) struct TlsSum {
+    pub(super) successful_sessions: u64,
     failed_sessions: u64,
 }
 
 impl TlsSum {
-    fn of(days: &[TlsDay]) -> TlsSum {
+    pub(super) fn of(days: &[TlsDay]) -> TlsSum {
         days.iter().fold(TlsSum::default(), |sum, day| TlsSum {
             successful_sessions: sum.successful_sessions.saturating_add(day.successful),
             failed_sessions: sum.failed_sessions.saturating_add(day.failed),
         })
     }
 
-    fn all(&self) -> u64 {
+    pub(super) fn all(&self) -> u64 {
         self.successful_sessions.saturating_add(self.failed_sessions)
     }
 }
 
-fn title(one: Option<&String>) -> Said {
-    match one {
-        Some(domain) => groups::name(&Key::Domain(domain.clone())),
-        None => "All domains".into(),
+fn title(domains: &[String]) -> Said {
+    match domains {
+        [] => "All domains".into(),
+        [domain] => groups::name(&Key::Domain(domain.clone())),
+        several => words::counted(several.len() as u64, "domain").into(),
     }
 }
 

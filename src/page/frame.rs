@@ -163,7 +163,8 @@ impl TimeBar {
             let is_current = asked.period.is_preset(text);
             Link { words, href: place.link(view, &at), is_current }
         };
-        let compare = asked.period.before(place.now).map(|_| Link {
+        let before = asked.period.before(place.now).filter(|_| view.compares());
+        let compare = before.map(|_| Link {
             words: "Compare with before",
             href: place.link(view, &asked.with(|asked| asked.compares = !asked.compares)),
             is_current: asked.compares,

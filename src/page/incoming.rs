@@ -4,6 +4,7 @@
 use std::{
     fs::{self, File},
     io::Read,
+    os::unix::fs::MetadataExt,
     path::Path,
     sync::Arc,
     time::UNIX_EPOCH,
@@ -22,11 +23,14 @@ use super::{
 };
 use crate::{
     answers::{Answers, Filter},
-    maildir::{ERROR_HEADER, Maildir},
+    maildir::{ERROR_HEADER, Folder, Maildir},
 };
 
 /// Failed mails of a Maildir that are listed: the newest ones.
 const MOST: usize = 100;
+
+/// Mail that waits longer, in seconds, is taken up by nobody; `check` thinks so, too.
+const LONG: i64 = 15 * 60;
 
 /// The reason stands at the very top, on a line of this length at most.
 const TOP: u64 = 2048;
@@ -39,15 +43,18 @@ pub(super) struct Incoming {
     frame: Frame,
     #[serde(skip)]
     newest: Option<Then>,
-    maildirs: Vec<Folder>,
+    maildirs: Vec<Looked>,
 }
 
 /// A Maildir.
 #[derive(Debug, Serialize)]
-struct Folder {
+struct Looked {
     path: Said,
     /// Mails in `new`.
     waiting: u64,
+    /// When the oldest of them came, if that is so long ago that nothing takes them up.
+    #[serde(skip)]
+    stuck: Option<Then>,
     failed: u64,
     /// Some of those, newest first.
     mails: Vec<Mail>,
@@ -89,7 +96,7 @@ impl Incoming {
     }
 }
 
-fn look(maildir: &Maildir, now: i64) -> Folder {
+fn look(maildir: &Arc<Maildir>, now: i64) -> Looked {
     let names = |folder: &Path| match fs::read_dir(folder) {
         Ok(files) => Ok(files
             .flatten()
@@ -125,13 +132,24 @@ fn look(maildir: &Maildir, now: i64) -> Folder {
             then: Then::new(second, now),
         }
     };
-    Folder {
+    Looked {
         path: maildir.path().display().to_string().into(),
+        stuck: waiting.as_ref().ok().and_then(|files| stuck(maildir, files, now)),
         waiting: waiting.map_or(0, |files| files.len() as u64),
         failed: files.len() as u64,
         mails: files.iter().take(MOST).map(mail).collect(),
         error,
     }
+}
+
+/// When the oldest of these mails came, if it waits for too long.
+fn stuck(maildir: &Arc<Maildir>, files: &[fs::DirEntry], now: i64) -> Option<Then> {
+    let came = |file: &fs::DirEntry| {
+        let named = maildir.entry(Folder::New, file.file_name())?.delivered();
+        named.or_else(|| Some(file.metadata().ok()?.mtime()))
+    };
+    let oldest = files.iter().filter_map(came).min()?;
+    (now.saturating_sub(oldest) > LONG).then(|| Then::new(oldest, now))
 }
 
 /// What stands in the header on top.
@@ -149,7 +167,7 @@ fn reason(path: &Path) -> String {
 
 impl Content for Incoming {
     fn table(&self) -> Table {
-        let of_folder = |folder: &Folder| -> Vec<Vec<String>> {
+        let of_folder = |folder: &Looked| -> Vec<Vec<String>> {
             let row = |mail: &Mail| {
                 vec![
                     folder.path.whole().to_owned(),

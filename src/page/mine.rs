@@ -20,7 +20,7 @@ pub(super) const PATH: &str = "/mine";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     /// Its name: `add` or `remove`.
-    pub(super) change: Change,
+    pub(super) change: ClaimChange,
     /// What it sends: the domain, a blank, and what is its own.
     pub(super) value: String,
     /// What it does.
@@ -29,25 +29,25 @@ pub(super) struct Claim {
 
 /// What is done to what was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum ClaimChange {
     Add,
     Remove,
 }
 
-impl Change {
+impl ClaimChange {
     /// As the form has it.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Change::Add => "add",
-            Change::Remove => "remove",
+            ClaimChange::Add => "add",
+            ClaimChange::Remove => "remove",
         }
     }
 
     /// On the button.
     pub(super) fn words(self) -> &'static str {
         match self {
-            Change::Add => "mine",
-            Change::Remove => "not mine",
+            ClaimChange::Add => "mine",
+            ClaimChange::Remove => "not mine",
         }
     }
 }
@@ -87,8 +87,8 @@ impl Claims<'_> {
         let domain = domain_name(domain).filter(|_| self.may_edit)?;
         let said = self.holding(&domain).find(|(_, known)| covers(known, whose));
         match said {
-            Some((of, known)) => claim(Change::Remove, of, known),
-            None => claim(Change::Add, &domain, whose),
+            Some((of, known)) => claim(ClaimChange::Remove, of, known),
+            None => claim(ClaimChange::Add, &domain, whose),
         }
     }
 
@@ -108,7 +108,7 @@ impl Claims<'_> {
         let all = self.holding(&domain).map(|(of, whose)| SaidOwn {
             what: whose.to_string().into(),
             of: of.into(),
-            claim: claim(Change::Remove, of, whose).filter(|_| self.may_edit),
+            claim: claim(ClaimChange::Remove, of, whose).filter(|_| self.may_edit),
         });
         all.collect()
     }
@@ -128,14 +128,14 @@ fn covers(said: &Whose, whose: &Whose) -> bool {
 }
 
 /// Nothing if it could not be read again as it is written.
-fn claim(change: Change, domain: &str, whose: &Whose) -> Option<Claim> {
+fn claim(change: ClaimChange, domain: &str, whose: &Whose) -> Option<Claim> {
     let text = whose.to_string();
     if text.parse().as_ref() != Ok(whose) {
         return None;
     }
     let title = match change {
-        Change::Add => format!("Say that {text} is {domain}'s own"),
-        Change::Remove => format!("Take back that {text} is {domain}'s own"),
+        ClaimChange::Add => format!("Say that {text} is {domain}'s own"),
+        ClaimChange::Remove => format!("Take back that {text} is {domain}'s own"),
     };
     Some(Claim { change, value: format!("{domain} {text}"), title: title.into() })
 }
@@ -146,8 +146,8 @@ fn claim(change: Change, domain: &str, whose: &Whose) -> Option<Claim> {
 /// The form makes no sense, or the file can't be changed.
 pub(super) fn change(path: &Path, fields: &Fields, visitor: &Visitor) -> Result<(), Trouble> {
     let (change, value) = match (fields.one("add"), fields.one("remove")) {
-        (Some(value), None) => (Change::Add, value),
-        (None, Some(value)) => (Change::Remove, value),
+        (Some(value), None) => (ClaimChange::Add, value),
+        (None, Some(value)) => (ClaimChange::Remove, value),
         _ => return Err(Denial::BadForm.into()),
     };
     let (domain, whose) = value.split_once(' ').ok_or(Denial::BadForm)?;
@@ -155,15 +155,15 @@ pub(super) fn change(path: &Path, fields: &Fields, visitor: &Visitor) -> Result<
     let whose: Whose = whose.parse().map_err(|_| Denial::BadForm)?;
     let changed = lookup::change_mine(path, |text| {
         let changed = match change {
-            Change::Add => Mine::with(text, &domain, &whose)?,
-            Change::Remove => Mine::without(text, &domain, &whose)?,
+            ClaimChange::Add => Mine::with(text, &domain, &whose)?,
+            ClaimChange::Remove => Mine::without(text, &domain, &whose)?,
         };
         Ok(changed.unwrap_or_else(|| text.to_owned()))
     });
     if changed.map_err(|failure| Trouble::Mine(failure.to_string()))? {
         let name = visitor.person.as_ref().and_then(|person| person.name.as_ref());
         let who = name.map_or_else(|| visitor.address.to_string(), ToString::to_string);
-        let done = if change == Change::Add { "is" } else { "is not any more" };
+        let done = if change == ClaimChange::Add { "is" } else { "is not any more" };
         let line = format!("{who} says: {whose} {done} {domain}'s own");
         info!("{}", sanitize::line(&line));
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    asked::Asked,
+    asked::{Asked, Period},
     content::{Content, Table},
     frame::{Frame, Place},
     trouble::Trouble,
@@ -16,13 +16,14 @@ use super::{
 use crate::{
     answers::{Answers, Choice, Network, ReportName, StoredDocument},
     report::{Kind, repairs::explain},
+    sanitize,
 };
 
 /// Records that are shown, where nothing is said; all of them are in CSV and JSON.
 const ROWS: usize = 200;
 
-/// Records that are asked for.
-const MOST: usize = 10_000;
+/// Records that are told. OpenSearch gives one more at once, not two.
+const MOST: usize = 9_999;
 
 /// One report.
 #[derive(Debug, Template, Serialize)]
@@ -44,9 +45,12 @@ pub(super) struct ReportPage {
     #[serde(skip)]
     records: Vec<Record>,
     #[serde(skip)]
-    policies: Vec<Policy>,
+    policies: Vec<ReportedPolicy>,
+    /// How many of them are shown.
     #[serde(skip)]
-    omitted: u64,
+    rows: usize,
+    /// There are more than are told.
+    is_cut: bool,
     /// The first document as JSON.
     #[serde(skip)]
     example: String,
@@ -81,7 +85,7 @@ struct Record {
 
 /// A policy of a TLS report.
 #[derive(Debug)]
-struct Policy {
+struct ReportedPolicy {
     domain: Said,
     kind: Said,
     successful: u64,
@@ -103,19 +107,23 @@ impl ReportPage {
         Trouble: From<A::Error>,
     {
         let name = asked.report_name()?;
-        let documents = answers.report(&name, MOST)?;
+        let mut documents = answers.report(&name, MOST + 1)?;
+        let is_cut = documents.len() > MOST;
+        documents.truncate(MOST);
         let Some(first) = documents.first() else {
             return Err(Trouble::NotFound(
                 "There is no such report. It may have been deleted by prune.",
             ));
         };
-        let rows = asked.rows.unwrap_or(ROWS);
+        let around = time_around(place, asked, name.begin);
         let (records, policies) = match name.kind {
-            Kind::Tls => (Vec::new(), documents.iter().take(rows).map(policy).collect()),
+            Kind::Tls => (Vec::new(), documents.iter().map(policy).collect()),
             Kind::Dmarc | Kind::Failure => {
-                (documents.iter().take(rows).map(|one| record(place, one)).collect(), Vec::new())
+                let records = documents.iter().map(|one| record(place, &around, one));
+                (records.collect(), Vec::new())
             }
         };
+        let example = serde_json::to_string_pretty(&first.source).unwrap_or_default();
         let reporter: Said = name.organization.as_deref().unwrap_or("nobody named").into();
         let names = first.source["received"]["repairs"].as_array().into_iter().flatten();
         Ok(ReportPage {
@@ -130,8 +138,9 @@ impl ReportPage {
                 .collect(),
             records,
             policies,
-            omitted: documents.len().saturating_sub(rows) as u64,
-            example: serde_json::to_string_pretty(&first.source).unwrap_or_default(),
+            rows: asked.rows.unwrap_or(ROWS),
+            is_cut,
+            example: sanitize::json(&example).into_owned(),
             documents: documents
                 .into_iter()
                 .map(|StoredDocument { id, source }| Document { id, source })
@@ -142,6 +151,27 @@ impl ReportPage {
     fn is_tls(&self) -> bool {
         self.kind == Kind::Tls
     }
+
+    /// Those of a list that are shown.
+    fn first<'l, T>(&self, all: &'l [T]) -> &'l [T] {
+        &all[..all.len().min(self.rows)]
+    }
+
+    fn omitted(&self) -> u64 {
+        self.documents.len().saturating_sub(self.rows) as u64
+    }
+}
+
+/// The time that was chosen if the report is of it, else all: so what a report leads to is not
+/// empty.
+fn time_around(place: Place, asked: &Asked, begin: i64) -> Asked {
+    let (since, until) = asked.period.range(place.now);
+    let is_within =
+        since.is_none_or(|since| since <= begin) && until.is_none_or(|until| begin < until);
+    if is_within {
+        return asked.period_only();
+    }
+    Asked { period: Period::preset("all"), ..Asked::default() }
 }
 
 /// What stands in the head of a report, and how it arrived.
@@ -169,7 +199,7 @@ fn facts(name: &ReportName, source: &Value) -> Vec<(&'static str, Said)> {
         ("Errors", list(&metadata["error"], |one| text(one)).into_iter().next()),
         ("Came by mail from", text(&received["from"])),
         ("Message-ID of that mail", text(&received["message_id"])),
-        ("Came at", text(&received["at"])),
+        ("Came at", text(&received["at"]).map(|at| moment(at.whole()))),
         ("Sender authenticated", authenticated(&received["authenticated"])),
     ]
     .into_iter()
@@ -179,11 +209,17 @@ fn facts(name: &ReportName, source: &Value) -> Vec<(&'static str, Said)> {
 
 fn end(kind: Kind, source: &Value) -> Option<Said> {
     if kind == Kind::Tls {
-        return Some(source["date-range"]["end-datetime"].as_str()?.into());
+        return Some(moment(source["date-range"]["end-datetime"].as_str()?));
     }
     let end = &source["feedback"]["report_metadata"]["date_range"]["end"];
     let second = end.as_i64().or_else(|| end.as_str()?.parse().ok())?;
-    Some(Timestamp::from_second(second).ok()?.to_string().into())
+    Some(words::minute(second)?.into())
+}
+
+/// A time of RFC 3339 as people write it; what is none, as it is.
+fn moment(text: &str) -> Said {
+    let second = text.parse().ok().map(Timestamp::as_second);
+    second.and_then(words::minute).unwrap_or_else(|| text.to_owned()).into()
 }
 
 fn authenticated(found: &Value) -> Option<Said> {
@@ -215,7 +251,7 @@ fn joined(value: &Value, names: &[&str]) -> Option<Said> {
     (!words.is_empty()).then(|| words.join(" ").into())
 }
 
-fn record(place: Place, document: &StoredDocument) -> Record {
+fn record(place: Place, around: &Asked, document: &StoredDocument) -> Record {
     let record = &document.source["feedback"]["record"];
     let row = &record["row"];
     let evaluated = &row["policy_evaluated"];
@@ -223,8 +259,7 @@ fn record(place: Place, document: &StoredDocument) -> Record {
     let address = row["source_ip"].as_str();
     let network = address.and_then(|address| address.parse::<Network>().ok());
     let about = |network| {
-        let mut asked = Asked::default();
-        asked.filter.networks = Choice::of(network);
+        let asked = around.with(|asked| asked.filter.networks = Choice::of(network));
         place.link(View::Address, &asked)
     };
     let results = &record["auth_results"];
@@ -243,7 +278,7 @@ fn record(place: Place, document: &StoredDocument) -> Record {
     }
 }
 
-fn policy(document: &StoredDocument) -> Policy {
+fn policy(document: &StoredDocument) -> ReportedPolicy {
     let result = &document.source["policies"];
     let text = |value: &Value| Said::from(value.as_str().unwrap_or("–"));
     let detail = |one: &Value| {
@@ -257,7 +292,7 @@ fn policy(document: &StoredDocument) -> Policy {
         let words = joined(one, &names)?;
         Some(Said::from(format!("{}× {}", whole(&one["failed-session-count"]), words.whole())))
     };
-    Policy {
+    ReportedPolicy {
         domain: text(&result["policy"]["policy-domain"]),
         kind: text(&result["policy"]["policy-type"]),
         successful: whole(&result["summary"]["total-successful-session-count"]),
@@ -274,7 +309,7 @@ fn whole(value: &Value) -> u64 {
 impl Content for ReportPage {
     fn table(&self) -> Table {
         if self.is_tls() {
-            let row = |policy: &Policy| {
+            let row = |policy: &ReportedPolicy| {
                 vec![
                     policy.domain.whole().to_owned(),
                     policy.kind.whole().to_owned(),

@@ -78,7 +78,7 @@ impl ReportList {
             frame: Frame::new(place, View::Reports, asked, "Reports"),
             kind,
             kinds: [(Kind::Dmarc, "DMARC"), (Kind::Tls, "SMTP TLS")].map(of_kind),
-            reports: found.into_iter().map(|report| row(place, report)).collect(),
+            reports: found.into_iter().map(|report| row(place, asked, report)).collect(),
             more: more.unwrap_or_default(),
         })
     }
@@ -88,8 +88,9 @@ impl ReportList {
     }
 }
 
-fn row(place: Place, report: ListedReport) -> Row {
+fn row(place: Place, asked: &Asked, report: ListedReport) -> Row {
     let ReportName { kind, organization, report_id, begin } = report.name;
+    // The time goes along: what a report leads to is of the same one.
     let asked = Asked {
         report: NamedReport {
             kind: Some(kind),
@@ -97,7 +98,7 @@ fn row(place: Place, report: ListedReport) -> Row {
             id: Some(report_id.clone()),
             begin: Some(begin),
         },
-        ..Asked::default()
+        ..asked.period_only()
     };
     Row {
         reporter: organization.unwrap_or_else(|| "nobody named".into()).into(),

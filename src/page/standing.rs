@@ -8,7 +8,7 @@ use super::{
     asked::Asked,
     chart::{self, Count, Spark},
     frame::Place,
-    mine::{Change, Claim, Claims},
+    mine::{Claim, ClaimChange, Claims},
     view::View,
     words::{Said, Then},
 };
@@ -175,7 +175,7 @@ fn words(bucket: Bucket) -> (&'static str, &'static str) {
 /// Of what is the domain's own by evidence, well or not, nothing need be said.
 fn button(claims: Claims, domain: &str, one: &Judged) -> Option<Claim> {
     let claim = claims.button(domain, &Whose::Sender(one.history.sender.name.clone()))?;
-    let is_plain = one.verdict.bucket.is_own() && claim.change == Change::Add;
+    let is_plain = one.verdict.bucket.is_own() && claim.change == ClaimChange::Add;
     (!is_plain).then_some(claim)
 }
 

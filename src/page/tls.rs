@@ -7,8 +7,9 @@ use super::{
     asked::{Asked, Period},
     chart::{self, Chart, Lane},
     content::{Content, Table},
+    domain::TlsSum,
     frame::{Frame, Place},
-    groups::ROWS,
+    groups::{ROWS, more},
     trouble::Trouble,
     view::View,
     words::{self, Said, Then},
@@ -26,10 +27,15 @@ pub(super) struct TlsPage {
     frame: Frame,
     #[serde(flatten)]
     sums: Tls,
+    /// Of the time before.
+    before: Option<TlsSum>,
     #[serde(skip)]
     chart: Option<Chart>,
     #[serde(skip)]
-    policies: Vec<Policy>,
+    policies: Vec<PolicyRow>,
+    /// Where more policies are shown.
+    #[serde(skip)]
+    more: String,
     #[serde(skip)]
     reports_href: String,
     /// When the newest TLS report begins, if none is of this time.
@@ -41,7 +47,7 @@ pub(super) struct TlsPage {
 
 /// Sessions under one kind of policy of one domain.
 #[derive(Debug)]
-struct Policy {
+struct PolicyRow {
     domain: Said,
     /// This page about the domain only.
     href: String,
@@ -73,9 +79,11 @@ impl TlsPage {
     where
         Trouble: From<A::Error>,
     {
-        let filter = asked.filter(place.now);
-        let sums = answers.tls(&filter, asked.rows.unwrap_or(ROWS))?;
+        let (filter, rows) = (asked.filter(place.now), asked.rows.unwrap_or(ROWS));
+        let sums = answers.tls(&filter, rows)?;
         let days = answers.tls_days(&filter)?;
+        let before = asked.filter_before(place.now);
+        let before = before.map(|filter| answers.tls_days(&filter)).transpose()?;
         let newest = match sums.reports {
             0 => {
                 let of_all = Filter { since: None, until: None, ..filter.clone() };
@@ -87,7 +95,7 @@ impl TlsPage {
             let of_domain = asked.with(|asked| {
                 asked.filter.domains.only = vec![policy.policy_domain.clone()];
             });
-            Policy {
+            PolicyRow {
                 domain: policy.policy_domain.as_str().into(),
                 href: place.link(View::Tls, &of_domain),
                 kind: kind(policy.policy_type.as_deref()),
@@ -113,6 +121,8 @@ impl TlsPage {
             }),
             policies,
             sums,
+            before: before.map(|days| TlsSum::of(&days)),
+            more: more(place, View::Tls, asked, rows).unwrap_or_default(),
             reports_href: place.link(View::Reports, &reports),
             newest,
             all_href: place.link(View::Tls, &of_all),
@@ -189,7 +199,7 @@ fn explained(result: &str) -> (&'static str, &'static str) {
 
 impl Content for TlsPage {
     fn table(&self) -> Table {
-        let row = |policy: &Policy| {
+        let row = |policy: &PolicyRow| {
             let failures: Vec<String> = policy
                 .failures
                 .iter()

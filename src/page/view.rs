@@ -72,6 +72,11 @@ impl View {
         }
     }
 
+    /// True if it can show the time before beside the one that was chosen.
+    pub(super) fn compares(self) -> bool {
+        matches!(self, View::Home | View::Domain | View::Sender | View::Address | View::Tls)
+    }
+
     /// The page that has this path below the base.
     pub(super) fn at(path: &str) -> Option<View> {
         View::ALL.into_iter().find(|view| view.path(Form::Page) == path)

@@ -75,7 +75,7 @@ pub(super) fn tenths(part: impl Borrow<u64>, whole: impl Borrow<u64>) -> String 
 
 /// How a share changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct ShareChange {
     pub(super) rose: bool,
     /// Points of per cent, such as `1.5`.
     pub(super) points: String,
@@ -87,11 +87,12 @@ pub(super) fn change(
     whole: impl Borrow<u64>,
     past_part: impl Borrow<u64>,
     past_whole: impl Borrow<u64>,
-) -> Option<Change> {
+) -> Option<ShareChange> {
     let now = thousandths(*part.borrow(), *whole.borrow())?;
     let then = thousandths(*past_part.borrow(), *past_whole.borrow())?;
     let points = now.abs_diff(then);
-    let change = || Change { rose: now > then, points: format!("{}.{}", points / 10, points % 10) };
+    let change =
+        || ShareChange { rose: now > then, points: format!("{}.{}", points / 10, points % 10) };
     (points > 0).then(change)
 }
 
@@ -140,6 +141,12 @@ pub(super) fn day(second: i64) -> String {
     crate::moment::day(second)
 }
 
+/// `13 Nov 2026, 04:55 UTC`; nothing beyond the calendar.
+pub(super) fn minute(second: i64) -> Option<String> {
+    let then = Timestamp::from_second(second).ok()?;
+    Some(then.strftime("%-d %b %Y, %H:%M UTC").to_string())
+}
+
 /// `2026-11-13`, in UTC; nothing beyond the calendar.
 pub(super) fn date(second: i64) -> Option<String> {
     let then = Timestamp::from_second(second).ok()?;
@@ -171,6 +178,8 @@ mod tests {
         assert_eq!(told(400 * 86_400), "9 Oct 2025");
         assert_eq!(told(-1), "13 Nov 2026");
         assert_eq!(Then::new(i64::MIN, i64::MAX).exactly(), "a time beyond the calendar");
+        assert_eq!(minute(1_794_528_000).as_deref(), Some("13 Nov 2026, 00:00 UTC"));
+        assert_eq!(minute(i64::MAX), None);
     }
 
     #[test]

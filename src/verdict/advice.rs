@@ -297,7 +297,7 @@ fn at_the_end(policy: &PolicyPublished, p: &Hit, sp: &Hit) -> Step {
     if yours > 0 {
         let all = p.senders.iter().chain(&sp.senders);
         let why = format!(
-            "p=reject is in force, and hits {} of yours: {}.",
+            "p=reject is in force, and {} of yours failed: {}.",
             counted(yours, "message"),
             named(all.map(|one| (&*one.name, one.messages)))
         );

@@ -74,6 +74,11 @@ impl Browser {
     /// Starts a browser, with or without scripts; nothing, and the test is skipped, if there is
     /// none.
     pub fn start(scripts: bool) -> Option<Browser> {
+        Browser::start_with(scripts, &[])
+    }
+
+    /// The same, with more arguments.
+    pub fn start_with(scripts: bool, arguments: &[&str]) -> Option<Browser> {
         let Some((driver, port)) = start_driver() else {
             skip("there is no chromedriver here");
             return None;
@@ -88,8 +93,9 @@ impl Browser {
         let mut browser = Browser { driver, url, agent, profile };
         let data = format!("--user-data-dir={}", browser.profile.path().display());
         let javascript = if scripts { 1 } else { 2 };
+        let usual = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", &data];
         let options = json!({
-            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", data],
+            "args": [&usual[..], arguments].concat(),
             "prefs": { "profile.managed_default_content_settings.javascript": javascript },
         });
         let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": options });
@@ -215,6 +221,12 @@ impl Browser {
         {
             self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
         }
+    }
+
+    /// From now on a page's security policy does not count, as on a page of somebody else's.
+    pub fn pass_over_policies(&self) {
+        let command = json!({ "cmd": "Page.setBypassCSP", "params": { "enabled": true } });
+        self.post("/goog/cdp/execute", &command);
     }
 
     /// Keeps a picture (PNG) of what is seen.

@@ -47,7 +47,7 @@ pub(super) struct Card {
     pub(super) to_repair: Vec<Repair>,
     /// The next step of its policy; nothing where the time is too short to say.
     pub(super) next: Option<NextStep>,
-    pub(super) tls: Sessions,
+    pub(super) tls: TlsSessions,
     #[serde(skip)]
     pub(super) spark: Option<Spark>,
 }
@@ -64,7 +64,7 @@ pub(super) struct Repair {
 
 /// TLS sessions to a domain.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Sessions {
+pub(super) struct TlsSessions {
     pub(super) all: u64,
     pub(super) successful: u64,
     /// The most frequent way to fail.
@@ -73,10 +73,10 @@ pub(super) struct Sessions {
     pub(super) href: String,
 }
 
-impl Sessions {
+impl TlsSessions {
     /// To mail servers of this domain and those below it.
-    fn of(tls: &Tls, domain: &str) -> Sessions {
-        let mut sum = Sessions::default();
+    fn of(tls: &Tls, domain: &str) -> TlsSessions {
+        let mut sum = TlsSessions::default();
         let mut ways: BTreeMap<&str, u64> = BTreeMap::new();
         for policy in tls.policies.iter().filter(|one| is_at_or_below(&one.policy_domain, domain)) {
             let all = policy.successful_sessions.saturating_add(policy.failed_sessions);
@@ -127,6 +127,7 @@ impl Card {
             messages: found.tally.messages,
             own,
             own_before: Own::before(found)
+                .filter(|_| asked.compares)
                 .filter(|before| before.messages >= own.messages / COMPARED),
             strangers: strangers.messages,
             strangers_refused: strangers.refused().min(strangers.messages),
@@ -134,9 +135,9 @@ impl Card {
             unknown: of(Bucket::Unknown).messages.saturating_add(found.rest.messages),
             to_repair: found.of(Bucket::NeedsRepair).map(repair).collect(),
             next: NextStep::of(found, filter, place.now),
-            tls: Sessions {
+            tls: TlsSessions {
                 href: place.link(View::Tls, &of_domain),
-                ..Sessions::of(tls, &found.domain)
+                ..TlsSessions::of(tls, &found.domain)
             },
             spark: spark(chart::range(filter, place.now), found, own.messages > 0),
         }

@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use self::{card::Card, tiles::Tile};
 use super::{
-    asked::Asked,
+    asked::{Asked, Chosen},
     content::{Content, Table},
     frame::{Frame, Place},
-    groups::{GroupTable, Named},
+    groups::{GroupTable, Named, more},
     news::{DAYS, KeptNews},
     standing::JUDGED,
     trouble::Trouble,
@@ -24,11 +24,15 @@ use super::{
 use crate::{
     answers::{Answers, By, Choice, Filter, Groups, Messages, overview::Tls},
     changes::{Change, ChangeKind},
+    moment::DAY,
     verdict::{Mine, standings},
 };
 
 /// Domains whose senders are judged; of the others there are numbers only.
 const CARDS: usize = 12;
+
+/// Domains that are named, where nothing is said.
+const ROWS: usize = 200;
 
 /// Changes that are shown.
 const CHANGES: usize = 8;
@@ -36,6 +40,10 @@ const CHANGES: usize = 8;
 /// With more reports than this, looking for changes would take longer than anybody waits for a page;
 /// `digest` tells them.
 const MANY: u64 = 100_000;
+
+/// Most reporters send daily, of the day before: a newest report that begins earlier, in seconds,
+/// says that none come.
+const SILENCE: i64 = 4 * DAY;
 
 /// TLS policies that are looked at.
 const POLICIES: usize = 1000;
@@ -48,6 +56,9 @@ pub(super) struct Home {
     frame: Frame,
     #[serde(skip)]
     newest: Option<Then>,
+    /// What to look at where it is so old that none seem to come any more.
+    #[serde(skip)]
+    stuck_href: String,
     /// Where all reports are shown.
     #[serde(skip)]
     all: String,
@@ -59,6 +70,9 @@ pub(super) struct Home {
     messages: Messages,
     domains: Vec<Card>,
     others: GroupTable,
+    /// The time that a domain that is asked for by its name is shown in.
+    #[serde(skip)]
+    time: Vec<Chosen>,
     tls: Tls,
 }
 
@@ -89,10 +103,10 @@ impl Home {
     where
         Trouble: From<A::Error>,
     {
-        let filter = asked.filter(place.now);
+        let (filter, rows) = (asked.filter(place.now), asked.rows.unwrap_or(ROWS));
         let ends = filter.whole_end(place.now);
         let newest = answers.newest(&Filter::default())?;
-        let found = answers.groups(&filter, By::Domain, asked.rows.unwrap_or(200))?;
+        let found = answers.groups(&filter, By::Domain, rows)?;
         let tls = answers.tls(&filter, POLICIES)?;
         let judged: Vec<&str> = found.domains().take(CARDS).collect();
         let standings = standings(answers, &filter, &judged, mine, ends, JUDGED)?;
@@ -122,13 +136,18 @@ impl Home {
         Ok(Home {
             frame: Frame::new(place, View::Home, asked, "Domains"),
             newest: newest.map(|second| Then::new(second, place.now)),
+            stuck_href: stuck(place, newest),
             all: place.link(View::Home, &all),
             tiles: tiles::tiles(place, asked, &domains, news, &tls),
             changes,
             reports: total.reports,
             messages: total.messages,
             domains,
-            others: GroupTable::new(place, View::Home, asked, named, others),
+            others: GroupTable {
+                more: more(place, View::Home, asked, rows).unwrap_or_default(),
+                ..GroupTable::new(place, View::Home, asked, named, others)
+            },
+            time: asked.period_only().pairs(),
             tls,
         })
     }
@@ -141,6 +160,12 @@ impl Home {
     fn more_changes(&self) -> u64 {
         self.changes.len().saturating_sub(CHANGES) as u64
     }
+}
+
+/// Where it is seen whether reports come, if they don't seem to.
+fn stuck(place: Place, newest: Option<i64>) -> String {
+    let is_old = newest.is_some_and(|begin| place.now.saturating_sub(begin) > SILENCE);
+    if is_old { place.link(View::Incoming, &Asked::default()) } else { String::new() }
 }
 
 /// A change, and the page that has more of it.

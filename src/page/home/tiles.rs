@@ -148,7 +148,7 @@ fn policy(cards: &[Card]) -> Tile {
             ("p=reject", "is in force, and hits nothing of yours.".into(), Mood::Good)
         }
         ([], []) => {
-            let words = format!("is in force, and hits {} of yours.", things(hits, "message"));
+            let words = format!("is in force, and {} of yours failed.", things(hits, "message"));
             ("p=reject", words, Mood::Quiet)
         }
     };
@@ -169,8 +169,9 @@ fn over_tls(place: Place, asked: &Asked, cards: &[Card], tls: &Tls) -> Tile {
         _ if all == 0 => "No TLS report of this time.".into(),
         _ if tls.failed_sessions == 0 => format!("of {} succeeded.", things(all, "session")),
         Some(card) => format!(
-            "{} failed; most for {}: {}.",
+            "{} failed{} for {}: {}.",
             things(tls.failed_sessions, "session"),
+            if card.tls.failed() < tls.failed_sessions { "; most" } else { "," },
             card.domain,
             card.tls.failure.clone().unwrap_or_default()
         ),
@@ -179,7 +180,7 @@ fn over_tls(place: Place, asked: &Asked, cards: &[Card], tls: &Tls) -> Tile {
     // One in a hundred fails everywhere.
     let is_bad = tls.failed_sessions > 0 && is_share(tls.failed_sessions, all, 1);
     Tile {
-        question: "Can mail reach me over TLS?".into(),
+        question: "Does mail come over TLS?".into(),
         figure: if all == 0 { "–".into() } else { share(tls.successful_sessions, all).into() },
         words: words.into(),
         mood: if all == 0 { Mood::Quiet } else { Mood::todo_if(is_bad) },

@@ -54,6 +54,8 @@ pub(super) struct SourcePage {
     reports: u64,
     #[serde(flatten)]
     messages: Messages,
+    /// Of the time before.
+    before: Option<Messages>,
     /// What that SPF and DKIM pass so often means.
     meaning: Option<&'static str>,
     judgements: Vec<Judgement>,
@@ -107,6 +109,8 @@ impl SourcePage {
         let filter = asked.filter(place.now);
         let rows = asked.rows.unwrap_or(ROWS);
         let days = answers.groups(&filter, By::Day, 0)?;
+        let before = asked.filter_before(place.now);
+        let before = before.map(|filter| answers.totals(&filter)).transpose()?;
         let groups = SourceGroups::ask(answers, &filter, view, rows)?;
         let (spf, dkim) = groups.results(view);
         let sender = sender(&groups.senders);
@@ -135,6 +139,7 @@ impl SourcePage {
             sender: sender.filter(|_| view != View::Sender).map(Said::from),
             reports: total.reports,
             messages: total.messages,
+            before: before.map(|tally| tally.messages),
             meaning: pattern::meaning(&total.messages, &spf, &dkim),
             judgements,
             chart: Chart::new(chart::Shown {
@@ -273,7 +278,7 @@ fn named(view: View, asked: &Asked) -> Result<(Said, &'static str), Mistake> {
     let missing = |key: &str, reason: &str| Mistake { key: key.into(), reason: reason.into() };
     match view {
         View::Sender => match asked.filter.senders.only.as_slice() {
-            [sender] => Ok((sender.as_str().into(), "Sender")),
+            [sender] if !sender.trim().is_empty() => Ok((sender.as_str().into(), "Sender")),
             _ => Err(missing("sender", "this page is about one sender")),
         },
         _ => match asked.filter.networks.only.as_slice() {

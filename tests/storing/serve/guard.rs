@@ -58,6 +58,7 @@ fn what_is_not_there_or_makes_no_sense_is_told_without_secrets() {
         ("GET", "/address?source=x", 400, "source: expected an address"),
         ("GET", "/address", 400, "about one address or network"),
         ("GET", "/sender", 400, "about one sender"),
+        ("GET", "/sender?sender=", 400, "about one sender"),
         ("GET", "/report?kind=dmarc&id=x", 400, "begin: it is missing"),
         ("GET", "/report?kind=dmarc&id=x&begin=1", 404, "There is no such report"),
         ("GET", "/domain?domain=%ff%00%F0%9F%92%A9&since=all", 200, "No mail in its name"),

@@ -2,11 +2,13 @@
 
 mod accessible;
 mod accounts;
+mod attacked;
 mod browser;
 mod clicked;
 mod guard;
 mod kept;
 mod limits;
+mod lists;
 mod pages;
 mod people;
 mod proxied;

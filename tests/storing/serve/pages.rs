@@ -96,6 +96,59 @@ fn hostile_texts_are_shown_harmlessly() {
     assert_eq!(named["policies"][0]["policy_type"], EVIL);
 }
 
+/// Text of a JSON document that hides or turns others is written otherwise on a page, too.
+#[test]
+fn the_document_of_a_report_hides_nothing() {
+    let (_folder, store) = hostile_store();
+    let served = Served::store(&store);
+    for kind in ["dmarc", "tls"] {
+        let list = served.page(&format!("/reports?since=all&kind={kind}"));
+        let all = links(&list);
+        let report = all.iter().find(|link| link.starts_with("/report?")).expect("a report");
+        let page = served.page(report);
+        let (_, document) = page.split_once("<pre").expect("a document");
+        assert!(document.contains("\\u202e"), "{document}");
+        assert!(!document.contains('\u{202e}'), "{document}");
+    }
+}
+
+#[test]
+fn what_is_known_of_persons_is_shown_only_if_that_was_said() {
+    let (_folder, store) = hostile_store();
+    let path = store.to_str().expect("UTF-8");
+    let files = ["/failures", "/failures.csv", "/failures.json"];
+    let secrets = ["secret@example.org", "secret subject"];
+    for (flags, is_shown) in [(&[][..], false), (&["--show-persons"], true)] {
+        let served = Served::start(&[&["--store", path], flags].concat());
+        for file in files {
+            let body = served.get(&format!("{file}?since=all")).body;
+            for secret in secrets {
+                assert_eq!(body.contains(secret), is_shown, "{flags:?} {file}: {body}");
+            }
+        }
+        let page = served.page("/failures?since=all");
+        assert_eq!(page.contains("serve --show-persons"), !is_shown, "{page}");
+    }
+}
+
+#[test]
+fn mail_that_nothing_takes_up_is_told() {
+    let (_folder, store) = sample_store();
+    let maildir = crate::support::program::TestMaildir::new();
+    let (store, path) = (store.to_str().expect("UTF-8"), maildir.path().to_str().expect("UTF-8"));
+    let served = Served::start(&["--store", store, path]);
+    let page = served.page("/incoming");
+    assert!(page.contains("All that came was taken up"), "{page}");
+    let mail = |name: &str| std::fs::write(maildir.path().join("new").join(name), "x");
+    mail("fresh.host").expect("written");
+    let page = served.page("/incoming");
+    assert!(page.contains("1 mail in new") && !page.contains("nothing takes it up"), "{page}");
+    mail("1700000000.M1P1.host").expect("written");
+    let page = served.page("/incoming");
+    assert!(page.contains("2 mails in new") && page.contains("nothing takes it up"), "{page}");
+    assert!(page.contains("2023-11-14T22:13:20Z"), "{page}");
+}
+
 #[test]
 fn incoming_names_what_could_not_be_read() {
     let (_folder, store) = sample_store();
