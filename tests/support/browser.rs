@@ -94,8 +94,9 @@ impl Browser {
         let data = format!("--user-data-dir={}", browser.profile.path().display());
         let javascript = if scripts { 1 } else { 2 };
         let usual = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", &data];
+        let all = [&usual[..], arguments].concat();
         let options = json!({
-            "args": [&usual[..], arguments].concat(),
+            "args": all,
             "prefs": { "profile.managed_default_content_settings.javascript": javascript },
         });
         let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": options });
