@@ -1,4 +1,5 @@
-//! The option file of the Ruby tool: one argument a line, before those of the command line.
+//! The option file of the Ruby tool: one argument a line, before those of the command line. The
+//! value of a flag may be an argument of its own, as on a command line.
 
 use std::{
     env, fs, io,
@@ -64,19 +65,22 @@ fn places() -> Vec<PathBuf> {
 
 fn parse(path: &Path, text: &str) -> Result<(Cli, ArgMatches), OptionFileError> {
     let wrong = |reason: String| OptionFileError::Wrong { path: path.to_owned(), reason };
-    let lines: Vec<_> = text.lines().enumerate().filter(|(_, line)| !line.is_empty()).collect();
+    // To Ruby, what is no flag is the name of a file, and then of no use: comments are, too.
+    let is_meant = |line: &str| !line.is_empty() && !line.starts_with('#');
+    let lines = text.lines().enumerate().filter(|(_, line)| is_meant(line));
+    let groups = with_values(&lines.collect::<Vec<_>>());
     let is_flag = |line: &str| line.starts_with('-') && !matches!(line, "-" | "--");
-    if let Some((number, _)) = lines.iter().find(|(_, line)| !is_flag(line) || line.contains('\0'))
-    {
+    let is_bad = |lines: &[&str]| !is_flag(lines[0]) || lines.iter().any(|l| l.contains('\0'));
+    if let Some((number, _)) = groups.iter().find(|(_, lines)| is_bad(lines)) {
         return Err(wrong(format!("line {}: not a flag; write --flag=value", number + 1)));
     }
-    let (cli, matches) = match flags(&lines) {
+    let (cli, matches) = match flags(&groups) {
         Ok(parsed) => parsed,
         Err(kind) => {
             // The shortest beginning that is wrong ends with the wrong line. No value is shown: it
             // may be a password.
-            let last = (1..lines.len()).find(|count| flags(&lines[..*count]).is_err());
-            let (number, _) = lines[last.unwrap_or(lines.len()) - 1];
+            let last = (1..groups.len()).find(|count| flags(&groups[..*count]).is_err());
+            let (number, _) = groups[last.unwrap_or(groups.len()) - 1];
             let reason = match kind {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                     "help can't be asked for here"
@@ -92,13 +96,32 @@ fn parse(path: &Path, text: &str) -> Result<(Cli, ArgMatches), OptionFileError> 
     Ok((cli, matches))
 }
 
+/// The lines of a flag, and the number of the first of them.
+type Group<'t> = (usize, Vec<&'t str>);
+
+/// Each flag with its value, which may stand on the next line.
+fn with_values<'t>(lines: &[(usize, &'t str)]) -> Vec<Group<'t>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for &(number, line) in lines {
+        let lacks_value = |group: &Group| {
+            group.1.len() == 1
+                && flags(std::slice::from_ref(group)).is_err_and(|e| e == ErrorKind::InvalidValue)
+        };
+        match groups.last_mut() {
+            Some(last) if !line.starts_with('-') && lacks_value(last) => last.1.push(line),
+            _ => groups.push((number, vec![line])),
+        }
+    }
+    groups
+}
+
 /// What these lines say. The environment has its say elsewhere.
-fn flags(lines: &[(usize, &str)]) -> Result<(Cli, ArgMatches), ErrorKind> {
-    let arguments = [NAMES[0]].into_iter().chain(lines.iter().map(|(_, line)| *line));
+fn flags(groups: &[Group]) -> Result<(Cli, ArgMatches), ErrorKind> {
+    let lines = groups.iter().flat_map(|(_, lines)| lines.iter().copied());
     let command = command().args_override_self(true);
     let matches = command
         .mut_args(|argument| argument.env(Resettable::Reset))
-        .try_get_matches_from(arguments)
+        .try_get_matches_from([NAMES[0]].into_iter().chain(lines))
         .map_err(|error| error.kind())?;
     Cli::from_arg_matches(&matches).map(|cli| (cli, matches)).map_err(|error| error.kind())
 }

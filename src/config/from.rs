@@ -10,7 +10,7 @@ use crate::{
 use super::{
     ConfigError, Purpose,
     secret::{FROM, STORE},
-    store::{index_names, node, opensearch},
+    store::{index_names, nodes, opensearch},
     value,
 };
 
@@ -30,9 +30,6 @@ pub(super) fn from(
     purpose: &Purpose,
     patience: Option<Duration>,
 ) -> Result<FromIndices, ConfigError> {
-    let nodes = |setting, urls: &[String]| {
-        urls.iter().map(|url| node(setting, url)).collect::<Result<Vec<_>, _>>()
-    };
     let from = nodes("from-opensearch", &flags.from_opensearch)?;
     let own = Settings {
         opensearch_user: flags.from_user.clone(),

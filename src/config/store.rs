@@ -33,8 +33,7 @@ pub(super) fn store(
     patience: Option<Duration>,
 ) -> Result<Destination, ConfigError> {
     if let Some(urls) = &settings.opensearch {
-        let nodes =
-            urls.iter().map(|url| node("opensearch", url)).collect::<Result<Vec<_>, _>>()?;
+        let nodes = nodes("opensearch", urls)?;
         if nodes.is_empty() {
             return Err(value("opensearch", "no URL"));
         }
@@ -168,17 +167,27 @@ pub fn state_folder() -> Option<PathBuf> {
     }
 }
 
-/// The base URL of a node, without a slash at the end.
-pub(super) fn node(setting: &'static str, url: &str) -> Result<String, ConfigError> {
-    let fault = |reason: &str| value(setting, format!("{url}: {reason}"));
-    // Anywhere: a password may hold what ends a host's name.
+/// The base URLs of nodes.
+pub(super) fn nodes(setting: &'static str, urls: &[String]) -> Result<Vec<String>, ConfigError> {
+    // Before any is shown: a password with a comma in it stands in several.
+    urls.iter().try_for_each(|url| refuse_secrets(setting, url))?;
+    urls.iter().map(|url| node(setting, url)).collect()
+}
+
+/// Refuses a user and password, anywhere: a password may hold what ends a host's name.
+fn refuse_secrets(setting: &'static str, url: &str) -> Result<(), ConfigError> {
     if url.contains('@') {
         // Not repeated in the message: it would put the password into the log.
-        return Err(value(
-            setting,
-            "no user and password in the URL, please; see --opensearch-user",
-        ));
+        let reason = "no user and password in the URL, please; see --opensearch-user";
+        return Err(value(setting, reason));
     }
+    Ok(())
+}
+
+/// The base URL of a node, without a slash at the end.
+fn node(setting: &'static str, url: &str) -> Result<String, ConfigError> {
+    let fault = |reason: &str| value(setting, format!("{url}: {reason}"));
+    refuse_secrets(setting, url)?;
     let uri: Uri =
         url.parse().map_err(|_| value(setting, "not a URL such as https://localhost:9200"))?;
     match uri.scheme_str() {

@@ -15,7 +15,7 @@ use crate::{
         backoff::{HICCUP, pause_after},
         opensearch::{
             client::{Answer, Client, Unavailable},
-            config::OpenSearchConfig,
+            config::{IndexName, OpenSearchConfig},
         },
     },
     sqlite::query::Selection,
@@ -145,6 +145,20 @@ impl Index {
         Ok(Some(index).filter(|index| !index.indices.is_empty()))
     }
 
+    /// Those of some names under which there is nothing.
+    ///
+    /// # Errors
+    /// The cluster can't be asked.
+    pub(crate) fn without_index<'n>(&self, names: &'n [String]) -> Result<Vec<&'n str>, ReadError> {
+        let mut missing = Vec::new();
+        for name in names {
+            if self.field_types(name, false)?.indices.is_empty() {
+                missing.push(name.as_str());
+            }
+        }
+        Ok(missing)
+    }
+
     /// All indices that a name with `*` means, whatever is in them.
     ///
     /// # Errors
@@ -238,7 +252,7 @@ impl Index {
         group.end(&mut take)
     }
 
-    /// True if this is where a run would write to.
+    /// True if this is where a run would write to, or will be once its indices are there.
     pub(crate) fn is_written_to(&self, target: &OpenSearchConfig) -> Result<bool, Failure> {
         let client =
             Client::new(target).map_err(|error| Failure::new(Exit::Configuration, error))?;
@@ -254,8 +268,11 @@ impl Index {
         if !is_same {
             return Ok(false);
         }
-        let names = [&target.dmarc, &target.tlsrpt, &target.failures];
-        let names = names.map(|target| target.index.wildcard()).join(",");
+        let targets = [&target.dmarc, &target.tlsrpt, &target.failures].map(|to| &to.index);
+        if self.names.split(',').any(|name| targets.iter().any(|to| to.is_meant_by(name))) {
+            return Ok(true);
+        }
+        let names = targets.map(IndexName::wildcard).join(",");
         let there = self.field_types(&names, false)?.indices;
         Ok(there.iter().any(|index| self.indices.contains(index)))
     }

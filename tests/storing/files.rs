@@ -246,6 +246,15 @@ fn the_ruby_tools_option_file_comes_before_the_command_line() {
     let ended = home.run(&[]);
     assert_eq!(ended.code, Some(75), "{}", ended.log);
     assert!(ended.log.contains("http://127.0.0.1:9"), "{}", ended.log);
+    // Values as arguments of their own, and what Ruby takes for names of files.
+    fs::write(
+        &options,
+        "# ours\n\n--url\nhttp://127.0.0.1:9\n-u\nmail:secret\n--give-up-after=0s\n",
+    )
+    .expect("written");
+    let ended = home.run(&[]);
+    assert_eq!(ended.code, Some(75), "{}", ended.log);
+    assert!(ended.log.contains("http://127.0.0.1:9"), "{}", ended.log);
     let typed = home.path("typed");
     assert_eq!(home.run(&["--store", typed.to_str().expect("UTF-8")]).code, Some(0));
     assert!(typed.exists());
@@ -272,6 +281,8 @@ fn what_is_wrong_in_the_ruby_tools_option_file_is_told_without_its_words() {
         ("-v\n--help\n", "line 2: help can't be asked for here"),
         ("-V\n", "line 1: help can't be asked for here"),
         ("--\n-secret\n", "line 1: not a flag"),
+        ("-k\nsecret\n", "line 2: not a flag"),
+        ("--url\n-k\n", "line 1: "),
         ("--store=/nosuch\0\n", "line 1: not a flag"),
         ("--config\n", "line 1: "),
         ("--config=/nosuch\n", "--config has no meaning here"),

@@ -1,5 +1,6 @@
 //! `prune`: what is old is gone, all else is there, and others may work meanwhile.
 
+mod cluster;
 mod unused;
 
 use std::{fs, path::Path, thread, time::Duration};

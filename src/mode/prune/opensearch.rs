@@ -64,19 +64,41 @@ fn prune(
     for name in names {
         let Some(index) = find(&name)? else { continue };
         let Some(old) = index.old(kind, order.before) else { continue };
-        let count = index.count_of(&old)?;
-        if order.flags.dry_run {
-            *documents += count;
-        // Whatever its name says, nothing else may be in it.
-        } else if over.contains(&name) && count == index.count_all()? {
-            delete_index(client, &name)?;
-            *documents += count;
-        } else if count > 0 {
-            by_query(order, client, &name, &old, documents)?;
+        let is_over = over.contains(&name);
+        let ended = prune_index(order, client, &index, (&name, is_over), &old, documents);
+        // Another may have deleted it meanwhile.
+        if ended.is_err() && find(&name)?.is_some() {
+            return ended;
         }
         if order.stop.is_asked() {
             break;
         }
+    }
+    Ok(())
+}
+
+/// The same in one index, of which all is old by its name, or not.
+fn prune_index(
+    order: &Order,
+    client: &Client,
+    index: &Index,
+    (name, is_over): (&str, bool),
+    old: &Value,
+    documents: &mut u64,
+) -> Result<(), Failure> {
+    if order.flags.dry_run {
+        *documents += index.count_of(old)?;
+        return Ok(());
+    }
+    // What came last is to be seen, too. Where that is not allowed, it stays.
+    let _ = client.post(&format!("/{name}/_refresh"), &Value::Null);
+    let count = index.count_of(old)?;
+    // Whatever its name says, nothing else may be in it.
+    if is_over && count == index.count_all()? {
+        delete_index(client, name)?;
+        *documents += count;
+    } else if count > 0 {
+        by_query(order, client, name, old, documents)?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde_json::{Map, Value, json};
 
 pub use super::index_name::IndexName;
+pub(crate) use super::index_name::rolls_over;
 use crate::report::Kind;
 
 /// Settings of the sink.

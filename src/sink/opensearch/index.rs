@@ -9,6 +9,7 @@ use ureq::http::Method;
 use super::{
     Shared,
     client::{Answer, Unavailable},
+    config::rolls_over,
     lane::Lane,
     mapping, template,
 };
@@ -35,7 +36,7 @@ pub(super) enum Readiness {
     #[default]
     Unknown,
     /// It was there. If it is deleted, a request with documents would make it with types that the
-    /// node guesses.
+    /// node guesses; or this is an alias, which may go on to another index.
     There,
     /// It was there, and a template with our types stands by to make it again.
     Guarded,
@@ -49,16 +50,14 @@ impl Shared {
             return Ok(());
         }
         let (kind, index) = (lane.kind, lane.index.as_str());
-        if *readiness == Readiness::There {
-            let path = format!("/{index}/_settings?filter_path=*.settings.index.uuid");
-            if self.client.get(&path)?.status != 404 {
-                return Ok(());
-            }
+        if *readiness == Readiness::There && self.is_there_alone(index)? {
+            return Ok(());
         }
         let answer = self.client.get(&format!("/{index}/_mapping"))?;
         let template = self.in_force(kind, index)?;
+        let mut is_alias = false;
         match answer.status {
-            200 => self.look_at(kind, index, &answer)?,
+            200 => is_alias = self.look_at(kind, index, &answer)?,
             404 => self.create(kind, index, &template)?,
             // Not allowed to look: whether it is there is told by the attempt to make it.
             _ => match self.create(kind, index, &template) {
@@ -74,8 +73,17 @@ impl Shared {
         }
         self.note(index)?;
         self.answered();
-        *readiness = if template == Template::Ours { Readiness::Guarded } else { Readiness::There };
+        let is_guarded = template == Template::Ours && !is_alias;
+        *readiness = if is_guarded { Readiness::Guarded } else { Readiness::There };
         Ok(())
+    }
+
+    /// False if the index is gone, or its name has come to stand for several.
+    fn is_there_alone(&self, index: &str) -> Result<bool, Unavailable> {
+        let path = format!("/{index}/_settings?filter_path=*.settings.index.uuid");
+        let answer = self.client.get(&path)?;
+        let found: Map<String, Value> = serde_json::from_slice(&answer.body).unwrap_or_default();
+        Ok(answer.status != 404 && (answer.status != 200 || found.len() == 1))
     }
 
     /// What a new index of this name would be made with.
@@ -137,12 +145,13 @@ impl Shared {
     }
 
     /// Gives types to fields of ours that have none yet, so that not the first document decides
-    /// what they are, and tells of types by which dashboards do not work.
-    fn look_at(&self, kind: Kind, index: &str, answer: &Answer) -> Result<(), NotReady> {
+    /// what they are, and tells of types by which dashboards do not work. True if this is the name
+    /// of another index, which may come to stand for others.
+    fn look_at(&self, kind: Kind, index: &str, answer: &Answer) -> Result<bool, NotReady> {
         let found: Map<String, Value> = serde_json::from_slice(&answer.body)
             .map_err(|_| Unavailable::NotNow(answer.summary()))?;
         refuse_what_rolls_over(index, &found)?;
-        if let Some(theirs) = found.get(index).map(|found| &found["mappings"])
+        if let Some(theirs) = found.values().next().map(|found| &found["mappings"])
             && let Some(missing) = mapping::missing(kind, theirs)
         {
             let (path, body) = (format!("/{index}/_mapping"), missing.to_string());
@@ -170,20 +179,13 @@ impl Shared {
                 );
             }
         }
-        Ok(())
+        Ok(!found.is_empty() && !found.contains_key(index))
     }
 }
 
-/// Of what stands for several indices, only the one that is written to now is looked into for a
-/// report that comes again.
+/// Refuses what a report that comes again would be stored into again.
 fn refuse_what_rolls_over(name: &str, found: &Map<String, Value>) -> Result<(), NotReady> {
-    let what = if found.keys().any(|index| index.starts_with(&format!(".ds-{name}-"))) {
-        "a data stream"
-    } else if found.len() > 1 {
-        "an alias of several indices"
-    } else {
-        return Ok(());
-    };
+    let Some(what) = rolls_over(name, found.keys()) else { return Ok(()) };
     Err(NotReady::Index(format!(
         "{name} is {what}: a report that comes again after a rollover would be stored twice. Name \
          an index in the settings, or one for each month, such as dmarc-reports-{{yyyy}}-{{MM}}"

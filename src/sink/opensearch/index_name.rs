@@ -108,6 +108,19 @@ impl IndexName {
         shape.len() == index.len() && shape.bytes().zip(index.bytes()).all(is_alike)
     }
 
+    /// True if a pattern with `*` means it, whether it is there or not; of those by date that of
+    /// year 0 stands for all.
+    pub fn is_meant_by(&self, pattern: &str) -> bool {
+        let name = self.at(0);
+        let Some((start, rest)) = pattern.split_once('*') else { return name == pattern };
+        let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+        let within = name.strip_prefix(start).and_then(|name| name.strip_suffix(end));
+        let found = within.and_then(|within| {
+            middle.split('*').try_fold(within, |within, part| Some(within.split_once(part)?.1))
+        });
+        found.is_some()
+    }
+
     fn named(&self, year: i16, month: i8) -> String {
         self.0.replace(YEAR, &format!("{year:04}")).replace(MONTH, &format!("{month:02}"))
     }
@@ -137,6 +150,21 @@ impl IndexName {
         }
         let dated = format!("{base}-*");
         vec![base, dated]
+    }
+}
+
+/// What a name stands for, by the indices that the cluster finds under it, where that is more than
+/// one index: of these, only the one that is written to now is looked into for a report that comes
+/// again.
+pub(crate) fn rolls_over<'i>(
+    name: &str,
+    mut indices: impl ExactSizeIterator<Item = &'i String>,
+) -> Option<&'static str> {
+    let count = indices.len();
+    if indices.any(|index| index.starts_with(&format!(".ds-{name}-"))) {
+        Some("a data stream")
+    } else {
+        (count > 1).then_some("an alias of several indices")
     }
 }
 
@@ -183,6 +211,18 @@ mod tests {
         for other in ["a", "a-2026", "a-2026-10-old", "a-backups", "b-2026-10", "a-2026-1x"] {
             assert!(!months.has(other), "{other}");
         }
+    }
+
+    #[test]
+    fn patterns_mean_what_is_not_there_yet() {
+        let months = name("a-{yyyy}-{MM}");
+        for pattern in ["*", "a-*", "a-*-*", "*-00", "a*0*00", "a-0000-00"] {
+            assert!(months.is_meant_by(pattern), "{pattern}");
+        }
+        for pattern in ["a", "b-*", "a-*-1", "a-*1*", "a-0000-00*0"] {
+            assert!(!months.is_meant_by(pattern), "{pattern}");
+        }
+        assert!(name("a-1").is_meant_by("a-*") && !name("a").is_meant_by("a-*"));
     }
 
     #[test]

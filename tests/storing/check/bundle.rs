@@ -71,13 +71,21 @@ fn neither_a_secret_nor_a_subject_is_in_a_bundle() {
         ("http://127.0.0.1:1", "reports:seCret"),
         ("http://reports:seCret@127.0.0.1:1", "reports:x"),
         ("http://127.0.0.1:1/?key=seCret", "reports:x"),
+        // Of several URLs, the first is none.
+        ("http://reports:seCret,x@127.0.0.1:1", "reports:x"),
+        ("reports:seCret,x@127.0.0.1:1", "reports:x"),
     ] {
         let mut command = program(["check", "--bundle", &bundle]);
         command.arg(maildir.path()).env("ERP_OPENSEARCH", url).env("ERP_OPENSEARCH_USER", user);
+        // Nobody is to have mail, so that it is not looked at.
+        command.env("ERP_SMTP", "smtps://me:seCret@127.0.0.1");
         let ended = run_command(command);
         assert_eq!(ended.code, Some(1), "{}", ended.log);
         let (text, json) = read(&bundle);
         assert!(!text.contains("seCret"), "{text}");
+        // What a mail says of itself is told on the terminal.
+        let told = format!("{}{}", ended.stdout, ended.log);
+        assert!(!told.contains("reports:seCret"), "{told}");
         assert!(
             json["settings"]["opensearch-user"].as_str().is_some_and(|u| u.starts_with("reports:"))
         );

@@ -185,7 +185,39 @@ fn a_template_that_was_changed_and_an_alias_are_told() {
     for index in ["alias-1", "alias-2"] {
         server.put(&format!("/{index}"), &json!({ "aliases": { "alias-dmarc": {} } }));
     }
-    look(server, "alias").has("store.index", "warning", &["several indices (alias-1, alias-2)"]);
+    let found = look(server, "alias");
+    found.has("store.index", "wrong", &["an alias of several indices (alias-1, alias-2)"]);
+    server.put(
+        "/_index_template/streams",
+        &json!({
+            "index_patterns": ["stream-*"], "priority": 900, "data_stream": {},
+        }),
+    );
+    server.put("/_data_stream/stream-dmarc", &json!({}));
+    look(server, "stream").has("store.index", "wrong", &["it is a data stream", "mails wait"]);
+}
+
+/// As is done with what is kept only to be looked at.
+#[test]
+fn months_that_are_past_may_be_blocked() {
+    let Some(server) = SERVER.as_ref() else { return };
+    let month = jiff::Timestamp::now().to_string()[..7].to_owned();
+    let mut flags = flags(&server.url, "months");
+    flags[0].push_str("-{yyyy}-{MM}");
+    let block = |month: &str, blocked: bool| {
+        let index = format!("/months-dmarc-{month}");
+        server.put(&index, &json!({}));
+        server.put(&format!("{index}/_settings"), &json!({ "index.blocks.write": blocked }));
+    };
+    block("2019-01", true);
+    let found = check(flags.clone());
+    found.has("store.blocks", "warning", &["index.blocks.write", "reports of its time"]);
+    assert_eq!(found.code, Some(0));
+    block(&month, true);
+    let found = check(flags);
+    found.has("store.blocks", "wrong", &["index.blocks.write"]);
+    assert_eq!(found.code, Some(1));
+    block(&month, false);
 }
 
 #[test]

@@ -295,6 +295,38 @@ fn what_export_asks_for_is_named() {
     }
 }
 
+#[test]
+fn what_prune_asks_for_is_named() {
+    let Some(server) = SERVER.as_ref() else { return };
+    let indices = ["dmarc", "tlsrpt", "failures"];
+    let indices = indices.map(|kind| format!("--{kind}-index=old-{kind}-{{yyyy}}-{{MM}}"));
+    let fill = ["import", "--opensearch", &server.url].map(str::to_owned);
+    let ended = run(fill.into_iter().chain(indices.clone()).chain([mails()]));
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let (url, sent) = recorder(&server.url);
+    // The middle of a month that has reports.
+    let prune = ["prune", "--older-than=2026-10-15", "--opensearch", &url].map(str::to_owned);
+    let ended = run(prune.into_iter().chain(indices));
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let (_, page) =
+        super::pages().into_iter().find(|(page, _)| page == "pipelines.md").expect("the page");
+    let mut all = BTreeSet::new();
+    for (method, path) in &asked(&sent.lock().expect("no panic")) {
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let needed = match (method.as_str(), parts.as_slice()) {
+            ("GET", [_, "_field_caps"]) => "indices:data/read/field_caps*",
+            ("POST", [_, "_search"]) => "indices:data/read/search*",
+            ("POST", [_, "_refresh"]) => "indices:admin/refresh*",
+            ("POST", [_, "_delete_by_query"]) => "indices:data/write/delete/byquery",
+            ("DELETE", [_]) => "indices:admin/delete",
+            _ => panic!("which right does {method} {path} need? Say so here and in pipelines.md"),
+        };
+        assert!(page.contains(&format!("`{needed}`")), "{needed}");
+        all.insert(needed);
+    }
+    assert!(all.len() >= 4, "{all:?}: {}", ended.log);
+}
+
 /// `check` only asks; what it may not see is told, and named in the guide.
 #[test]
 fn check_asks_for_what_the_role_or_the_page_on_it_names() {

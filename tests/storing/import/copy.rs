@@ -329,6 +329,8 @@ fn no_store_is_copied_into_itself() {
         [lines, vec![text(&store).into()]],
         [into(server, "self"), out_of(server, "self")],
         [into(server, "self"), by_alias],
+        // It would be, from the second time on.
+        [into(server, "self-later"), out_of(server, "self")],
     ] {
         let ended = run(&place, &[&flags[0], &flags[1]]);
         assert_eq!(ended.code, Some(64), "{flags:?}: {}", ended.log);
@@ -338,6 +340,15 @@ fn no_store_is_copied_into_itself() {
     let other = run(&place, &[&into(server, "other"), &out_of(server, "self")]);
     assert_eq!(other.code, Some(0), "{}", other.log);
     assert_eq!(documents(server, "other"), documents(server, "self"));
+
+    // What has another name there is not passed over without a word.
+    let mut flags = into(server, "self").split_off(1);
+    flags[0] = "--dmarc-index=self-elsewhere".into();
+    flags.push(format!("--from-opensearch={}", server.url));
+    let ended = run(&place, &[&sqlite(&place.path("part")), &flags]);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(ended.log.contains("there is no index self-elsewhere to be copied"), "{}", ended.log);
+    assert!(!ended.log.contains("no index self-tlsrpt"), "{}", ended.log);
 
     for flags in [["--settle"], ["--recursive"]] {
         let flags = flags.map(str::to_owned);

@@ -1,13 +1,13 @@
 //! An index for each month or year.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::{SHARED, index::type_of};
 use crate::support::{
     corpus::Corpus,
-    program::{Ended, TestMaildir, program, run, run_command},
+    program::{Ended, Running, TestMaildir, program, run, run_command, wait_until},
     server::{OpenSearch, tests_folder},
 };
 
@@ -225,4 +225,30 @@ fn what_rolls_over_is_refused_with_words() {
         assert!(ended.log.contains(what), "{}", ended.log);
         assert_eq!(server.count(&format!("{name}-dmarc")), 0);
     }
+}
+
+#[test]
+fn an_alias_is_good_as_long_as_it_is_one_index() {
+    let Some(server) = SHARED.as_ref() else { return };
+    let alias = |written| json!({ "aliases": { "alias-dmarc": { "is_write_index": written } } });
+    server.put("/alias-1", &alias(true));
+    let maildir = TestMaildir::new();
+    let path = maildir.path().to_str().expect("UTF-8");
+    let index = "--dmarc-index=alias-dmarc";
+    let watch = Running::start(["watch", "--opensearch", &server.url, index, path]);
+    let report = report_of("1790035200");
+    maildir.deliver("first", &report);
+    wait_until("the first", Duration::from_secs(30), || maildir.count("cur") == 1);
+    let mapping = server.get("/alias-1/_mapping")["alias-1"]["mappings"].take();
+    assert_eq!(mapping["date_detection"], false, "{mapping}");
+
+    // It rolls over while the program runs.
+    server.put("/alias-2", &json!({}));
+    let add = |index: &str, written: bool| json!({ "add": { "index": index, "alias": "alias-dmarc", "is_write_index": written } });
+    let actions = json!({ "actions": [add("alias-1", false), add("alias-2", true)] });
+    assert_eq!(server.request("POST", "/_aliases", Some(&actions))["acknowledged"], true);
+    maildir.deliver("again", &report);
+    watch.wait_for_log("alias-dmarc is an alias of several indices");
+    // Its two records, once.
+    assert_eq!((server.count("alias-dmarc"), maildir.count("new")), (2, 1), "{}", watch.log());
 }

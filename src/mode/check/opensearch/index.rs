@@ -7,10 +7,11 @@ use ureq::http::Method;
 use super::{Answered, ask, get, lacks, trouble, types, unseen};
 use crate::{
     mode::check::{finding::Findings, sqlite::newest},
+    moment::DAY,
     report::Kind,
     sink::opensearch::{
         client::Client,
-        config::OpenSearchConfig,
+        config::{IndexName, OpenSearchConfig, rolls_over},
         mapping,
         template::{self, Decision},
     },
@@ -38,7 +39,7 @@ pub(super) fn check(
     template(client, kind, config, is_new, findings);
     match settings {
         Answered::Found(settings) => {
-            self::settings(&settings, index, target.index.is_dated(), findings);
+            self::settings(&settings, &target.index, findings);
         }
         Answered::Missing => {
             let found = "there is no such index yet; it is made when the first report comes";
@@ -154,35 +155,45 @@ fn none_of_ours(
 }
 
 /// Blocks, and whether it is one open index.
-fn settings(settings: &Value, index: &str, may_be_several: bool, findings: &mut Findings) {
-    let all: Vec<(&String, &Value)> = settings.as_object().into_iter().flatten().collect();
-    if let [(first, _), (second, _), ..] = all.as_slice()
-        && !may_be_several
-    {
-        let found = format!("it is a name of several indices ({first}, {second})");
-        let fix = "Name one index: a report that is in an older one would be stored again";
-        findings.warning("store.index", index, found, fix);
+fn settings(settings: &Value, name: &IndexName, findings: &mut Findings) {
+    let index = &name.wildcard();
+    let Some(all) = settings.as_object() else { return };
+    if let Some(what) = rolls_over(index, all.keys()).filter(|_| !name.is_dated()) {
+        let names: Vec<&str> = all.keys().take(2).map(String::as_str).collect();
+        let found = format!("it is {what} ({}), so mails wait", names.join(", "));
+        let fix = "Name one index, or one a month, such as dmarc-reports-{yyyy}-{MM}: a report \
+                   that comes again after a rollover would be stored again";
+        return findings.wrong("store.index", index, found, fix);
     }
+    let now = Timestamp::now().as_second();
+    let current = [now, now - 7 * DAY].map(|second| name.at(second));
     let mut is_well = true;
-    for (name, settings) in all {
+    for (one, settings) in all {
         let set = |key: &str| settings["settings"][key].as_str() == Some("true");
+        let mut trouble = |check, found: String, fix| {
+            is_well = false;
+            if !name.is_dated() || current.contains(one) {
+                findings.wrong(check, one, found, fix);
+            } else {
+                let found = format!("{found}; mails wait that bring reports of its time");
+                findings.warning(check, one, found, fix);
+            }
+        };
         for block in ["write", "read_only", "read_only_allow_delete", "metadata"] {
             let key = format!("index.blocks.{block}");
             if !set(&key) {
                 continue;
             }
-            is_well = false;
             let fix = if block == "read_only_allow_delete" {
                 "Make room on the node's disk; the block goes by itself".to_owned()
             } else {
-                format!("Remove the block: PUT /{name}/_settings with {{\"{key}\": null}}")
+                format!("Remove the block: PUT /{one}/_settings with {{\"{key}\": null}}")
             };
-            findings.wrong("store.blocks", name, format!("it is blocked ({key})"), fix);
+            trouble("store.blocks", format!("it is blocked ({key})"), fix);
         }
         if set("index.verified_before_close") {
-            is_well = false;
-            let fix = format!("Open it: POST /{name}/_open");
-            findings.wrong("store.index", name, "it is closed", fix);
+            let fix = format!("Open it: POST /{one}/_open");
+            trouble("store.index", "it is closed".into(), fix);
         }
     }
     if is_well {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::info;
+
 use crate::{
     cli,
     config::{Purpose, Typed},
@@ -35,6 +37,14 @@ pub(in crate::mode::import) fn source(
         let from = typed.from(&import.from, purpose)?;
         let index =
             Index::open(from.config, &from.names, from.is_named, limits.clone(), Arc::clone(stop))?;
+        if !from.is_named {
+            for name in index.without_index(&from.names)? {
+                info!(
+                    "there is no index {name} to be copied; if it has another name there, say so \
+                     with --from-index"
+                );
+            }
+        }
         ReadableStore::Index(Box::new(index))
     };
     if import.settle || import.recursive {
