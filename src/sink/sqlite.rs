@@ -23,11 +23,12 @@ use crate::{
     message::Contents,
     metrics::{RequestResult, StoreMetrics},
     report::Ids,
+    senders::Networks,
     settle::{Acknowledgement, Pending, Ticket},
     sqlite::{
         self, Store, addresses,
-        insert::Insert,
-        session::{self, Session},
+        insert::{Insert, Undo, is_about_content},
+        session::{self, Session, SessionState},
     },
     stop::{Stop, Stopped},
 };
@@ -72,7 +73,7 @@ impl SqliteSink {
         stop: Arc<Stop>,
         metrics: StoreMetrics,
     ) -> Result<SqliteSink, Failure> {
-        let store = match Store::open(path) {
+        let store = match open(path) {
             Ok(store) => Some(store),
             Err(error) if error.is_temporary() => {
                 warn!("{error}; mails wait");
@@ -137,6 +138,17 @@ impl Sink for SqliteSink {
             let _ = writer.join();
         }
     }
+}
+
+/// Opens the store to write reports. SQLite is not asked to look for the report of each record and
+/// the record of each result: they were stored just before, in the same transaction.
+fn open(path: &Path) -> Result<Store, sqlite::OpenError> {
+    let store = Store::open(path)?;
+    let connection = &store.connection;
+    connection.set_prepared_statement_cache_capacity(Insert::STATEMENTS);
+    let configured = connection.pragma_update(None, "foreign_keys", false);
+    configured.map_err(|error| sqlite::OpenError::Sqlite { path: path.into(), error })?;
+    Ok(store)
 }
 
 struct Writer {
@@ -225,28 +237,46 @@ impl Writer {
         }
         let store = match &mut self.store {
             Some(store) => store,
-            none => none.insert(Store::open(&self.path)?),
+            none => none.insert(open(&self.path)?),
         };
-        store.connection.set_prepared_statement_cache_capacity(Insert::STATEMENTS);
         // It may be read from its file: not while others wait for the lock.
         let networks = self.databases.as_ref().map(|databases| databases.networks());
-        let transaction =
-            store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        store.names.begin(&transaction)?;
-        let mut insert = Insert::new(&transaction, &mut store.names)?;
-        let answers = batch
-            .iter()
-            .map(|item| insert.contents(&item.contents, &item.ids))
-            .collect::<Result<_, _>>()?;
-        insert.finish()?;
-        if let Some(networks) = &networks {
-            let contents = batch.iter().map(|item| &item.contents);
-            addresses::keep(&transaction, networks, contents)?;
-        }
-        let session = self.session.note(&transaction)?;
-        transaction.commit()?;
+        let networks = networks.as_deref();
+        let mut store_all = |undo| transaction(store, &self.session, networks, batch, undo);
+        let stored = match store_all(Undo::Transaction) {
+            Err(error) if is_about_content(&error) => store_all(Undo::Report),
+            stored => stored,
+        };
+        let (answers, session) = stored?;
         store.names.committed();
         self.session.committed(session);
         if store.is_in_place() { Ok(answers) } else { Err(StoreTrouble::Moved) }
     }
+}
+
+/// Stores a batch; what the store says of each mail, and the trace it has now.
+fn transaction(
+    store: &mut Store,
+    session: &Session,
+    networks: Option<&Networks>,
+    batch: &[ParsedMail],
+    undo: Undo,
+) -> rusqlite::Result<(Vec<Acknowledgement>, SessionState)> {
+    let transaction = store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Those of an attempt that was taken back.
+    store.names.rolled_back();
+    store.names.begin(&transaction)?;
+    let mut insert = Insert::new(&transaction, &mut store.names, undo)?;
+    let answers = batch
+        .iter()
+        .map(|item| insert.contents(&item.contents, &item.ids))
+        .collect::<Result<_, _>>()?;
+    insert.finish()?;
+    if let Some(networks) = networks {
+        let contents = batch.iter().map(|item| &item.contents);
+        addresses::keep(&transaction, networks, contents)?;
+    }
+    let session = session.note(&transaction)?;
+    transaction.commit()?;
+    Ok((answers, session))
 }

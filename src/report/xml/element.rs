@@ -81,6 +81,7 @@ impl Element {
     }
 
     pub(super) fn name(self) -> &'static str {
-        Element::KNOWN.iter().find(|(_, tag)| *tag == self).map_or("?", |(name, _)| name)
+        // They are in the order of the variants.
+        Element::KNOWN.get(self as usize).map_or("?", |(name, _)| name)
     }
 }

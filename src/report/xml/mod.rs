@@ -1,22 +1,25 @@
 //! A pull reader for XML that strangers wrote: elements nest properly in what it returns, whatever
 //! the text does.
 //!
-//! quick-xml finds the markup; this layer mends what is not well-formed: end tags that are missing
+//! [`tokens`] finds the markup, with quick-xml; this layer mends what is not well-formed: end tags that are missing
 //! or do not match, `&` and `<` that were not escaped. Entities other than the five of XML and
 //! character references are never resolved.
 
 mod element;
 mod nesting;
 mod pieces;
+mod tokens;
+mod value;
 
 use std::borrow::Cow;
 
 use quick_xml::{
-    Error, Reader,
+    Error,
     errors::SyntaxError,
     events::{BytesStart, Event},
 };
 
+use self::tokens::{Token, Tokens};
 pub(super) use self::{element::Element, pieces::Pieces};
 use super::{Repairs, Text, Unreadable};
 use crate::limits::{LimitExceeded, Limits};
@@ -37,7 +40,7 @@ pub(super) enum XmlStep<'x> {
 
 /// The reader; see the module.
 pub(super) struct Walker<'x> {
-    reader: Reader<&'x [u8]>,
+    tokens: Tokens<'x>,
     limits: Limits,
     open: Vec<Element>,
     /// Where the last piece of markup or text begins.
@@ -58,14 +61,8 @@ pub(super) struct Walker<'x> {
 
 impl<'x> Walker<'x> {
     pub(super) fn new(text: &'x str, limits: &Limits, pieces: Pieces, repairs: Repairs) -> Self {
-        let mut reader = Reader::from_str(text);
-        let config = reader.config_mut();
-        config.allow_dangling_amp = true;
-        config.allow_unmatched_ends = true;
-        config.check_end_names = false;
-        config.expand_empty_elements = true;
         Walker {
-            reader,
+            tokens: Tokens::new(text),
             limits: limits.clone(),
             open: Vec::with_capacity(8),
             last: 0,
@@ -108,7 +105,7 @@ impl<'x> Walker<'x> {
 
     /// Where the reader stands: bytes from the beginning of the text.
     pub(super) fn offset(&self) -> usize {
-        usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
+        self.tokens.offset()
     }
 
     /// Where the markup or text that was read last begins.
@@ -138,38 +135,56 @@ impl<'x> Walker<'x> {
             if let Some(tag) = self.reopen.take() {
                 return self.enter(tag);
             }
-            let event = self.event()?;
-            match event {
-                Event::Start(start) => {
-                    if let Some(step) = self.start_tag(&start)? {
+            match self.token()? {
+                Token::Start(name) => {
+                    let tag = self.tag(name);
+                    if let Some(step) = self.begin(tag)? {
                         return Ok(step);
                     }
                 }
-                Event::End(end) => {
-                    let tag = self.tag(end.name().as_ref());
+                Token::End(name) => {
+                    let tag = self.tag(name);
                     self.leave(tag);
                 }
-                Event::Text(text) => {
-                    let text = text.into_inner();
-                    if text.contains('&') {
-                        self.repairs.note("unescaped-amp");
+                Token::Text(text) => return Ok(XmlStep::Text(Cow::Borrowed(text))),
+                Token::Other(event) => {
+                    if let Some(step) = self.other(event)? {
+                        return Ok(step);
                     }
-                    return Ok(XmlStep::Text(text));
                 }
-                Event::CData(data) => return Ok(XmlStep::Text(data.into_inner())),
-                Event::GeneralRef(reference) => return Ok(XmlStep::Text(self.resolve(&reference))),
-                Event::Eof => return Ok(XmlStep::End),
-                Event::Empty(_)
-                | Event::Comment(_)
-                | Event::Decl(_)
-                | Event::PI(_)
-                | Event::DocType(_) => {}
             }
         }
     }
 
+    /// What a token means that is not as plain as most.
+    fn other(&mut self, event: Event<'x>) -> Result<Option<XmlStep<'x>>, Unreadable> {
+        Ok(Some(match event {
+            Event::Start(start) => return self.start_tag(&start),
+            Event::End(end) => {
+                let tag = self.tag(end.name().as_ref());
+                self.leave(tag);
+                return Ok(None);
+            }
+            Event::Text(text) => {
+                let text = text.into_inner();
+                if text.contains('&') {
+                    self.repairs.note("unescaped-amp");
+                }
+                XmlStep::Text(text)
+            }
+            Event::CData(data) => XmlStep::Text(data.into_inner()),
+            Event::GeneralRef(reference) => XmlStep::Text(self.resolve(&reference)),
+            Event::Eof => XmlStep::End,
+            Event::Empty(_)
+            | Event::Comment(_)
+            | Event::Decl(_)
+            | Event::PI(_)
+            | Event::DocType(_) => return Ok(None),
+        }))
+    }
+
     /// The next piece of markup or text.
-    fn event(&mut self) -> Result<Event<'x>, Unreadable> {
+    fn token(&mut self) -> Result<Token<'x>, Unreadable> {
         let Some(left) = self.pieces.left.checked_sub(1) else {
             let error = self.limits.too_many_records();
             let (what, value) = ("pieces of XML in the reports of a mail", self.pieces.all as u64);
@@ -177,8 +192,8 @@ impl<'x> Walker<'x> {
         };
         self.pieces.left = left;
         self.last = self.offset();
-        match self.reader.read_event() {
-            Ok(event) => Ok(event),
+        match self.tokens.next() {
+            Ok(token) => Ok(token),
             // `<!` of no known kind; all other errors of syntax are something that the end of the
             // text left open.
             Err(error @ Error::Syntax(SyntaxError::InvalidBangMarkup)) => Err(broken(&error)),
@@ -224,53 +239,6 @@ impl<'x> Walker<'x> {
         }
     }
 
-    /// The text of the element just opened, up to its end, trimmed and cut at the limit. Markup
-    /// within is dropped, and its text kept; an element of a report begins where the end tag was
-    /// forgotten.
-    pub(super) fn value(&mut self) -> Result<Text, Unreadable> {
-        let depth = self.open.len();
-        let mut value = Text::default();
-        let mut cut = false;
-        loop {
-            match self.step()? {
-                XmlStep::Text(text)
-                    if self.open[depth..].iter().all(|open| *open == Element::Other) =>
-                {
-                    if self.open.len() > depth && !text.trim_ascii().is_empty() {
-                        self.repairs.note("markup-in-value");
-                    }
-                    let room = self.limits.value_bytes.saturating_sub(value.len());
-                    let end = text.floor_char_boundary(room);
-                    cut |= end < text.len() && !text[end..].trim().is_empty();
-                    // Most values come in one piece.
-                    let piece =
-                        if value.is_empty() { text[..end].trim_start() } else { &text[..end] };
-                    value.push_str(piece);
-                }
-                XmlStep::Close if self.open.len() < depth => break,
-                XmlStep::Open(tag) if tag != Element::Other && self.open.len() == depth + 1 => {
-                    self.repairs.note("missing-end-tag");
-                    self.open.truncate(depth - 1);
-                    self.reopen = Some(tag);
-                    break;
-                }
-                XmlStep::Text(_) | XmlStep::Open(_) | XmlStep::Close => {}
-                XmlStep::End => return Err(self.cut_off()),
-            }
-        }
-        if cut {
-            self.repairs.note("value-cut");
-        }
-        let trimmed = value.trim_end().len();
-        value.truncate(trimmed);
-        Ok(with_line_feeds(value))
-    }
-
-    /// [`Walker::value`], with nothing for an empty element.
-    pub(super) fn optional(&mut self) -> Result<Option<Text>, Unreadable> {
-        self.value().map(|value| Some(value).filter(|value| !value.is_empty()))
-    }
-
     /// Passes over the rest of the element just opened, or up to an element of a kind in it, which
     /// is then open: true.
     pub(super) fn skip_to(&mut self, wanted: Option<Element>) -> Result<bool, Unreadable> {
@@ -307,46 +275,6 @@ impl<'x> Walker<'x> {
         }
     }
 
-    /// [`Walker::children`], and the text around them, cut at the limit.
-    pub(super) fn mixed(
-        &mut self,
-        mut child: impl FnMut(&mut Self, Element) -> Result<(), Unreadable>,
-    ) -> Result<Text, Unreadable> {
-        let depth = self.open.len();
-        let mut all = Text::default();
-        let (mut is_behind_child, mut cut) = (false, false);
-        loop {
-            match self.step()? {
-                XmlStep::Open(tag) => {
-                    child(self, tag)?;
-                    is_behind_child = true;
-                }
-                XmlStep::Close if self.open.len() < depth => break,
-                XmlStep::Text(text) if is_behind_child && text.trim_ascii().is_empty() => {}
-                XmlStep::Text(text) => {
-                    if is_behind_child && !all.is_empty() {
-                        all.truncate(all.trim_end().len());
-                        all.push(' ');
-                    }
-                    let begins = is_behind_child || all.is_empty();
-                    let piece = if begins { text.trim_start() } else { &text[..] };
-                    is_behind_child = false;
-                    let end = piece
-                        .floor_char_boundary(self.limits.value_bytes.saturating_sub(all.len()));
-                    cut |= !piece[end..].trim().is_empty();
-                    all.push_str(&piece[..end]);
-                }
-                XmlStep::Close => {}
-                XmlStep::End => return Err(self.cut_off()),
-            }
-        }
-        if cut {
-            self.repairs.note("value-cut");
-        }
-        all.truncate(all.trim_end().len());
-        Ok(with_line_feeds(all))
-    }
-
     /// The error for a text that ends where it must not.
     pub(super) fn cut_off(&self) -> Unreadable {
         let known: Vec<&str> =
@@ -372,16 +300,6 @@ impl<'x> Walker<'x> {
         }
         self.repairs.note("unknown-entity");
         Cow::Owned(format!("&{reference};"))
-    }
-}
-
-/// Lines end as XML has them (XML 1.0 section 2.11), however the mail came: a value is the same on
-/// each way.
-fn with_line_feeds(value: Text) -> Text {
-    if memchr::memchr(b'\r', value.as_bytes()).is_some() {
-        value.replace("\r\n", "\n").replace('\r', "\n").into()
-    } else {
-        value
     }
 }
 

@@ -4,13 +4,18 @@
 //! identifies the record in the report, and one that is there already stays as it is.
 
 mod failure;
+mod rows;
 mod statements;
+mod tls;
 
 use rusqlite::{CachedStatement, Connection, Error, ErrorCode, Result, params};
 
-use self::statements::{
-    DKIM_RESULT, DMARC_RECORD, DMARC_REPORT, FAILURE, FAILURE_DETAIL, OVERRIDE_REASON, SPF_RESULT,
-    TLS_POLICY, TLS_REPORT,
+use self::{
+    rows::Rows,
+    statements::{
+        DKIM_RESULT, DMARC_RECORD, DMARC_REPORT, FAILURE, FAILURE_DETAIL, OVERRIDE_REASON,
+        SPF_RESULT, TLS_POLICY, TLS_REPORT,
+    },
 };
 use super::{
     columns::{Batch, Names, ReportHead},
@@ -18,19 +23,28 @@ use super::{
 };
 use crate::{
     message::{Contents, Received},
-    report::{
-        AggregateReport, Ids, Report, ReportKey, TlsReport, aggregate::Record, tls::PolicyResult,
-    },
+    report::{AggregateReport, Ids, Report, ReportKey, aggregate::Record},
     settle::Acknowledgement,
 };
 
 /// Hexadecimal digits of a report's key.
 const KEY_DIGITS: usize = 32;
 
+/// What is taken back when the tables can't take a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Undo {
+    /// All that the transaction has stored: faster, and hardly ever needed.
+    Transaction,
+    /// That report.
+    Report,
+}
+
 /// Statements of an open transaction.
 pub(crate) struct Insert<'c> {
     connection: &'c Connection,
     names: &'c mut Names,
+    undo: Undo,
+    rows: Rows<'c>,
     columns: Batch,
     savepoint: CachedStatement<'c>,
     release: CachedStatement<'c>,
@@ -65,14 +79,20 @@ struct Steps<'c, R, P> {
 impl<'c> Insert<'c> {
     /// How many statements the connection must be able to keep, with those of transactions and of
     /// columns.
-    pub(crate) const STATEMENTS: usize = 40;
+    pub(crate) const STATEMENTS: usize = 48;
 
     /// Takes the statements out of the connection's cache.
-    pub(crate) fn new(connection: &'c Connection, names: &'c mut Names) -> Result<Insert<'c>> {
+    pub(crate) fn new(
+        connection: &'c Connection,
+        names: &'c mut Names,
+        undo: Undo,
+    ) -> Result<Insert<'c>> {
         let prepare = |sql| connection.prepare_cached(sql);
         Ok(Insert {
             connection,
             names,
+            undo,
+            rows: Rows::default(),
             columns: Batch::default(),
             savepoint: prepare("SAVEPOINT report")?,
             release: prepare("RELEASE report")?,
@@ -91,41 +111,72 @@ impl<'c> Insert<'c> {
         })
     }
 
-    /// Stores the reports of one mail. A report that the tables can't take is refused as a whole,
-    /// the others are stored.
-    pub(crate) fn contents(&mut self, contents: &Contents, ids: &[Ids]) -> Result<Acknowledgement> {
+    /// Stores the reports of one mail. With [`Undo::Report`] a report that the tables can't take is
+    /// refused as a whole, and the others are stored.
+    pub(crate) fn contents(
+        &mut self,
+        contents: &'c Contents,
+        ids: &[Ids],
+    ) -> Result<Acknowledgement> {
         let mut answer = Acknowledgement::default();
         for (report, ids) in contents.reports.iter().zip(ids) {
-            self.savepoint.execute(())?;
-            match self.report(report, ids, &contents.received) {
+            let stored = match self.undo {
+                Undo::Transaction => Ok(self.report(report, ids, &contents.received)?),
+                Undo::Report => self.report_or_nothing(report, ids, &contents.received)?,
+            };
+            self.columns.keep();
+            match stored {
                 Ok(created) => {
-                    self.columns.keep();
                     answer.created += created;
                     answer.duplicates += report.len() as u64 - created;
                 }
-                Err(error) if is_about_content(&error) => {
-                    self.roll_back.execute(())?;
-                    self.columns.take_back();
-                    self.names.rolled_back();
+                Err(refused) => {
                     answer.refused += report.len() as u64;
-                    answer.reason.get_or_insert_with(|| error.to_string());
+                    answer.reason.get_or_insert_with(|| refused.to_string());
                 }
-                Err(error) => return Err(error),
             }
-            self.release.execute(())?;
         }
         Ok(answer)
     }
 
+    /// Stores a report, or nothing of it and says why the tables can't take it.
+    fn report_or_nothing(
+        &mut self,
+        report: &'c Report,
+        ids: &Ids,
+        received: &Received,
+    ) -> Result<Result<u64>> {
+        self.savepoint.execute(())?;
+        let stored = self.report(report, ids, received);
+        match &stored {
+            Err(error) if is_about_content(error) => {
+                self.roll_back.execute(())?;
+                self.columns.take_back();
+                self.names.rolled_back();
+            }
+            Err(_) => return stored.map(Ok),
+            Ok(_) => {}
+        }
+        self.release.execute(())?;
+        Ok(stored)
+    }
+
     /// Before the transaction ends: puts its records into the columns, too.
     pub(crate) fn finish(mut self) -> Result<()> {
+        self.rows.put_down(self.connection)?;
         self.columns.store(self.connection)
     }
 
     /// How many of the report's documents are new.
-    fn report(&mut self, report: &Report, ids: &Ids, received: &Received) -> Result<u64> {
+    fn report(&mut self, report: &'c Report, ids: &Ids, received: &Received) -> Result<u64> {
         match report {
             Report::Aggregate(dmarc) => {
+                let new = self.dmarc_report(ids.key.as_str(), dmarc, received)?;
+                if let (Some(id), Undo::Transaction) = (new, self.undo) {
+                    return self.all_records(id, dmarc, ids);
+                }
+                // One of its records may be among them.
+                self.rows.put_down(self.connection)?;
                 let steps = Steps {
                     table: "dmarc_reports",
                     heads: heads::dmarc,
@@ -133,9 +184,10 @@ impl<'c> Insert<'c> {
                     has: |insert, at| insert.dmarc_has.exists(at),
                     part: Insert::dmarc_record,
                 };
-                self.in_parts(&steps, dmarc, &dmarc.records, ids, received)
+                self.in_parts(&steps, new, dmarc, &dmarc.records, ids, received)
             }
             Report::Tls(tls) => {
+                let new = self.tls_report(ids.key.as_str(), tls, received)?;
                 let steps = Steps {
                     table: "tls_reports",
                     heads: heads::tls,
@@ -143,17 +195,28 @@ impl<'c> Insert<'c> {
                     has: |insert, at| insert.tls_has.exists(at),
                     part: Insert::tls_policy,
                 };
-                self.in_parts(&steps, tls, &tls.policies, ids, received)
+                self.in_parts(&steps, new, tls, &tls.policies, ids, received)
             }
             Report::Failure(failure) => self.failure(&ids.key, failure, received).map(u64::from),
         }
     }
 
-    /// Stores a report and its records or policies. All of a key are under the row that came first;
+    /// Takes up the records of a new report.
+    fn all_records(&mut self, id: i64, report: &'c AggregateReport, ids: &Ids) -> Result<u64> {
+        let mut created = 0;
+        for record in self.rows.take_up(id, &ids.parts, &report.records) {
+            self.columns.record(self.connection, self.names, id, record)?;
+            created += 1;
+        }
+        Ok(created)
+    }
+
+    /// Stores the records or policies of a report whose row is new, or there. All of a key are under the row that came first;
     /// those of a mail with another head name a row of its own, made for the first that is new.
     fn in_parts<R, P>(
         &mut self,
         steps: &Steps<'c, R, P>,
+        new: Option<i64>,
         report: &R,
         parts: &[P],
         ids: &Ids,
@@ -161,8 +224,7 @@ impl<'c> Insert<'c> {
     ) -> Result<u64> {
         // No more than 63 bits are set.
         let parts = ids.parts.iter().map(|part| part.cast_signed()).zip(parts);
-        let own = (steps.head)(self, ids.key.as_str(), report, received)?;
-        let Heads { first, other } = match own {
+        let Heads { first, other } = match new {
             Some(first) => Heads { first, other: None },
             None => (steps.heads)(self.connection, &ids.key, report, received)?,
         };
@@ -279,71 +341,6 @@ impl<'c> Insert<'c> {
         }
         Ok(true)
     }
-
-    /// The id of the new row; nothing if there is one of this key.
-    fn tls_report(
-        &mut self,
-        key: &str,
-        report: &TlsReport,
-        received: &Received,
-    ) -> Result<Option<i64>> {
-        let is_new = self.tls_report.execute(params![
-            key,
-            report.organization_name.as_deref(),
-            report.contact_info.as_deref(),
-            &*report.report_id,
-            report.date_range.begin,
-            report.date_range.end,
-            received.message_id.as_deref(),
-            heads::second(received),
-            received.from.as_deref(),
-            authenticated(received),
-            json_list(report.repairs.names()),
-            integer(report.lost as u64),
-        ])?;
-        Ok((is_new > 0).then(|| self.connection.last_insert_rowid()))
-    }
-
-    /// True if the policy is new.
-    fn tls_policy(
-        &mut self,
-        report: i64,
-        part: i64,
-        head: Option<i64>,
-        result: &PolicyResult,
-    ) -> Result<bool> {
-        let PolicyResult { policy, summary, failure_details } = result;
-        let is_new = self.tls_policy.execute(params![
-            report,
-            part,
-            head,
-            policy.policy_type.as_deref(),
-            policy.policy_domain.as_deref(),
-            json_list(&policy.policy_string),
-            json_list(&policy.mx_host),
-            integer(summary.total_successful_session_count),
-            integer(summary.total_failure_session_count),
-        ])?;
-        if is_new == 0 {
-            return Ok(false);
-        }
-        for (n, detail) in (0_u32..).zip(failure_details) {
-            self.failure_detail.execute(params![
-                report,
-                part,
-                n,
-                detail.result_type.as_deref(),
-                detail.sending_mta_ip.as_deref(),
-                detail.receiving_mx_hostname.as_deref(),
-                detail.receiving_mx_helo.as_deref(),
-                detail.receiving_ip.as_deref(),
-                integer(detail.failed_session_count),
-                detail.additional_information.as_deref(),
-                detail.failure_reason_code.as_deref(),
-            ])?;
-        }
-        Ok(true)
-    }
 }
 
 /// What the receiving server said of the mail, as JSON.
@@ -356,7 +353,7 @@ fn authenticated(received: &Received) -> Option<String> {
 
 /// True if the report is to blame, and trying again would give the same: what SQLite says of a
 /// value, not of the file. All else counts as an outage, since a mail that waits is not lost.
-fn is_about_content(error: &Error) -> bool {
+pub(crate) fn is_about_content(error: &Error) -> bool {
     match error.sqlite_error_code() {
         Some(code) => {
             matches!(
