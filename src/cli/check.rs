@@ -22,8 +22,8 @@ pub struct CheckFlags {
     pub address: Vec<String>,
     /// Write a file for whoever is to help (JSON)
     ///
-    /// Versions, settings without secrets, counters, template and mapping, and what was found;
-    /// never a mail's contents. There must be no such file yet. It names folders, hosts and
+    /// Versions, settings without secrets, counters, template and mapping, the last lines of the
+    /// services' log, and what was found; never a mail's contents. There must be no such file yet. It names folders, hosts and
     /// domains: look through it before you send it.
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,

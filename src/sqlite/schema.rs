@@ -123,6 +123,34 @@ mod tests {
         assert_eq!(Version::among(&[step(first)], &connection), Ok(Version::Newer));
     }
 
+    /// All that there is of reports and records, in one line.
+    fn told(connection: &Connection) -> String {
+        let sql = "SELECT (SELECT count(*) FROM dmarc_reports) || ' ' ||
+                          (SELECT count(*) || ' ' || sum(count) FROM dmarc_records)";
+        connection.query_row(sql, (), |row| row.get(0)).expect("one row")
+    }
+
+    #[test]
+    fn from_each_version_a_way_leads_to_the_newest() {
+        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/store-1.sqlite");
+        let folder = tempfile::tempdir().expect("a folder");
+        let at_once = folder.path().join("at-once");
+        std::fs::copy(fixture, &at_once).expect("copied");
+        let mut connection = Connection::open(&at_once).expect("opened");
+        migrate(&mut connection).expect("brought up to date");
+        let expected = told(&connection);
+        for stop in 2..STEPS.len() {
+            let file = folder.path().join(stop.to_string());
+            std::fs::copy(fixture, &file).expect("copied");
+            let mut connection = Connection::open(&file).expect("opened");
+            migrate_by(&STEPS[..stop], &mut connection).expect("a version between");
+            assert_eq!(Version::of(&connection), Ok(Version::Known(stop)));
+            migrate(&mut connection).expect("brought up to date");
+            assert_eq!(Version::of(&connection), Ok(Version::CURRENT));
+            assert_eq!(told(&connection), expected, "by way of version {stop}");
+        }
+    }
+
     #[test]
     fn a_step_that_fails_changes_nothing() {
         let mut connection = memory();

@@ -278,11 +278,18 @@ fn every_metric_that_grafana_is_to_show_exists_and_is_shown() {
     let mut expressions = Vec::new();
     under(&dashboard, "expr", &mut expressions);
     under(&dashboard, "query", &mut expressions);
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let words = expressions.iter().flat_map(|text| text.split(|c| !is_name(c)));
-    let shown: BTreeSet<String> =
-        words.filter(|word| word.starts_with("erp_")).map(str::to_owned).collect();
+    let shown: BTreeSet<_> = expressions.iter().flat_map(|text| metrics_in(text)).collect();
     assert_eq!(shown, exported);
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/prometheus/alerts.yml");
+    let rules = fs::read_to_string(rules).expect("UTF-8");
+    let asked: BTreeSet<_> = metrics_in(&rules).collect();
+    assert!(asked.len() > 5 && asked.is_subset(&exported), "{asked:?} {exported:?}");
+}
+
+/// The metrics that a text names.
+fn metrics_in(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("erp_")).map(str::to_owned)
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod news;
 mod opensearch;
 mod proxy;
 mod prune;
+mod released;
 mod report;
 mod senders;
 mod serve;

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use tracing::info;
 use ureq::Agent;
 
-use super::{finding::Findings, opensearch, sqlite};
+use super::{finding::Findings, journal, opensearch, sqlite};
 use crate::{
     cli::Settings,
     config::{Config, Typed},
@@ -61,6 +61,7 @@ pub(super) fn write(
         "maildirs": maildirs.iter().map(|path| counts(path)).collect::<Vec<_>>(),
         "store": store,
         "metrics": config.and_then(|config| config.metrics).and_then(metrics),
+        "log": journal::last_lines(),
         "findings": told_findings(findings),
     });
     let text = serde_json::to_string_pretty(&bundle).map_err(|error| failed(error.into()))?;

@@ -6,6 +6,7 @@ mod bundle;
 mod dns;
 mod events;
 mod finding;
+mod journal;
 mod maildir;
 mod opensearch;
 mod space;

@@ -121,7 +121,25 @@ fn checksum(template: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn what_released_versions_installed_is_known_as_ours() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/released");
+        let mut seen = 0;
+        for version in fs::read_dir(folder).expect("a folder") {
+            let file = version.expect("a version").path().join("templates.json");
+            let text = fs::read_to_string(&file).expect("UTF-8");
+            for present in serde_json::from_str::<Vec<Value>>(&text).expect("JSON") {
+                let decision = decide(Some(&present), &json!({}));
+                assert_ne!(decision, Decision::KeepChanged, "{}", file.display());
+                seen += 1;
+            }
+        }
+        assert!(seen >= 4);
+    }
 
     #[test]
     fn only_an_older_template_as_we_left_it_is_replaced() {

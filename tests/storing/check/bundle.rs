@@ -94,6 +94,34 @@ fn neither_a_secret_nor_a_subject_is_in_a_bundle() {
 }
 
 #[test]
+fn the_last_lines_of_the_log_are_in_a_bundle_without_what_they_quote() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bundle = folder.path().join("bundle.json").display().to_string();
+    let journalctl = folder.path().join("journalctl");
+    let bundled = |script: &str| {
+        fs::write(&journalctl, script).expect("written");
+        fs::set_permissions(&journalctl, fs::Permissions::from_mode(0o755)).expect("its mode");
+        let mut command = program(["check", "--bundle", &bundle]);
+        command.env("PATH", folder.path());
+        let ended = run_command(command);
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+        let (text, json) = read(&bundle);
+        assert!(!text.contains("seCret"), "{text}");
+        fs::remove_file(&bundle).expect("removed");
+        json["log"].clone()
+    };
+    let log = bundled(concat!(
+        "#!/bin/sh\n",
+        r#"echo '{"MESSAGE":"watching","PRIORITY":"6"}'"#,
+        "\n",
+        r#"echo '{"MESSAGE":"/m/new/1.x (\"seCret\" from a@b): seCret","PRIORITY":"4"}'"#,
+        "\n",
+    ));
+    assert_eq!((&log[0]["text"], &log[1]["text"]), (&"watching".into(), &"/m/new/1.x…".into()));
+    assert_eq!(bundled("#!/bin/sh\necho no rights >&2; exit 1\n"), "no rights");
+}
+
+#[test]
 fn of_opensearch_a_bundle_has_template_and_mapping() {
     let Some(server) = SERVER.as_ref() else { return };
     fill(server, "bundle");

@@ -102,6 +102,19 @@ fn what_lies_behind_is_greater_and_a_hold_stays() {
 }
 
 #[test]
+fn what_released_versions_wrote_is_gone_on_with() {
+    let released = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/released");
+    for version in fs::read_dir(released).expect("a folder") {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("journal");
+        fs::copy(version.expect("a version").path().join("journal"), &file).expect("copied");
+        let journal = Journal::open(&file, "a", false, Arc::new(Discard));
+        assert!(journal.is_finished(key("one")));
+        assert_eq!(journal.byte(key("mbox")), 10);
+    }
+}
+
+#[test]
 fn a_torn_line_is_passed_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("journal");
