@@ -211,8 +211,9 @@ impl<'c> Insert<'c> {
         Ok(created)
     }
 
-    /// Stores the records or policies of a report whose row is new, or there. All of a key are under the row that came first;
-    /// those of a mail with another head name a row of its own, made for the first that is new.
+    /// Stores the records or policies of a report whose row is new, or there. All of a key are under
+    /// the row that came first; those of a mail with another head name a row of its own, made for the
+    /// first that is new.
     fn in_parts<R, P>(
         &mut self,
         steps: &Steps<'c, R, P>,
