@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tracing::info;
 use ureq::http::Method;
 
@@ -14,7 +14,7 @@ use crate::{
     report::Kind,
     sink::opensearch::{
         client::{Answer, Client},
-        config::OpenSearchConfig,
+        config::{IndexName, OpenSearchConfig},
     },
     stored::Index,
 };
@@ -24,12 +24,13 @@ const AT_ONCE: u64 = 10_000;
 
 pub(super) fn run(order: &Order, config: &OpenSearchConfig) -> Result<Exit, Failure> {
     let client = Client::new(config).map_err(|error| Failure::new(Exit::Configuration, error))?;
-    let mut all = Vec::new();
+    let [mut all, mut closed] = [Vec::new(), Vec::new()];
     let mut result = Ok(());
     for kind in Kind::ALL {
         let mut documents = 0;
         if result.is_ok() {
             result = prune(order, config, &client, kind, &mut documents);
+            closed.extend(closed_of(&client, &config.target(kind).index, order.before));
         }
         all.push(told(kind, documents));
     }
@@ -40,7 +41,29 @@ pub(super) fn run(order: &Order, config: &OpenSearchConfig) -> Result<Exit, Fail
         info!("stopped before the end, as asked; the same command goes on");
         return Ok(Exit::TryAgain);
     }
-    Ok(Exit::Ok)
+    if closed.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    let closed = closed.join(", ");
+    let what_to_do = "open them (POST /INDEX/_open) and do this again, or delete them";
+    let reason = format_args!("what is in closed indices stays: {closed}; {what_to_do}");
+    Err(Failure::new(Exit::TryAgain, reason))
+}
+
+/// The closed indices in which something old may be: nobody can look into them. None where the
+/// user may not ask.
+fn closed_of(client: &Client, name: &IndexName, before: i64) -> Vec<String> {
+    /// What only a closed index has.
+    const CLOSED: &str = "index.verified_before_close";
+    let path = format!(
+        "/{}/_settings?expand_wildcards=all&filter_path=*.settings.{CLOSED}",
+        name.wildcard()
+    );
+    let answer = client.get(&path).map(|answer| answer.body).unwrap_or_default();
+    let closed: Map<String, Value> = serde_json::from_slice(&answer).unwrap_or_default();
+    let mut older = name.over_before(before);
+    older.extend([name.at(before), name.at(0)]);
+    closed.into_iter().map(|(index, _)| index).filter(|index| older.contains(index)).collect()
 }
 
 /// Deletes the old documents of a kind, or only counts them.

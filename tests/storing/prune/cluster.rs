@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::told;
 use crate::support::{
     program::{Ended, Running, program, run_command},
     server::{OpenSearch, Shared},
@@ -68,4 +69,28 @@ fn an_index_with_what_is_not_ours_is_not_deleted() {
     let Ended { code, log, .. } = run_command(prune(server, "mixed", &[]));
     assert_eq!(code, Some(0), "{log}");
     assert_eq!(server.count(index), 1, "{log}");
+}
+
+#[test]
+fn what_can_not_be_looked_into_stays_and_is_told() {
+    let Some(server) = SHARED.as_ref() else { return };
+    years(server, "shut");
+    server.request("POST", "/shut-dmarc-2018-03/_close", None);
+    // Another's, which is none of this program's business.
+    server.put("/shut-dmarc-2018-03-old", &json!({}));
+    server.request("POST", "/shut-dmarc-2018-03-old/_close", None);
+    // In this there is nothing old.
+    server.put("/shut-dmarc-2020-02", &json!({}));
+    server.request("POST", "/shut-dmarc-2020-02/_close", None);
+    let Ended { code, log, .. } = run_command(prune(server, "shut", &[]));
+    assert_eq!(code, Some(75), "{log}");
+    let expected = "what is in closed indices stays: shut-dmarc-2018-03; open them";
+    assert!(log.contains(expected), "{log}");
+    let kept = ["2018-03-old", "2020-02"].map(|month| format!("shut-dmarc-{month}"));
+    assert_eq!(indices(server, "shut")[1..], kept, "{log}");
+    server.request("POST", "/shut-dmarc-2018-03/_open?wait_for_active_shards=1", None);
+    let ended = run_command(prune(server, "shut", &[]));
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(told(&ended).starts_with("1 DMARC record,"), "{}", ended.log);
+    assert_eq!(indices(server, "shut"), kept);
 }
