@@ -13,13 +13,20 @@ use crate::{payload::Payload, report};
 /// nothing but padding.
 pub(super) fn base64(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() / 4 * 3 + 3);
+    base64_to(bytes, &mut out);
+    out
+}
+
+/// The same, appended.
+fn base64_to(bytes: &[u8], out: &mut Vec<u8>) {
+    let six_bits = |byte: u8| u32::from(SIX_BITS[usize::from(byte)]);
     let (mut word, mut letters) = (0_u32, 0);
     let mut rest = bytes;
     loop {
         // Nearly all of it is groups of four letters.
         while letters == 0
-            && let Some((four, behind)) = rest.split_first_chunk::<4>()
-            && let [a, b, c, d] = four.map(|byte| u32::from(SIX_BITS[usize::from(byte)]))
+            && let Some(([a, b, c, d], behind)) = rest.split_first_chunk::<4>()
+            && let [a, b, c, d] = [six_bits(*a), six_bits(*b), six_bits(*c), six_bits(*d)]
             && (a | b | c | d) < u32::from(NO_LETTER)
         {
             out.extend_from_slice(&(a << 18 | b << 12 | c << 6 | d).to_be_bytes()[1..]);
@@ -44,7 +51,6 @@ pub(super) fn base64(bytes: &[u8]) -> Vec<u8> {
         }
     }
     out.extend_from_slice(last_bytes(word, letters, &mut [0; 4]));
-    out
 }
 
 /// Two letters hold one byte, three hold two. One letter holds none: it was one too many.
@@ -156,12 +162,13 @@ fn base64_pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Lines of base64, from the first on if that begins a file or a report is in them; else from one
 /// that begins a file, since a word that stands above may pass for base64.
 fn file_in(lines: &[u8]) -> Option<&[u8]> {
-    if begins_file(lines, true) || report::is_in(&base64(lines)) {
+    let mut start = Vec::new();
+    if begins_file(lines, true, &mut start) || report::is_in(&base64(lines)) {
         return Some(lines);
     }
     let mut rest = lines;
     while let Some((_, below)) = next_line(rest) {
-        if begins_file(below, false) {
+        if begins_file(below, false, &mut start) {
             return Some(below);
         }
         rest = below;
@@ -170,19 +177,20 @@ fn file_in(lines: &[u8]) -> Option<&[u8]> {
 }
 
 /// True for base64 of an archive, or of XML or JSON in any encoding, by its first line. `is_all`:
-/// nothing stands above.
-fn begins_file(lines: &[u8], is_all: bool) -> bool {
+/// nothing stands above. `start`: room that is asked for once, for lines without number.
+fn begins_file(lines: &[u8], is_all: bool, start: &mut Vec<u8>) -> bool {
     let Some((line, _)) = next_line(lines) else { return false };
     let Some(line) = unquoted(line).get(..FIRST_LINE) else { return false };
-    let start = base64(line);
-    let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&start).trim_ascii_start();
-    match Payload::of(&start) {
+    start.clear();
+    base64_to(line, start);
+    let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
+    match Payload::of(start) {
         Payload::Other => {
             text.strip_prefix(b"[").is_some_and(|list| list.trim_ascii_start().starts_with(b"{"))
         }
         // One byte says little: one line of base64 in a hundred begins like this.
         Payload::Text => {
-            is_utf16(&start)
+            is_utf16(start)
                 || text.iter().all(|byte| matches!(byte, b'\t' | b'\r' | b'\n' | b' '..=b'~'))
         }
         Payload::Gzip => start[2] == 8,
