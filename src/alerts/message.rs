@@ -11,8 +11,11 @@ use crate::{
     post::Letter,
     report::rfc3339,
     sanitize,
-    verdict::counted,
+    verdict::{counted, number},
 };
+
+/// Alerts that stand in a mail: strangers' reports could make one so long that no server takes it.
+const MOST: usize = 200;
 
 /// What a person reads of a turn.
 pub(crate) fn word(turn: Turn) -> &'static str {
@@ -50,7 +53,7 @@ pub(super) fn letter(tellings: &[Telling], store: &str) -> Letter {
         many => format!("DMARC and TLS reports: {}", counted(many.len() as u64, "alert")),
     };
     let (mut text, mut html) = (String::new(), HEAD.to_owned());
-    for telling in tellings {
+    for telling in &tellings[..tellings.len().min(MOST)] {
         let (line, todo) = (line(telling), sanitize::line(&telling.change.todo));
         // Writing to a String can't fail.
         let _ = writeln!(text, "{line}");
@@ -61,6 +64,11 @@ pub(super) fn letter(tellings: &[Telling], store: &str) -> Letter {
         }
         text.push('\n');
         html.push_str("</p>\n");
+    }
+    let more = tellings.len().saturating_sub(MOST) as u64;
+    if more > 0 {
+        let _ = writeln!(text, "and {} more\n", number(more));
+        let _ = writeln!(html, "<p>and {} more</p>", number(more));
     }
     let store = sanitize::line(store);
     let _ = write!(text, "--\nStore {store}\n");

@@ -1,29 +1,26 @@
 //! Alerts: what `alert` and `watch` share. It is looked what is so, compared with what was told,
-//! and what is new is told; only once it was taken, it is noted as told.
+//! and what is new is told, by each way for itself; once it was taken there, it is noted.
 //!
 //! So what can't be handed over is tried again the next time, and a crash between handing over and
-//! noting tells twice, never not at all. One process at a time does it, as far as they have the
-//! same state folder.
+//! noting tells that way twice, never not at all: at least once. One process at a time does it.
 
+mod lock;
 mod message;
+mod ways;
 
-use std::{
-    fs::{self, File, TryLockError},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use self::message::line;
+use self::ways::Way;
 use crate::{
     answers::Answers,
     changes::{
         self, DAY, Look, News, day_begin,
-        situations::{Situation, SituationKey, SituationStep, Telling, step},
+        situations::{Situation, SituationKey, SituationStep, Telling, Told, step},
     },
-    config::{self, Config},
+    config::Config,
     exit::{Exit, Failure},
-    file::lock::lock_within,
     opensearch::ClusterAnswers,
-    post,
     sink::Destination,
     sqlite::{Store, query::Reader},
     stop::Stop,
@@ -36,19 +33,39 @@ const DAYS: i64 = 3;
 /// Fewer messages of a sender in these days are no news.
 const VOLUME: u64 = 20;
 
-/// How long another process is waited for.
-const PATIENCE: Duration = Duration::from_secs(90);
-
 /// What was found and told.
 pub(crate) struct Looked {
     /// How all stands.
     pub(crate) news: News,
-    /// What was told, or would have been.
+    /// What was told by one way at least, or would have been.
     pub(crate) tellings: Vec<Telling>,
+    /// By which ways it could not be told, and why.
+    pub(crate) untold: Vec<String>,
 }
 
-/// Notes in the store what was told.
-type Keep<'k> = dyn FnMut(&SituationStep) -> Result<(), Failure> + 'k;
+impl Looked {
+    /// Each once, by however many ways.
+    fn add(&mut self, tellings: Vec<Telling>) {
+        for telling in tellings {
+            let is_same = |one: &Telling| {
+                (one.turn, one.change.key()) == (telling.turn, telling.change.key())
+            };
+            if !self.tellings.iter().any(is_same) {
+                self.tellings.push(telling);
+            }
+        }
+    }
+
+    /// That something was not told; it is tried again the next time.
+    pub(crate) fn trouble(&self) -> Option<Failure> {
+        let untold = self.untold.join("; ");
+        let failure = || Failure::new(Exit::TryAgain, format!("alerts were not told: {untold}"));
+        (!self.untold.is_empty()).then(failure)
+    }
+}
+
+/// Notes in the store what was told by a way.
+type Keep<'k> = dyn FnMut(&str, &SituationStep) -> Result<(), Failure> + 'k;
 
 /// True if somebody is to be told.
 pub(crate) fn is_wanted(config: &Config) -> bool {
@@ -76,31 +93,24 @@ pub(crate) fn look(config: &Config, now: i64) -> Result<News, Failure> {
 }
 
 /// Looks at the store as at a moment, in seconds since 1970, and tells what is new; with `dry_run`
-/// it is only said here.
+/// it is only said here. What one way does not take is told by the others all the same.
 ///
 /// # Errors
-/// The store can't be read or written, or what is to be told was not taken.
+/// The store can't be read or written.
 pub(crate) fn tell(
     config: &Config,
     now: i64,
     dry_run: bool,
     stop: &Stop,
 ) -> Result<Looked, Failure> {
-    let _one_at_a_time = if dry_run { None } else { lock()? };
     let (mine, names) = (config.mine()?, config.operators()?);
-    let finish = |told: Vec<Situation>, news: News, keep: &mut Keep| {
-        let todo = step(&told, &news.changes, now);
-        if !dry_run {
-            hand_over(config, &todo, stop)?;
-            keep(&todo)?;
-        }
-        Ok(Looked { news, tellings: todo.tellings })
-    };
+    let round = Round { config, now, dry_run, stop };
     match &config.store {
         Destination::Sqlite(path) => {
             let error = |error| failed(config, &error);
             // One that is not there is not made: it would be silent for ever.
             let mut reader = Reader::open(path)?;
+            let _alone = if dry_run { None } else { Some(lock::beside(path)?) };
             let told = reader.situations().map_err(error)?;
             let news = {
                 let answers = reader.answers_by(&names).map_err(error)?;
@@ -109,62 +119,101 @@ pub(crate) fn tell(
             drop(reader);
             // Before anything is told: what can't be noted would be told time and again.
             let mut store = if dry_run { None } else { Some(Store::open(path)?) };
-            finish(told, news, &mut |todo| {
-                store.as_mut().map_or(Ok(()), |store| store.keep_told(todo)).map_err(error)
+            round.finish(told, news, &mut |way, todo| {
+                store.as_mut().map_or(Ok(()), |store| store.keep_told(way, todo)).map_err(error)
             })
         }
         Destination::OpenSearch(cluster) => {
             let cluster = ClusterAnswers::new(cluster.clone())?.with_names(names);
+            let alone = if dry_run { None } else { Some(cluster.alone(lock::PATIENCE, stop)?) };
+            if alone.as_ref().is_some_and(Option::is_none) {
+                return Err(lock::taken());
+            }
             let told = cluster.situations()?;
             let news = found(&cluster, &mine, now, &told)?;
-            finish(told, news, &mut |todo| Ok(cluster.keep_told(todo)?))
+            round.finish(told, news, &mut |way, todo| Ok(cluster.keep_told(way, todo)?))
         }
         Destination::NdJson(_) | Destination::Nothing => Err(no_store()),
     }
 }
 
-fn found<A: Answers>(
-    answers: &A,
-    mine: &Mine,
-    now: i64,
-    told: &[Situation],
-) -> Result<News, A::Error> {
+fn found<A: Answers>(answers: &A, mine: &Mine, now: i64, told: &Told) -> Result<News, A::Error> {
     let end = day_begin(now);
     let look = Look { period: end - DAYS * DAY..end, mine, domain: None, volume: VOLUME };
-    let open: Vec<SituationKey> = told.iter().map(|situation| situation.key.clone()).collect();
+    let open: BTreeSet<&SituationKey> = told.values().flatten().map(|one| &one.key).collect();
+    let open: Vec<SituationKey> = open.into_iter().cloned().collect();
     changes::news(answers, &look, &open)
 }
 
-/// To the command and by mail; what one of them did not take is told again to both.
-fn hand_over(config: &Config, todo: &SituationStep, stop: &Stop) -> Result<(), Failure> {
-    if todo.tellings.is_empty() {
-        return Ok(());
-    }
-    let store = config.store.to_string();
-    let not_told =
-        |error| Failure::new(Exit::TryAgain, format_args!("alerts were not told: {error}"));
-    if let Some(command) = &config.alert_command {
-        let message = message::json(&todo.tellings, &store);
-        post::hand_to(command, &[], message.as_bytes(), stop).map_err(not_told)?;
-    }
-    if let Some(mail) = &config.mail {
-        mail.send(&message::letter(&todo.tellings, &store), stop).map_err(not_told)?;
-    }
-    Ok(())
+/// One look at a store.
+struct Round<'r> {
+    config: &'r Config,
+    now: i64,
+    dry_run: bool,
+    stop: &'r Stop,
 }
 
-fn lock() -> Result<Option<File>, Failure> {
-    let Some(folder) = config::state_folder() else { return Ok(None) };
-    fs::create_dir_all(&folder)?;
-    let path = folder.join("alerts.lock");
-    let file = File::options().create(true).append(true).open(&path)?;
-    match lock_within(&file, PATIENCE) {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => {
-            Err(Failure::new(Exit::TryAgain, "another process is telling alerts"))
+impl Round<'_> {
+    fn finish(&self, mut told: Told, news: News, keep: &mut Keep) -> Result<Looked, Failure> {
+        let ways = ways::all(self.config);
+        let mut looked = Looked { news, tellings: Vec::new(), untold: Vec::new() };
+        if ways.is_empty() {
+            let any: Vec<Situation> = told.into_values().flatten().collect();
+            looked.add(step(&any, &looked.news.changes, self.now).tellings);
+            return Ok(looked);
         }
-        // A file system without locks.
-        Err(TryLockError::Error(_)) => Ok(None),
+        self.give_to_ways(&ways, &mut told, keep)?;
+        let mut no_mail = false;
+        for (name, way) in &ways {
+            let told = told.get(name).map(Vec::as_slice).unwrap_or_default();
+            let todo = step(told, &looked.news.changes, self.now);
+            if !self.dry_run {
+                if let Err(reason) = self.hand_over(*way, &todo, &mut no_mail) {
+                    looked.untold.push(format!("{name}: {reason}"));
+                    continue;
+                }
+                keep(name, &todo)?;
+            }
+            looked.add(todo.tellings);
+        }
+        Ok(looked)
+    }
+
+    /// Under no way are situations that an earlier version told by all that there were.
+    fn give_to_ways(
+        &self,
+        ways: &BTreeMap<String, Way>,
+        told: &mut Told,
+        keep: &mut Keep,
+    ) -> Result<(), Failure> {
+        let Some(of_all) = told.remove("") else { return Ok(()) };
+        for way in ways.keys() {
+            told.entry(way.clone()).or_default().extend(of_all.iter().cloned());
+            if !self.dry_run {
+                keep(way, &SituationStep { kept: of_all.clone(), ..SituationStep::default() })?;
+            }
+        }
+        if self.dry_run {
+            return Ok(());
+        }
+        let dropped = of_all.into_iter().map(|one| one.key).collect();
+        keep("", &SituationStep { dropped, ..SituationStep::default() })
+    }
+
+    /// `no_mail` is true once it is known that nobody takes mail now.
+    fn hand_over(&self, way: Way, todo: &SituationStep, no_mail: &mut bool) -> Result<(), String> {
+        let is_mail = matches!(way, Way::Mail(..));
+        if todo.tellings.is_empty() {
+            return Ok(());
+        }
+        if is_mail && *no_mail {
+            return Err("the same".into());
+        }
+        let told = way.tell(&todo.tellings, &self.config.store.to_string(), self.stop);
+        told.map_err(|error| {
+            *no_mail |= is_mail && error.is_of_all();
+            error.to_string()
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! A report belongs to a period if its own period begins in it: each report is counted in exactly
 //! one of two periods that follow each other, which an overlap would not give.
 
+mod below;
 mod filter;
 mod group;
 mod history;
@@ -18,6 +19,7 @@ mod sums;
 mod tally;
 
 pub use self::{
+    below::NameBelow,
     filter::{Choice, Filter},
     group::{By, Group, Groups, Key, RawResult},
     history::{Day, Histories, History, Selector, Signs},
@@ -27,6 +29,7 @@ pub use self::{
     tally::{Disposition, Dispositions, Evaluated, Messages, Outcome, Tally},
 };
 pub(crate) use self::{
+    below::NamesBelow,
     history::Sign,
     listed::ListedReports,
     published::PublishedDays,
@@ -222,6 +225,18 @@ pub trait Answers {
     /// # Errors
     /// The store can't be read.
     fn published(&self, filter: &Filter) -> Result<Vec<Published>, Self::Error>;
+
+    /// The domains in From of the DMARC records of a period that are below the domain of their
+    /// policy, which is exactly this one: the `top` ones with most messages that fail.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn names_below(
+        &self,
+        filter: &Filter,
+        domain: &str,
+        top: usize,
+    ) -> Result<Vec<NameBelow>, Self::Error>;
 
     /// When the newest report of any kind begins, among those of the domains of a filter, whatever
     /// else it says: in seconds since 1970.

@@ -61,8 +61,10 @@ pub enum ChangeKind {
     ForgedMail,
     /// TLS sessions fail.
     TlsFailures,
-    /// A reporter that sent reports week by week sends none any more; or none comes at all.
+    /// A reporter that sent DMARC reports week by week sends none any more; or none comes at all.
     ReporterSilent,
+    /// The same of TLS reports.
+    TlsReporterSilent,
     /// Somebody sends in the domain's name who did not before.
     NewSender,
     /// The policy is another one.
@@ -86,6 +88,9 @@ pub struct Change {
     pub needs_attention: bool,
     /// It is mail of strangers, and all of it was refused or put into quarantine.
     pub is_refused: bool,
+    /// The sender is known by another name by now: of this one there is nothing more to be said.
+    #[serde(skip)]
+    pub is_renamed: bool,
     /// How bad it is: of two, the larger number is worse.
     pub grade: u32,
     /// What is so, in a sentence with numbers.
@@ -107,12 +112,13 @@ pub struct News {
 
 impl ChangeKind {
     /// All of them, in their order.
-    pub const ALL: [ChangeKind; 9] = [
+    pub const ALL: [ChangeKind; 10] = [
         ChangeKind::SenderFails,
         ChangeKind::PassRate,
         ChangeKind::ForgedMail,
         ChangeKind::TlsFailures,
         ChangeKind::ReporterSilent,
+        ChangeKind::TlsReporterSilent,
         ChangeKind::NewSender,
         ChangeKind::PolicyChanged,
         ChangeKind::SenderRepaired,
@@ -127,6 +133,7 @@ impl ChangeKind {
             ChangeKind::ForgedMail => "forged_mail",
             ChangeKind::TlsFailures => "tls_failures",
             ChangeKind::ReporterSilent => "reporter_silent",
+            ChangeKind::TlsReporterSilent => "tls_reporter_silent",
             ChangeKind::NewSender => "new_sender",
             ChangeKind::PolicyChanged => "policy_changed",
             ChangeKind::SenderRepaired => "sender_repaired",
@@ -149,6 +156,7 @@ impl fmt::Display for ChangeKind {
             ChangeKind::ForgedMail => "forged mail",
             ChangeKind::TlsFailures => "TLS fails",
             ChangeKind::ReporterSilent => "no reports",
+            ChangeKind::TlsReporterSilent => "no TLS reports",
             ChangeKind::NewSender => "a new sender",
             ChangeKind::PolicyChanged => "another policy",
             ChangeKind::SenderRepaired => "a sender passes again",
@@ -165,6 +173,7 @@ impl Change {
             who: who.to_owned(),
             needs_attention: kind < ChangeKind::NewSender,
             is_refused: false,
+            is_renamed: false,
             grade: 1,
             text,
             todo: String::new(),

@@ -15,13 +15,20 @@ impl Change {
         let SituationKey { kind, domain, who } = key;
         Change { grade: 0, ..Change::new(*kind, domain, who, String::new()) }
     }
+
+    /// True of such a one.
+    pub(super) fn is_still(&self) -> bool {
+        self.grade == 0
+    }
 }
 
-/// The open situations of a domain that are not over, beside those in `found`.
+/// The open situations of a domain that are not over, beside those in `found`; and those of senders
+/// who have another name by now, since their host's was found meanwhile. `is_all` is true if all
+/// senders were seen.
 pub(super) fn of_domain(
     look: &Look,
     domain: &str,
-    seen: &[Seen],
+    (seen, is_all): (&[Seen], bool),
     found: &[Change],
     open: &[SituationKey],
 ) -> Vec<Change> {
@@ -36,7 +43,16 @@ pub(super) fn of_domain(
                 _ => false,
             }
     };
-    open.iter().filter(is_open).map(Change::still).collect()
+    let is_renamed = |key: &&SituationKey| {
+        key.domain == domain
+            && key.kind == ChangeKind::SenderFails
+            && is_all
+            && !is_silent
+            && !seen.iter().any(|seen| seen.name() == key.who)
+    };
+    let renamed = open.iter().filter(is_renamed);
+    let renamed = renamed.map(|key| Change { is_renamed: true, ..Change::still(key) });
+    open.iter().filter(is_open).map(Change::still).chain(renamed).collect()
 }
 
 /// It fails, be it in few messages; or it has sent nothing, and not for so long that it is gone.

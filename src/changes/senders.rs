@@ -116,6 +116,8 @@ pub(super) fn of_domains<A: Answers>(
 struct OfDomain<'s> {
     domain: &'s str,
     senders: Vec<(Seen<'s>, Option<Change>)>,
+    /// None is left out.
+    is_all: bool,
     delivered: &'s HashMap<String, Delivered>,
 }
 
@@ -139,7 +141,8 @@ impl<'s> OfDomain<'s> {
             let change = one(look, domain, &seen, is_known);
             (seen, change)
         };
-        OfDomain { domain, senders: standing.senders.iter().map(sender).collect(), delivered }
+        let senders = standing.senders.iter().map(sender).collect();
+        OfDomain { domain, senders, is_all: standing.omitted == 0, delivered }
     }
 
     /// What the networks sent before that have to be looked up.
@@ -163,7 +166,7 @@ impl<'s> OfDomain<'s> {
         open: &[SituationKey],
         earlier: &mut impl Iterator<Item = Tally>,
     ) -> Vec<Change> {
-        let OfDomain { domain, senders, delivered } = self;
+        let OfDomain { domain, senders, is_all, delivered } = self;
         let (mut seen, mut changes, mut told) = (Vec::new(), Vec::new(), Vec::new());
         let mut asked = 0;
         for sender in senders {
@@ -183,7 +186,7 @@ impl<'s> OfDomain<'s> {
         changes.extend(rate::change(domain, &seen, &told));
         changes.extend(forged(look, domain, &seen, &told, delivered));
         once_each(&mut changes);
-        let still = open::of_domain(look, domain, &seen, &changes, open);
+        let still = open::of_domain(look, domain, (&seen, is_all), &changes, open);
         changes.extend(still);
         changes
     }

@@ -1,6 +1,8 @@
 //! Situations: changes that were told, so that each is told once: when it opens, when it becomes
 //! worse, and when it is over. What stands in a store is what was told, and nothing else.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Change, ChangeKind, DAY};
@@ -30,6 +32,10 @@ pub struct Situation {
     /// What was said last.
     pub text: String,
 }
+
+/// The situations that were told, by each way for itself: a command, or mail to an address. Under no
+/// way, `""`, are those that an earlier version told by all of them.
+pub type Told = BTreeMap<String, Vec<Situation>>;
 
 /// What is to be said of a situation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -89,7 +95,8 @@ impl ChangeKind {
             | ChangeKind::PassRate
             | ChangeKind::ForgedMail
             | ChangeKind::TlsFailures
-            | ChangeKind::ReporterSilent => false,
+            | ChangeKind::ReporterSilent
+            | ChangeKind::TlsReporterSilent => false,
         }
     }
 
@@ -104,11 +111,15 @@ impl ChangeKind {
 /// refused already is passed over.
 pub fn step(told: &[Situation], found: &[Change], now: i64) -> SituationStep {
     let mut step = SituationStep::default();
-    let found = found.iter().filter(|change| change.kind.is_told() && !change.is_refused);
-    let found: Vec<&Change> = found.collect();
+    let (renamed, found): (Vec<&Change>, Vec<&Change>) = found
+        .iter()
+        .filter(|change| change.kind.is_told() && !change.is_refused)
+        .partition(|change| change.is_renamed);
     for change in &found {
         let key = change.key();
         match told.iter().find(|situation| situation.key == key) {
+            // What another way was told of, and there is nothing to be said of it now.
+            None if change.is_still() => {}
             None => step.say(Turn::Opened, now, change, now),
             Some(known) if change.grade > known.grade => {
                 step.say(Turn::Worse, known.opened, change, now);
@@ -124,7 +135,8 @@ pub fn step(told: &[Situation], found: &[Change], now: i64) -> SituationStep {
             continue;
         }
         step.dropped.push(known.key.clone());
-        if !known.key.kind.is_event() {
+        let is_renamed = renamed.iter().any(|change| change.key() == known.key);
+        if !known.key.kind.is_event() && !is_renamed {
             let SituationKey { kind, domain, who } = &known.key;
             let change = Change {
                 needs_attention: false,
@@ -193,6 +205,15 @@ mod tests {
         let new = || Some(change(ChangeKind::NewSender, 1));
         let days = [new(), new(), None, None, None, new()];
         assert_eq!(play(&days), [(0, Turn::Opened), (5, Turn::Opened)]);
+    }
+
+    #[test]
+    fn who_has_another_name_by_now_is_not_mended() {
+        let bad = || Some(change(ChangeKind::SenderFails, 1));
+        let renamed =
+            || Some(Change { is_renamed: true, grade: 0, ..change(ChangeKind::SenderFails, 1) });
+        let days = [bad(), renamed(), renamed(), renamed(), None, None, None];
+        assert_eq!(play(&days), [(0, Turn::Opened)]);
     }
 
     #[test]

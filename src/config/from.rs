@@ -61,8 +61,9 @@ pub(super) fn from(
             settings.tlsrpt_index.clone(),
             settings.failures_index.clone(),
         ])?
-        .map(|name| name.wildcard())
-        .into(),
+        .iter()
+        .flat_map(|name| name.wildcard().split(',').map(str::to_owned).collect::<Vec<_>>())
+        .collect(),
         names => names.to_vec(),
     };
     names.iter().try_for_each(|name| pattern(name))?;

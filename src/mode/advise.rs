@@ -14,7 +14,7 @@ use crate::{
     sanitize,
     sink::Destination,
     sqlite::query::Reader,
-    verdict::{self, Advice, Hit, Mine, advice},
+    verdict::{self, Advice, Hit, HitName, Mine, advice},
 };
 
 /// Days that are looked at if nothing is said: a month before each step, and the one after it.
@@ -23,6 +23,8 @@ const DAYS: i64 = 60;
 const DOMAINS: usize = 100;
 /// Senders that are judged one by one.
 const SENDERS: usize = 500;
+/// Subdomains that are named.
+const NAMES: usize = 10;
 
 pub(super) fn run(flags: &AdviseFlags, typed: &Typed) -> Result<Exit, Failure> {
     let config = typed.config(&Purpose::default())?;
@@ -79,7 +81,14 @@ impl Asked<'_> {
         let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
         let (filter, mine) = (&self.filter, self.mine);
         let standings = verdict::standings(answers, filter, &domains, mine, self.now, SENDERS)?;
-        Ok(standings.iter().map(advice).collect())
+        let with_names = |standing| -> Result<Advice, A::Error> {
+            let mut advice = advice(standing);
+            if advice.hits_below() {
+                advice.set_names(answers.names_below(filter, &advice.domain, NAMES)?);
+            }
+            Ok(advice)
+        };
+        standings.iter().map(with_names).collect()
     }
 }
 
@@ -126,6 +135,17 @@ fn write(out: &mut Vec<u8>, advice: &Advice, since: &str) -> std::io::Result<()>
         writeln!(out, "\n{tag}: {meaning}; of yours:")?;
         for sender in senders {
             writeln!(out, "  {} {}", sender.messages, sanitize::line(&sender.name))?;
+        }
+    }
+    if !advice.names.is_empty() {
+        writeln!(
+            out,
+            "\nsp and np: in these names mail fails. np is for those of them that do not exist, which \
+             reports do not say: look them up in the DNS."
+        )?;
+        for HitName { name, messages, pass } in &advice.names {
+            let pass = if *pass > 0 { format!(" ({pass} pass)") } else { String::new() };
+            writeln!(out, "  {messages} {}{pass}", sanitize::line(name))?;
         }
     }
     if advice.rest > 0 {

@@ -34,8 +34,9 @@ pub(super) fn run(flags: &AlertFlags, typed: &Typed) -> Result<Exit, Failure> {
         return print(lines.as_bytes());
     }
     match looked.tellings.len() as u64 {
-        0 => info!("nothing new to tell"),
+        0 if looked.untold.is_empty() => info!("nothing new to tell"),
+        0 => {}
         new => info!("{} told", counted(new, "alert")),
     }
-    Ok(Exit::Ok)
+    looked.trouble().map_or(Ok(Exit::Ok), Err)
 }

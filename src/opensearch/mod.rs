@@ -7,9 +7,11 @@
 //! index has several shards. An IPv4 address and the same one within IPv6 (`::ffff:0:0/96`) are one
 //! to it.
 
+mod below;
 pub(crate) mod filter;
 mod groups;
 mod histories;
+mod lease;
 mod lists;
 mod reports;
 mod scripts;
@@ -30,8 +32,8 @@ use serde_json::{Value, json};
 use self::histories::Depth;
 use crate::{
     answers::{
-        Answers, By, FailureSums, Filter, Groups, Histories, ListedReport, Published, ReportName,
-        StoredDocument, Tally, TlsDay, TlsSums,
+        Answers, By, FailureSums, Filter, Groups, Histories, ListedReport, NameBelow, Published,
+        ReportName, StoredDocument, Tally, TlsDay, TlsSums,
         overview::{Failures, Tls},
     },
     document,
@@ -321,6 +323,15 @@ impl Answers for ClusterAnswers {
 
     fn published(&self, filter: &Filter) -> Result<Vec<Published>, AskError> {
         reports::published(self, filter)
+    }
+
+    fn names_below(
+        &self,
+        filter: &Filter,
+        domain: &str,
+        top: usize,
+    ) -> Result<Vec<NameBelow>, AskError> {
+        below::names(self, filter, domain, top)
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>, AskError> {

@@ -10,13 +10,13 @@ use super::{AskError, ClusterAnswers, WHOLE, tally, useful};
 use crate::{
     changes::{
         ChangeKind,
-        situations::{Situation, SituationKey, SituationStep},
+        situations::{Situation, SituationKey, SituationStep, Told},
     },
     report::hex,
 };
 
 /// The index.
-const INDEX: &str = "email-report-processor-situations";
+pub(super) const INDEX: &str = "email-report-processor-situations";
 
 /// Situations that are read; there are never so many.
 const MOST: usize = 10_000;
@@ -29,27 +29,35 @@ impl ClusterAnswers {
     ///
     /// # Errors
     /// The cluster gives no answer.
-    pub(crate) fn situations(&self) -> Result<Vec<Situation>, AskError> {
+    pub(crate) fn situations(&self) -> Result<Told, AskError> {
         let path = format!("/{INDEX}/_search?{WHOLE}");
         let body = json!({ "size": MOST, "sort": ["_doc"] });
         let found = self.post(&path, &body)?;
         let hits = found["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok(hits.iter().filter_map(|hit| situation(&hit["_source"])).collect())
+        let mut told = Told::new();
+        for (way, situation) in hits.iter().filter_map(|hit| situation(&hit["_source"])) {
+            told.entry(way).or_default().push(situation);
+        }
+        Ok(told)
     }
 
-    /// Keeps what was told, on the disks of the cluster when this returns.
+    /// Keeps what was told by a way, on the disks of the cluster when this returns.
     ///
     /// # Errors
     /// The cluster does not take it, or not all of it.
-    pub(crate) fn keep_told(&self, step: &SituationStep) -> Result<(), AskError> {
+    pub(crate) fn keep_told(&self, way: &str, step: &SituationStep) -> Result<(), AskError> {
         let mut lines = String::new();
         // Writing to a String can't fail.
         for key in &step.dropped {
-            let _ = writeln!(lines, "{}", json!({ "delete": { "_index": INDEX, "_id": id(key) } }));
+            let _ = writeln!(
+                lines,
+                "{}",
+                json!({ "delete": { "_index": INDEX, "_id": id(way, key) } })
+            );
         }
         for situation in &step.kept {
-            let action = json!({ "index": { "_index": INDEX, "_id": id(&situation.key) } });
-            let _ = write!(lines, "{action}\n{}\n", document(situation));
+            let action = json!({ "index": { "_index": INDEX, "_id": id(way, &situation.key) } });
+            let _ = write!(lines, "{action}\n{}\n", document(way, situation));
         }
         if lines.is_empty() {
             return Ok(());
@@ -74,7 +82,7 @@ impl ClusterAnswers {
     }
 
     /// Makes the index if it is missing: what is in it is only read as a whole.
-    fn make_index(&self) -> Result<(), AskError> {
+    pub(super) fn make_index(&self) -> Result<(), AskError> {
         let body = json!({
             "settings": { "index": { "number_of_shards": 1 } },
             "mappings": { "dynamic": false },
@@ -88,23 +96,26 @@ impl ClusterAnswers {
 }
 
 /// By what identifies it; strangers' names are of any length.
-fn id(key: &SituationKey) -> String {
-    let all = json!([key.kind, key.domain, key.who]).to_string();
+fn id(way: &str, key: &SituationKey) -> String {
+    let mut all = vec![json!(key.kind), json!(key.domain), json!(key.who)];
+    // Those of an earlier version have none.
+    all.extend((!way.is_empty()).then(|| json!(way)));
+    let all = Value::from(all).to_string();
     hex(&Sha256::digest(all)[..ID])
 }
 
-fn document(situation: &Situation) -> Value {
+fn document(way: &str, situation: &Situation) -> Value {
     let Situation { key: SituationKey { kind, domain, who }, opened, found, grade, text } =
         situation;
     json!({
-        "kind": kind, "domain": domain, "who": who,
+        "way": way, "kind": kind, "domain": domain, "who": who,
         "opened": opened, "found": found, "grade": grade, "text": text,
     })
 }
 
-fn situation(source: &Value) -> Option<Situation> {
+fn situation(source: &Value) -> Option<(String, Situation)> {
     let text = |name: &str| source[name].as_str().unwrap_or_default().to_owned();
-    Some(Situation {
+    let situation = Situation {
         key: SituationKey {
             kind: ChangeKind::from_word(source["kind"].as_str()?)?,
             domain: text("domain"),
@@ -114,5 +125,6 @@ fn situation(source: &Value) -> Option<Situation> {
         found: source["found"].as_i64()?,
         grade: u32::try_from(tally::whole(&source["grade"])).unwrap_or(u32::MAX),
         text: text("text"),
-    })
+    };
+    Some((text("way"), situation))
 }

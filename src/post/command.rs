@@ -36,17 +36,22 @@ pub(crate) fn hand_to(
     input: &[u8],
     stop: &Stop,
 ) -> Result<(), PostError> {
-    let failed = |reason: String| PostError::Command { program: program.to_owned(), reason };
-    run(program, arguments, input, stop).map_err(|error| failed(error.to_string()))?.map_err(
-        |end| match end {
-            End::Failed(reason) => failed(reason),
-            End::Stopped => PostError::Stopped,
-        },
-    )
+    let failed = |reason: String, is_answer| PostError::Command {
+        program: program.to_owned(),
+        reason,
+        is_answer,
+    };
+    let ended = run(program, arguments, input, stop);
+    ended.map_err(|error| failed(error.to_string(), false))?.map_err(|end| match end {
+        End::Failed(reason) => failed(reason, true),
+        End::TooLate => failed(format!("did not end within {} s", PATIENCE.as_secs()), false),
+        End::Stopped => PostError::Stopped,
+    })
 }
 
 enum End {
     Failed(String),
+    TooLate,
     Stopped,
 }
 
@@ -76,8 +81,7 @@ fn run(
         }
         if started.elapsed() >= PATIENCE {
             end(&mut child)?;
-            let reason = format!("did not end within {} s", PATIENCE.as_secs());
-            return Ok(Err(End::Failed(reason)));
+            return Ok(Err(End::TooLate));
         }
         if stop.sleep(TICK).is_err() {
             end(&mut child)?;

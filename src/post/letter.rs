@@ -3,7 +3,7 @@
 use lettre::{
     Message,
     message::{
-        MultiPart,
+        Mailbox, MultiPart,
         header::{Header, HeaderName, HeaderValue},
     },
 };
@@ -30,17 +30,19 @@ impl Header for AutoSubmitted {
 }
 
 impl Letter {
-    /// The mail: text and page.
-    pub(super) fn mail(&self, config: &MailConfig) -> Result<Message, lettre::error::Error> {
-        let mut builder = Message::builder()
+    /// The mail to one of those who are to have it: text and page.
+    pub(super) fn mail(
+        &self,
+        config: &MailConfig,
+        to: &Mailbox,
+    ) -> Result<Message, lettre::error::Error> {
+        let builder = Message::builder()
             .from(config.from.clone())
+            .to(to.clone())
             .subject(sanitize::line(&self.subject))
             .date_now()
             .message_id(None)
             .header(AutoSubmitted);
-        for to in &config.to {
-            builder = builder.to(to.clone());
-        }
         builder.multipart(MultiPart::alternative_plain_html(self.text.clone(), self.html.clone()))
     }
 }
@@ -75,7 +77,7 @@ mod tests {
         };
         let subject = "a\r\nBcc: victim@example.net\r\n\r\n<b>\u{202e}gro".to_owned();
         let letter = Letter { subject, text: "ü\n.\n".into(), html: "<p>ü".into() };
-        let mail = letter.mail(&config).expect("a mail").formatted();
+        let mail = letter.mail(&config, &config.to[0]).expect("a mail").formatted();
         let mail = String::from_utf8(lines(&mail)).expect("UTF-8");
         assert!(!mail.contains('\r') && !mail.contains("\nBcc"), "{mail}");
         let header = mail.split_once("\n\n").expect("a header").0;

@@ -59,6 +59,8 @@ pub(crate) enum PostError {
         program: PathBuf,
         /// What it or the system said.
         reason: String,
+        /// It had its say about this message.
+        is_answer: bool,
     },
     /// The server did not take it.
     #[error("{server}: {reason}")]
@@ -67,19 +69,34 @@ pub(crate) enum PostError {
         server: String,
         /// What it or the system said.
         reason: String,
+        /// It had its say about this message.
+        is_answer: bool,
     },
     /// Work is to end.
     #[error("stopped before the message was taken, as asked")]
     Stopped,
 }
 
+impl PostError {
+    /// True if another message, to somebody else, would fare alike: nobody answers, or nobody is
+    /// let in.
+    pub(crate) fn is_of_all(&self) -> bool {
+        match self {
+            PostError::Letter(_) => false,
+            PostError::Command { is_answer, .. } | PostError::Smtp { is_answer, .. } => !is_answer,
+            PostError::Stopped => true,
+        }
+    }
+}
+
 impl MailConfig {
-    /// Hands a mail over.
+    /// Hands a mail over to one of those who are to have it: one that is refused keeps it from
+    /// nobody else.
     ///
     /// # Errors
     /// It was not taken, or nobody knows.
-    pub(crate) fn send(&self, letter: &Letter, stop: &Stop) -> Result<(), PostError> {
-        let mail = letter.mail(self)?;
+    pub(crate) fn send(&self, to: &Mailbox, letter: &Letter, stop: &Stop) -> Result<(), PostError> {
+        let mail = letter.mail(self, to)?;
         match &self.by {
             Carrier::Sendmail(program) => {
                 // Lines that are a lone dot are text; the envelope is not looked for in the mail.

@@ -5,6 +5,7 @@ use std::{fmt, fs, path::PathBuf, time::Duration};
 use lettre::{
     Message, SmtpTransport, Transport,
     transport::smtp::{
+        Error,
         authentication::Credentials,
         client::{Certificate, CertificateStore, Tls, TlsParameters},
     },
@@ -48,12 +49,14 @@ impl fmt::Debug for SmtpConfig {
 
 impl SmtpConfig {
     pub(super) fn send(&self, mail: &Message) -> Result<(), PostError> {
-        let failed = |reason: String| PostError::Smtp {
+        let failed = |reason: String, is_answer| PostError::Smtp {
             server: format!("{}:{}", self.host, self.port),
             reason,
+            is_answer,
         };
-        let transport = self.transport().map_err(failed)?;
-        transport.send(mail).map(drop).map_err(|error| failed(whole(&error)))
+        let transport = self.transport().map_err(|reason| failed(reason, false))?;
+        let sent = transport.send(mail).map(drop);
+        sent.map_err(|error| failed(whole(&error), is_about_mail(&error)))
     }
 
     fn transport(&self) -> Result<SmtpTransport, String> {
@@ -83,6 +86,14 @@ impl SmtpConfig {
         }
         builder.build().map_err(|error| whole(&error))
     }
+}
+
+/// The server goes, or lets nobody in as this user: RFC 5321 section 4.2.3, RFC 4954 section 6.
+const ABOUT_ALL: [u16; 6] = [421, 454, 530, 534, 535, 538];
+
+/// True if the server said no to this mail, and not to all of them.
+fn is_about_mail(error: &Error) -> bool {
+    error.status().is_some_and(|code| !ABOUT_ALL.contains(&code.into()))
 }
 
 /// An error with its causes.

@@ -13,7 +13,6 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rusqlite::TransactionBehavior;
 use tracing::warn;
 
 use super::{Identity, Sink, backoff::Backoff, file_identity, memory_size, queue::Queue, worker};
@@ -262,7 +261,7 @@ fn transaction(
     batch: &[ParsedMail],
     undo: Undo,
 ) -> rusqlite::Result<(Vec<Acknowledgement>, SessionState)> {
-    let transaction = store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = sqlite::begin(&mut store.connection)?;
     // Those of an attempt that was taken back.
     store.names.rolled_back();
     store.names.begin(&transaction)?;

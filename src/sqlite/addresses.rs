@@ -5,12 +5,10 @@ use std::{
     net::IpAddr,
 };
 
-use rusqlite::{
-    Connection, OptionalExtension, Result, Row, TransactionBehavior, named_params, params,
-};
-
+use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
 use serde_json::Value;
 
+use super::schema::begin;
 use crate::{
     message::Contents,
     report::Report,
@@ -48,7 +46,7 @@ pub(crate) fn keep<'m>(
 /// them: they are made up.
 pub(crate) fn tell(store: &mut Connection, host: impl Fn(IpAddr) -> Option<Host>) -> Result<()> {
     while take_up(store)? {}
-    let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = begin(store)?;
     for address in all(&transaction)? {
         let Some(host) = host(address) else { continue };
         keep_host(&transaction, address, &host)?;
@@ -133,7 +131,7 @@ pub(crate) fn take_up(store: &mut Connection) -> Result<bool> {
             continue;
         }
         more |= to < newest;
-        let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = begin(store)?;
         transaction.prepare_cached(take_up)?.execute(named_params! { ":from": from, ":to": to })?;
         transaction.execute("REPLACE INTO addresses_taken_up VALUES (?, ?)", (source, to))?;
         transaction.commit()?;
@@ -168,7 +166,7 @@ pub(crate) fn name(
 ) -> Result<()> {
     let is_away = found.iter().all(|(_, found)| *found == ReverseName::Unanswered);
     let pause = if is_away { AWAY } else { UNANSWERED };
-    let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = begin(store)?;
     for (address, found) in found {
         let address = address.to_string();
         match found {

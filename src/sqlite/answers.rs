@@ -17,8 +17,8 @@ use super::{
 use crate::{
     answers::{
         Answers, By, FailureRow, FailureSums, Filter, Groups, Histories, ListedReport,
-        ListedReports, Published, PublishedDays, ReportName, StoredDocument, Tally, TlsDay,
-        TlsDays, TlsRow, TlsSums, folded,
+        ListedReports, NameBelow, NamesBelow, Published, PublishedDays, ReportName, StoredDocument,
+        Tally, TlsDay, TlsDays, TlsRow, TlsSums, folded,
         overview::{Failures, Tls},
     },
     document::Portion,
@@ -47,6 +47,14 @@ const POLICIES: &str = "\
 SELECT period_begin, domain, org_name, p FROM dmarc_reports
 WHERE (:since IS NULL OR period_begin >= :since) AND (:until IS NULL OR period_begin < :until)
     AND length(report_key) = 16";
+
+/// Of a domain in capitals `lower` makes the folded one.
+const NAMES_BELOW: &str = "\
+SELECT d.header_from, d.count, d.spf, d.dkim
+FROM dmarc_reports r CROSS JOIN dmarc_records d ON d.report = r.id
+WHERE (:since IS NULL OR r.period_begin >= :since) AND (:until IS NULL OR r.period_begin < :until)
+    AND length(r.report_key) = 16 AND lower(rtrim(r.domain, '.')) = :domain
+    AND lower(rtrim(d.header_from, '.')) <> :domain";
 
 /// One without a date is counted to 1970, as everywhere.
 const FAILURES: &str = "\
@@ -234,6 +242,25 @@ impl Answers for StoreAnswers<'_> {
             Ok(())
         })?;
         Ok(days.finish())
+    }
+
+    fn names_below(&self, filter: &Filter, domain: &str, top: usize) -> Result<Vec<NameBelow>> {
+        let domain = folded(domain);
+        let mut names = NamesBelow::new(&domain);
+        let mut statement = self.transaction().prepare_cached(NAMES_BELOW)?;
+        let params = named_params! {
+            ":since": filter.since, ":until": filter.until, ":domain": domain,
+        };
+        let mut rows = statement.query(params)?;
+        while let Some(row) = rows.next()? {
+            let from = row.get_ref(0)?.as_str()?;
+            let passes = |n: usize| {
+                Ok::<_, rusqlite::Error>(row.get_ref(n)?.as_str_or_null()? == Some("pass"))
+            };
+            let messages = count(row, 1)?;
+            names.add(from, messages, if passes(2)? || passes(3)? { messages } else { 0 });
+        }
+        Ok(names.finish(top))
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>> {

@@ -45,6 +45,7 @@ use crate::{
 pub(crate) use columns::Names;
 use log::Log;
 use schema::Version;
+pub(crate) use schema::begin;
 
 /// How long SQLite itself waits for another process's transaction, which takes tenths of a second;
 /// an end of the program that is asked for waits no longer than this.

@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, ErrorCode, Result, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Result};
 
-use super::{Store, columns, session};
+use super::{Store, columns, schema::begin, session};
 use crate::{
     report::Kind,
     stop::{Stop, Stopped},
@@ -145,8 +145,7 @@ impl Store {
     /// CASCADE`). `notes` has it leave a trace: ids are given again, and a store with others in
     /// place of these must not look the same ([`super::read::Reports::mark`]).
     fn prune_some(&mut self, kind: Kind, before: i64, notes: bool) -> Result<Pruned> {
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = begin(&mut self.connection)?;
         let mut pruned = Pruned::default();
         let mut deleted = HashMap::new();
         {

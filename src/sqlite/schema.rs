@@ -1,6 +1,6 @@
 //! Schema: the tables of the store, and how a store of an older version comes to have them.
 
-use rusqlite::{Connection, Result, TransactionBehavior};
+use rusqlite::{Connection, Result, Transaction, TransactionBehavior};
 
 use super::{columns, rekey};
 
@@ -25,6 +25,7 @@ const STEPS: &[Migration] = &[
     Migration { sql: include_str!("schema_5.sql"), then: |_| Ok(()) },
     Migration { sql: include_str!("schema_6.sql"), then: columns::fill },
     Migration { sql: include_str!("schema_7.sql"), then: |_| Ok(()) },
+    Migration { sql: include_str!("schema_8.sql"), then: |_| Ok(()) },
 ];
 
 /// What the file says of itself.
@@ -62,6 +63,31 @@ impl Version {
             _ => Version::Foreign,
         })
     }
+}
+
+/// Begins a transaction of a writer. A process that has the store open since before it was brought
+/// up to date would leave out what only a newer version knows.
+///
+/// # Errors
+/// SQLite can't write the file, or another version does by now.
+pub(crate) fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    expect_current(&transaction)?;
+    Ok(transaction)
+}
+
+/// In a transaction: the store is of the version that this program knows.
+///
+/// # Errors
+/// SQLite can't read the file, or it is of another one by now.
+pub(super) fn expect_current(transaction: &Connection) -> Result<()> {
+    if Version::of(transaction)? == Version::CURRENT {
+        return Ok(());
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_SCHEMA);
+    let reason = "it was changed by another version of email-report-processor; start again with \
+                  that version";
+    Err(rusqlite::Error::SqliteFailure(code, Some(reason.into())))
 }
 
 /// Brings an empty file or a store of an older version to the current one, in one transaction. Two

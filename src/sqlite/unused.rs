@@ -7,12 +7,13 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{Connection, Result, TransactionBehavior};
+use rusqlite::{Connection, Result};
 
 use super::{
     Store,
     columns::Unused,
     prune::{PruneError, patiently},
+    schema::begin,
 };
 use crate::stop::Stop;
 
@@ -36,10 +37,11 @@ impl Store {
 
     /// False if others stored something meanwhile.
     fn try_to_forget(&mut self, under_lock: bool) -> Result<bool> {
-        let begins = |under_lock| {
-            if under_lock { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred }
+        let mut transaction = if under_lock {
+            begin(&mut self.connection)?
+        } else {
+            self.connection.transaction()?
         };
-        let mut transaction = self.connection.transaction_with_behavior(begins(under_lock))?;
         let unused = Unused::find(&transaction)?;
         if unused.is_empty() {
             return Ok(true);
@@ -47,7 +49,7 @@ impl Store {
         if !under_lock {
             let before = data_version(&transaction)?;
             transaction.commit()?;
-            transaction = self.connection.transaction_with_behavior(begins(true))?;
+            transaction = begin(&mut self.connection)?;
             if data_version(&transaction)? != before {
                 return Ok(false);
             }

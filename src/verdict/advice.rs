@@ -6,7 +6,11 @@ use super::{
     Bucket, Judged, SenderSums, Standing,
     words::{counted, list, number},
 };
-use crate::{answers::Signs, moment::DAY, report::aggregate::PolicyPublished};
+use crate::{
+    answers::{NameBelow, Signs},
+    moment::DAY,
+    report::aggregate::PolicyPublished,
+};
 
 /// Reports of fewer days than this say too little for a stricter policy: some senders work once a
 /// month, and RFC 9989 asks for a month of watching.
@@ -29,6 +33,9 @@ pub struct Advice {
     pub rest: u64,
     /// What other tags would have hit.
     pub hits: Vec<Hit>,
+    /// In the name of which subdomains mail fails, most of it first: what `sp` hits, and `np` as far
+    /// as these do not exist, which reports do not say. Empty unless it was asked for.
+    pub names: Vec<HitName>,
     /// The next step.
     pub next: Step,
 }
@@ -64,6 +71,34 @@ pub struct HitSender {
     pub messages: u64,
 }
 
+/// A subdomain, and how mail in its name fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HitName {
+    /// As it stands in From.
+    pub name: String,
+    /// Messages that fail.
+    pub messages: u64,
+    /// Messages that pass.
+    pub pass: u64,
+}
+
+impl Advice {
+    /// True if mail in the name of subdomains fails.
+    pub fn hits_below(&self) -> bool {
+        self.hits.iter().any(|hit| hit.tag == BELOW && hit.messages > 0)
+    }
+
+    /// Takes the names below the domain, as a store has them.
+    pub fn set_names(&mut self, names: Vec<NameBelow>) {
+        let hit = |NameBelow { name, messages, pass }: NameBelow| HitName {
+            name,
+            messages: messages.saturating_sub(pass),
+            pass,
+        };
+        self.names = names.into_iter().map(hit).filter(|name| name.messages > 0).collect();
+    }
+}
+
 /// A step on the way to `p=reject`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
@@ -76,6 +111,9 @@ pub struct Step {
     pub is_strictest: bool,
 }
 
+/// The tag for subdomains.
+const BELOW: &str = "sp";
+
 /// A tag, what it means, and which of a sender's messages it hits.
 type PolicyTag = (&'static str, &'static str, fn(&Judged) -> u64);
 
@@ -84,7 +122,7 @@ const TAGS: [PolicyTag; 6] = [
     ("p", "mail that fails, in the domain's own name", |one| {
         fail(one).saturating_sub(signs(one).below_fail)
     }),
-    ("sp", "mail that fails, in the name of subdomains", |one| signs(one).below_fail),
+    (BELOW, "mail that fails, in the name of subdomains", |one| signs(one).below_fail),
     (
         "np",
         "the same, as far as these do not exist, which reports do not say; no more than this",
@@ -118,9 +156,10 @@ pub fn advice(standing: &Standing) -> Advice {
         domain: standing.domain.clone(),
         policy: standing.policy.as_ref().map(tags),
         messages: standing.tally.messages.messages,
-        rest: standing.rest.messages.saturating_sub(standing.rest.pass),
+        rest: rest(standing),
         next: next(standing, &hits[0], &hits[1]),
         hits,
+        names: Vec::new(),
     }
 }
 
@@ -222,7 +261,7 @@ fn next(standing: &Standing, p: &Hit, sp: &Hit) -> Step {
     };
     let (publish, meaning) = match stricter(policy) {
         Next::Stricter(publish, meaning) => (publish, meaning),
-        Next::Nothing => return at_the_end(policy, p, sp),
+        Next::Nothing => return at_the_end(standing, policy, p, sp),
         Next::Unknown => {
             let why = "The policy published has a p that is none of none, quarantine and reject: \
                 receivers take it for none. Mend it first.";
@@ -234,12 +273,26 @@ fn next(standing: &Standing, p: &Hit, sp: &Hit) -> Step {
     }
     let strangers = p.strangers.saturating_add(sp.strangers);
     let why = format!(
-        "It would hit {} of strangers, {} passed on, and {} of yours; {meaning}.",
+        "It would hit {} of strangers, {} passed on, and {} of yours{}; {meaning}.",
         counted(strangers, "message"),
         number(p.forwarded.saturating_add(sp.forwarded)),
         number(p.yours.saturating_add(sp.yours)),
+        not_judged(standing, ", and "),
     );
     step(Some(publish), why)
+}
+
+/// Messages that fail, of senders with so few that they were not judged one by one.
+fn rest(standing: &Standing) -> u64 {
+    standing.rest.messages.saturating_sub(standing.rest.pass)
+}
+
+/// What can't be told of them, for a sentence; nothing if there are none.
+fn not_judged(standing: &Standing, front: &str) -> String {
+    match rest(standing) {
+        0 => String::new(),
+        some => format!("{front}{} of senders too small to be judged", number(some)),
+    }
 }
 
 /// Why a stricter policy would do harm, or might.
@@ -292,7 +345,7 @@ fn named<'s>(senders: impl Iterator<Item = (&'s str, u64)>) -> String {
     list(&named.collect::<Vec<_>>())
 }
 
-fn at_the_end(policy: &PolicyPublished, p: &Hit, sp: &Hit) -> Step {
+fn at_the_end(standing: &Standing, policy: &PolicyPublished, p: &Hit, sp: &Hit) -> Step {
     let yours = p.yours.saturating_add(sp.yours);
     if yours > 0 {
         let all = p.senders.iter().chain(&sp.senders);
@@ -313,7 +366,8 @@ fn at_the_end(policy: &PolicyPublished, p: &Hit, sp: &Hit) -> Step {
         );
         return step(Some("sp=reject"), why);
     }
-    let why = "All is done: p=reject is in force, and hits none of your mail.".into();
+    let rest = not_judged(standing, "; it hits ");
+    let why = format!("All is done: p=reject is in force, and hits none of your mail{rest}.");
     Step { publish: None, why, is_strictest: true }
 }
 

@@ -15,7 +15,7 @@ mod words;
 use serde::Serialize;
 
 pub use self::{
-    advice::{Advice, Hit, HitSender, Step, advice},
+    advice::{Advice, Hit, HitName, HitSender, Step, advice},
     mine::{Mine, MineError, ParseMineError, Whose},
     standing::{Standing, standing, standings},
 };

@@ -6,7 +6,7 @@
 //! passes, it counts whose key it is: one by which servers sign that SPF passes for, or another.
 
 use super::{
-    Bucket, Mechanism, Verdict,
+    Bucket, Mechanism, Verdict, Whose,
     case::{Case, FEW_MESSAGES, FORWARDERS, NEARLY_ALL, bad_days},
     mine,
     words::{counted, number, part, sentence},
@@ -69,7 +69,9 @@ fn nothing_sent(case: &Case) -> Option<Verdict> {
 }
 
 fn said(case: &Case) -> Option<Verdict> {
-    if case.said.is_empty() {
+    // Whose the key is does not say who sends what it once signed.
+    let is_of_key = case.said.iter().all(|whose| matches!(whose, Whose::Selector(_)));
+    if case.said.is_empty() || is_of_key && replayed(case).is_some() {
         return None;
     }
     let front = format!("You said that {} is yours", mine::list(case.said));
@@ -198,7 +200,8 @@ fn own(case: &Case) -> Option<Verdict> {
     let todo = if is_share(dkim_aligned, case.all(), 10) {
         "Nothing."
     } else {
-        "Have it sign with DKIM, too: SPF alone fails where mail is forwarded."
+        "Have it sign with DKIM, too: SPF alone fails where mail is forwarded, and passes for whoever \
+         else may send by these servers."
     };
     Some(case.is(Bucket::Mine, why, todo))
 }

@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use super::print;
 use crate::{
     answers::{Answers, Choice, Filter, overview::Overview},
-    changes::{self, DAY, Look, News, day_begin},
+    changes::{self, Change, DAY, Look, News, day_begin},
     cli::{DigestFlags, Every},
     config::{Config, Purpose, Typed},
     exit::{Exit, Failure},
     moment::day,
     opensearch::ClusterAnswers,
-    post::Letter,
+    post::{Letter, MailConfig},
     sanitize,
     sink::Destination,
     sqlite::query::Reader,
@@ -27,6 +27,10 @@ use crate::{
 
 /// Domains, and TLS policies, of which totals are told.
 const TOP: usize = 20;
+
+/// Changes that are told one by one: strangers' reports could make a mail so long that no server
+/// takes it.
+const CHANGES: usize = 200;
 
 /// Fewer messages of a sender are no news.
 const VOLUME: u64 = 10;
@@ -66,12 +70,27 @@ pub(super) fn run(flags: &DigestFlags, typed: &Typed) -> Result<Exit, Failure> {
     if flags.print {
         print(format!("Subject: {}\n\n{}", letter.subject, letter.text).as_bytes())?;
     } else if let Some(mail) = &config.mail {
-        let sent = mail.send(&letter, &stop);
-        sent.map_err(|error| {
-            Failure::new(Exit::TryAgain, format_args!("the digest was not sent: {error}"))
-        })?;
+        send(mail, &letter, &stop)?;
     }
     Ok(if digest.attention() == 0 { Exit::Ok } else { Exit::Wrong })
+}
+
+/// To each of those who are to have it, whoever else is refused.
+fn send(mail: &MailConfig, letter: &Letter, stop: &Stop) -> Result<(), Failure> {
+    let mut untold = Vec::new();
+    for (n, to) in mail.to.iter().enumerate() {
+        let Err(error) = mail.send(to, letter, stop) else { continue };
+        untold.push(format!("to {}: {error}", to.email));
+        if error.is_of_all() {
+            untold.extend(mail.to[n + 1..].iter().map(|to| format!("to {}: the same", to.email)));
+            break;
+        }
+    }
+    if untold.is_empty() {
+        return Ok(());
+    }
+    let untold = untold.join("; ");
+    Err(Failure::new(Exit::TryAgain, format_args!("the digest was not sent {untold}")))
 }
 
 impl Digest {
@@ -107,6 +126,15 @@ impl Digest {
             self.first_line().trim_end_matches('.').to_lowercase()
         );
         Letter { subject, text: self.text(), html: self.page() }
+    }
+
+    /// The first of them.
+    fn shown_changes(&self) -> impl Iterator<Item = &Change> {
+        self.news.changes.iter().take(CHANGES)
+    }
+
+    fn more_changes(&self) -> u64 {
+        self.news.changes.len().saturating_sub(CHANGES) as u64
     }
 
     /// How many things somebody should look at.

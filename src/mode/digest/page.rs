@@ -34,7 +34,10 @@ impl Digest {
             page.push_str("<p>Nothing.</p>\n");
         } else {
             page.push_str("<ul>\n");
-            self.news.changes.iter().for_each(|change| tell(change, &mut page));
+            self.shown_changes().for_each(|change| tell(change, &mut page));
+            if self.more_changes() > 0 {
+                let _ = writeln!(page, "<li>and {} more</li>", number(self.more_changes()));
+            }
             page.push_str("</ul>\n");
         }
         let dmarc = &self.totals.dmarc;

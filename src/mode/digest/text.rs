@@ -18,7 +18,8 @@ impl Digest {
         let mut text = format!("{}\n\n{}\n", self.first_line(), self.days());
         // Writing to a String can't fail.
         let _ = writeln!(text, "\nWhat changed");
-        self.news.changes.iter().for_each(|change| tell(change, &mut text));
+        self.shown_changes().for_each(|change| tell(change, &mut text));
+        more(self.more_changes(), &mut text);
         if self.news.changes.is_empty() {
             text.push_str("  Nothing.\n");
         }

@@ -106,22 +106,21 @@ fn look(config: &Config, stop: &Stop, metrics: &Metrics) -> bool {
             if told > 0 {
                 info!("{} told", counted(told, "alert"));
             }
-            looked.news
+            (looked.trouble(), looked.news)
         })
     } else {
-        alerts::look(config, now)
+        alerts::look(config, now).map(|news| (None, news))
     };
-    match found {
-        Ok(news) => {
+    let trouble = match found {
+        Ok((trouble, news)) => {
             metrics.set_standings(&standings(&news));
-            true
+            trouble
         }
-        // What was not told is tried again.
-        Err(error) => {
-            tell_trouble(&error, stop);
-            false
-        }
-    }
+        Err(error) => Some(error),
+    };
+    // What was not told is tried again.
+    trouble.iter().for_each(|error| tell_trouble(error, stop));
+    trouble.is_none()
 }
 
 fn tell_trouble(error: &Failure, stop: &Stop) {

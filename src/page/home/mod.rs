@@ -186,11 +186,11 @@ fn changed(place: Place, asked: &Asked, change: &Change) -> ShownChange {
             View::Sender
         }
         ChangeKind::TlsFailures => View::Tls,
-        ChangeKind::ReporterSilent => {
+        ChangeKind::ReporterSilent | ChangeKind::TlsReporterSilent => {
             if !who.is_empty() {
                 about.filter.organizations = Choice::of(who.clone());
             }
-            View::Reports
+            if *kind == ChangeKind::ReporterSilent { View::Reports } else { View::Tls }
         }
         _ => View::Domain,
     };

@@ -13,6 +13,7 @@ use rusqlite::{Connection, Error, Result, Row, ToSql, named_params};
 
 use super::addresses;
 use super::query::{DMARC_REPORTS, FAILURES, Reader, Selection, Snapshot, TLS_POLICIES};
+use super::schema::expect_current;
 use crate::{
     document::Portion,
     report::{AggregateReport, Ids, Kind, Report, TlsReport, aggregate::Record, tls::PolicyResult},
@@ -48,7 +49,9 @@ impl Reader {
     /// # Errors
     /// SQLite can't read the file.
     pub fn reports(&mut self, selection: &Selection) -> Result<Reports<'_>> {
-        Ok(Reports { snapshot: Snapshot::new(self.connection.transaction()?, selection) })
+        let transaction = self.connection.transaction()?;
+        expect_current(&transaction)?;
+        Ok(Reports { snapshot: Snapshot::new(transaction, selection) })
     }
 }
 

@@ -137,6 +137,19 @@ fn a_step_waits_for_what_would_be_hit() {
 }
 
 #[test]
+fn what_is_not_judged_is_not_called_a_strangers() {
+    for (p, said) in [
+        ("none", "0 of yours, and 500 of senders too small to be judged;"),
+        ("reject", "none of your mail; it hits 500 of senders too small to be judged."),
+    ] {
+        let mut many = standing(p, None);
+        many.rest = Messages { messages: 600, pass: 100, ..Messages::default() };
+        let (_, why) = next_of(&many);
+        assert!(why.contains(said), "{why}");
+    }
+}
+
+#[test]
 fn only_what_is_in_force_is_the_strictest() {
     let of = |standing: &Standing| {
         let Step { publish, is_strictest, .. } = advice(standing).next;

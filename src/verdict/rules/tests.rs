@@ -309,6 +309,14 @@ fn forwarders() -> Vec<JudgedCase> {
             "12,000 messages with your signature came from here on 2 days, but only \
                           300 from the servers",
         ),
+        row(
+            "a replay of a key that is said to be yours",
+            "198.51.100.0/24",
+            days(2, [0, 6000, 0, 0]),
+        )
+        .key("2026a")
+        .said("selector:2026a")
+        .is(Unknown, "a signed mail may be sent again and again"),
         row("a large mailing list, told so", "lists.example", days(2, [0, 6000, 0, 6000]))
             .key("2026a")
             .signs(|signs| signs.forwarded = 12_000)

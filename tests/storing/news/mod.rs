@@ -3,7 +3,9 @@
 mod hostile;
 mod open;
 mod postfix;
+mod reporters;
 mod telling;
+mod ways;
 mod year;
 
 use std::{

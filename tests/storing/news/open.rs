@@ -10,33 +10,39 @@ use crate::support::program::{Ended, program, run, run_command};
 /// The first day of all stories.
 const FIRST: Date = jiff::civil::date(2026, 3, 1);
 
-fn day(n: i64) -> Date {
+pub(super) fn day(n: i64) -> Date {
     FIRST.saturating_add(Span::new().days(n))
 }
 
 /// A store, and who is told.
-struct Story {
-    taker: Taker,
+pub(super) struct Story {
+    pub(super) taker: Taker,
 }
 
 /// Messages from an address in a report, and whether they pass.
-type Sent = (&'static str, u64, bool);
+pub(super) type Sent = (&'static str, u64, bool);
 
 impl Story {
-    fn new() -> Story {
+    pub(super) fn new() -> Story {
         Story { taker: Taker::new() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.taker.folder.path().join(name)
     }
 
-    fn store(&self) -> String {
+    pub(super) fn store(&self) -> String {
         flag("--store", &self.path("reports.sqlite"))
     }
 
     /// Stores a report of each of these days.
-    fn reported(&self, days: std::ops::Range<i64>, by: &str, domain: &str, sent: &[Sent]) {
+    pub(super) fn reported(
+        &self,
+        days: std::ops::Range<i64>,
+        by: &str,
+        domain: &str,
+        sent: &[Sent],
+    ) {
         let files = days.map(|n| {
             let begin = TimeZone::UTC.to_timestamp(day(n).at(0, 0, 0, 0)).expect("a day");
             let begin = begin.as_second();
@@ -56,14 +62,39 @@ impl Story {
         assert_eq!(ended.code, Some(0), "{}", ended.log);
     }
 
-    fn alert(&self, n: i64, more: &[&str]) -> Ended {
+    /// Stores a TLS report of each of these days.
+    pub(super) fn tls_reported(&self, days: std::ops::Range<i64>, by: &str) {
+        let files = days.map(|n| {
+            let text = serde_json::json!({
+                "organization-name": by,
+                "date-range": {
+                    "start-datetime": format!("{}T00:00:00Z", day(n)),
+                    "end-datetime": format!("{}T23:59:59Z", day(n)),
+                },
+                "report-id": format!("{by}{n}"),
+                "policies": [{
+                    "policy": { "policy-type": "sts", "policy-domain": "example.org" },
+                    "summary": {
+                        "total-successful-session-count": 9, "total-failure-session-count": 0,
+                    },
+                }],
+            });
+            let path = self.path(&format!("{by}-{n}.json"));
+            fs::write(&path, text.to_string()).expect("written");
+            path.display().to_string()
+        });
+        let ended = run([self.store()].into_iter().chain(files));
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+    }
+
+    pub(super) fn alert(&self, n: i64, more: &[&str]) -> Ended {
         let mut alert = program(["alert".to_owned(), self.store(), format!("--at={}", day(n))]);
         alert.args(more).env("STATE_DIRECTORY", self.taker.folder.path());
         run_command(alert)
     }
 
     /// What is told on a day: turn, kind, domain and who.
-    fn told(&self, n: i64) -> Vec<String> {
+    pub(super) fn told(&self, n: i64) -> Vec<String> {
         let _ = fs::remove_file(self.path("taken"));
         let command = flag("--alert-command", &self.taker.program());
         let ended = self.alert(n, &[&command]);
@@ -111,6 +142,20 @@ fn who_sends_little_and_fails_has_not_mended_it() {
     story.reported(54..60, "b.example", "example.org", &of(50, true));
     let told: Vec<_> = (55..60).flat_map(|n| story.told(n)).collect();
     assert_eq!(told, [OVER]);
+}
+
+/// Names of hosts come after the reports, and may come days later.
+#[test]
+fn who_gets_another_name_has_not_mended_it() {
+    let story = Story::new();
+    story.reported(0..40, "a.example", "example.org", &[("192.0.2.7", 50, true)]);
+    story.reported(40..48, "a.example", "example.org", &[("192.0.2.7", 50, false)]);
+    assert_eq!(story.told(42), [FAILS]);
+    let store = rusqlite::Connection::open(story.path("reports.sqlite")).expect("the store");
+    let name = "REPLACE INTO addresses (address, name) VALUES ('192.0.2.7', 'mail.hoster.example')";
+    assert_eq!(store.execute(name, ()).expect("written"), 1);
+    let told: Vec<_> = (43..48).flat_map(|n| story.told(n)).collect();
+    assert_eq!(told, ["opened sender_fails example.org hoster.example"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod dashboards;
 mod dated;
 mod days;
 mod index;
+mod mine;
 mod odd;
 mod ruby;
 mod templates;

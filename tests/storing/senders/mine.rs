@@ -181,6 +181,44 @@ fn advice_tells_what_would_be_hit() {
     assert_eq!(home.run(&["advise", "--since", "2001-01", "--until", "2002-01"]).code, Some(0));
 }
 
+/// What `sp` and `np` would hit is in the names of subdomains; which of them exist nobody says.
+#[test]
+fn advice_names_the_subdomains_in_which_mail_fails() {
+    let home = Home::new();
+    home.fill(40);
+    let report = fs::read_to_string(home.path("39.xml")).expect("a report");
+    let other = |from: &str, id: &str, result: &str| {
+        let text = report
+            .replace("<header_from>example.org<", &format!("<header_from>{from}<"))
+            .replace("<report_id>39<", &format!("<report_id>{id}<"))
+            .replace("<dkim>fail<", &format!("<dkim>{result}<"));
+        let path = home.path(&format!("{id}.xml"));
+        fs::write(&path, text).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let files = [
+        other("Shop.Example.ORG.", "a", "fail"),
+        other("shop.example.org", "b", "pass"),
+        other("qwerty\u{1b}[2J.example.org", "c", "fail"),
+        other("example.org", "d", "fail"),
+    ];
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    assert_eq!(home.run(&files).code, Some(0));
+    let text = home.run(&["advise"]).stdout;
+    let names = text.split("sp and np: ").nth(1).expect("a list");
+    assert!(names.contains("look them up in the DNS"), "{text}");
+    assert!(names.contains("\n  10 shop.example.org (10 pass)\n"), "{text}");
+    assert!(names.contains("  10 qwerty") && !names.contains('\u{1b}'), "{text}");
+    let json = home.run(&["advise", "--json"]).stdout;
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    let names = json["domains"][0]["names"].as_array().expect("a list");
+    assert_eq!(names.len(), 2, "{json}");
+    assert_eq!(
+        names[1],
+        serde_json::json!({"name": "shop.example.org", "messages": 10, "pass": 10})
+    );
+}
+
 /// A file that can't be read again is never written.
 #[test]
 fn the_file_does_not_outgrow_what_is_read() {

@@ -14,6 +14,7 @@ use email_report_processor::{
     report::Report,
     settle::{self, MailOutcome},
     sink::Sink,
+    sqlite::query::Reader,
     stop::Reason,
 };
 use rusqlite::Connection;
@@ -49,6 +50,35 @@ fn mails_wait_while_the_store_is_locked() {
     assert_eq!(settled.outcome, MailOutcome::Stored);
     assert!(!setup.stop.is_asked());
     assert_eq!(number(&path, "SELECT count(*) FROM dmarc_records"), 3);
+}
+
+/// Who has the store open since before it was brought up to date would write records without what
+/// the new version has beside them, and nobody would see them.
+#[test]
+fn mails_wait_where_a_newer_version_has_taken_over() {
+    let (_folder, path) = folder();
+    store(&path, [mail([dmarc("before", 1)])]);
+    let setup = Setup::open(&path, None);
+    setup.give("mail", mail([dmarc("one", 2)]));
+    setup.sink.flush();
+    let next = || setup.settled.recv_timeout(Duration::from_secs(20)).expect("settled");
+    assert_eq!(next().outcome, MailOutcome::Stored);
+    let mut reader = Reader::open(&path).expect("opened");
+    assert!(reader.answers().is_ok());
+    let other = Connection::open(&path).expect("opened");
+    let current = number(&path, "PRAGMA user_version");
+    let set = |version: i64| other.pragma_update(None, "user_version", version).expect("set");
+    set(current + 1);
+    let error = reader.answers().err().expect("not to be understood").to_string();
+    assert!(error.contains("changed by another version"), "{error}");
+    setup.give("mail", mail([dmarc("two", 2)]));
+    setup.sink.flush();
+    let early = setup.settled.recv_timeout(Duration::from_millis(1500)).err();
+    assert_eq!(early, Some(RecvTimeoutError::Timeout));
+    assert_eq!(number(&path, "SELECT count(*) FROM dmarc_records"), 3);
+    set(current);
+    assert_eq!(next().outcome, MailOutcome::Stored);
+    assert_eq!(number(&path, "SELECT count(*) FROM dmarc_records"), 5);
 }
 
 #[test]

@@ -51,6 +51,12 @@ where
             exactly: filter.exactly,
             ..Filter::default()
         };
+        let period = Filter { since: filter.since, until: filter.until, ..Filter::default() };
+        for domain in naive.domains().into_iter().filter(|domain| !domain.is_empty()) {
+            let found = answers.names_below(&period, domain, top).expect("names");
+            let expected = naive.names_below(&period, domain, top);
+            assert_eq!(found, expected, "seed {seed}, {n}: {top} below {domain}");
+        }
         let newest = answers.newest(&domains).expect("the newest");
         assert_eq!(newest, naive.newest(&domains), "seed {seed}, {n}: {domains:?}");
     }

@@ -9,7 +9,7 @@ use super::history::history;
 use email_report_processor::{
     answers::{
         By, Choice, Disposition, Dispositions, Evaluated, Filter, Group, Groups, Histories, Key,
-        Messages, Outcome, RawResult, Sender, Tally,
+        Messages, NameBelow, Outcome, RawResult, Sender, Tally,
     },
     report::{Report, aggregate::Record},
     senders::{Operators, of_record},
@@ -75,6 +75,31 @@ impl Naive {
     pub fn newest(&self, filter: &Filter) -> Option<i64> {
         let meant = self.reports.values().filter(|stored| is_meant(filter, stored, None));
         meant.map(|stored| stored.begin).max()
+    }
+
+    /// The domains of policies, each once.
+    pub fn domains(&self) -> BTreeSet<&str> {
+        self.reports.values().map(|stored| &*stored.domain).collect()
+    }
+
+    pub fn names_below(&self, filter: &Filter, domain: &str, top: usize) -> Vec<NameBelow> {
+        let mut names: BTreeMap<String, [u64; 2]> = BTreeMap::new();
+        for (_, stored, record) in self.found(filter) {
+            let from = record.and_then(|record| record.identifiers.header_from.as_deref());
+            let (Some(record), Some(from)) = (record, from.map(fold)) else { continue };
+            if stored.domain == domain && from.ends_with(&format!(".{domain}")) {
+                let [all, pass] = names.entry(from).or_default();
+                *all = all.saturating_add(count(record)).min(MOST);
+                if record.row.policy_evaluated.pass() == Some(true) {
+                    *pass = pass.saturating_add(count(record)).min(MOST);
+                }
+            }
+        }
+        let name = |(name, [messages, pass])| NameBelow { name, messages, pass };
+        let mut names: Vec<NameBelow> = names.into_iter().map(name).collect();
+        names.sort_by_key(|name| (Reverse(name.messages - name.pass), name.name.clone()));
+        names.truncate(top);
+        names
     }
 
     pub fn histories(&self, filter: &Filter, top: usize) -> Histories {
