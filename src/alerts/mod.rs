@@ -82,11 +82,11 @@ pub(crate) fn look(config: &Config, now: i64) -> Result<News, Failure> {
         Destination::Sqlite(path) => {
             let mut reader = Reader::open(path)?;
             let answers = reader.answers_by(&names).map_err(|error| failed(config, &error))?;
-            found(&answers, &mine, now, &[]).map_err(|error| failed(config, &error))
+            found(&answers, &mine, now, &Told::new()).map_err(|error| failed(config, &error))
         }
         Destination::OpenSearch(cluster) => {
             let cluster = ClusterAnswers::new(cluster.clone())?.with_names(names);
-            Ok(found(&cluster, &mine, now, &[])?)
+            Ok(found(&cluster, &mine, now, &Told::new())?)
         }
         Destination::NdJson(_) | Destination::Nothing => Err(no_store()),
     }

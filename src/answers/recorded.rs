@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Answers, By, Filter, Groups, Histories, ListedReport, Published, ReportName, StoredDocument,
-    Tally, TlsDay,
+    Answers, By, Filter, Groups, Histories, ListedReport, NameBelow, Published, ReportName,
+    StoredDocument, Tally, TlsDay,
     overview::{Failures, Tls},
 };
 use crate::{
@@ -34,6 +34,7 @@ pub(crate) enum Asking {
     Report(ReportName, usize),
     Reports(Kind, Filter, usize),
     Published(Filter),
+    NamesBelow(Filter, String, usize),
     Newest(Filter),
 }
 
@@ -52,6 +53,7 @@ pub(crate) enum Answered {
     Report(Vec<StoredDocument>),
     Reports(Vec<ListedReport>),
     Published(Vec<Published>),
+    NamesBelow(Vec<NameBelow>),
     Newest(Option<i64>),
 }
 
@@ -79,6 +81,9 @@ impl Asking {
                 Answered::Reports(store.reports(*kind, filter, *most)?)
             }
             Asking::Published(filter) => Answered::Published(store.published(filter)?),
+            Asking::NamesBelow(filter, domain, top) => {
+                Answered::NamesBelow(store.names_below(filter, domain, *top)?)
+            }
             Asking::Newest(filter) => Answered::Newest(store.newest(filter)?),
         })
     }
@@ -249,6 +254,15 @@ impl<S: Respondent> Answers for Recorded<S> {
 
     fn published(&self, filter: &Filter) -> Result<Vec<Published>, S::Error> {
         answer!(self.0, Published(filter.clone()))
+    }
+
+    fn names_below(
+        &self,
+        filter: &Filter,
+        domain: &str,
+        top: usize,
+    ) -> Result<Vec<NameBelow>, S::Error> {
+        answer!(self.0, NamesBelow(filter.clone(), domain.to_owned(), top))
     }
 
     fn newest(&self, filter: &Filter) -> Result<Option<i64>, S::Error> {
