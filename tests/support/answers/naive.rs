@@ -95,7 +95,8 @@ impl Naive {
                 }
             }
         }
-        let name = |(name, [messages, pass])| NameBelow { name, messages, pass };
+        let name =
+            |(name, [messages, pass]): (String, [u64; 2])| NameBelow { name, messages, pass };
         let mut names: Vec<NameBelow> = names.into_iter().map(name).collect();
         names.sort_by_key(|name| (Reverse(name.messages - name.pass), name.name.clone()));
         names.truncate(top);
