@@ -151,9 +151,9 @@ fn who_gets_another_name_has_not_mended_it() {
     story.reported(0..40, "a.example", "example.org", &[("192.0.2.7", 50, true)]);
     story.reported(40..48, "a.example", "example.org", &[("192.0.2.7", 50, false)]);
     assert_eq!(story.told(42), [FAILS]);
-    let store = rusqlite::Connection::open(story.path("reports.sqlite")).expect("the store");
+    let database = rusqlite::Connection::open(story.path("reports.sqlite")).expect("the store");
     let name = "REPLACE INTO addresses (address, name) VALUES ('192.0.2.7', 'mail.hoster.example')";
-    assert_eq!(store.execute(name, ()).expect("written"), 1);
+    assert_eq!(database.execute(name, ()).expect("written"), 1);
     let told: Vec<_> = (43..48).flat_map(|n| story.told(n)).collect();
     assert_eq!(told, ["opened sender_fails example.org hoster.example"]);
 }

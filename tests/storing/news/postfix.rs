@@ -47,8 +47,8 @@ impl Postfix {
     ) -> Option<Postfix> {
         let folder =
             tempfile::Builder::new().prefix("postfix").tempdir_in("/tmp").expect("a folder");
-        let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(folder.path(), mode).expect("open to others");
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(folder.path(), open).expect("open to others");
         let postfix = Postfix { folder, port: free_port() };
         if postfix.run("setup", &[]) == Some(69) {
             skip("Postfix is not installed, or this is not root");
