@@ -33,8 +33,8 @@ pub struct Situation {
     pub text: String,
 }
 
-/// The situations that were told, by each way for itself: a command, or mail to an address. Under no
-/// way, `""`, are those that an earlier version told by all of them.
+/// The situations that were told, by each way for itself: a command, or mail to an address. Under
+/// no way, `""`, are those that an earlier version told by all of them.
 pub type Told = BTreeMap<String, Vec<Situation>>;
 
 /// What is to be said of a situation.

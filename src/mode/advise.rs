@@ -140,8 +140,8 @@ fn write(out: &mut Vec<u8>, advice: &Advice, since: &str) -> std::io::Result<()>
     if !advice.names.is_empty() {
         writeln!(
             out,
-            "\nsp and np: in these names mail fails. np is for those of them that do not exist, which \
-             reports do not say: look them up in the DNS."
+            "\nsp and np: in these names mail fails. np is for those of them that do not exist, \
+             which reports do not say: look them up in the DNS."
         )?;
         for HitName { name, messages, pass } in &advice.names {
             let pass = if *pass > 0 { format!(" ({pass} pass)") } else { String::new() };

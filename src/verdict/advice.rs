@@ -33,8 +33,8 @@ pub struct Advice {
     pub rest: u64,
     /// What other tags would have hit.
     pub hits: Vec<Hit>,
-    /// In the name of which subdomains mail fails, most of it first: what `sp` hits, and `np` as far
-    /// as these do not exist, which reports do not say. Empty unless it was asked for.
+    /// In the name of which subdomains mail fails, most of it first: what `sp` hits, and `np` as
+    /// far as these do not exist, which reports do not say. Empty unless it was asked for.
     pub names: Vec<HitName>,
     /// The next step.
     pub next: Step,

@@ -200,8 +200,8 @@ fn own(case: &Case) -> Option<Verdict> {
     let todo = if is_share(dkim_aligned, case.all(), 10) {
         "Nothing."
     } else {
-        "Have it sign with DKIM, too: SPF alone fails where mail is forwarded, and passes for whoever \
-         else may send by these servers."
+        "Have it sign with DKIM, too: SPF alone fails where mail is forwarded, and passes for \
+         whoever else may send by these servers."
     };
     Some(case.is(Bucket::Mine, why, todo))
 }

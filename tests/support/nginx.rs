@@ -86,7 +86,8 @@ impl Certificates {
         let certificates = Certificates { folder: tempfile::tempdir().expect("a folder") };
         let config = "[req]\ndistinguished_name = dn\n[dn]\n\
             [ca]\nbasicConstraints = critical, CA:TRUE\n\
-            [here]\nsubjectAltName = IP:127.0.0.1, DNS:0x7f000001\nbasicConstraints = CA:FALSE\n\
+            [here]\nsubjectAltName = \
+             IP:127.0.0.1, IP:::ffff:127.0.0.1\nbasicConstraints = CA:FALSE\n\
             [person]\nbasicConstraints = CA:FALSE\n\
             [elsewhere]\nsubjectAltName = DNS:elsewhere.example, IP:192.0.2.1\nbasicConstraints = CA:FALSE\n";
         fs::write(certificates.file("config"), config).expect("written");

@@ -141,8 +141,8 @@ fn a_server_is_known_by_its_certificate() {
     }
 }
 
-/// By STARTTLS, and by TLS from the first byte, with a user and a password. As a name of this
-/// machine stands one by which it is not known to be this machine: there is no mail without TLS.
+/// By STARTTLS, and by TLS from the first byte, with a user and a password. The address is one by
+/// which this machine is not known to be this one: there is no mail without TLS.
 #[test]
 fn who_logs_in_may_send() {
     let Ok(certificates) = Certificates::make() else { return };
@@ -158,7 +158,7 @@ fn who_logs_in_may_send() {
         let digest = |flags: &[String]| {
             let flags = [&authority].into_iter().chain(flags);
             let flags: Vec<&str> = flags.map(String::as_str).collect();
-            postfix.digest_to(&format!("{scheme}://0x7f000001"), &flags)
+            postfix.digest_to(&format!("{scheme}://[::ffff:127.0.0.1]"), &flags)
         };
         let ended = digest(&login("wrong"));
         assert_eq!(ended.code, Some(75), "{scheme}: {}", ended.log);
@@ -191,7 +191,8 @@ fn starttls_with_the_certificate_of_another_is_none() {
         flag("--smtp-password-file", &file),
         flag("--smtp-ca-file", &certificates.file("ca.pem")),
     ];
-    let ended = postfix.digest_to("smtp://0x7f000001", &flags.each_ref().map(String::as_str));
+    let ended =
+        postfix.digest_to("smtp://[::ffff:127.0.0.1]", &flags.each_ref().map(String::as_str));
     assert_eq!(ended.code, Some(75), "{}", ended.log);
     assert!(ended.log.contains("certificate"), "{}", ended.log);
     let log = fs::read_to_string(postfix.folder.path().join("maillog")).expect("a log");
