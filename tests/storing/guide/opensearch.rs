@@ -315,6 +315,7 @@ fn what_prune_asks_for_is_named() {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let needed = match (method.as_str(), parts.as_slice()) {
             ("GET", [_, "_field_caps"]) => "indices:data/read/field_caps*",
+            ("GET", [_, "_settings"]) => "indices:monitor/settings/get",
             ("POST", [_, "_search"]) => "indices:data/read/search*",
             ("POST", [_, "_refresh"]) => "indices:admin/refresh*",
             ("POST", [_, "_delete_by_query"]) => "indices:data/write/delete/byquery",
