@@ -61,9 +61,8 @@ pub(super) fn from(
             settings.tlsrpt_index.clone(),
             settings.failures_index.clone(),
         ])?
-        .iter()
-        .flat_map(|name| name.wildcard().split(',').map(str::to_owned).collect::<Vec<_>>())
-        .collect(),
+        .map(|name| name.wildcard())
+        .into(),
         names => names.to_vec(),
     };
     names.iter().try_for_each(|name| pattern(name))?;

@@ -58,7 +58,7 @@ pub(super) fn dashboards(settings: Settings, url: &str) -> Result<OpenSearchConf
     opensearch(settings, nodes, &Purpose::default(), None, &STORE)
 }
 
-/// The names of the indices, those by year or month as a request names them.
+/// The names of the indices, those by year or month with `*` in place of it.
 pub(super) fn indices(settings: Settings) -> Result<Indices, ConfigError> {
     let [dmarc, tlsrpt, failures] =
         index_names([settings.dmarc_index, settings.tlsrpt_index, settings.failures_index])?;

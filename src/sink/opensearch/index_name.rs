@@ -125,24 +125,17 @@ impl IndexName {
         self.0.replace(YEAR, &format!("{year:04}")).replace(MONTH, &format!("{month:02}"))
     }
 
-    /// All of them, as a request names them: of this century, and the year 0 of what can't be. With
-    /// `*` alone `dmarc-{yyyy}` would have `dmarc-failures`, too.
+    /// All of them, with `*` where the date stands.
     pub fn wildcard(&self) -> String {
-        let all = ["20", "0000"].map(|year| self.with_star(year));
-        if self.is_dated() { all.join(",") } else { self.0.clone() }
-    }
-
-    /// The name with these digits and `*` where the date stands.
-    fn with_star(&self, year: &str) -> String {
         let Some((before, _)) = self.0.split_once('{') else { return self.0.clone() };
         let after = self.0.rsplit_once('}').map_or("", |(_, after)| after);
-        format!("{before}{year}*{after}")
+        format!("{before}*{after}")
     }
 
     /// The name without what stands for a date, for a template: `dmarc-reports-{yyyy}` has the
     /// same as `dmarc-reports`, whose template is for both.
     pub fn base(&self) -> String {
-        let wildcard = self.with_star("");
+        let wildcard = self.wildcard();
         match wildcard.strip_suffix("-*") {
             Some(base) => base.to_owned(),
             None => self.0.replace(['{', '}'], "").to_lowercase(),
@@ -151,7 +144,7 @@ impl IndexName {
 
     /// For which names its template is.
     pub fn patterns(&self) -> Vec<String> {
-        let (base, wildcard) = (self.base(), self.with_star(""));
+        let (base, wildcard) = (self.base(), self.wildcard());
         if self.is_dated() && wildcard != format!("{base}-*") {
             return vec![wildcard];
         }
@@ -258,10 +251,9 @@ mod tests {
         let reports = || vec!["reports".to_owned(), "reports-*".to_owned()];
         assert_eq!(parts("reports"), ("reports".into(), "reports".into(), reports()));
         for dated in ["reports-{yyyy}", "reports-{yyyy}-{MM}", "reports-{yyyy}.{MM}"] {
-            let read = "reports-20*,reports-0000*";
-            assert_eq!(parts(dated), ("reports".into(), read.into(), reports()));
+            assert_eq!(parts(dated), ("reports".into(), "reports-*".into(), reports()));
         }
-        let within = ("a-yyyy-b".into(), "a-20*-b,a-0000*-b".into(), vec!["a-*-b".to_owned()]);
+        let within = ("a-yyyy-b".into(), "a-*-b".into(), vec!["a-*-b".to_owned()]);
         assert_eq!(parts("a-{yyyy}-b"), within);
     }
 
