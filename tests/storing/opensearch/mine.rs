@@ -28,17 +28,7 @@ fn what_is_said_is_what_a_cluster_is_judged_by() {
     let reports = (0..40).map(|day| {
         let begin = now - (40 - day) * 86_400;
         let file = home.path().join(format!("{day}.xml"));
-        let text = format!(
-            "<feedback><report_metadata><org_name>reporter.example</org_name><report_id>{day}\
-             </report_id><date_range><begin>{begin}</begin><end>{begin}</end></date_range>\
-             </report_metadata><policy_published><domain>example.org</domain><p>none</p>\
-             </policy_published><record><row><source_ip>192.0.2.7</source_ip><count>10</count>\
-             <policy_evaluated><disposition>none</disposition><dkim>fail</dkim><spf>fail</spf>\
-             </policy_evaluated></row><identifiers><header_from>Shop.example.org</header_from>\
-             </identifiers><auth_results><spf><domain>example.org</domain><result>fail</result>\
-             </spf></auth_results></record></feedback>"
-        );
-        fs::write(&file, text).expect("written");
+        fs::write(&file, report(day, begin)).expect("written");
         file.display().to_string()
     });
     let reports: Vec<String> = reports.collect();
@@ -62,4 +52,18 @@ fn what_is_said_is_what_a_cluster_is_judged_by() {
     assert!(advice.contains("  400 shop.example.org\n"), "{advice}");
     ask(&["mine", "remove", "192.0.2.0/24", "--domain", "example.org"]);
     assert_eq!(judged()["bucket"], "stranger");
+}
+
+/// Mail in the name of a subdomain that fails.
+fn report(day: i64, begin: i64) -> String {
+    format!(
+        "<feedback><report_metadata><org_name>reporter.example</org_name><report_id>{day}\
+             </report_id><date_range><begin>{begin}</begin><end>{begin}</end></date_range>\
+             </report_metadata><policy_published><domain>example.org</domain><p>none</p>\
+             </policy_published><record><row><source_ip>192.0.2.7</source_ip><count>10</count>\
+             <policy_evaluated><disposition>none</disposition><dkim>fail</dkim><spf>fail</spf>\
+             </policy_evaluated></row><identifiers><header_from>Shop.example.org</header_from>\
+             </identifiers><auth_results><spf><domain>example.org</domain><result>fail</result>\
+             </spf></auth_results></record></feedback>"
+    )
 }
