@@ -10,6 +10,7 @@ use std::{
     process::{Command, Stdio},
     sync::Arc,
     thread,
+    time::{Duration, Instant},
 };
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
@@ -24,7 +25,7 @@ use crate::{
     file::Bytes,
     ingest::{self, Finished, Ingest},
     lookup,
-    maildir::{Folder, Maildir},
+    maildir::{Folder, Maildir, QUIET},
     metrics::Metrics,
     page::{Access, Door, Page, PageStore, Role},
     pipeline::Mail,
@@ -94,6 +95,9 @@ fn tell_hosts(store: &Path) -> Result<(), Failure> {
     told.map_err(|error| Failure::new(Exit::TryAgain, error))
 }
 
+/// A file's time of change is that of the system's last tick.
+const SLACK: Duration = Duration::from_millis(100);
+
 /// A new Maildir.
 fn maildir(path: &Path) -> Result<Arc<Maildir>, Failure> {
     for part in ["new", "cur", "tmp"] {
@@ -109,6 +113,13 @@ fn fill(store: &Path, maildir: &Arc<Maildir>, stop: &Arc<Stop>) -> Result<Finish
     let run = Ingest::start(config, Arc::clone(stop), &Metrics::default(), ingest::log)?;
     let last = TimeZone::UTC.to_datetime(Timestamp::now()).date().saturating_sub(2.days());
     let year = Year::new(1, last);
+    let mut broken = Vec::new();
+    for mail in year.broken()? {
+        let name = OsString::from(format!("{}.M1P1.demo", mail.received));
+        fs::write(maildir.path().join("new").join(&name), mail.bytes)?;
+        broken.push(name);
+    }
+    let written = Instant::now();
     for mail in year.mails() {
         if run.stop.is_asked() {
             break;
@@ -116,9 +127,9 @@ fn fill(store: &Path, maildir: &Arc<Maildir>, stop: &Arc<Stop>) -> Result<Finish
         let bytes = Some(Bytes::Whole(mail?.bytes));
         run.pipeline.submit(Mail { origin: Origin::Input("the demo".into()), tag: 0, bytes });
     }
-    for mail in year.broken()? {
-        let name = OsString::from(format!("{}.M1P1.demo", mail.received));
-        fs::write(maildir.path().join("new").join(&name), mail.bytes)?;
+    // Before that they would be taken for mails that somebody is still writing.
+    thread::sleep((QUIET + SLACK).saturating_sub(written.elapsed()));
+    for name in broken {
         if let Some(entry) = maildir.entry(Folder::New, name) {
             run.pipeline.submit(Mail { origin: Origin::Maildir(entry), tag: 0, bytes: None });
         }
