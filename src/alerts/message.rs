@@ -8,14 +8,11 @@ use serde_json::{Value, json};
 use crate::{
     changes::situations::{Telling, Turn},
     moment::day,
-    post::Letter,
+    post::{Letter, TOLD_AT_MOST},
     report::rfc3339,
     sanitize,
     verdict::{counted, number},
 };
-
-/// Alerts that stand in a mail: strangers' reports could make one so long that no server takes it.
-const MOST: usize = 200;
 
 /// What a person reads of a turn.
 pub(crate) fn word(turn: Turn) -> &'static str {
@@ -53,7 +50,7 @@ pub(super) fn letter(tellings: &[Telling], store: &str) -> Letter {
         many => format!("DMARC and TLS reports: {}", counted(many.len() as u64, "alert")),
     };
     let (mut text, mut html) = (String::new(), HEAD.to_owned());
-    for telling in &tellings[..tellings.len().min(MOST)] {
+    for telling in &tellings[..tellings.len().min(TOLD_AT_MOST)] {
         let (line, todo) = (line(telling), sanitize::line(&telling.change.todo));
         // Writing to a String can't fail.
         let _ = writeln!(text, "{line}");
@@ -65,7 +62,7 @@ pub(super) fn letter(tellings: &[Telling], store: &str) -> Letter {
         text.push('\n');
         html.push_str("</p>\n");
     }
-    let more = tellings.len().saturating_sub(MOST) as u64;
+    let more = tellings.len().saturating_sub(TOLD_AT_MOST) as u64;
     if more > 0 {
         let _ = writeln!(text, "and {} more\n", number(more));
         let _ = writeln!(html, "<p>and {} more</p>", number(more));

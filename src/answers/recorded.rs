@@ -159,42 +159,42 @@ impl Respondent for &AnswerRecord {
     }
 }
 
-/// A source, asked as a store is.
-pub(crate) struct Recorded<S>(pub(crate) S);
+/// Who answers, asked as a store is.
+pub(crate) struct Recorded<R>(pub(crate) R);
 
 macro_rules! answer {
-    ($source:expr, $kind:ident $asked:tt) => {
-        match $source.answer(Asking::$kind $asked)? {
+    ($respondent:expr, $kind:ident $asked:tt) => {
+        match $respondent.answer(Asking::$kind $asked)? {
             Answered::$kind(answer) => Ok(answer),
             other => unreachable!("another question's answer: {other:?}"),
         }
     };
 }
 
-impl<S: Respondent> Answers for Recorded<S> {
-    type Error = S::Error;
+impl<R: Respondent> Answers for Recorded<R> {
+    type Error = R::Error;
 
-    fn totals(&self, filter: &Filter) -> Result<Tally, S::Error> {
+    fn totals(&self, filter: &Filter) -> Result<Tally, R::Error> {
         Ok(only(self.totals_each(slice::from_ref(filter))?))
     }
 
-    fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups, S::Error> {
+    fn groups(&self, filter: &Filter, by: By, top: usize) -> Result<Groups, R::Error> {
         Ok(only(self.groups_each(slice::from_ref(filter), by, top)?))
     }
 
-    fn histories(&self, filter: &Filter, top: usize) -> Result<Histories, S::Error> {
+    fn histories(&self, filter: &Filter, top: usize) -> Result<Histories, R::Error> {
         Ok(only(self.histories_each(slice::from_ref(filter), top)?))
     }
 
-    fn totals_each(&self, filters: &[Filter]) -> Result<Vec<Tally>, S::Error> {
+    fn totals_each(&self, filters: &[Filter]) -> Result<Vec<Tally>, R::Error> {
         answer!(self.0, Totals(filters.to_vec()))
     }
 
-    fn groups_each(&self, filters: &[Filter], by: By, top: usize) -> Result<Vec<Groups>, S::Error> {
+    fn groups_each(&self, filters: &[Filter], by: By, top: usize) -> Result<Vec<Groups>, R::Error> {
         answer!(self.0, Groups(filters.to_vec(), by, top))
     }
 
-    fn histories_each(&self, filters: &[Filter], top: usize) -> Result<Vec<Histories>, S::Error> {
+    fn histories_each(&self, filters: &[Filter], top: usize) -> Result<Vec<Histories>, R::Error> {
         Ok(self.histories_and_days(filters, &[], top)?.0)
     }
 
@@ -203,27 +203,27 @@ impl<S: Respondent> Answers for Recorded<S> {
         whole: &[Filter],
         days: &[Filter],
         top: usize,
-    ) -> Result<(Vec<Histories>, Vec<Histories>), S::Error> {
+    ) -> Result<(Vec<Histories>, Vec<Histories>), R::Error> {
         answer!(self.0, Histories([whole.to_vec(), days.to_vec()], top)).map(Into::into)
     }
 
-    fn policy(&self, filter: &Filter) -> Result<Option<PolicyPublished>, S::Error> {
+    fn policy(&self, filter: &Filter) -> Result<Option<PolicyPublished>, R::Error> {
         Ok(only(self.policy_each(slice::from_ref(filter))?))
     }
 
-    fn policy_each(&self, filters: &[Filter]) -> Result<Vec<Option<PolicyPublished>>, S::Error> {
+    fn policy_each(&self, filters: &[Filter]) -> Result<Vec<Option<PolicyPublished>>, R::Error> {
         answer!(self.0, Policy(filters.to_vec()))
     }
 
-    fn tls(&self, filter: &Filter, top: usize) -> Result<Tls, S::Error> {
+    fn tls(&self, filter: &Filter, top: usize) -> Result<Tls, R::Error> {
         answer!(self.0, Tls(filter.clone(), top))
     }
 
-    fn failures(&self, filter: &Filter, top: usize) -> Result<Failures, S::Error> {
+    fn failures(&self, filter: &Filter, top: usize) -> Result<Failures, R::Error> {
         answer!(self.0, Failures(filter.clone(), top))
     }
 
-    fn tls_days(&self, filter: &Filter) -> Result<Vec<TlsDay>, S::Error> {
+    fn tls_days(&self, filter: &Filter) -> Result<Vec<TlsDay>, R::Error> {
         answer!(self.0, TlsDays(filter.clone()))
     }
 
@@ -231,15 +231,15 @@ impl<S: Respondent> Answers for Recorded<S> {
         &self,
         filter: &Filter,
         most: usize,
-    ) -> Result<Vec<StoredDocument>, S::Error> {
+    ) -> Result<Vec<StoredDocument>, R::Error> {
         answer!(self.0, FailureReports(filter.clone(), most))
     }
 
-    fn hosts(&self, addresses: &[IpAddr]) -> Result<HashMap<IpAddr, Host>, S::Error> {
+    fn hosts(&self, addresses: &[IpAddr]) -> Result<HashMap<IpAddr, Host>, R::Error> {
         answer!(self.0, Hosts(addresses.to_vec()))
     }
 
-    fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>, S::Error> {
+    fn report(&self, name: &ReportName, most: usize) -> Result<Vec<StoredDocument>, R::Error> {
         answer!(self.0, Report(name.clone(), most))
     }
 
@@ -248,11 +248,11 @@ impl<S: Respondent> Answers for Recorded<S> {
         kind: Kind,
         filter: &Filter,
         most: usize,
-    ) -> Result<Vec<ListedReport>, S::Error> {
+    ) -> Result<Vec<ListedReport>, R::Error> {
         answer!(self.0, Reports(kind, filter.clone(), most))
     }
 
-    fn published(&self, filter: &Filter) -> Result<Vec<Published>, S::Error> {
+    fn published(&self, filter: &Filter) -> Result<Vec<Published>, R::Error> {
         answer!(self.0, Published(filter.clone()))
     }
 
@@ -261,11 +261,11 @@ impl<S: Respondent> Answers for Recorded<S> {
         filter: &Filter,
         domain: &str,
         top: usize,
-    ) -> Result<Vec<NameBelow>, S::Error> {
+    ) -> Result<Vec<NameBelow>, R::Error> {
         answer!(self.0, NamesBelow(filter.clone(), domain.to_owned(), top))
     }
 
-    fn newest(&self, filter: &Filter) -> Result<Option<i64>, S::Error> {
+    fn newest(&self, filter: &Filter) -> Result<Option<i64>, R::Error> {
         answer!(self.0, Newest(filter.clone()))
     }
 }

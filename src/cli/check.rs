@@ -23,8 +23,8 @@ pub struct CheckFlags {
     /// Write a file for whoever is to help (JSON)
     ///
     /// Versions, settings without secrets, counters, template and mapping, the last lines of the
-    /// services' log, and what was found; never a mail's contents. There must be no such file yet. It names folders, hosts and
-    /// domains: look through it before you send it.
+    /// services' log, and what was found; never a mail's contents. There must be no such file yet. It
+    /// names folders, hosts and domains: look through it before you send it.
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
     /// One JSON object instead of lines

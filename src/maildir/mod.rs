@@ -15,7 +15,7 @@ use std::{
     fs,
     hash::{Hash, Hasher},
     io,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -32,6 +32,9 @@ use crate::file::{self, Bytes, identity::FileIdentity, rename::rename_to_free_na
 /// So long a file is as it was, and is taken for whole: mail servers rename whole mails to `new/`,
 /// but others write them there.
 pub const QUIET: Duration = Duration::from_secs(2);
+
+/// So long a mail lies in `new/` only if nobody takes it up, or the store is away: seconds.
+pub(crate) const WAITS_LONG: i64 = 15 * 60;
 
 /// A Maildir: a folder with `new`, `cur` and `tmp`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -180,9 +183,10 @@ impl Entry {
         unique_part(&self.name)
     }
 
-    /// When it was delivered, in seconds since 1970, if its name tells.
-    pub(crate) fn delivered(&self) -> Option<i64> {
-        delivered(&self.name)
+    /// When it came, in seconds since 1970: as its name tells, else when its file was last changed.
+    pub(crate) fn came(&self) -> Option<i64> {
+        let changed = || fs::metadata(self.path()).ok().map(|file| file.mtime());
+        delivered(&self.name).or_else(changed)
     }
 
     /// Which folder of the Maildir it lies in.

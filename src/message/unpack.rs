@@ -1,5 +1,5 @@
-//! Unpack: gzip, zlib, zstd, zip and tar, within the limits. An archive is taken whole or not at all:
-//! where its stream breaks off or a checksum is wrong, what is missing is unknown.
+//! Unpack: gzip, zlib, zstd, zip and tar, within the limits. An archive is taken whole or not at
+//! all: where its stream breaks off or a checksum is wrong, what is missing is unknown.
 
 use std::{
     io::{self, Cursor, Read},

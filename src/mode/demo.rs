@@ -91,7 +91,8 @@ fn open(address: String) {
 /// Keeps what is known of its addresses: whose they are, and what they are called.
 fn tell_hosts(store: &Path) -> Result<(), Failure> {
     let mut store = Store::open(store).map_err(|error| Failure::new(Exit::TryAgain, error))?;
-    let told = addresses::tell(&mut store.connection, demo::host);
+    let now = Timestamp::now().as_second();
+    let told = addresses::tell(&mut store.connection, now, demo::host);
     told.map_err(|error| Failure::new(Exit::TryAgain, error))
 }
 

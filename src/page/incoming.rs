@@ -4,7 +4,6 @@
 use std::{
     fs::{self, File},
     io::Read,
-    os::unix::fs::MetadataExt,
     path::Path,
     sync::Arc,
     time::UNIX_EPOCH,
@@ -23,14 +22,11 @@ use super::{
 };
 use crate::{
     answers::{Answers, Filter},
-    maildir::{ERROR_HEADER, Folder, Maildir},
+    maildir::{ERROR_HEADER, Folder, Maildir, WAITS_LONG},
 };
 
 /// Failed mails of a Maildir that are listed: the newest ones.
 const MOST: usize = 100;
-
-/// Mail that waits longer, in seconds, is taken up by nobody; `check` thinks so, too.
-const LONG: i64 = 15 * 60;
 
 /// The reason stands at the very top, on a line of this length at most.
 const TOP: u64 = 2048;
@@ -144,12 +140,9 @@ fn look(maildir: &Arc<Maildir>, now: i64) -> Looked {
 
 /// When the oldest of these mails came, if it waits for too long.
 fn stuck(maildir: &Arc<Maildir>, files: &[fs::DirEntry], now: i64) -> Option<Then> {
-    let came = |file: &fs::DirEntry| {
-        let named = maildir.entry(Folder::New, file.file_name())?.delivered();
-        named.or_else(|| Some(file.metadata().ok()?.mtime()))
-    };
+    let came = |file: &fs::DirEntry| maildir.entry(Folder::New, file.file_name())?.came();
     let oldest = files.iter().filter_map(came).min()?;
-    (now.saturating_sub(oldest) > LONG).then(|| Then::new(oldest, now))
+    (now.saturating_sub(oldest) > WAITS_LONG).then(|| Then::new(oldest, now))
 }
 
 /// What stands in the header on top.

@@ -6,9 +6,11 @@
 use std::{
     collections::HashMap,
     fs,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use super::{asked::Asked, store::PageStore, view::View};
 use crate::{
@@ -107,7 +109,7 @@ impl Kept {
 impl KeptAnswers {
     /// The place of a page's answers.
     pub(super) fn shelf(&self, view: View, asked: &Asked) -> Shelf {
-        let mut pages = lock(&self.pages);
+        let mut pages = self.pages.lock();
         pages.uses += 1;
         let used = pages.uses;
         let place = pages.places.entry((view, asked.write())).or_default();
@@ -118,7 +120,7 @@ impl KeptAnswers {
     /// Notes how much the answers of a page take, and forgets those that were not used for the
     /// longest time where all take too much.
     pub(super) fn weigh(&self, view: View, asked: &Asked, bytes: usize) {
-        let mut pages = lock(&self.pages);
+        let mut pages = self.pages.lock();
         let key = (view, asked.write());
         let bytes = if bytes > 0 { bytes + key.1.len() } else { 0 };
         if let Some(place) = pages.places.get_mut(&key) {
@@ -147,7 +149,7 @@ impl KeptAnswers {
         };
         let file = fs::metadata(path).ok()?;
         let identity = FileIdentity::from(&file).file();
-        let mut watched = lock(&self.watched);
+        let mut watched = self.watched.lock();
         if watched.reader.as_ref().is_none_or(|(_, of)| *of != identity) {
             watched.reader = None;
             let reader = Reader::open_as_it_is(path).ok()?;
@@ -169,10 +171,6 @@ impl KeptAnswers {
 /// True if the answers of a page may be kept, which take so many bytes.
 pub(super) fn may_be_kept(view: View, bytes: usize) -> bool {
     view != View::Failures && bytes <= LARGE_PAGE
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -217,7 +215,7 @@ mod tests {
             // The first is used all the time.
             kept.shelf(View::Domain, &asked("domain=0.example"));
         }
-        let pages = lock(&kept.pages);
+        let pages = kept.pages.lock();
         assert!(pages.bytes <= MOST, "{}", pages.bytes);
         let is_kept = |name: &str| pages.places.contains_key(&(View::Domain, asked(name).write()));
         let there: Vec<bool> = names().map(|name| is_kept(&name)).collect();
@@ -230,9 +228,9 @@ mod tests {
         let kept = KeptAnswers::default();
         let held = kept.shelf(View::Tls, &asked(""));
         kept.weigh(View::Tls, &asked(""), 0);
-        assert_eq!(lock(&kept.pages).places.len(), 1, "somebody waits for it");
+        assert_eq!(kept.pages.lock().places.len(), 1, "somebody waits for it");
         drop(held);
         kept.weigh(View::Home, &asked(""), 0);
-        assert!(lock(&kept.pages).places.is_empty());
+        assert!(kept.pages.lock().places.is_empty());
     }
 }

@@ -2,9 +2,11 @@
 //! domain, so what was found is kept for a while.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use crate::{
     answers::Answers,
@@ -48,7 +50,7 @@ impl KeptNews {
     ) -> Result<Arc<Vec<Change>>, A::Error> {
         let end = (now.div_euclid(DAY) - 1) * DAY;
         // Others wait, rather than ask the same.
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         if let Some(kept) = kept.as_ref()
             && kept.asked.elapsed() < kept.took.saturating_mul(TIMES)
             && kept.end == end

@@ -11,6 +11,10 @@ use lettre::{
 use super::{Letter, MailConfig};
 use crate::sanitize;
 
+/// What one letter tells one by one at most: strangers' reports could make it so long that no
+/// server takes it.
+pub(crate) const TOLD_AT_MOST: usize = 200;
+
 /// Says that no person wrote it, so that nobody's absence is told in answer (RFC 3834 section 5).
 #[derive(Clone)]
 struct AutoSubmitted;

@@ -11,6 +11,7 @@ use lettre::message::Mailbox;
 
 pub(crate) use self::{
     command::hand_to,
+    letter::TOLD_AT_MOST,
     smtp::{Security, SmtpConfig},
 };
 use crate::stop::Stop;

@@ -44,24 +44,25 @@ pub(crate) fn keep<'m>(
 
 /// Keeps what is known of the addresses of all reports, where databases and the DNS know nothing of
 /// them: they are made up.
-pub(crate) fn tell(store: &mut Connection, host: impl Fn(IpAddr) -> Option<Host>) -> Result<()> {
+pub(crate) fn tell(
+    store: &mut Connection,
+    now: i64,
+    host: impl Fn(IpAddr) -> Option<Host>,
+) -> Result<()> {
     while take_up(store)? {}
+    let mut names = Vec::new();
     let transaction = begin(store)?;
-    for address in all(&transaction)? {
+    for address in nameless(&transaction, now, NO_LIMIT)? {
         let Some(host) = host(address) else { continue };
         keep_host(&transaction, address, &host)?;
-        let name = "UPDATE addresses SET name = ? WHERE address = ?";
-        transaction.prepare_cached(name)?.execute((host.name, address.to_string()))?;
+        names.push((address, host.name.map_or(ReverseName::NoName, ReverseName::Name)));
     }
-    transaction.commit()
+    transaction.commit()?;
+    name(store, now, &names)
 }
 
-fn all(store: &Connection) -> Result<Vec<IpAddr>> {
-    let mut statement = store.prepare("SELECT address FROM addresses")?;
-    let all = statement.query_map((), |row| row.get::<_, String>(0))?;
-    // All were written as addresses.
-    all.filter_map(|address| address.map(|address| address.parse().ok()).transpose()).collect()
-}
+/// As many as there are, to SQLite.
+const NO_LIMIT: i64 = -1;
 
 fn keep_host(transaction: &Connection, address: IpAddr, host: &Host) -> Result<usize> {
     let Host { asn, network, organisation, domain, country, name: _ } = host;

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -16,16 +15,13 @@ use rustix::{
 use super::{age, counted, events, finding::Findings, space};
 use crate::{
     config::Config,
-    maildir::{Folder, LockState, Maildir},
+    maildir::{Folder, LockState, Maildir, WAITS_LONG},
     mode::{elsewhere::quoted, maildirs},
     moment::DAY,
 };
 
 /// Mails in `new/` of which is seen whether they can be read.
 const LOOKED_AT: usize = 1000;
-
-/// So long a mail lies in `new/` only if nobody takes it up, or the store is away: seconds.
-const LONG: i64 = 15 * 60;
 
 /// So long no mail means that somebody should look: seconds. Most reporters send daily.
 const SILENCE: i64 = 7 * DAY;
@@ -213,8 +209,7 @@ impl Mails {
             Mails { newest: None, waiting: 0, oldest: i64::MAX, unreadable: Vec::new() };
         for folder in [Folder::New, Folder::Cur] {
             for entry in maildir.entries(folder).into_iter().flatten().flatten() {
-                let changed = || fs::metadata(entry.path()).ok().map(|file| file.mtime());
-                let Some(came) = entry.delivered().or_else(changed) else { continue };
+                let Some(came) = entry.came() else { continue };
                 mails.newest = mails.newest.max(Some(came));
                 if folder == Folder::New {
                     mails.add_waiting(entry.path(), came);
@@ -250,7 +245,7 @@ fn mails(maildir: &Arc<Maildir>, about: &str, findings: &mut Findings) {
         findings.wrong("maildir.mails", about, found, fix);
     }
     let waiting = counted(mails.waiting, "mail");
-    if mails.waiting > 0 && is_older(mails.oldest, LONG) {
+    if mails.waiting > 0 && is_older(mails.oldest, WAITS_LONG) {
         let oldest = age(mails.oldest, now);
         let found = format!("{waiting} in new/ not taken up, the oldest came {oldest}");
         let fix = "Is watch running, or once in a timer? Its log says why it leaves them";

@@ -17,7 +17,7 @@ use crate::{
     exit::{Exit, Failure},
     moment::day,
     opensearch::ClusterAnswers,
-    post::{Letter, MailConfig},
+    post::{Letter, MailConfig, TOLD_AT_MOST},
     sanitize,
     sink::Destination,
     sqlite::query::Reader,
@@ -27,10 +27,6 @@ use crate::{
 
 /// Domains, and TLS policies, of which totals are told.
 const TOP: usize = 20;
-
-/// Changes that are told one by one: strangers' reports could make a mail so long that no server
-/// takes it.
-const CHANGES: usize = 200;
 
 /// Fewer messages of a sender are no news.
 const VOLUME: u64 = 10;
@@ -130,11 +126,11 @@ impl Digest {
 
     /// The first of them.
     fn shown_changes(&self) -> impl Iterator<Item = &Change> {
-        self.news.changes.iter().take(CHANGES)
+        self.news.changes.iter().take(TOLD_AT_MOST)
     }
 
     fn more_changes(&self) -> u64 {
-        self.news.changes.len().saturating_sub(CHANGES) as u64
+        self.news.changes.len().saturating_sub(TOLD_AT_MOST) as u64
     }
 
     /// How many things somebody should look at.

@@ -1,9 +1,9 @@
 //! A pull reader for XML that strangers wrote: elements nest properly in what it returns, whatever
 //! the text does.
 //!
-//! [`tokens`] finds the markup, with quick-xml; this layer mends what is not well-formed: end tags that are missing
-//! or do not match, `&` and `<` that were not escaped. Entities other than the five of XML and
-//! character references are never resolved.
+//! [`tokens`] finds the markup, with quick-xml; this layer mends what is not well-formed: end tags
+//! that are missing or do not match, `&` and `<` that were not escaped. Entities other than the five
+//! of XML and character references are never resolved.
 
 mod element;
 mod nesting;

@@ -12,10 +12,7 @@ use rusqlite::{CachedStatement, Connection, Error, ErrorCode, Result, params};
 
 use self::{
     rows::Rows,
-    statements::{
-        DKIM_RESULT, DMARC_RECORD, DMARC_REPORT, FAILURE, FAILURE_DETAIL, OVERRIDE_REASON,
-        SPF_RESULT, TLS_POLICY, TLS_REPORT,
-    },
+    statements::{DMARC_RECORD, DMARC_REPORT, FAILURE, FAILURE_DETAIL, TLS_POLICY, TLS_REPORT},
 };
 use super::{
     columns::{Batch, Names, ReportHead},
@@ -52,9 +49,6 @@ pub(crate) struct Insert<'c> {
     dmarc_report: CachedStatement<'c>,
     dmarc_has: CachedStatement<'c>,
     dmarc_record: CachedStatement<'c>,
-    override_reason: CachedStatement<'c>,
-    spf_result: CachedStatement<'c>,
-    dkim_result: CachedStatement<'c>,
     tls_report: CachedStatement<'c>,
     tls_has: CachedStatement<'c>,
     tls_policy: CachedStatement<'c>,
@@ -100,9 +94,6 @@ impl<'c> Insert<'c> {
             dmarc_report: prepare(DMARC_REPORT)?,
             dmarc_has: prepare("SELECT 1 FROM dmarc_records WHERE report = ? AND record = ?")?,
             dmarc_record: prepare(DMARC_RECORD)?,
-            override_reason: prepare(OVERRIDE_REASON)?,
-            spf_result: prepare(SPF_RESULT)?,
-            dkim_result: prepare(DKIM_RESULT)?,
             tls_report: prepare(TLS_REPORT)?,
             tls_has: prepare("SELECT 1 FROM tls_policies WHERE report = ? AND policy = ?")?,
             tls_policy: prepare(TLS_POLICY)?,
@@ -302,7 +293,7 @@ impl<'c> Insert<'c> {
         head: Option<i64>,
         record: &Record,
     ) -> Result<bool> {
-        let Record { row, identifiers, auth_results } = record;
+        let Record { row, identifiers, auth_results: _ } = record;
         let evaluated = &row.policy_evaluated;
         let is_new = self.dmarc_record.execute(params![
             report,
@@ -321,25 +312,7 @@ impl<'c> Insert<'c> {
             return Ok(false);
         }
         self.columns.record(self.connection, self.names, report, record)?;
-        for (n, r) in (0_u32..).zip(&evaluated.reason) {
-            self.override_reason.execute(params![
-                report,
-                part,
-                n,
-                r.kind.as_deref(),
-                r.comment.as_deref()
-            ])?;
-        }
-        for (n, r) in (0_u32..).zip(&auth_results.spf) {
-            let (domain, scope) = (r.domain.as_deref(), r.scope.as_deref());
-            let (result, human) = (r.result.as_deref(), r.human_result.as_deref());
-            self.spf_result.execute(params![report, part, n, domain, scope, result, human])?;
-        }
-        for (n, r) in (0_u32..).zip(&auth_results.dkim) {
-            let (domain, selector) = (r.domain.as_deref(), r.selector.as_deref());
-            let (result, human) = (r.result.as_deref(), r.human_result.as_deref());
-            self.dkim_result.execute(params![report, part, n, domain, selector, result, human])?;
-        }
+        rows::put_results_of(self.connection, report, part, record)?;
         Ok(true)
     }
 }

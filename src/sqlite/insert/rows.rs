@@ -1,4 +1,4 @@
-//! Rows: the records of new reports, many a statement.
+//! Rows: the records of new reports, many a statement; and what belongs to a record.
 //!
 //! Of a new report every record is new, so none has to be looked for. In the order of their keys
 //! each goes behind the last row, where SQLite's cursor stands already.
@@ -51,14 +51,27 @@ impl<'r> Rows<'r> {
         if self.0.is_empty() {
             return Ok(());
         }
-        let rows = self.0.as_slice();
-        put(connection, RECORDS, rows.iter().map(Row::record))?;
-        put(connection, REASONS, rows.iter().flat_map(Row::reasons))?;
-        put(connection, SPF_RESULTS, rows.iter().flat_map(Row::spf_results))?;
-        put(connection, DKIM_RESULTS, rows.iter().flat_map(Row::dkim_results))?;
+        put(connection, RECORDS, self.0.iter().map(Row::record))?;
+        put_results(connection, &self.0)?;
         self.0.clear();
         Ok(())
     }
+}
+
+/// Puts into the tables what belongs to a record that is there.
+pub(super) fn put_results_of(
+    connection: &Connection,
+    report: i64,
+    part: i64,
+    record: &Record,
+) -> Result<()> {
+    put_results(connection, &[Row { report, part, record }])
+}
+
+fn put_results(connection: &Connection, rows: &[Row]) -> Result<()> {
+    put(connection, REASONS, rows.iter().flat_map(Row::reasons))?;
+    put(connection, SPF_RESULTS, rows.iter().flat_map(Row::spf_results))?;
+    put(connection, DKIM_RESULTS, rows.iter().flat_map(Row::dkim_results))
 }
 
 /// What a table gets a row, and its columns.
@@ -153,13 +166,17 @@ fn put<'v, const N: usize>(
     mut rows: impl Iterator<Item = [ToSqlOutput<'v>; N]>,
 ) -> Result<()> {
     let mut some = Vec::with_capacity(TOGETHER);
+    let mut many = None;
     loop {
         some.clear();
         some.extend(rows.by_ref().take(TOGETHER));
         if some.len() < TOGETHER {
             break;
         }
-        let mut many = connection.prepare_cached(&statement(columns, TOGETHER))?;
+        let many = match &mut many {
+            Some(many) => many,
+            none => none.insert(connection.prepare_cached(&statement(columns, TOGETHER))?),
+        };
         many.execute(params_from_iter(some.as_flattened()))?;
     }
     if some.is_empty() {

@@ -16,17 +16,6 @@ INSERT INTO dmarc_records (report, record, head, source_ip, count, disposition, 
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (report, record) DO NOTHING";
 
-pub(super) const OVERRIDE_REASON: &str =
-    "INSERT INTO dmarc_override_reasons (report, record, n, type, comment) VALUES (?, ?, ?, ?, ?)";
-
-pub(super) const SPF_RESULT: &str = "\
-INSERT INTO dmarc_spf_results (report, record, n, domain, scope, result, human_result)
-VALUES (?, ?, ?, ?, ?, ?, ?)";
-
-pub(super) const DKIM_RESULT: &str = "\
-INSERT INTO dmarc_dkim_results (report, record, n, domain, selector, result, human_result)
-VALUES (?, ?, ?, ?, ?, ?, ?)";
-
 pub(super) const TLS_REPORT: &str = "\
 INSERT INTO tls_reports (report_key, organization_name, contact_info, report_id, period_begin, period_end,
     received_message_id, received_at, received_from, authenticated, repairs, lost)
