@@ -8,6 +8,11 @@ use email_report_processor::{
 };
 use tracing::{error, level_filters::LevelFilter};
 
+/// musl's own allocator has one lock for all threads; ARCHITECTURE.md has what this one gains.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Exit {
     let matches = cli::command().try_get_matches();
     let parsed =

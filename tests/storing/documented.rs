@@ -10,20 +10,38 @@ use clap::{Arg, Command};
 use email_report_processor::cli::{self, Settings};
 
 /// Flags of other programs that the documents name.
-const OF_OTHERS: [&str; 13] = [
+const OF_OTHERS: [&str; 31] = [
     "all",
+    "cap-drop",
+    "chown",
+    "detach",
+    "directory",
+    "env",
     "example",
     "ignored",
+    "input",
+    "interactive",
     "list",
     "locked",
     "manifest-path",
+    "name",
+    "network",
     "no-build",
     "nocapture",
     "now",
     "path",
+    "profile",
+    "publish",
     "release",
+    "rm",
     "root",
+    "strip-components",
     "test",
+    "time",
+    "tmpfs",
+    "twice",
+    "userns",
+    "volume",
 ];
 
 /// Variables of the tests.
@@ -37,8 +55,12 @@ fn documents() -> Vec<(PathBuf, String)> {
     let contrib = walkdir::WalkDir::new(root.join("contrib"))
         .into_iter()
         .map(|entry| entry.expect("readable"));
-    // Mails and pictures name nothing of ours.
-    let is_other = |path: &Path| path.extension().is_some_and(|end| end == "eml" || end == "png");
+    // Mails and pictures name nothing of ours, what makes a release much of other programs.
+    let makers = ["contrib/release", "contrib/container/build"].map(|path| root.join(path));
+    let is_other = |path: &Path| {
+        path.extension().is_some_and(|end| end == "eml" || end == "png")
+            || makers.iter().any(|maker| path.starts_with(maker))
+    };
     all.extend(
         contrib
             .filter(|entry| entry.file_type().is_file())

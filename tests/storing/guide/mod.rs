@@ -71,8 +71,9 @@ pub(super) fn blocks_of(kind: &str) -> Vec<Block> {
 /// What is typed on a line behind the program's name, if it is called there.
 fn arguments(line: &str) -> Option<Vec<String>> {
     let mut words = line.split_whitespace();
-    words.find(|word| word.rsplit('/').next() == Some(PROGRAM))?;
-    let ends = |word: &&str| ["|", ">", ">>", "&&", ";", "#"].contains(word);
+    // `volume:/var/lib/email-report-processor` is a folder.
+    words.find(|word| word.rsplit('/').next() == Some(PROGRAM) && !word.contains(':'))?;
+    let ends = |word: &&str| ["|", "<", ">", ">>", "&&", ";", "#"].contains(word);
     Some(words.take_while(|word| !ends(word)).map(|word| word.replace('\'', "")).collect())
 }
 
@@ -128,6 +129,26 @@ fn shell(home: &Path, script: &str) -> Command {
     shell.env("HOME", home).env("PATH", format!("{folder}:{path}"));
     shell.env_remove("XDG_DATA_HOME").env_remove("XDG_STATE_HOME");
     shell
+}
+
+#[test]
+fn the_compose_file_starts_what_there_is() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("UTF-8");
+    let compose = read("contrib/guide/compose.yaml");
+    let (_, service) = compose.split_once("\n  reports:\n").expect("our service");
+    let value = |name: &str| {
+        let mut lines = service.lines().map(str::trim);
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).expect("its line")
+    };
+    let typed = [PROGRAM].into_iter().chain(value("command").split(' '));
+    cli::command().try_get_matches_from(typed).expect("a command");
+    let image = value("image").replace(PROGRAM, "$name");
+    assert!(read("contrib/container/build").contains(&format!("oci:{image}\"")), "{image}");
+    let state = "/var/lib/email-report-processor";
+    assert!(
+        read("contrib/container/Containerfile").contains(&format!("STATE_DIRECTORY={state}\n"))
+    );
+    assert!(service.contains(&format!("- state:{state}\n")), "{service}");
 }
 
 /// Each page has a home of its own, so it can be followed alone.
