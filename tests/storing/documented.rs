@@ -10,10 +10,9 @@ use clap::{Arg, Command};
 use email_report_processor::cli::{self, Settings};
 
 /// Flags of other programs that the documents name.
-const OF_OTHERS: [&str; 31] = [
+const OF_OTHERS: [&str; 30] = [
     "all",
     "cap-drop",
-    "chown",
     "detach",
     "directory",
     "env",
