@@ -67,6 +67,7 @@ fn unreachable(error: &str) -> &'static str {
     let fixes = [
         ("does not speak TLS", "Correct the URL"),
         ("UnknownIssuer", "Name the authority that signed its certificate with --ca-file"),
+        ("No CA certificates", "Install ca-certificates, or name the authority with --ca-file"),
         ("NotValidForName", "Use a name that is in its certificate; the message lists them"),
         ("not valid for name", "Use a name that is in its certificate; the message lists them"),
         ("xpired", "Give the node a new certificate"),
