@@ -18,7 +18,7 @@ pub fn device_and_inode(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 /// What a file was when it was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileIdentity {
     device: u64,
     inode: u64,

@@ -3,6 +3,7 @@
 //!
 //! Another process may take a mail away at any moment; that is never an error here.
 
+mod ahead;
 mod copy;
 mod failed;
 mod leftovers;
@@ -24,8 +25,11 @@ use std::{
 pub(crate) use self::copy::ERROR_HEADER;
 pub use self::failed::settle_failed;
 pub(crate) use self::lock::LockState;
-use self::names::{
-    delivered, numbered, split_flags, unique_part, with_flag_s, with_seen, without_colons,
+use self::{
+    ahead::Ahead,
+    names::{
+        delivered, numbered, split_flags, unique_part, with_flag_s, with_seen, without_colons,
+    },
 };
 use crate::file::{self, Bytes, identity::FileIdentity, rename::rename_to_free_name};
 
@@ -37,10 +41,26 @@ pub const QUIET: Duration = Duration::from_secs(2);
 pub(crate) const WAITS_LONG: i64 = 15 * 60;
 
 /// A Maildir: a folder with `new`, `cur` and `tmp`.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub struct Maildir {
     path: PathBuf,
     failed: PathBuf,
+    /// Where mails that may be unfinished are read again.
+    ahead: Option<Ahead>,
+}
+
+impl PartialEq for Maildir {
+    fn eq(&self, other: &Maildir) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for Maildir {}
+
+impl Hash for Maildir {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.path.hash(state);
+    }
 }
 
 /// One mail in a Maildir. It is equal to another of the same name, whether they were read or not.
@@ -103,12 +123,24 @@ impl Maildir {
     /// # Errors
     /// There is no folder `new` or `cur` in it.
     pub fn open(path: &Path) -> io::Result<Arc<Maildir>> {
+        Maildir::new(path, None)
+    }
+
+    /// The same, for who reads mails again that may be unfinished.
+    ///
+    /// # Errors
+    /// There is no folder `new` or `cur` in it.
+    pub fn open_to_read_again(path: &Path) -> io::Result<Arc<Maildir>> {
+        Maildir::new(path, Some(Ahead::default()))
+    }
+
+    fn new(path: &Path, ahead: Option<Ahead>) -> io::Result<Arc<Maildir>> {
         for folder in ["new", "cur"] {
             if !fs::metadata(path.join(folder))?.is_dir() {
                 return Err(io::ErrorKind::NotADirectory.into());
             }
         }
-        Ok(Arc::new(Maildir { path: path.to_owned(), failed: failed_folder(path) }))
+        Ok(Arc::new(Maildir { path: path.to_owned(), failed: failed_folder(path), ahead }))
     }
 
     /// Its path.
@@ -217,8 +249,12 @@ impl Entry {
 
     /// True if it was changed so shortly before now that somebody may be writing it still.
     pub fn may_be_unfinished(&self) -> bool {
-        let age = self.as_read.and_then(|as_read| as_read.unchanged_for());
-        age.is_some_and(|age| age < QUIET)
+        let Some(as_read) = self.as_read else { return false };
+        match (as_read.unchanged_for(), &self.maildir.ahead) {
+            (Some(age), _) => age < QUIET,
+            (None, Some(ahead)) => ahead.may_be_fresh(as_read),
+            (None, None) => false,
+        }
     }
 
     /// Moves the mail to `cur/` with the flag S (seen).

@@ -110,14 +110,40 @@ pub(super) fn is_base64_of_known(text: &[u8]) -> bool {
 /// The first line of a piece of base64 is as long as this.
 const FIRST_LINE: usize = 16;
 
-/// Decodes the pieces of base64 in a text, up to so many.
-pub(super) fn base64_within(bytes: &[u8], at_most: usize) -> Vec<Vec<u8>> {
-    base64_pieces(bytes).take(at_most).map(base64).collect()
+/// What looking into lines of base64 counts at least, however few they are.
+const LOOK: usize = 256;
+
+/// Decodes the pieces of base64 in a text, up to so many. `count` hears of how many bytes are
+/// looked into, before they are.
+pub(super) fn base64_within<E>(
+    bytes: &[u8],
+    at_most: usize,
+    mut count: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Vec<Vec<u8>>, E> {
+    let mut files = Vec::new();
+    for lines in base64_lines(bytes) {
+        if files.len() >= at_most {
+            break;
+        }
+        count(lines.len().max(LOOK))?;
+        files.extend(file_in(lines).map(base64));
+    }
+    Ok(files)
 }
 
-/// True if a text that is read as it stands has an encoded file in it as well.
-pub(super) fn is_file_within(bytes: &[u8]) -> bool {
-    base64_pieces(bytes).next().is_some() || !uuencoded(bytes, 1).files.is_empty()
+/// True if a text that is read as it stands has an encoded file in it as well. `count` as for
+/// [`base64_within`].
+pub(super) fn is_file_within<E>(
+    bytes: &[u8],
+    mut count: impl FnMut(usize) -> Result<(), E>,
+) -> Result<bool, E> {
+    for lines in base64_lines(bytes) {
+        count(lines.len().max(LOOK))?;
+        if file_in(lines).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(!uuencoded(bytes, 1).files.is_empty())
 }
 
 /// Where the first so many characters of base64 in a row stand. In other text each so many-th byte
@@ -133,8 +159,8 @@ fn run_of_base64(bytes: &[u8], length: usize) -> Option<usize> {
     }
 }
 
-/// Pieces of base64 in a text: lines of nothing else that hold a file or a report.
-fn base64_pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Lines of base64 in a text, and nothing else in them, as many as follow each other.
+fn base64_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     iter::from_fn(move || {
         loop {
@@ -152,9 +178,7 @@ fn base64_pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
             {
                 rest = below;
             }
-            if let Some(piece) = file_in(&lines[..lines.len() - rest.len()]) {
-                return Some(piece);
-            }
+            return Some(&lines[..lines.len() - rest.len()]);
         }
     })
 }

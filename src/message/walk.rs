@@ -1,11 +1,13 @@
 //! Walk: goes through the parts of a mail, what is packed in them, and mails within it.
 
+mod hidden;
+
 use std::borrow::Cow;
 
 use super::{
     Authenticated, Contents, ReadOptions, Unusable, authenticated, encoded, failure,
     parts::{self, MimeMail, Named, Part, Seen, looks_like_mail},
-    received, signed,
+    received,
     spent::{Spent, weight},
     unpack::{self, Unpack},
 };
@@ -20,6 +22,10 @@ const FIELD_BYTES: usize = 200;
 
 /// What was mended of a report whose end is missing.
 const ENDS: [&str; 2] = ["missing-root-end-tag", "missing-end-brackets"];
+
+/// So many bytes may stand in front of an archive. Further within, a picture may have its marks by
+/// chance.
+const FRONT: usize = 512;
 
 /// Reasons kept why a mail fails: one is shown.
 const FAILURES_KEPT: usize = 100;
@@ -47,8 +53,8 @@ pub(super) struct Walk<'c> {
     pub(super) would_pass_below: bool,
     /// What the name of the part says that is being looked at.
     named: Named,
-    /// A part named like a report was none, and may be another file.
-    is_unread: bool,
+    /// Why a part was none that may have been a report, and may be another file.
+    unread: Option<Unusable>,
     /// Which failures count.
     counting: CountedFailures,
     /// The first format met that is not unpacked.
@@ -72,7 +78,7 @@ impl<'c> Walk<'c> {
             left: report::Left::of(&options.limits),
             would_pass_below: false,
             named: Named::Otherwise,
-            is_unread: false,
+            unread: None,
             counting: CountedFailures::All,
             closed: None,
             contents,
@@ -102,8 +108,10 @@ impl<'c> Walk<'c> {
             }
             _ => self.payload(bytes, 0, &Repairs::default()),
         }
-        if self.is_unread && !self.contents.is_something_else() {
-            self.fail(Unusable::Named);
+        if !self.contents.is_something_else()
+            && let Some(why) = self.unread.take()
+        {
+            self.fail(why);
         }
         let Some(format) = self.closed.take() else { return };
         let closed = Unusable::Closed(format);
@@ -158,11 +166,11 @@ impl<'c> Walk<'c> {
     /// but the mail fails, so that a person decides; for a broken report too.
     fn doubtful(&mut self, part: &Part, depth: usize) {
         let reports = self.contents.reports.len();
-        let (closed, is_unread) = (self.closed, self.is_unread);
+        let (closed, unread) = (self.closed, self.unread.clone());
         let counting = std::mem::replace(&mut self.counting, CountedFailures::OfReports);
         self.part(part, depth);
         self.counting = counting;
-        (self.closed, self.is_unread) = (closed, is_unread);
+        (self.closed, self.unread) = (closed, unread);
         if self.contents.reports.len() > reports {
             self.contents.reports.truncate(reports);
             self.fail(Unusable::Doubtful);
@@ -197,7 +205,7 @@ impl<'c> Walk<'c> {
             self.payload(&bytes, depth, &repairs);
         }
         if self.found() == found {
-            self.nothing_in(part.named, payload);
+            self.nothing_in(part.named, payload, &bytes);
         }
     }
 
@@ -209,13 +217,19 @@ impl<'c> Walk<'c> {
 
     /// A part had nothing in it. One that has the name of a report must have been one, whatever
     /// happened to it on its way.
-    fn nothing_in(&mut self, named: Named, payload: Payload) {
-        match named {
-            Named::AReport => self.fail(Unusable::Named),
+    fn nothing_in(&mut self, named: Named, payload: Payload, bytes: &[u8]) {
+        let start = &bytes[..bytes.len().min(FRONT)];
+        let why = match (named, payload) {
+            (Named::AReport, _) => return self.fail(Unusable::Named),
             // XML and JSON can be about anything.
-            Named::LikeAReport => self.is_unread |= payload != Payload::Text,
-            Named::LikeReports | Named::Otherwise => {}
-        }
+            (_, Payload::Text) => return,
+            (Named::LikeAReport, _) => Unusable::Named,
+            _ if payload == Payload::Other && Payload::is_archive_within(start) => {
+                Unusable::SeveralForms
+            }
+            _ => return,
+        };
+        self.unread.get_or_insert(why);
     }
 
     /// Reads an attachment, a member of an archive or a bare file; `repairs` says what was mended
@@ -273,80 +287,6 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// Reads what is neither an archive nor XML or JSON at first sight.
-    fn other(&mut self, bytes: &[u8], depth: usize, repairs: &Repairs) {
-        // A mail in an archive, or attached under a type of its own.
-        if looks_like_mail(bytes) && self.mail(bytes, depth + 1) {
-            return;
-        }
-        match signed::signed_content(bytes) {
-            Ok(Some(entity)) => return self.signed(&entity, depth, repairs),
-            Ok(None) => {}
-            Err(signed::IsCut) => return self.fail(Unusable::Cut("S/MIME signature")),
-        }
-        if report::is_in(bytes) {
-            return self.report(bytes, repairs);
-        }
-        if let Err(limit) = self.unpacked.search(bytes.len(), self.limits) {
-            return self.fail(limit);
-        }
-        let mut repairs = repairs.clone();
-        let found = self.found();
-        let hidden = self.hidden(bytes, &mut repairs);
-        if hidden.is_empty() {
-            self.pass_over(Unreadable::NotAReport("neither XML nor JSON".into()));
-        } else if hidden.len() > self.limits.members {
-            self.fail(self.limits.too_many_members());
-        } else if self.goes_deeper(hidden.iter().map(Vec::len).sum(), depth) {
-            hidden.iter().for_each(|file| self.payload(file, depth + 1, &repairs));
-        }
-        if self.found() == found && encoded::has_file_in_words(bytes) {
-            self.fail(Unusable::Encoded);
-        }
-    }
-
-    /// Reads what is within a signature: a mail, as it should be, or anything else.
-    fn signed(&mut self, entity: &[u8], depth: usize, repairs: &Repairs) {
-        if self.goes_deeper(entity.len(), depth) && !self.mail(entity, depth + 1) {
-            self.payload(entity, depth + 1, repairs);
-        }
-    }
-
-    /// Counts so many bytes that were decoded. False, after which the mail has failed, beyond a
-    /// limit.
-    fn goes_deeper(&mut self, size: usize, depth: usize) -> bool {
-        if depth >= self.limits.nesting {
-            self.fail(self.limits.nested_too_deep());
-            return false;
-        }
-        self.unpacked.take(size, self.limits).map_err(|limit| self.fail(limit)).is_ok()
-    }
-
-    /// The files in a text that are encoded without saying so; one more than there may be at most.
-    fn hidden(&mut self, bytes: &[u8], repairs: &mut Repairs) -> Vec<Vec<u8>> {
-        let at_most = self.limits.members + 1;
-        let uuencoded = encoded::uuencoded(bytes, at_most);
-        if uuencoded.is_cut {
-            self.fail(Unusable::Cut("uuencoded file"));
-        }
-        if !uuencoded.files.is_empty() {
-            return uuencoded.files;
-        }
-        // A word in front of it may be base64 as well. There is never room for all of it twice.
-        let whole = encoded::undeclared_base64(bytes);
-        let mut files = match whole {
-            Some(text) if encoded::is_base64_of_known(text) => Vec::new(),
-            _ => encoded::base64_within(bytes, at_most),
-        };
-        if files.is_empty() {
-            files.extend(whole.map(encoded::base64));
-        }
-        if !files.is_empty() {
-            repairs.note("undeclared-base64");
-        }
-        files
-    }
-
     fn report(&mut self, bytes: &[u8], repairs: &Repairs) {
         if !self.unpacked.ask(weight(bytes)) {
             return;
@@ -364,10 +304,14 @@ impl<'c> Walk<'c> {
                 self.push(report);
             }
         }
-        if encoded::is_file_within(bytes) || Payload::is_archive_within(bytes) {
-            self.fail(Unusable::SeveralForms);
-        } else if encoded::has_file_in_words(bytes) {
-            self.fail(Unusable::Encoded);
+        let count = |size| self.unpacked.search(size, self.limits);
+        match encoded::is_file_within(bytes, count) {
+            Err(limit) => self.fail(limit),
+            Ok(is_there) if is_there || Payload::is_archive_within(bytes) => {
+                self.fail(Unusable::SeveralForms);
+            }
+            Ok(_) if encoded::has_file_in_words(bytes) => self.fail(Unusable::Encoded),
+            Ok(_) => {}
         }
     }
 

@@ -24,7 +24,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// Opens a Maildir, or says what is wrong with the path.
 pub(super) fn open(path: &Path) -> Result<Arc<Maildir>, Failure> {
-    Maildir::open(path).map_err(|error| mistake(path, &error))
+    Maildir::open_to_read_again(path).map_err(|error| mistake(path, &error))
 }
 
 /// What is wrong with a path that is no Maildir; nothing of one that is not there yet.

@@ -260,6 +260,8 @@ pub struct Left {
     refused: usize,
     pieces: Pieces,
     json_bytes: u64,
+    /// Bytes of text that is not UTF-8: it is copied, and becomes three times as long at worst.
+    other_bytes: u64,
 }
 
 impl Left {
@@ -272,6 +274,7 @@ impl Left {
             refused: limits.records,
             pieces: Pieces::new(limits),
             json_bytes: limits.unpacked_bytes / 4,
+            other_bytes: several::other_bytes(limits),
         }
     }
 

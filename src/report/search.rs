@@ -91,6 +91,11 @@ impl<'t> Search<'t> {
 /// Members by which a report in JSON is known, in small letters without `-` and `_`.
 const NAMES: [&str; 3] = ["reportid", "organizationname", "organisationname"];
 
+/// True if a text has the name of a member without which JSON is no report.
+pub(super) fn has_member_of_all(text: &[u8]) -> bool {
+    find_name(text, 0, text.len(), &["reportid", "policies"]).is_some()
+}
+
 /// True if a text in which no report begins has parts of one all the same.
 pub(super) fn has_parts(text: &[u8]) -> bool {
     // In another encoding, too.
@@ -129,20 +134,33 @@ fn is_part(behind: &[u8]) -> bool {
 /// Where the first quotation mark between two places is behind which one of these names stands, in
 /// any spelling that is read.
 fn find_name(text: &[u8], start: usize, to: usize, names: &[&str]) -> Option<usize> {
-    memchr::memchr_iter(b'"', &text[start..to]).map(|at| start + at).find(|at| {
+    /// Letters of the shortest name.
+    const SHORTEST: usize = 8;
+    let mut from = start;
+    loop {
+        let at = from + memchr::memchr(b'"', text.get(from..to)?)?;
         let quoted = &text[at + 1..];
-        // Most begin with another letter.
-        quoted.first().is_some_and(|first| matches!(first, b'r' | b'R' | b'o' | b'O' | b'p' | b'P'))
-            && names.iter().any(|name| is_name(quoted, name.as_bytes()))
-    })
+        let letters = quoted.get(..SHORTEST)?;
+        from = match letters.iter().rposition(|byte| *byte == b'"') {
+            Some(end) => at + 1 + end,
+            // Most begin with another letter.
+            None if matches!(letters[0].to_ascii_lowercase(), b'r' | b'o' | b'p')
+                && names.iter().any(|name| is_name(quoted, name.as_bytes())) =>
+            {
+                return Some(at);
+            }
+            None => at + 1 + SHORTEST,
+        };
+    }
 }
 
-/// True if a text in quotation marks is a member's name, but for case, `_` and `-`.
+/// True if a text in quotation marks is a member's name, but for case, `_` and `-`. JSON may stand
+/// within a text of JSON.
 fn is_name(quoted: &[u8], name: &[u8]) -> bool {
     let mut letters = quoted.iter().filter(|byte| !matches!(byte, b'-' | b'_'));
     name.iter()
         .all(|letter| letters.next().is_some_and(|byte| byte.to_ascii_lowercase() == *letter))
-        && letters.next() == Some(&b'"')
+        && matches!((letters.next(), letters.next()), (Some(b'"'), _) | (Some(b'\\'), Some(b'"')))
 }
 
 /// True for blanks between tags, and for the bytes of one that is not to be broken (U+00A0), which
@@ -160,8 +178,7 @@ fn find_root(bytes: &[u8]) -> Option<usize> {
     // much that is blank behind.
     let mut next_end = None;
     let ends = |byte: &u8| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
-    // The name is looked for by its rarest letter: there may be a `<` at every second byte.
-    memchr::memchr2_iter(b'k', b'K', bytes).find_map(|last| {
+    let mut root_at = |last: usize| {
         if !matches!(bytes[last.checked_sub(1)?], b'c' | b'C') {
             return None;
         }
@@ -192,7 +209,17 @@ fn find_root(bytes: &[u8]) -> Option<usize> {
             }
         };
         (is_followed && tag_end < end + 1024).then_some(start)
-    })
+    };
+    // The name is looked for by its rarest letter: there may be a `<` at every second byte. It has
+    // one, at its end.
+    let mut from = 0;
+    loop {
+        let last = from + memchr::memchr2(b'k', b'K', bytes.get(from..)?)?;
+        if let Some(start) = root_at(last) {
+            return Some(start);
+        }
+        from = last + NAME;
+    }
 }
 
 #[cfg(test)]

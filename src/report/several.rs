@@ -1,5 +1,7 @@
 //! Several: all reports in the text of one payload, in XML and JSON, among other things.
 
+use std::{borrow::Cow, ops::Range};
+
 use super::{
     Left, Repairs, Report, Unreadable,
     aggregate_xml::{self, ReportEnd},
@@ -8,19 +10,28 @@ use super::{
 };
 use crate::limits::{LimitExceeded, Limits};
 
-/// Text in other encodings than UTF-8 is copied, and becomes three times as long at worst.
-fn check_encoding(bytes: &[u8], limits: &Limits) -> Result<(), LimitExceeded> {
+/// Objects around a report, or beside it with names of its members, that are looked into; each
+/// may be read to its end once more.
+const OBJECTS_WITHIN: usize = 4;
+
+/// How many bytes of text that is not UTF-8 a mail may have.
+pub(super) fn other_bytes(limits: &Limits) -> u64 {
     // No memory is won by refusing little.
-    let value = (limits.unpacked_bytes / 4).max(1 << 20);
-    if bytes.len() as u64 <= value || std::str::from_utf8(bytes).is_ok() {
-        return Ok(());
+    (limits.unpacked_bytes / 4).max(1 << 20)
+}
+
+/// Decodes a text; nothing where it would be one too many that is not UTF-8.
+fn decode<'x>(bytes: &'x [u8], left: &mut Left, repairs: &mut Repairs) -> Option<Cow<'x, str>> {
+    let size = bytes.len() as u64;
+    // Before there is a copy.
+    if size > left.other_bytes && std::str::from_utf8(bytes).is_err() {
+        return None;
     }
-    let error = limits.too_much_unpacked();
-    Err(LimitExceeded {
-        what: "bytes of text that is not UTF-8 (a quarter of what may be unpacked)",
-        value,
-        ..error
-    })
+    let text = text::decode(bytes, repairs);
+    if let Cow::Owned(_) = text {
+        left.other_bytes = left.other_bytes.checked_sub(size)?;
+    }
+    Some(text)
 }
 
 /// Whether the first report in a text is XML, and where it begins.
@@ -60,10 +71,14 @@ pub fn parse_within(
     repairs: &Repairs,
 ) -> Vec<Result<Report, Unreadable>> {
     let mut repairs = repairs.clone();
-    if let Err(limit) = check_encoding(bytes, limits) {
-        return vec![Err(limit.into())];
-    }
-    let text = text::decode(bytes, &mut repairs);
+    let Some(text) = decode(bytes, left, &mut repairs) else {
+        let error = limits.too_much_unpacked();
+        return vec![Err(Unreadable::Limit(LimitExceeded {
+            what: "bytes of text that is not UTF-8 in a mail (a quarter of what may be unpacked)",
+            value: other_bytes(limits),
+            ..error
+        }))];
+    };
     let mut search = Search::new(text.as_bytes());
     let first = match begin(&text, &mut search, &mut repairs) {
         Ok(found) => found,
@@ -76,7 +91,9 @@ pub fn parse_within(
         repairs: &repairs,
         format_end: text.len(),
         switches: 2,
-        are_parts_left: search::has_parts(&text.as_bytes()[..first.1]),
+        objects: OBJECTS_WITHIN,
+        are_parts_left: search::has_parts(&text.as_bytes()[..first.1])
+            || (text::is_utf16(bytes) && Search::new(bytes).next(0).is_some()),
         is_text: !search::is_binary(&text.as_bytes()[..first.1]),
     };
     let mut reports = Vec::new();
@@ -96,6 +113,8 @@ struct Walk<'t> {
     format_end: usize,
     /// How often the format may still change.
     switches: usize,
+    /// How many objects of another kind may still be looked into.
+    objects: usize,
     are_parts_left: bool,
     /// Only text stands beside the reports.
     is_text: bool,
@@ -162,6 +181,11 @@ impl Walk<'_> {
                 let json = self.search.json(at, at + end);
                 Some(json.map_or((true, at + end), |json| (false, json)))
             }
+            (Err(Unreadable::NotAReport(_)), Some(ReportEnd { at: end, .. }))
+                if !is_xml && self.goes_within(at..at + end) =>
+            {
+                self.search.next(at + 1)
+            }
             (_, Some(ReportEnd { at: end, .. })) => {
                 let from = at + end;
                 let search = &mut self.search;
@@ -172,12 +196,22 @@ impl Walk<'_> {
                 self.is_text &= !search::is_binary(between);
                 next
             }
-            (Err(Unreadable::NotAReport(_)), None) if is_xml => {
-                self.search.json(at, self.text.len()).map(|at| (false, at))
-            }
+            // A report may be in other XML, though not as an element: in CDATA, say.
+            (Err(Unreadable::NotAReport(_)), None) if is_xml => self.search.next(at + 1),
             (Err(Unreadable::NotAReport(_)), None) => self.search.root(at).map(|at| (true, at)),
             (_, None) => None,
         }
+    }
+
+    /// True if an object of another kind is to be looked into, as one that a service puts around a
+    /// report.
+    fn goes_within(&mut self, object: Range<usize>) -> bool {
+        if !search::has_member_of_all(&self.text.as_bytes()[object]) {
+            return false;
+        }
+        self.are_parts_left |= self.objects == 0;
+        self.objects = self.objects.saturating_sub(1);
+        !self.are_parts_left
     }
 }
 

@@ -32,6 +32,11 @@ pub(super) fn decode<'x>(bytes: &'x [u8], repairs: &mut Repairs) -> Cow<'x, str>
     }
 }
 
+/// True for UTF-16.
+pub(super) fn is_utf16(bytes: &[u8]) -> bool {
+    utf16(bytes).is_some()
+}
+
 /// [`decode`] for UTF-16.
 pub(super) fn decode_utf16(bytes: &[u8]) -> Option<Cow<'_, str>> {
     utf16(bytes).map(|encoding| encoding.decode(bytes).0)

@@ -105,6 +105,80 @@ fn a_report_as_people_see_it_in_html() {
 }
 
 #[test]
+fn reports_that_are_no_elements_of_the_xml_around_them() {
+    let xml = another();
+    let without_declaration = &xml[xml.find("<feedback").expect("a root")..];
+    for text in [
+        format!("<soap><![CDATA[{xml}]]></soap>"),
+        format!("<?xml version=\"1.0\"?>\n<a><![CDATA[{xml}]]></a>"),
+        format!("<!DOCTYPE a [<!ENTITY r '{}'>]><a>&r;</a>", xml.replace('\'', "\"")),
+        format!("<a><!-- {without_declaration} --></a>"),
+    ] {
+        is_read(&beside(&part("text/xml", &text)));
+        is_read(&beside(&part("text/plain", &text)));
+    }
+    let both = format!("<a><![CDATA[{}]]><![CDATA[{xml}]]></a>", good());
+    is_read(&read(&mail(&part("text/xml", &both))));
+}
+
+#[test]
+fn reports_within_other_json() {
+    let json = json();
+    for text in [
+        format!("{{\"report\": {json}}}"),
+        format!("{{\"meta\": {{}}, \"data\": {{\"id\": 1, \"reports\": [{json}]}}}}"),
+        format!("[{{\"a\": {{}}}}, {{\"report\": {json}}}]"),
+    ] {
+        let contents = beside(&part("application/json", &text));
+        assert_eq!((contents.complaint(), contents.reports.len()), (None, 2), "{text}");
+    }
+    let deep = format!("{}{json}{}", "{\"a\":".repeat(9), "}".repeat(9));
+    fails(&beside(&part("application/json", &deep)), "parts of another");
+    let escaped = format!("{{\"data\": {json:?}}}");
+    fails(&beside(&part("application/json", &escaped)), "SMTP TLS report is broken");
+    let other = "{\"organization-name\": {\"a\": 1}, \"b\": [{\"report\": 2}]}";
+    assert_eq!(beside(&part("application/json", other)).complaint(), None);
+}
+
+#[test]
+fn text_in_two_encodings() {
+    let utf16 = |text: &str| -> Vec<u8> {
+        [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+    };
+    for other in [another(), json()] {
+        let both = [utf16(&good()), other.into_bytes()].concat();
+        fails(&read(&mail(&attachment("text/xml", "a.xml", &both))), "parts of another");
+    }
+}
+
+#[test]
+fn an_archive_behind_something_else() {
+    let packed = gzip(another().as_bytes());
+    for front in [&b"\0\x01\x02\x03"[..], b"\xEF\xBB\xBF", b"Here it is:\n"] {
+        let bytes = [front, &packed].concat();
+        fails(
+            &beside(&attachment("application/octet-stream", "a", &bytes)),
+            "files in more than one form",
+        );
+    }
+    let alone =
+        read(&mail(&attachment("application/octet-stream", "a", &[b"x", &packed[..]].concat())));
+    assert!(alone.is_something_else() && alone.complaint().is_some());
+}
+
+#[test]
+fn base64_among_words_in_front_of_all_parts() {
+    let words = format!("Report: {}", base64(&gzip(another().as_bytes())));
+    let good = attachment("application/gzip", "good.gz", &gzip(good().as_bytes()));
+    let parts = multipart("multipart/mixed", "=_b", &[good]);
+    let (front, behind) =
+        (parts.replacen("--=_b\n", &format!("{words}\n--=_b\n"), 1), format!("{parts}\n{words}\n"));
+    for parts in [front, behind] {
+        fails(&read(&mail(&parts)), ENCODED);
+    }
+}
+
+#[test]
 fn pieces_of_mails_are_told() {
     let whole = mail(&attachment("application/gzip", "a.gz", &gzip(another().as_bytes())));
     let whole = String::from_utf8(whole).expect("ASCII");
@@ -191,9 +265,15 @@ fn letters_that_speak_of_reports_are_letters() {
 #[test]
 fn what_is_searched_for_encoded_files_is_counted() {
     let limits = Limits { unpacked_bytes: 1 << 20, ..Limits::default() };
-    let text = attachment("application/gzip", "a.gz", &gzip("a word, ".repeat(40_000).as_bytes()));
+    let packed = |text: String| attachment("application/gzip", "a.gz", &gzip(text.as_bytes()));
+    let text = packed("a word, ".repeat(40_000));
+    // Beside words, and within what is read as XML.
+    let lines = "QUFBQUFBQUFBQUFB\na b c\n".repeat(1300);
+    let xml = packed(format!("<a>\n{lines}</a>"));
     let good = attachment("application/gzip", "good.gz", &gzip(good().as_bytes()));
-    for (texts, is_too_much) in [(3, false), (4, true)] {
+    for (text, texts, is_too_much) in
+        [(&text, 3, false), (&text, 4, true), (&xml, 3, false), (&xml, 4, true)]
+    {
         let parts = [vec![good.clone()], vec![text.clone(); texts]].concat();
         let contents = message::read(&mail(&multipart("multipart/mixed", "=_b", &parts)), &limits);
         let complaint = contents.complaint().unwrap_or_default();

@@ -5,6 +5,7 @@ mod support;
 
 mod authentication;
 mod corpus;
+mod cut;
 mod disguised;
 mod documents;
 mod end_tags;

@@ -1,7 +1,12 @@
 //! Mails that are written in `new/`, where others are renamed to: half of one is neither failed nor
 //! taken for all of it.
 
-use std::{fs, io::Write, path::Path, time::Duration};
+use std::{
+    fs,
+    io::Write,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use rusqlite::Connection;
 
@@ -34,18 +39,28 @@ fn mails() -> [Whole; 3] {
     ]
 }
 
+/// A clock that is put back, or another machine's that is ahead.
+const AHEAD: Duration = Duration::from_hours(1);
+
 /// Writes the first part, has the program read it, then writes the second; waits until the mail was
 /// moved.
-fn written_while_it_is_read(mode: &[&str], (mail, middle, records): Whole) {
+fn written_while_it_is_read(mode: &[&str], whole: Whole) {
+    written_by_a_clock(Duration::ZERO, mode, whole);
+}
+
+/// The same, by a clock that is ahead.
+fn written_by_a_clock(ahead: Duration, mode: &[&str], (mail, middle, records): Whole) {
     let maildir = TestMaildir::new();
     let mut file = fs::File::create(maildir.path().join("new/1.mx")).expect("a file");
     file.write_all(&mail[..middle]).expect("written");
+    file.set_modified(SystemTime::now() + ahead).expect("set");
     let store = maildir.path().join("store");
     let arguments =
         mode.iter().map(Path::new).chain([Path::new("--store"), &store, maildir.path()]);
     let mut running = Running::start(arguments);
     running.wait_for_log("may be unfinished");
     file.write_all(&mail[middle..]).expect("written");
+    file.set_modified(SystemTime::now() + ahead).expect("set");
     drop(file);
     if mode[0] == "once" {
         assert_eq!(running.wait(), Some(0), "{}", running.log());
@@ -71,13 +86,30 @@ fn half_a_mail_is_read_again_by_watch() {
 }
 
 #[test]
+fn half_a_mail_by_a_clock_that_is_ahead_is_read_again() {
+    let [unreadable, one_of_two, _] = mails();
+    written_by_a_clock(AHEAD, &["once", "-v"], unreadable.clone());
+    written_by_a_clock(AHEAD, &["once", "-v"], one_of_two);
+    written_by_a_clock(AHEAD, &["watch", "-v", "--poll=1"], unreadable);
+}
+
+#[test]
 fn what_stays_half_a_mail_fails_in_the_end() {
     let [(mail, middle, _), ..] = mails();
-    let maildir = TestMaildir::new();
-    fs::write(maildir.path().join("new/1.mx"), &mail[..middle]).expect("written");
-    let store = maildir.path().join("store");
-    let ended = run([Path::new("once"), "--store".as_ref(), &store, maildir.path()]);
-    assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_eq!((maildir.count("new"), maildir.count(".failed/new")), (0, 1), "{}", ended.log);
-    assert!(ended.summary().contains("1 mail: 1 that can't be read"), "{}", ended.log);
+    for (mode, ahead) in
+        [(&["once"][..], Duration::ZERO), (&["once"], AHEAD), (&["import", "--settle"], AHEAD)]
+    {
+        let maildir = TestMaildir::new();
+        let path = maildir.path().join("new/1.mx");
+        fs::write(&path, &mail[..middle]).expect("written");
+        let file = fs::File::open(&path).expect("opened");
+        file.set_modified(SystemTime::now() + ahead).expect("set");
+        let store = maildir.path().join("store");
+        let mode = mode.iter().map(Path::new);
+        let ended = run(mode.chain([Path::new("--store"), &store, maildir.path()]));
+        assert_ne!(ended.code, Some(75), "{}", ended.log);
+        assert_eq!((maildir.count("new"), maildir.count(".failed/new")), (0, 1), "{}", ended.log);
+        let summary = ended.summary();
+        assert!(summary.contains("1 mail: 1 that can't be read"), "{}", ended.log);
+    }
 }

@@ -10,7 +10,7 @@ mod fields;
 mod part;
 mod sections;
 
-use std::sync::LazyLock;
+use std::{convert::Infallible, sync::LazyLock};
 
 use mail_parser::{HeaderName, Message, MessageParser, MessagePart, MimeHeaders};
 
@@ -25,7 +25,7 @@ use self::{
 };
 use crate::{
     limits::{LimitExceeded, Limits},
-    message::encoded::{is_file_within, next_line},
+    message::encoded::{has_file_in_words, is_file_within, next_line},
     payload::Payload,
     report,
 };
@@ -273,7 +273,8 @@ impl<'x> Splitter<'x, '_> {
                 self.entity(&empty_header(), section, in_digest, multiparts)?;
             }
         }
-        self.seen.is_open |= any && !sections.is_closed;
+        // With no section at all it may just have begun.
+        self.seen.is_open |= !sections.is_closed;
         // Gateways put texts there.
         for text in sections.outside().into_iter().filter(|text| any && is_more_than_words(text)) {
             self.entity(&empty_header(), text, in_digest, multiparts)?;
@@ -285,7 +286,10 @@ impl<'x> Splitter<'x, '_> {
 /// True if there is, or may be, a report in a text.
 fn is_more_than_words(text: &[u8]) -> bool {
     !text.trim_ascii().is_empty()
-        && (report::is_in(text) || is_file_within(text) || Payload::is_archive_within(text))
+        && (report::is_in(text)
+            || is_file_within(text, |_| Ok::<_, Infallible>(())) == Ok(true)
+            || has_file_in_words(text)
+            || Payload::is_archive_within(text))
 }
 
 /// Methods of a message without a part would panic.

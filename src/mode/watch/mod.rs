@@ -298,7 +298,7 @@ impl Watcher {
             }
             return;
         }
-        let maildir = Maildir::open(&folder.path);
+        let maildir = Maildir::open_to_read_again(&folder.path);
         match (&maildir, folder.identity) {
             (Ok(_), _) => info!(maildir = %folder.path.display(), "watching"),
             (Err(error), Some(_)) => warn!(maildir = %folder.path.display(), "gone: {error}"),

@@ -193,7 +193,12 @@ impl<'x> Walker<'x> {
         self.pieces.left = left;
         self.last = self.offset();
         match self.tokens.next() {
-            Ok(token) => Ok(token),
+            Ok(token) => {
+                if let Token::Other(_) = token {
+                    self.pieces.left = left.saturating_sub(1);
+                }
+                Ok(token)
+            }
             // `<!` of no known kind; all other errors of syntax are something that the end of the
             // text left open.
             Err(error @ Error::Syntax(SyntaxError::InvalidBangMarkup)) => Err(broken(&error)),
