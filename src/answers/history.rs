@@ -94,7 +94,7 @@ pub struct Day {
 }
 
 /// What a record says beside its outcome.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::struct_excessive_bools, reason = "they have nothing to do with each other")]
 pub(crate) struct Sign {
     /// It has a signature of the policy's own organisation.

@@ -1,28 +1,24 @@
 //! Answers: what an SQLite store says to the questions of [`crate::answers`]: of DMARC records from
 //! its columns, of all else from its tables.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    net::IpAddr,
-    slice,
-};
+use std::{collections::HashMap, net::IpAddr, slice};
 
 use rusqlite::{Connection, Result, Row, named_params};
 
 use super::{
     addresses,
-    columns::{Naming, Scan, Summed},
+    columns::{Naming, NewestReports, Scan, Summed},
     read::{self, Reports, count},
 };
 use crate::{
     answers::{
-        Answers, By, FailureRow, FailureSums, Filter, Groups, Histories, ListedReport,
+        Answers, By, Choice, FailureRow, FailureSums, Filter, Groups, Histories, ListedReport,
         ListedReports, NameBelow, NamesBelow, Published, PublishedDays, ReportName, StoredDocument,
         Tally, TlsDay, TlsDays, TlsRow, TlsSums, folded,
         overview::{Failures, Tls},
     },
     document::Portion,
-    report::{AggregateReport, Kind, Text, aggregate::PolicyPublished},
+    report::{Kind, Text, aggregate::PolicyPublished},
     senders::Host,
 };
 
@@ -40,21 +36,9 @@ WHERE (:since IS NULL OR r.period_begin >= :since) AND (:until IS NULL OR r.peri
 
 const TLS_FAILURES: &str = "\
 SELECT p.report, r.organization_name, p.policy_domain, p.policy_type, f.result_type, f.failed_sessions
-FROM tls_reports r CROSS JOIN tls_policies p ON p.report = r.id CROSS JOIN tls_failure_details f USING (report, policy)
+FROM tls_reports r CROSS JOIN tls_policies p ON p.report = r.id
+    CROSS JOIN tls_failure_details f USING (report, policy)
 WHERE (:since IS NULL OR r.period_begin >= :since) AND (:until IS NULL OR r.period_begin < :until)";
-
-const POLICIES: &str = "\
-SELECT period_begin, domain, org_name, p FROM dmarc_reports
-WHERE (:since IS NULL OR period_begin >= :since) AND (:until IS NULL OR period_begin < :until)
-    AND length(report_key) = 16";
-
-/// Of a domain in capitals `lower` makes the folded one.
-const NAMES_BELOW: &str = "\
-SELECT d.header_from, d.count, d.spf, d.dkim
-FROM dmarc_reports r CROSS JOIN dmarc_records d ON d.report = r.id
-WHERE (:since IS NULL OR r.period_begin >= :since) AND (:until IS NULL OR r.period_begin < :until)
-    AND length(r.report_key) = 16 AND lower(rtrim(r.domain, '.')) = :domain
-    AND lower(rtrim(d.header_from, '.')) <> :domain";
 
 /// One without a date is counted to 1970, as everywhere.
 const FAILURES: &str = "\
@@ -107,7 +91,7 @@ impl Answers for StoreAnswers<'_> {
 
     fn policy_each(&self, filters: &[Filter]) -> Result<Vec<Option<PolicyPublished>>> {
         let newest = self.scan(filters)?.newest()?.into_iter();
-        newest.map(|newest| self.first_policy(newest.map(|(_, reports)| reports))).collect()
+        newest.map(|newest| self.first_policy(newest)).collect()
     }
 
     fn tls(&self, filter: &Filter, top: usize) -> Result<Tls> {
@@ -233,33 +217,22 @@ impl Answers for StoreAnswers<'_> {
 
     fn published(&self, filter: &Filter) -> Result<Vec<Published>> {
         let mut days = PublishedDays::default();
-        self.each(POLICIES, filter, |row| {
-            let domain = row.get_ref(1)?.as_str_or_null()?.unwrap_or_default();
-            let organization = row.get_ref(2)?.as_str_or_null()?;
-            if filter.lets_domain(&folded(domain)) && filter.lets_organization(organization) {
-                days.add(row.get(0)?, row.get_ref(3)?.as_str_or_null()?, 1);
-            }
-            Ok(())
-        })?;
+        // Records are not looked at.
+        self.scan(slice::from_ref(filter))?.policies(&mut days)?;
         Ok(days.finish())
     }
 
     fn names_below(&self, filter: &Filter, domain: &str, top: usize) -> Result<Vec<NameBelow>> {
+        let filter = Filter {
+            since: filter.since,
+            until: filter.until,
+            domains: Choice::of(domain.to_owned()),
+            exactly: true,
+            ..Filter::default()
+        };
         let domain = folded(domain);
         let mut names = NamesBelow::new(&domain);
-        let mut statement = self.transaction().prepare_cached(NAMES_BELOW)?;
-        let params = named_params! {
-            ":since": filter.since, ":until": filter.until, ":domain": domain,
-        };
-        let mut rows = statement.query(params)?;
-        while let Some(row) = rows.next()? {
-            let from = row.get_ref(0)?.as_str()?;
-            let passes = |n: usize| {
-                Ok::<_, rusqlite::Error>(row.get_ref(n)?.as_str_or_null()? == Some("pass"))
-            };
-            let messages = count(row, 1)?;
-            names.add(from, messages, if passes(2)? || passes(3)? { messages } else { 0 });
-        }
+        self.scan(slice::from_ref(&filter))?.below(&mut names)?;
         Ok(names.finish(top))
     }
 
@@ -309,21 +282,24 @@ impl StoreAnswers<'_> {
     }
 
     /// The policy of the first of these reports, by reporter and report id.
-    fn first_policy(&self, reports: Option<BTreeSet<i64>>) -> Result<Option<PolicyPublished>> {
+    fn first_policy(&self, newest: Option<NewestReports>) -> Result<Option<PolicyPublished>> {
+        // Of the first reporter only: there may be thousands of reports.
+        let mut first = None;
+        for (organization, reports) in newest.map(|(_, reports)| reports).unwrap_or_default() {
+            let name = self.naming.text(self.transaction(), organization)?;
+            let name = (name.is_none(), name);
+            if first.as_ref().is_none_or(|(first, _)| name < *first) {
+                first = Some((name, reports));
+            }
+        }
         let mut head =
             self.transaction().prepare_cached("SELECT * FROM dmarc_reports WHERE id = ?")?;
-        let mut heads = reports
+        let mut heads = first
             .into_iter()
-            .flatten()
+            .flat_map(|(_, reports)| reports)
             .map(|report| head.query_row([report], read::dmarc_head))
             .collect::<Result<Vec<_>>>()?;
-        heads.sort_by(|one, other| {
-            let name = |head: &AggregateReport| {
-                let metadata = &head.metadata;
-                (metadata.org_name.is_none(), metadata.org_name.clone(), metadata.report_id.clone())
-            };
-            name(one).cmp(&name(other))
-        });
+        heads.sort_by(|one, other| one.metadata.report_id.cmp(&other.metadata.report_id));
         Ok(heads.into_iter().next().map(|head| head.policy_published))
     }
 

@@ -8,6 +8,7 @@ use super::{
     Names,
     combination::Combination,
     segment::{ADDRESSES, MOST, NO_ADDRESS, Needed, Run, Segment, V4, V6},
+    sort::sort,
 };
 use crate::{
     answers::{Outcome, folded, is_at_or_below},
@@ -39,6 +40,7 @@ pub(in crate::sqlite) struct ReportHead<'r> {
     begin: i64,
     domain: Option<&'r str>,
     organization: Option<&'r str>,
+    policy: Option<&'r str>,
 }
 
 impl<'r> ReportHead<'r> {
@@ -48,6 +50,7 @@ impl<'r> ReportHead<'r> {
             begin: head.metadata.date_range.begin,
             domain: head.policy_published.domain.as_deref(),
             organization: head.metadata.org_name.as_deref(),
+            policy: head.policy_published.p.as_deref(),
         }
     }
 }
@@ -85,8 +88,9 @@ impl Batch {
         self.domain = folded(head.domain.unwrap_or_default()).into_owned();
         let domain = names.number(connection, Some(&self.domain))?;
         let organization = names.number(connection, head.organization)?;
+        let policy = names.number(connection, head.policy)?;
         let (report, begin) = (head.report, head.begin);
-        let run = Run { report, begin, domain, organization, again, records: 0 };
+        let run = Run { report, begin, domain, organization, policy, again, records: 0 };
         self.open_segment().runs.push(run);
         Ok(())
     }
@@ -127,7 +131,8 @@ impl Batch {
         Ok(())
     }
 
-    /// Writes the columns. Small segments of earlier transactions are merged with new ones.
+    /// Writes the columns. Small segments of earlier transactions are merged with new ones, and many
+    /// are sorted.
     pub(in crate::sqlite) fn store(&mut self, connection: &Connection) -> Result<()> {
         for mut segment in self.segments.drain(..) {
             // Those that were merged before are larger, so that a record is written a few times.
@@ -139,9 +144,9 @@ impl Batch {
                     .prepare_cached("DELETE FROM dmarc_columns WHERE id = ?")?
                     .execute([id])?;
             }
-            segment.store(connection)?;
+            segment.store(connection, None)?;
         }
-        Ok(())
+        sort(connection)
     }
 
     /// The segment that is filled. A report that does not fit goes on in another.
@@ -194,7 +199,7 @@ impl Batch {
 /// The last segment, if it is to be merged with one of so many records.
 fn last(connection: &Connection, records: usize) -> Result<Option<(i64, Segment)>> {
     let sql = "SELECT * FROM dmarc_columns WHERE id = (SELECT max(id) FROM dmarc_columns)
-               AND records < ?1 AND records <= 2 * ?2 AND records + ?2 < 65536";
+               AND sums IS NULL AND records < ?1 AND records <= 2 * ?2 AND records + ?2 < 65536";
     let limits = params![
         i64::try_from(FULL).unwrap_or(i64::MAX),
         i64::try_from(records.max(1)).unwrap_or(i64::MAX)

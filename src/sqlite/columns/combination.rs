@@ -142,16 +142,16 @@ pub(super) struct Combinations {
 }
 
 impl Combinations {
-    pub(super) fn read(bytes: &[u8]) -> Result<Combinations, Broken> {
+    pub(super) fn read(bytes: Vec<u8>) -> Result<Combinations, Broken> {
         let mut places = Vec::new();
-        let mut numbers = Numbers(bytes);
+        let mut numbers = Numbers(&bytes);
         while !numbers.is_empty() {
             let size = numbers.size()?;
             let start = bytes.len() - numbers.0.len();
             numbers.0 = numbers.0.get(size..).ok_or(Broken)?;
             places.push(start..start + size);
         }
-        Ok(Combinations { bytes: bytes.to_vec(), places, numbers: HashMap::default() })
+        Ok(Combinations { bytes, places, numbers: HashMap::default() })
     }
 
     pub(super) fn len(&self) -> usize {

@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// Records that are put into columns at once.
 const RECORDS: usize = 20_000;
 
-/// The step to version 6.
+/// The step to version 9.
 pub(in crate::sqlite) fn fill(connection: &Connection) -> Result<()> {
     let mut reports = connection
         .prepare("SELECT * FROM dmarc_reports WHERE length(report_key) = 16 ORDER BY id")?;

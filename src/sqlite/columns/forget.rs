@@ -20,13 +20,20 @@ pub(in crate::sqlite) fn forget(
         .prepare_cached("SELECT id, runs FROM dmarc_columns WHERE last >= ? AND first <= ?")?
         .query_map([reports.values().min(), reports.values().max()], is_of_them)?
         .collect::<Result<Vec<(i64, bool)>>>()?;
-    let sql = format!("SELECT {} FROM dmarc_columns WHERE id = ?", Needed::ALL.columns());
+    let sql = format!(
+        "SELECT sums IS NOT NULL AS is_sorted, runs, {} FROM dmarc_columns WHERE id = ?",
+        Needed::ALL.columns()
+    );
     for (id, _) in segments.into_iter().filter(|(_, is_of_them)| *is_of_them) {
-        let read = |row: &Row| Segment::read(row, Needed::ALL);
+        let read = |row: &Row| {
+            let is_sorted = row.get("is_sorted")?;
+            Ok(Segment { is_sorted, ..Segment::read(row, Needed::ALL)? })
+        };
         let kept = connection.prepare_cached(&sql)?.query_row([id], read)?.without(reports);
         connection.prepare_cached("DELETE FROM dmarc_columns WHERE id = ?")?.execute([id])?;
         if !kept.runs.is_empty() {
-            kept.store(connection)?;
+            // Where it was: sorted ones come first.
+            kept.store(connection, Some(id))?;
         }
     }
     Ok(())
@@ -57,7 +64,7 @@ impl Segment {
             }
         }
         // Only then combinations that are alike become one.
-        let mut packed = Segment::default();
+        let mut packed = Segment { is_sorted: self.is_sorted, ..Segment::default() };
         packed.append(kept);
         packed
     }

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     numbers::Broken,
+    run_sums::RunSums,
     scan::{Gather, Of},
     segment::{Packed, Run, Segment},
 };
@@ -20,7 +21,8 @@ pub(super) struct Sum {
     reports: u64,
     /// The report of the last record.
     last_report: Option<i64>,
-    /// Reports that have several runs; seldom any.
+    /// Reports that have several runs; seldom any. None where sums of runs count: there the first
+    /// run counts.
     split: HashSet<i64>,
     records: u64,
     messages: [u64; Outcome::COUNT],
@@ -80,14 +82,28 @@ impl Gather for Sum {
 
     /// Counts the report, once.
     fn empty(&mut self, of: &Of) {
-        let Run { report, begin, .. } = *of.run;
-        self.last_report = Some(report);
+        let Run { report, begin, again, .. } = *of.run;
         self.first = self.first.min(begin);
         self.last = self.last.max(begin);
         if of.is_split {
             self.split.insert(report);
+        } else if again {
+            // Its first run counts, which may be still to come.
+            return;
         } else {
             self.reports += 1;
+        }
+        self.last_report = Some(report);
+    }
+
+    fn summed(&mut self, sums: &RunSums) {
+        self.reports += sums.reports;
+        self.first = self.first.min(sums.first);
+        self.last = self.last.max(sums.last);
+        for (outcome, records, messages) in &sums.outcomes {
+            self.records += records;
+            let sum = &mut self.messages[usize::from(*outcome)];
+            *sum = capped_sum(*sum, *messages);
         }
     }
 
@@ -160,6 +176,14 @@ impl<K: Copy + Eq + Hash + Send + Sync> Gather for Sums<K> {
         }
     }
 
+    fn summed(&mut self, sums: &RunSums) {
+        let RunSums { domain, organization, first: begin, .. } = *sums;
+        let run = Run { begin, domain, organization, ..Run::default() };
+        if let Some(key) = (self.key)(&run, None) {
+            self.of(key).summed(sums);
+        }
+    }
+
     fn merge(&mut self, mut other: Self) {
         for (key, place) in mem::take(&mut other.places) {
             self.of(key).merge(mem::take(&mut other.each[place]));
@@ -188,6 +212,11 @@ impl<A: Gather, B: Gather> Gather for (A, B) {
     fn empty(&mut self, of: &Of) {
         self.0.empty(of);
         self.1.empty(of);
+    }
+
+    fn summed(&mut self, sums: &RunSums) {
+        self.0.summed(sums);
+        self.1.summed(sums);
     }
 
     fn segment(&mut self, segment: &Segment) -> Result<(), Broken> {

@@ -16,7 +16,7 @@ use super::{
     weights::{Heaviest, Whom},
 };
 use crate::{
-    answers::{By, Group, Groups, Key, Outcome, RawResult, Tally, capped_sum},
+    answers::{By, DETAILS, Group, Groups, Key, Outcome, RawResult, Tally, capped_sum},
     moment::DAY,
 };
 
@@ -24,7 +24,7 @@ impl Scan<'_> {
     /// For each filter sums over all records that are meant.
     pub(in crate::sqlite) fn totals(&mut self) -> Result<Vec<Tally>> {
         let sums = self.each(Sum::default);
-        Ok(self.gather(Asked::default(), sums)?.iter().map(Sum::tally).collect())
+        Ok(self.gather(Asked::SUMS, sums)?.iter().map(Sum::tally).collect())
     }
 
     /// For each filter sums over the groups of a property.
@@ -73,7 +73,8 @@ impl Scan<'_> {
         key: impl Fn(&Connection, K) -> Result<Key>,
     ) -> Result<Vec<Groups>> {
         let sums = self.each(|| (Sum::default(), Sums::new(of)));
-        let found = self.gather(Asked::default(), sums)?;
+        let asked = Asked { sums: by != By::Outcome, ..Asked::default() };
+        let found = self.gather(asked, sums)?;
         let group = |(of, tally)| {
             let key = key(self.connection, of)?;
             Ok(Group { key, tally, spf: Vec::new(), dkim: Vec::new() })
@@ -124,7 +125,7 @@ impl Scan<'_> {
                 ((total, omitted), heaviest.into_iter().map(heavy).collect())
             })
             .unzip();
-        let asked = Asked { addresses: true, senders: true, evidence: false };
+        let asked = Asked { addresses: true, senders: true, ..Asked::default() };
         let groups = self.sent(asked, Whom::sender, lists)?;
         let all = others.into_iter().zip(groups);
         Ok(all.map(|((total, omitted), groups)| Groups { total, groups, omitted }).collect())
@@ -154,12 +155,22 @@ impl Scan<'_> {
         .collect()
     }
 
+    /// The most frequent results. Others are not named.
     pub(super) fn raw(&self, results: &PairSums) -> Result<Vec<RawResult>> {
+        let mut weights: Vec<u64> = results.values().copied().collect();
+        let last = match weights.len().checked_sub(DETAILS) {
+            Some(rest) if rest > 0 => *weights.select_nth_unstable(rest).1,
+            _ => 0,
+        };
         let result = |(&[domain, result], &messages): (&Pair, &u64)| {
-            let (domain, result) = (name(self.connection, domain)?, name(self.connection, result)?);
+            let (domain, result) = (
+                self.naming.text(self.connection, domain)?,
+                self.naming.text(self.connection, result)?,
+            );
             Ok(RawResult { domain, result, messages })
         };
-        Ok(RawResult::most_frequent(results.iter().map(result).collect::<Result<_>>()?))
+        let frequent = results.iter().filter(|(_, messages)| **messages >= last);
+        Ok(RawResult::most_frequent(frequent.map(result).collect::<Result<_>>()?))
     }
 }
 

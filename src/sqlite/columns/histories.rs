@@ -10,16 +10,16 @@ use super::{
     gather::Sum,
     groups::{PairSums, add},
     names::{find, name},
-    noted::{Noted, Read, Readings, Words},
+    noted::{Noted, Readings, Words},
     numbers::Broken,
     scan::{Asked, Gather, Of, Scan},
+    scratch::{Days, Scratch, add_day},
     segment::{Address, Packed, Run, Segment},
-    senders::{Senders, places},
+    senders::{Heavy, Senders, places},
     weights::Whom,
 };
 use crate::{
-    answers::{Day, Evaluated, Histories, History, Outcome, Selector, Signs, capped_sum},
-    moment::DAY,
+    answers::{Day, Histories, History, Selector, Signs, capped_sum},
     report::aggregate::FORWARDING,
 };
 
@@ -36,10 +36,10 @@ impl Scan<'_> {
         for word in FORWARDING {
             words.forwarding.extend(find(self.connection, word)?.map(i64::cast_unsigned));
         }
-        let asked = Asked { addresses: true, evidence: true, senders: true };
+        let asked = Asked { addresses: true, evidence: true, senders: true, ..Asked::default() };
         let gather = |(n, Senders { heaviest, .. }): (usize, &Senders)| {
             let words = (n < whole).then(|| words.clone());
-            Gathered::new(words, Arc::new(places(heaviest)), heaviest.len())
+            Gathered::new(words, Arc::new(keys(heaviest)), heaviest.len())
         };
         let gather = senders.iter().enumerate().map(gather).collect();
         let found = self.gather(asked, gather)?;
@@ -71,11 +71,16 @@ impl Scan<'_> {
     }
 }
 
+/// In which place a sender is, by its key.
+fn keys<K>(heaviest: &[Heavy<K>]) -> HashMap<u64, usize, RandomState> {
+    places(heaviest).into_iter().map(|(whom, place)| (whom.key(), place)).collect()
+}
+
 /// What the senders of some places sent, and all others.
 struct Gathered {
     /// Nothing where raw results are not asked for.
     words: Option<Words>,
-    places: Arc<HashMap<Whom, usize, RandomState>>,
+    places: Arc<HashMap<u64, usize, RandomState>>,
     found: Vec<Found>,
     rest: Sum,
     /// Records of the segments at hand, by the places of their senders: each sender's sums are in the
@@ -84,16 +89,15 @@ struct Gathered {
 }
 
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     sum: Sum,
     addresses: Addresses,
-    spf: PairSums,
-    dkim: PairSums,
+    pub(super) spf: PairSums,
+    pub(super) dkim: PairSums,
     /// By a name's number: those that passed, that did not, and that passed with SPF.
-    selectors: HashMap<u64, [u64; 3], RandomState>,
-    signs: Signs,
-    /// By their first second.
-    days: HashMap<i64, Day, RandomState>,
+    pub(super) selectors: HashMap<u64, [u64; 3], RandomState>,
+    pub(super) signs: Signs,
+    days: Days,
 }
 
 /// Addresses, each as often as it was met: a table of millions would miss the processor's cache at
@@ -122,7 +126,7 @@ fn distinct<T: Ord + Send>(mut all: Vec<T>) -> u64 {
     all.len() as u64
 }
 
-fn in_order(days: HashMap<i64, Day, RandomState>) -> Vec<Day> {
+fn in_order(days: Days) -> Vec<Day> {
     let mut days: Vec<Day> = days.into_values().collect();
     days.sort_unstable_by_key(|day| day.begin);
     days
@@ -131,7 +135,7 @@ fn in_order(days: HashMap<i64, Day, RandomState>) -> Vec<Day> {
 impl Gathered {
     fn new(
         words: Option<Words>,
-        places: Arc<HashMap<Whom, usize, RandomState>>,
+        places: Arc<HashMap<u64, usize, RandomState>>,
         number: usize,
     ) -> Gathered {
         Gathered {
@@ -150,7 +154,7 @@ impl Gather for Gathered {
     }
 
     fn record(&mut self, of: &Of, record: &Packed) {
-        let Some(place) = self.places.get(&Whom::sender(record)) else {
+        let Some(place) = self.places.get(&Whom::sender(record).key()) else {
             self.rest.record(of, record);
             return;
         };
@@ -165,13 +169,19 @@ impl Gather for Gathered {
 
     fn segments(&mut self, segments: &[Segment]) -> Result<(), Broken> {
         let mut readings = self.words.as_ref().map(|words| Readings::new(segments, words));
+        let mut scratch = Scratch::new();
         for (found, noted) in self.found.iter_mut().zip(&mut self.noted) {
             for one in noted.drain(..) {
-                let outcome = found.note(&one)?;
+                let outcome = found.note(&one);
+                scratch.days.add(one.begin, outcome, one.messages)?;
                 if let Some(readings) = &mut readings {
                     let read = readings.read(one.segment, one.combination)?;
-                    found.count(&read, readings, outcome, one.messages);
+                    scratch.count(&read, readings, outcome, one.messages);
                 }
+            }
+            scratch.days.put(&mut found.days);
+            if let Some(readings) = &readings {
+                scratch.put(readings, found)?;
             }
         }
         Ok(())
@@ -189,45 +199,24 @@ impl Gather for Gathered {
                 sums.iter_mut().zip(more).for_each(|(sum, more)| *sum = capped_sum(*sum, more));
             }
             ours.signs.merge(&theirs.signs);
-            for (begin, day) in theirs.days {
-                ours.days.entry(begin).or_insert(Day { begin, ..Day::default() }).merge(&day);
+            for day in theirs.days.into_values() {
+                add_day(&mut ours.days, &day);
             }
         }
     }
 }
 
 impl Found {
-    /// Counts all of a record but its combination.
-    fn note(&mut self, one: &Noted) -> Result<Outcome, Broken> {
+    /// Counts all of a record but its combination; the number of its outcome.
+    fn note(&mut self, one: &Noted) -> u8 {
         let Noted { report, begin, messages, .. } = *one;
-        let run = Run { report, begin, domain: 0, organization: 0, again: false, records: 0 };
+        let run = Run { report, begin, ..Run::default() };
         let of = Of { run: &run, is_split: one.has(Noted::SPLIT) };
-        let number = one.outcome & Noted::OUTCOME;
-        self.sum.records(&of, number, 1, messages);
+        let outcome = one.outcome & Noted::OUTCOME;
+        self.sum.records(&of, outcome, 1, messages);
         if one.has(Noted::HAS_V4) {
             self.addresses.v4.push(one.v4);
         }
-        let outcome = Outcome::of_number(number).ok_or(Broken)?;
-        let begin = begin.div_euclid(DAY).saturating_mul(DAY);
-        let of_day = Day::of(begin, outcome, messages);
-        self.days.entry(begin).or_insert(Day { begin, ..Day::default() }).merge(&of_day);
-        Ok(outcome)
-    }
-
-    fn count(&mut self, read: &Read, all: &Readings, outcome: Outcome, messages: u64) {
-        for pair in &all.pairs[read.spf.clone()] {
-            add(&mut self.spf, *pair, messages);
-        }
-        for pair in &all.pairs[read.dkim.clone()] {
-            add(&mut self.dkim, *pair, messages);
-        }
-        for (selector, passed) in &all.selectors[read.selectors.clone()] {
-            let sums = self.selectors.entry(*selector).or_default();
-            let with_spf = *passed && outcome.spf == Evaluated::Pass;
-            for (sum, counts) in sums.iter_mut().zip([*passed, !passed, with_spf]) {
-                *sum = capped_sum(*sum, if counts { messages } else { 0 });
-            }
-        }
-        self.signs.count(outcome, messages, read.sign);
+        outcome
     }
 }

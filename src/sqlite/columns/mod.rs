@@ -9,23 +9,35 @@
 //!
 //! A segment is a row of `dmarc_columns`. Its runs are reports with how many of its records follow
 //! each other; a report whose records came with several transactions has several runs. Numbers are
-//! LEB128, or of one width.
+//! LEB128, or of one width. Once a hundred thousand records have come they are sorted by domain and
+//! day, into segments that have sums by domain, day and reporter of their own.
 
 mod batch;
+mod below;
+mod blobs;
 mod combination;
+mod dense;
 mod fill;
 mod forget;
 mod gather;
 mod groups;
 mod histories;
+mod learned;
 mod names;
 mod newest;
 mod noted;
 mod numbers;
 mod outcomes;
+mod policies;
+mod ranges;
+mod run_sums;
 mod scan;
+mod scratch;
 mod segment;
+mod segments;
 mod senders;
+mod sort;
+mod threads;
 mod used;
 mod view;
 mod weights;
@@ -36,7 +48,7 @@ pub(super) use self::{
     fill::fill,
     forget::forget,
     newest::Summed,
-    scan::Scan,
+    scan::{NewestReports, Scan},
     senders::Naming,
     used::Unused,
 };

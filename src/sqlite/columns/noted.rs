@@ -1,7 +1,9 @@
 //! Noted: records of some segments until they are counted, and the combinations that they have,
 //! each read once.
 
-use std::ops::Range;
+use std::{collections::HashMap, hash::Hash, ops::Range};
+
+use foldhash::fast::RandomState;
 
 use super::{
     combination::{Combination, Pair, Told},
@@ -59,15 +61,39 @@ pub(super) struct Words {
     pub(super) forwarding: Vec<u64>,
 }
 
-/// A combination, and what it tells.
-#[derive(Clone)]
+/// A combination, and what it tells. Ranges are of [`Readings::ids`].
+#[derive(Clone, Debug)]
 pub(super) struct Read {
-    pub(super) sign: Sign,
+    /// The place of its sign.
+    pub(super) sign: u32,
     /// Domains and results, each once.
-    pub(super) spf: Range<usize>,
-    pub(super) dkim: Range<usize>,
-    /// Of the policy's own organisation, each once, and whether a signature with it passed.
-    pub(super) selectors: Range<usize>,
+    pub(super) spf: Range<u32>,
+    pub(super) dkim: Range<u32>,
+    /// Of the policy's own organisation, each once: twice its number, and one more if a signature
+    /// with it passed.
+    pub(super) selectors: Range<u32>,
+}
+
+/// Values with small numbers.
+pub(super) struct Numbered<T> {
+    numbers: HashMap<T, u32, RandomState>,
+    pub(super) values: Vec<T>,
+}
+
+impl<T: Copy + Eq + Hash> Numbered<T> {
+    pub(super) fn new() -> Numbered<T> {
+        Numbered { numbers: HashMap::default(), values: Vec::new() }
+    }
+
+    pub(super) fn number(&mut self, value: T) -> Result<u32, Broken> {
+        if let Some(number) = self.numbers.get(&value) {
+            return Ok(*number);
+        }
+        let number = u32::try_from(self.values.len()).map_err(|_| Broken)?;
+        self.numbers.insert(value, number);
+        self.values.push(value);
+        Ok(number)
+    }
 }
 
 /// Those of some segments that were met.
@@ -78,8 +104,10 @@ pub(super) struct Readings<'s> {
     first: Vec<usize>,
     places: Vec<u32>,
     all: Vec<Read>,
-    pub(super) pairs: Vec<Pair>,
-    pub(super) selectors: Vec<(u64, bool)>,
+    pub(super) ids: Vec<u32>,
+    pub(super) signs: Numbered<Sign>,
+    pub(super) pairs: Numbered<Pair>,
+    pub(super) selectors: Numbered<u64>,
     combination: Combination,
 }
 
@@ -98,8 +126,10 @@ impl<'s> Readings<'s> {
             first,
             places: vec![0; number],
             all: Vec::new(),
-            pairs: Vec::new(),
-            selectors: Vec::new(),
+            ids: Vec::new(),
+            signs: Numbered::new(),
+            pairs: Numbered::new(),
+            selectors: Numbered::new(),
             combination: Combination::default(),
         }
     }
@@ -117,28 +147,26 @@ impl<'s> Readings<'s> {
     }
 
     fn read_new(&mut self, bytes: &[u8]) -> Result<Read, Broken> {
-        let Readings { words, pairs, selectors: all_selectors, combination, .. } = self;
-        let told = Told::by(bytes, words.pass)?;
-        combination.read_again(bytes)?;
+        let told = Told::by(bytes, self.words.pass)?;
+        self.combination.read_again(bytes)?;
+        let Readings { words, ids, signs, pairs, selectors, combination, .. } = self;
         let Combination { from, spf, dkim, reasons } = combination;
         let passed = |result: &u64| Some(*result) == words.pass;
         let is_from = |domain: u64| *from == 0 || domain == *from >> 1;
-        let begin = pairs.len();
-        pairs.extend(spf.iter());
-        let spf_end = pairs.len();
+        let spf_ids = noted(ids, spf.iter().map(|pair| pairs.number(*pair)))?;
         let mut signed: Vec<Pair> =
             dkim.iter().map(|[domain, result, _]| [domain >> 1, *result]).collect();
         signed.sort_unstable();
         signed.dedup();
-        pairs.extend(signed);
+        let dkim_ids = noted(ids, signed.into_iter().map(|pair| pairs.number(pair)))?;
         let own = dkim.iter().filter(|[domain, ..]| domain & 1 == 1);
-        let mut selectors: Vec<(u64, bool)> =
+        let mut keys: Vec<(u64, bool)> =
             own.map(|[_, result, selector]| (*selector, passed(result))).collect();
         // One that passed comes first, and stays.
-        selectors.sort_unstable_by_key(|(selector, passed)| (*selector, !passed));
-        selectors.dedup_by_key(|(selector, _)| *selector);
+        keys.sort_unstable_by_key(|(selector, passed)| (*selector, !passed));
+        keys.dedup_by_key(|(selector, _)| *selector);
         let sign = Sign {
-            has_own_signature: !selectors.is_empty(),
+            has_own_signature: !keys.is_empty(),
             is_for_another: told.signature != 0 || told.envelope != 0,
             is_forwarded: reasons
                 .iter()
@@ -148,13 +176,23 @@ impl<'s> Readings<'s> {
                 || dkim.iter().any(|[domain, result, _]| passed(result) && is_from(domain >> 1)),
             is_below: *from & 1 == 1,
         };
-        let first_selector = all_selectors.len();
-        all_selectors.extend(selectors);
-        Ok(Read {
-            sign,
-            spf: begin..spf_end,
-            dkim: spf_end..pairs.len(),
-            selectors: first_selector..all_selectors.len(),
-        })
+        let of_key = |(selector, passed): (u64, bool)| {
+            Ok(selectors.number(selector)? << 1 | u32::from(passed))
+        };
+        let selectors = noted(ids, keys.into_iter().map(of_key))?;
+        Ok(Read { sign: signs.number(sign)?, spf: spf_ids, dkim: dkim_ids, selectors })
     }
+}
+
+/// Puts numbers behind the others; where they are.
+fn noted(
+    ids: &mut Vec<u32>,
+    more: impl Iterator<Item = Result<u32, Broken>>,
+) -> Result<Range<u32>, Broken> {
+    let place = |ids: &Vec<u32>| u32::try_from(ids.len()).map_err(|_| Broken);
+    let begin = place(ids)?;
+    for number in more {
+        ids.push(number?);
+    }
+    Ok(begin..place(ids)?)
 }

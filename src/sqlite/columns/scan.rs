@@ -2,25 +2,27 @@
 //! gatherer.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
-use rayon::prelude::*;
+use parking_lot::RwLock;
 use rusqlite::{Connection, Result};
 
 use super::{
-    names::{find, name},
+    learned::Learned,
+    names::find,
     numbers::Broken,
+    ranges::AddressRanges,
+    run_sums::RunSums,
     segment::{Needed, Packed, Run, Segment, broken, read_runs},
+    segments::Segments,
     senders::{Naming, Wanted},
+    threads::go_through,
     view::{Parts, View},
     weights::Whom,
 };
 use crate::answers::{Filter, Outcome};
-
-/// Segments that are in memory at once: some 40 MB of those that are full.
-pub(super) const AT_ONCE: usize = 64;
 
 /// Takes what it needs of the records that a filter means, in any number of copies at once.
 pub(super) trait Gather: Send + Sync {
@@ -35,6 +37,8 @@ pub(super) trait Gather: Send + Sync {
     fn records(&mut self, _of: &Of, _outcome: u8, _records: u64, _messages: u64) {}
     /// A report without any record is meant.
     fn empty(&mut self, _of: &Of) {}
+    /// All of these runs are meant, where [`Asked::sums`] asks for them.
+    fn summed(&mut self, _sums: &RunSums) {}
     /// All records of a segment that are meant were handed on.
     fn segment(&mut self, _segment: &Segment) -> Result<(), Broken> {
         Ok(())
@@ -49,16 +53,24 @@ pub(super) trait Gather: Send + Sync {
 
 /// What is asked of each record, beside its outcome and messages.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they have nothing to do with each other")]
 pub(super) struct Asked {
     pub(super) addresses: bool,
     /// Raw results and reasons.
     pub(super) evidence: bool,
     /// Who sent it.
     pub(super) senders: bool,
+    /// Records may be added up by run, since it does not matter which outcomes a report has.
+    pub(super) sums: bool,
 }
 
-/// When some reports begin, and their rows.
-pub(in crate::sqlite) type NewestReports = (i64, BTreeSet<i64>);
+impl Asked {
+    pub(super) const SUMS: Asked =
+        Asked { addresses: false, evidence: false, senders: false, sums: true };
+}
+
+/// When some reports begin, and their rows by the numbers of who reports.
+pub(in crate::sqlite) type NewestReports = (i64, BTreeMap<u64, BTreeSet<i64>>);
 
 /// The report that a record is of.
 #[derive(Clone, Copy)]
@@ -76,10 +88,7 @@ pub(in crate::sqlite) struct Scan<'f> {
     pub(super) lenses: Vec<Lens<'f>>,
     /// Reports that have more than one run.
     again: HashSet<i64>,
-    /// The lenses that mean runs of a domain, by the numbers of names that were met;
-    domains: HashMap<u64, Vec<usize>>,
-    /// and of a reporter besides.
-    reporters: HashMap<(u64, u64), Vec<usize>>,
+    pub(super) learned: RwLock<Learned>,
     /// The number of "pass" among the names.
     pub(super) pass: Option<u64>,
 }
@@ -90,6 +99,7 @@ pub(super) struct Lens<'f> {
     /// Outcomes that are meant, by their numbers.
     pub(super) outcomes: [bool; Outcome::COUNT],
     any_address: bool,
+    addresses: AddressRanges,
     pub(super) is_about_records: bool,
     /// The senders that are meant, once they are known; nothing if all are.
     wanted: Option<Arc<Wanted>>,
@@ -105,6 +115,7 @@ impl<'f> Lens<'f> {
             filter,
             outcomes,
             any_address: filter.networks.is_any(),
+            addresses: AddressRanges::of(&filter.networks),
             is_about_records: filter.is_about_records(),
             wanted: None,
         }
@@ -112,7 +123,7 @@ impl<'f> Lens<'f> {
 
     pub(super) fn lets(&self, record: &Packed) -> bool {
         self.outcomes[usize::from(record.outcome)]
-            && (self.any_address || self.filter.lets_address(record.address.ip()))
+            && (self.any_address || self.addresses.lets(record.address))
             && self.wanted.as_ref().is_none_or(|wanted| wanted.lets(Whom::sender(record)))
     }
 }
@@ -128,8 +139,7 @@ impl<'f> Scan<'f> {
             naming,
             lenses: filters.iter().map(Lens::new).collect(),
             again: split_reports(connection)?,
-            domains: HashMap::new(),
-            reporters: HashMap::new(),
+            learned: RwLock::default(),
             pass: find(connection, "pass")?.map(i64::cast_unsigned),
         })
     }
@@ -150,36 +160,14 @@ impl<'f> Scan<'f> {
             addresses: asked.addresses || by_sender || is_by_address,
             evidence: asked.evidence || by_sender,
         };
-        let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT {} FROM dmarc_columns
-             WHERE (?1 IS NULL OR last >= ?1) AND (?2 IS NULL OR first < ?2) ORDER BY id",
-            needed.columns()
-        ))?;
-        let mut rows = statement.query(self.period())?;
-        // Each thread keeps what it gathers to the end: there may be thousands of senders to merge.
-        let mut threads: Vec<Parts<G>> =
-            (0..rayon::current_num_threads()).map(|_| Parts::new(&all)).collect();
-        let mut is_end = false;
-        while !is_end {
-            let mut segments = Vec::new();
-            while segments.len() < AT_ONCE {
-                let Some(row) = rows.next()? else {
-                    is_end = true;
-                    break;
-                };
-                let runs = read_runs(row.get_ref("runs")?.as_blob()?).map_err(broken)?;
-                if self.is_any_meant(&runs)? {
-                    segments.push(Segment::with(runs, row, needed)?);
-                }
-            }
-            let view = View { by_outcome, ..self.view(by_sender) };
-            segments
-                .par_chunks(segments.len().div_ceil(threads.len()).max(1))
-                .zip(&mut threads)
-                .try_for_each(|(segments, parts)| view.go_through_all(segments, parts))
-                .map_err(broken)?;
-        }
-        let parts: Vec<_> = threads.into_iter().map(|thread| thread.parts).collect();
+        let by_sum =
+            asked.sums && by_outcome && !self.lenses.iter().any(|lens| lens.is_about_records);
+        let view = self.view(by_sender, by_outcome, by_sum);
+        let mut summed = Parts::new(&all);
+        let mut segments = Segments::new(self, needed)?;
+        let read = || segments.some(by_sum.then_some(&mut summed));
+        let mut parts = go_through(&view, &all, read)?;
+        parts.push(summed.parts);
         for part in parts {
             for (all, part) in all.iter_mut().zip(part) {
                 part.into_iter().for_each(|part| all.merge(part));
@@ -213,17 +201,20 @@ impl<'f> Scan<'f> {
                 read_runs(row.get_ref("runs")?.as_blob()?).map_err(broken)
             })?;
             self.is_any_meant(&of_segment)?;
-            let view = self.view(false);
+            let view = self.view(false, false, false);
+            let learned = self.learned.read();
             let mut meant = Vec::new();
             for run in &of_segment {
-                view.meant(run, &mut meant);
+                view.meant(&learned, run, &mut meant);
                 for lens in &meant {
-                    match &mut newest[*lens] {
-                        Some((begin, _)) if *begin > run.begin => {}
-                        Some((begin, reports)) if *begin == run.begin => {
-                            reports.insert(run.report);
-                        }
-                        older => *older = Some((run.begin, [run.report].into())),
+                    let newest = &mut newest[*lens];
+                    if newest.as_ref().is_none_or(|(begin, _)| *begin < run.begin) {
+                        *newest = Some((run.begin, BTreeMap::new()));
+                    }
+                    if let Some((begin, reports)) = newest
+                        && *begin == run.begin
+                    {
+                        reports.entry(run.organization).or_default().insert(run.report);
                     }
                 }
             }
@@ -232,7 +223,7 @@ impl<'f> Scan<'f> {
     }
 
     /// All that any filter lets through by its period.
-    fn period(&self) -> (Option<i64>, Option<i64>) {
+    pub(super) fn period(&self) -> (Option<i64>, Option<i64>) {
         let filters = || self.lenses.iter().map(|lens| lens.filter);
         // Nothing is before all that is said.
         let since = filters().map(|filter| filter.since).min().flatten();
@@ -251,44 +242,15 @@ impl<'f> Scan<'f> {
         Ok(())
     }
 
-    /// Learns the names of a segment's runs. True if any run is meant.
-    fn is_any_meant(&mut self, runs: &[Run]) -> Result<bool> {
-        let is_any =
-            |lens: &Lens| lens.filter.domains.is_any() && lens.filter.organizations.is_any();
-        if self.lenses.iter().all(is_any) {
-            return Ok(true);
-        }
-        let mut is_meant = false;
-        for Run { domain, organization, .. } in runs {
-            if let Some(meant) = self.reporters.get(&(*domain, *organization)) {
-                is_meant |= !meant.is_empty();
-                continue;
-            }
-            let filter = |lens: &usize| self.lenses[*lens].filter;
-            if !self.domains.contains_key(domain) {
-                let name = name(self.connection, *domain)?.unwrap_or_default();
-                let all = 0..self.lenses.len();
-                let meant = all.filter(|lens| filter(lens).lets_domain(&name)).collect();
-                self.domains.insert(*domain, meant);
-            }
-            let name = name(self.connection, *organization)?;
-            let of_domain = self.domains[domain].iter().copied();
-            let meant: Vec<usize> =
-                of_domain.filter(|lens| filter(lens).lets_organization(name.as_deref())).collect();
-            is_meant |= !meant.is_empty();
-            self.reporters.insert((*domain, *organization), meant);
-        }
-        Ok(is_meant)
-    }
-
     /// What the threads need.
-    fn view(&self, by_sender: bool) -> View<'_> {
+    pub(super) fn view(&self, by_sender: bool, by_outcome: bool, by_sum: bool) -> View<'_> {
         View {
             by_sender,
-            by_outcome: false,
+            by_outcome,
+            by_sum,
             lenses: &self.lenses,
             again: &self.again,
-            reporters: &self.reporters,
+            learned: &self.learned,
             pass: self.pass,
             known: self.naming.addresses(),
         }

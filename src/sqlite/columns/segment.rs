@@ -1,13 +1,15 @@
 //! Segment: some thousand records in columns, as a row has them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use rusqlite::{Connection, Error, Result, Row, params, types::Type};
 
 use super::{
+    blobs::Blobs,
     combination::{Combinations, Told},
     numbers::{Broken, Numbers, write, write_signed},
     outcomes::OutcomeSums,
+    run_sums::write_sums,
 };
 
 /// More than this many records are never added to a segment: evidence has 16 bits.
@@ -24,7 +26,7 @@ pub(super) const V6: u8 = 2;
 pub(super) const ADDRESSES: u8 = 3;
 
 /// Records of one report that follow each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Run {
     /// The report's row.
     pub(super) report: i64,
@@ -34,6 +36,8 @@ pub(super) struct Run {
     pub(super) domain: u64,
     /// Who reports, among the names; 0 if it does not say.
     pub(super) organization: u64,
+    /// Its policy's `p`, among the names; 0 if it does not say.
+    pub(super) policy: u64,
     /// An earlier run is of the same report.
     pub(super) again: bool,
     /// How many records.
@@ -53,10 +57,10 @@ impl Needed {
     /// Those that are not asked for are not read from the disk.
     pub(super) fn columns(self) -> &'static str {
         match (self.addresses, self.evidence) {
-            (false, false) => "runs, outcomes, counts",
-            (true, false) => "runs, outcomes, counts, addresses",
-            (false, true) => "runs, outcomes, counts, evidence, combinations",
-            (true, true) => "runs, outcomes, counts, addresses, evidence, combinations",
+            (false, false) => "outcomes, counts",
+            (true, false) => "outcomes, counts, addresses",
+            (false, true) => "outcomes, counts, evidence, combinations",
+            (true, true) => "outcomes, counts, addresses, evidence, combinations",
         }
     }
 }
@@ -74,6 +78,8 @@ pub(super) struct Segment {
     /// For each record the number of its combination.
     pub(super) evidence: Vec<u16>,
     pub(super) combinations: Combinations,
+    /// Its runs are sorted, and it has sums.
+    pub(super) is_sorted: bool,
 }
 
 impl Segment {
@@ -111,11 +117,11 @@ impl Segment {
         self.v6.extend(other.v6);
     }
 
-    /// Writes the row.
-    pub(super) fn store(&self, connection: &Connection) -> Result<()> {
-        let sql = "INSERT INTO dmarc_columns (records, first, last, again, runs, outcomes, counts,
-                       addresses, evidence, combinations)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    /// Writes the row, the last one if nothing is said.
+    pub(super) fn store(&self, connection: &Connection, id: Option<i64>) -> Result<()> {
+        let sql = "INSERT INTO dmarc_columns (id, records, first, last, again, domain, sums, runs,
+                       outcomes, counts, addresses, evidence, combinations)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let begins = || self.runs.iter().map(|run| run.begin);
         let mut counts = self.counts.clone();
         self.large.iter().for_each(|count| write(*count, &mut counts));
@@ -123,10 +129,13 @@ impl Segment {
         addresses.extend(self.v6.iter().flat_map(|v6| v6.to_le_bytes()));
         let evidence: Vec<u8> = self.evidence.iter().flat_map(|one| one.to_le_bytes()).collect();
         connection.prepare_cached(sql)?.execute(params![
+            id,
             i64::try_from(self.len()).unwrap_or(i64::MAX),
             begins().min(),
             begins().max(),
             self.runs.iter().any(|run| run.again),
+            self.only_domain().filter(|_| self.is_sorted),
+            self.is_sorted.then(|| write_sums(self)),
             write_runs(&self.runs),
             self.codes,
             counts,
@@ -137,64 +146,29 @@ impl Segment {
         Ok(())
     }
 
+    /// The domain of all runs, if there is but one.
+    fn only_domain(&self) -> Option<i64> {
+        let first = self.runs.first()?.domain;
+        self.runs.iter().all(|run| run.domain == first).then(|| first.cast_signed())
+    }
+
     /// Reads a row of the columns that are needed.
     pub(super) fn read(row: &Row, needed: Needed) -> Result<Segment> {
         let runs = read_runs(row.get_ref("runs")?.as_blob()?).map_err(broken)?;
-        Segment::with(runs, row, needed)
-    }
-
-    /// The same where its runs were read already.
-    pub(super) fn with(runs: Vec<Run>, row: &Row, needed: Needed) -> Result<Segment> {
-        let blob = |column: &str| Ok::<_, Error>(row.get_ref(column)?.as_blob()?);
-        let codes = blob("outcomes")?.to_vec();
-        let records: usize = runs.iter().map(|run| run.records).sum();
-        let counts = blob("counts")?.split_at_checked(records);
-        let (counts, large) = counts.ok_or(Broken).map_err(broken)?;
-        let mut segment = Segment {
-            runs,
-            codes,
-            counts: counts.to_vec(),
-            large: all(large).map_err(broken)?,
-            ..Segment::default()
-        };
-        if segment.len() != records {
-            return Err(broken(Broken));
-        }
-        if needed.addresses {
-            segment.read_addresses(blob("addresses")?).map_err(broken)?;
-        }
-        if needed.evidence {
-            segment.read_evidence(blob("evidence")?, blob("combinations")?).map_err(broken)?;
-        }
-        Ok(segment)
-    }
-
-    fn read_addresses(&mut self, bytes: &[u8]) -> Result<(), Broken> {
-        let of_kind = |kind| self.codes.iter().filter(|code| **code % ADDRESSES == kind).count();
-        let (all_v4, all_v6) = (of_kind(V4), of_kind(V6));
-        let (v4, v6) = bytes.split_at_checked(4 * all_v4).ok_or(Broken)?;
-        if v6.len() != 16 * all_v6 {
-            return Err(Broken);
-        }
-        self.v4 = v4.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
-        self.v6 = v6.as_chunks().0.iter().map(|bytes| u128::from_le_bytes(*bytes)).collect();
-        Ok(())
-    }
-
-    fn read_evidence(&mut self, evidence: &[u8], combinations: &[u8]) -> Result<(), Broken> {
-        self.combinations = Combinations::read(combinations)?;
-        self.evidence = evidence.as_chunks().0.iter().map(|two| u16::from_le_bytes(*two)).collect();
-        let is_known = |number: &u16| usize::from(*number) < self.combinations.len();
-        if self.evidence.len() == self.len() && self.evidence.iter().all(is_known) {
-            Ok(())
-        } else {
-            Err(Broken)
-        }
+        Blobs::of(runs, row, needed)?.unpack().map_err(broken)
     }
 
     /// For more to be added to what was read.
     pub(super) fn reopen(&mut self) {
         self.combinations.reopen();
+    }
+
+    /// How many large counts, IPv4 and IPv6 addresses so many records have from a place on.
+    pub(super) fn widths(&self, at: usize, records: usize) -> [usize; 3] {
+        let (codes, counts) = (&self.codes[at..at + records], &self.counts[at..at + records]);
+        let of_kind = |kind| codes.iter().filter(|code| **code % ADDRESSES == kind).count();
+        let large = counts.iter().map(|count| usize::from(*count == LARGE)).sum();
+        [large, of_kind(V4), of_kind(V6)]
     }
 
     /// The records in their order, run by run.
@@ -246,16 +220,6 @@ impl From<IpAddr> for Address {
     }
 }
 
-impl Address {
-    pub(super) fn ip(self) -> Option<IpAddr> {
-        match self {
-            Address::None => None,
-            Address::V4(v4) => Some(Ipv4Addr::from(v4).into()),
-            Address::V6(v6) => Some(Ipv6Addr::from(v6).into()),
-        }
-    }
-}
-
 /// The records of a segment, one behind the other.
 pub(super) struct Records<'s> {
     segment: &'s Segment,
@@ -268,14 +232,11 @@ pub(super) struct Records<'s> {
 impl Records<'_> {
     /// Passes over so many.
     pub(super) fn skip(&mut self, records: usize) {
-        let codes = &self.segment.codes[self.at..self.at + records];
+        let [large, v4, v6] = self.segment.widths(self.at, records);
         self.at += records;
-        let of_kind = |kind| codes.iter().filter(|code| **code % ADDRESSES == kind).count();
-        skip(&mut self.v4, of_kind(V4));
-        skip(&mut self.v6, of_kind(V6));
-        let counts = &self.segment.counts[self.at - records..self.at];
-        let large = counts.iter().map(|count| usize::from(*count == LARGE)).sum();
         skip(&mut self.large, large);
+        skip(&mut self.v4, v4);
+        skip(&mut self.v6, v6);
     }
 
     /// Adds up so many by their outcomes. Addresses are passed over only where they were not read.
@@ -329,15 +290,6 @@ pub(super) fn broken(error: Broken) -> Error {
     Error::FromSqlConversionFailure(0, Type::Blob, Box::new(error))
 }
 
-fn all(bytes: &[u8]) -> Result<Vec<u64>, Broken> {
-    let mut numbers = Numbers(bytes);
-    let mut all = Vec::new();
-    while !numbers.is_empty() {
-        all.push(numbers.next()?);
-    }
-    Ok(all)
-}
-
 fn write_runs(runs: &[Run]) -> Vec<u8> {
     let mut out = Vec::new();
     let (mut report, mut begin) = (0_i64, 0_i64);
@@ -346,6 +298,7 @@ fn write_runs(runs: &[Run]) -> Vec<u8> {
         write_signed(run.begin.wrapping_sub(begin), &mut out);
         write(run.domain, &mut out);
         write(run.organization, &mut out);
+        write(run.policy, &mut out);
         write((run.records as u64) << 1 | u64::from(run.again), &mut out);
         (report, begin) = (run.report, run.begin);
     }
@@ -359,10 +312,10 @@ pub(super) fn read_runs(bytes: &[u8]) -> Result<Vec<Run>, Broken> {
     while !numbers.is_empty() {
         report = report.wrapping_add(numbers.signed()?);
         begin = begin.wrapping_add(numbers.signed()?);
-        let (domain, organization) = (numbers.next()?, numbers.next()?);
+        let [domain, organization, policy] = [numbers.next()?, numbers.next()?, numbers.next()?];
         let records = numbers.size()?;
         let (again, records) = (records & 1 == 1, records >> 1);
-        runs.push(Run { report, begin, domain, organization, again, records });
+        runs.push(Run { report, begin, domain, organization, policy, again, records });
     }
     Ok(runs)
 }

@@ -25,12 +25,17 @@ use crate::{
     sqlite::addresses,
 };
 
+/// Texts that are remembered: strangers' reports may bring any number.
+const REMEMBERED: usize = 100_000;
+
 /// What names senders at one moment of a store.
 pub(in crate::sqlite) struct Naming<'o> {
     operators: &'o Operators,
     known: OnceCell<Known>,
     /// Those that filters name, once they were found: a page asks several questions about them.
     wanted: RefCell<Vec<(Filter, Arc<Wanted>)>>,
+    /// Texts by their numbers, as they were met.
+    texts: RefCell<HashMap<u64, Option<String>, RandomState>>,
 }
 
 /// Who is known to send from some addresses, by their hosts.
@@ -43,7 +48,12 @@ pub(super) struct Known {
 
 impl<'o> Naming<'o> {
     pub(in crate::sqlite) fn new(operators: &'o Operators) -> Naming<'o> {
-        Naming { operators, known: OnceCell::new(), wanted: RefCell::default() }
+        Naming {
+            operators,
+            known: OnceCell::new(),
+            wanted: RefCell::default(),
+            texts: RefCell::default(),
+        }
     }
 
     /// Looks once what is known of hosts.
@@ -70,8 +80,27 @@ impl<'o> Naming<'o> {
         self.known.get().map(|known| &known.addresses)
     }
 
+    /// The text of a number; nothing for 0.
+    pub(in crate::sqlite) fn text(
+        &self,
+        connection: &Connection,
+        number: u64,
+    ) -> Result<Option<String>> {
+        if let Some(text) = self.texts.borrow().get(&number) {
+            return Ok(text.clone());
+        }
+        let text = name(connection, number)?;
+        let mut texts = self.texts.borrow_mut();
+        if texts.len() == REMEMBERED {
+            texts.clear();
+        }
+        texts.insert(number, text.clone());
+        Ok(text)
+    }
+
     fn name(&self, connection: &Connection, whom: Whom) -> Result<Sender> {
-        let text = |number| Ok::<_, rusqlite::Error>(name(connection, number)?.unwrap_or_default());
+        let text =
+            |number| Ok::<_, rusqlite::Error>(self.text(connection, number)?.unwrap_or_default());
         let text = match whom {
             Whom::Signer(number) | Whom::Envelope(number) | Whom::OwnSigner(number) => {
                 text(number)?
@@ -149,7 +178,7 @@ impl Scan<'_> {
 
     /// For each filter the senders with most messages.
     pub(super) fn heaviest_senders(&mut self, top: usize) -> Result<Vec<Senders>> {
-        let asked = Asked { addresses: true, senders: true, evidence: false };
+        let asked = Asked { addresses: true, senders: true, ..Asked::default() };
         let found = self.heaviest(asked, Whom::sender, top)?;
         found.into_iter().map(|(total, heaviest)| self.named(total, heaviest, top)).collect()
     }
@@ -197,7 +226,7 @@ impl Scan<'_> {
     fn find_wanted_of(&self, filter: &Filter) -> Result<Wanted> {
         let all = [Filter { senders: Choice::default(), ..filter.clone() }];
         let mut all = Scan::new(self.connection, &all, self.naming)?;
-        let asked = Asked { addresses: true, senders: true, evidence: false };
+        let asked = Asked { addresses: true, senders: true, ..Asked::default() };
         let found = all.heaviest(asked, Whom::sender, 0)?;
         let mut named = Vec::new();
         for (whom, _) in found.into_iter().flat_map(|(_, heaviest)| heaviest.numbered) {

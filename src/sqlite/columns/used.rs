@@ -22,7 +22,7 @@ impl Unused {
     /// Strikes out what the columns speak of.
     pub(in crate::sqlite) fn strike_out_columns(&mut self, connection: &Connection) -> Result<()> {
         let needed = Needed { addresses: !self.addresses.is_empty(), ..Needed::ALL };
-        let sql = format!("SELECT {} FROM dmarc_columns", needed.columns());
+        let sql = format!("SELECT runs, {} FROM dmarc_columns", needed.columns());
         let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query(())?;
         while let Some(row) = rows.next()? {
@@ -36,6 +36,7 @@ impl Unused {
         for run in &segment.runs {
             names.remove(&run.domain);
             names.remove(&run.organization);
+            names.remove(&run.policy);
         }
         for combination in segment.combinations.iter() {
             let Combination { from, spf, dkim, reasons } = Combination::read(combination)?;

@@ -3,9 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
+use parking_lot::RwLock;
 
 use super::{
+    blobs::Blobs,
     combination::Told,
+    learned::Learned,
     numbers::Broken,
     outcomes::OutcomeSums,
     scan::{Gather, Lens, Of},
@@ -23,7 +26,7 @@ impl<'g, G: Gather> Parts<'g, G> {
         Parts { all, parts: all.iter().map(|_| None).collect() }
     }
 
-    fn of(&mut self, lens: usize) -> &mut G {
+    pub(super) fn of(&mut self, lens: usize) -> &mut G {
         self.parts[lens].get_or_insert_with(|| self.all[lens].fork())
     }
 }
@@ -35,9 +38,11 @@ pub(super) struct View<'s> {
     pub(super) by_sender: bool,
     /// Nothing but outcomes is.
     pub(super) by_outcome: bool,
+    /// Of some runs there are only sums.
+    pub(super) by_sum: bool,
     pub(super) lenses: &'s [Lens<'s>],
     pub(super) again: &'s HashSet<i64>,
-    pub(super) reporters: &'s HashMap<(u64, u64), Vec<usize>>,
+    pub(super) learned: &'s RwLock<Learned>,
     pub(super) pass: Option<u64>,
     /// Who is known to send from an address.
     pub(super) known: Option<&'s HashMap<Address, u32, RandomState>>,
@@ -46,17 +51,21 @@ pub(super) struct View<'s> {
 impl View<'_> {
     pub(super) fn go_through_all<G: Gather>(
         &self,
-        segments: &[Segment],
+        all: Vec<Blobs>,
         parts: &mut Parts<'_, G>,
     ) -> Result<(), Broken> {
+        let segments = all.into_iter().map(Blobs::unpack).collect::<Result<Vec<_>, _>>()?;
         for (segment, number) in segments.iter().zip(0..) {
-            self.go_through(segment, number, parts)?;
+            // Not longer: who reads the next ones may have something to learn.
+            let learned = self.learned.read();
+            self.go_through(&learned, segment, number, parts)?;
         }
-        parts.parts.iter_mut().flatten().try_for_each(|part| part.segments(segments))
+        parts.parts.iter_mut().flatten().try_for_each(|part| part.segments(&segments))
     }
 
     fn go_through<G: Gather>(
         &self,
+        learned: &Learned,
         segment: &Segment,
         number: u8,
         parts: &mut Parts<'_, G>,
@@ -66,13 +75,13 @@ impl View<'_> {
         let mut records = segment.records();
         let (mut meant, mut sums) = (Vec::new(), OutcomeSums::new());
         for run in &segment.runs {
-            self.meant(run, &mut meant);
+            self.meant(learned, run, &mut meant);
             if meant.is_empty() {
                 records.skip(run.records);
                 continue;
             }
-            let of =
-                Of { run, is_split: !self.again.is_empty() && self.again.contains(&run.report) };
+            let may_be_split = !self.by_sum && !self.again.is_empty();
+            let of = Of { run, is_split: may_be_split && self.again.contains(&run.report) };
             if run.records == 0 && !of.is_split {
                 for lens in meant.iter().filter(|lens| !self.lenses[**lens].is_about_records) {
                     parts.of(*lens).empty(&of);
@@ -110,14 +119,14 @@ impl View<'_> {
     }
 
     /// The filters that mean reports like this one.
-    pub(super) fn meant(&self, run: &Run, meant: &mut Vec<usize>) {
+    pub(super) fn meant(&self, learned: &Learned, run: &Run, meant: &mut Vec<usize>) {
         meant.clear();
         let mut add = |lens: usize| {
             if self.lenses[lens].filter.lets_begin(run.begin) {
                 meant.push(lens);
             }
         };
-        match self.reporters.get(&(run.domain, run.organization)) {
+        match learned.of(run) {
             Some(lenses) => lenses.iter().for_each(|lens| add(*lens)),
             // Where all are meant, none was learned.
             None => (0..self.lenses.len()).for_each(add),

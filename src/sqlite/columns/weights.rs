@@ -7,7 +7,7 @@
 use std::{
     cmp::Reverse,
     collections::HashMap,
-    hash::{BuildHasher, Hash},
+    hash::{BuildHasher, Hash, Hasher},
     mem,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
@@ -29,11 +29,17 @@ const PARTS: usize = 256;
 /// few thousand senders, and need not be put into parts record by record.
 const FRONT: usize = 4096;
 
+/// But at least so many: hardly ever a filter is about as many senders as all are.
+const FRONT_OF_MANY: usize = 1024;
+
 /// After so many keys it is clear whether that pays.
 const TRIED: u64 = 1 << 16;
 
+/// Bits of an IPv6 address behind its usual network.
+const V6_REST: u32 = Network::USUAL_V6.trailing_zeros();
+
 /// Whom records are grouped by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whom {
     Nobody,
     /// An address, or the first one of a network.
@@ -87,6 +93,20 @@ impl Whom {
         }
     }
 
+    /// A sender in few bits: of an address its usual network.
+    pub(super) fn key(self) -> u64 {
+        match self {
+            Whom::V4(v4) => u64::from(v4 & Network::USUAL_V4) << 3 | 4,
+            Whom::V6(v6) => ((v6 >> V6_REST) as u64) << 3 | 5,
+            Whom::Nobody => 6,
+            // The number ends with what it is of.
+            other => {
+                let number = other.number().unwrap_or_default();
+                number >> 2 << 3 | number & 3
+            }
+        }
+    }
+
     /// Those that have a number, as one number.
     fn number(self) -> Option<u64> {
         match self {
@@ -105,6 +125,17 @@ impl Whom {
             1 => Whom::Envelope(rest),
             2 => Whom::OwnSigner(rest),
             _ => Whom::Known(u32::try_from(rest).unwrap_or_default()),
+        }
+    }
+}
+
+/// In one go: this is asked of millions of records.
+impl Hash for Whom {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match *self {
+            Whom::V4(v4) => state.write_u64(u64::from(v4) << 32 | 5),
+            Whom::V6(v6) => state.write_u128(v6),
+            other => state.write_u64(other.number().unwrap_or_default() << 1),
         }
     }
 }
@@ -142,8 +173,8 @@ pub(super) struct Heaviest {
 impl Weights {
     /// Those of one of so many filters.
     pub(super) fn new(whom: fn(&Packed) -> Whom, hasher: &RandomState, filters: usize) -> Weights {
-        let of_one = |all: usize| (all / filters.max(1)).max(1);
-        Weights::with(whom, hasher, [of_one(PARTS), of_one(FRONT)])
+        let of_one = |all: usize| (all / filters.next_power_of_two()).max(1);
+        Weights::with(whom, hasher, [of_one(PARTS), of_one(FRONT).max(FRONT_OF_MANY)])
     }
 
     fn with(whom: fn(&Packed) -> Whom, hasher: &RandomState, sizes: [usize; 2]) -> Weights {
@@ -224,7 +255,7 @@ struct Parts<K> {
 }
 
 impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
-    /// With so many parts, and places in front of them.
+    /// With so many parts, and places in front of them: powers of two.
     fn new(hasher: &RandomState, [parts, front]: [usize; 2]) -> Self {
         Parts {
             hasher: hasher.clone(),
@@ -248,7 +279,7 @@ impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
             self.put(key, messages);
             return;
         }
-        let place = (self.hasher.hash_one(key) >> 40) as usize % self.front.len();
+        let place = (self.hasher.hash_one(key) >> 40) as usize & (self.front.len() - 1);
         match &mut self.front[place] {
             Some((there, sum)) if *there == key => {
                 self.found += 1;
@@ -264,7 +295,7 @@ impl<K: Copy + Eq + Ord + Hash + Send + Sync> Parts<K> {
 
     fn put(&mut self, key: K, messages: u64) {
         // Other bits than those by which a table finds its place.
-        let part = (self.hasher.hash_one(key) >> 32) as usize % self.small.len();
+        let part = (self.hasher.hash_one(key) >> 32) as usize & (self.small.len() - 1);
         match u32::try_from(messages) {
             Ok(messages) => self.small[part].push((key, messages)),
             Err(_) => self.large[part].push((key, messages)),
@@ -330,6 +361,8 @@ fn cut<K: Copy + Ord>(mut list: Vec<(K, u64)>, top: usize) -> Vec<(K, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -346,8 +379,12 @@ mod tests {
 
     #[test]
     fn numbers_tell_sorts_apart() {
-        for whom in [Whom::Signer(7), Whom::Envelope(7), Whom::OwnSigner(7), Whom::Known(7)] {
+        let numbered = [Whom::Signer(7), Whom::Envelope(7), Whom::OwnSigner(7), Whom::Known(7)];
+        for whom in numbered {
             assert_eq!(whom.number().map(Whom::of_number), Some(whom));
         }
+        let others = [Whom::Nobody, Whom::V4(7 << 8), Whom::V4(8 << 8), Whom::V6(7 << 80)];
+        let keys: HashSet<u64> = numbered.into_iter().chain(others).map(Whom::key).collect();
+        assert_eq!(keys.len(), numbered.len() + others.len());
     }
 }

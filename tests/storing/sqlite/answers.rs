@@ -5,13 +5,14 @@ use std::path::Path;
 use email_report_processor::{
     answers::{Answers, ReportName},
     message::Received,
-    report::Report,
+    report::{AggregateReport, Report},
     sqlite::query::Reader,
 };
 
 use super::{documents, folder, mail, number, store};
 use crate::support::{
     answers::{Naive, compare, compare_each, name_of, reports},
+    program::{program, run_command},
     rng::Rng,
 };
 
@@ -69,6 +70,66 @@ fn reports_longer_than_a_segment_count_once() {
     assert!(number(&path, "SELECT count(*) FROM dmarc_columns WHERE again") > 0);
     let mut reader = Reader::open(&path).expect("the store");
     compare(&naive, &reader.answers().expect("a moment"), 3, 1);
+}
+
+/// So many that they are sorted, and some more that are not; a report of both, and one of several
+/// sorted segments. Then as `prune` leaves them.
+#[test]
+fn many_records_are_sorted() {
+    let (_folder, path) = folder();
+    let mut rng = Rng::new(6, 6);
+    let mut all = reports(&mut rng, 300);
+    let records: Vec<_> =
+        all.iter().filter_map(dmarc).flat_map(|one| one.records.clone()).collect();
+    let mut records = records.iter().cycle().zip(0_u64..).map(|(record, n)| {
+        let mut record = record.clone();
+        record.row.count = n % 1000;
+        record
+    });
+    let mut long = all.iter_mut().filter_map(|report| match report {
+        Report::Aggregate(dmarc) => Some(dmarc),
+        _ => None,
+    });
+    for number in [90_000, 1000, 5000, 20_000, 1, 300, 9000, 6000, 8000] {
+        long.next().expect("one more").records = records.by_ref().take(number).collect();
+    }
+    let mut more = all.iter().find_map(dmarc).expect("one").clone();
+    more.records = records.by_ref().take(100).collect();
+    let mut naive = Naive::default();
+    all.iter().for_each(|report| naive.add(report));
+    store(&path, [mail(all.clone())]);
+    let sorted = number(&path, "SELECT sum(records) FROM dmarc_columns WHERE sums IS NOT NULL");
+    assert!(sorted > 130_000, "{sorted} are sorted");
+    let unsorted = reports(&mut rng, 50).into_iter().chain([Report::Aggregate(more)]);
+    for report in unsorted {
+        naive.add(&report);
+        store(&path, [mail([report.clone()])]);
+        all.push(report);
+    }
+    assert!(number(&path, "SELECT count(*) FROM dmarc_columns WHERE sums IS NULL") > 0);
+    let compare_all = |naive: &Naive| {
+        let mut reader = Reader::open(&path).expect("the store");
+        let answers = reader.answers().expect("a moment");
+        compare(naive, &answers, 4, 6);
+        compare_each(naive, &answers, 3, 6);
+    };
+    compare_all(&naive);
+    let mut prune = program(["prune", "--older-than", "2026-03-01", "--store"]);
+    let ended = run_command({
+        prune.arg(&path);
+        prune
+    });
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    // The first second of that day.
+    naive.forget(1_772_323_200);
+    compare_all(&naive);
+}
+
+fn dmarc(report: &Report) -> Option<&AggregateReport> {
+    match report {
+        Report::Aggregate(dmarc) => Some(dmarc),
+        _ => None,
+    }
 }
 
 #[test]

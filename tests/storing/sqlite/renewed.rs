@@ -19,7 +19,7 @@ use crate::{
     support::program::{Ended, Running, below, program, run_command},
 };
 
-const VERSIONS: [u8; 4] = [1, 2, 3, 5];
+const VERSIONS: [u8; 5] = [1, 2, 3, 5, 8];
 
 fn older(version: u8) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");

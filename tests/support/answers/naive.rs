@@ -53,6 +53,11 @@ impl Naive {
         }
     }
 
+    /// Forgets what begins before this second.
+    pub fn forget(&mut self, before: i64) {
+        self.reports.retain(|_, stored| stored.begin >= before);
+    }
+
     fn found(&self, filter: &Filter) -> Vec<Found<'_>> {
         let mut found = Vec::new();
         for (key, stored) in &self.reports {
